@@ -1,0 +1,224 @@
+//! Bundles on disk.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use countersign_engine::{Engine, Limits, Policy, canonical_json};
+use countersign_kernel::contract::CONTRACT;
+use countersign_kernel::{EntryPin, SlotPin};
+
+use crate::digest::{Digest, sha256};
+use crate::error::BundleError;
+use crate::lock::{Entry, EntryLimits, Lock, SlotEntry};
+use crate::manifest::BundleManifest;
+
+/// A loaded bundle: its lock and its compiled policies.
+#[derive(Debug)]
+pub struct Bundle {
+    lock: Lock,
+    digest: Digest,
+    policies: Vec<Policy>,
+}
+
+impl Bundle {
+    /// Loads the bundle in a folder by its lock.
+    ///
+    /// # Errors
+    /// What is wrong, with file and key.
+    pub fn load(engine: &Engine, folder: &Path) -> Result<Self, BundleError> {
+        let path = folder.join("bundle.lock");
+        let text = read(&path, "; a bundle's lock is made by `countersign bundle lock`")?;
+        let file = path.display().to_string();
+        let text = String::from_utf8(text)
+            .map_err(|_| BundleError::Invalid { file: file.clone(), problem: "is not UTF-8".to_owned() })?;
+        Self::from_parts(engine, &file, &text, |component| read(&folder.join(component), ""))
+    }
+
+    /// Loads a bundle from its lock and a way to its components, which are compiled in parallel.
+    ///
+    /// # Errors
+    /// What is wrong, with file and key.
+    pub fn from_parts(
+        engine: &Engine,
+        file: &str,
+        lock: &str,
+        component: impl Fn(&str) -> Result<Vec<u8>, BundleError> + Sync,
+    ) -> Result<Self, BundleError> {
+        let digest = Lock::digest_of(lock);
+        let lock = Lock::parse(file, lock)?;
+        let loaded: Vec<Result<Policy, BundleError>> = std::thread::scope(|scope| {
+            let loading: Vec<_> = lock
+                .entry
+                .iter()
+                .map(|entry| {
+                    let load = || load(engine, file, entry, &component);
+                    // Compiling recurses, and `describe` runs the policy.
+                    std::thread::Builder::new().stack_size(80 << 20).spawn_scoped(scope, load)
+                })
+                .collect();
+            let failed = |problem: String| Err(BundleError::Invalid { file: file.to_owned(), problem });
+            loading
+                .into_iter()
+                .map(|thread| match thread.map(std::thread::ScopedJoinHandle::join) {
+                    Ok(Ok(loaded)) => loaded,
+                    Ok(Err(_)) => failed("loading a component failed in the host".to_owned()),
+                    Err(error) => failed(format!("cannot start a thread: {error}")),
+                })
+                .collect()
+        });
+        let policies = loaded.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(Bundle { lock, digest, policies })
+    }
+
+    /// The lock.
+    pub fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// Digest of the lock.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The compiled policies, one for each entry.
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// The entries as a run is pinned to them.
+    pub fn pins(&self) -> Vec<EntryPin> {
+        let pin = |entry: &Entry| EntryPin {
+            name: entry.name.as_str().into(),
+            policy: entry.policy.as_str().into(),
+            component: entry.component_digest.as_str().into(),
+            configuration: entry.configuration_digest.as_str().into(),
+            slots: entry
+                .slot
+                .iter()
+                .map(|slot| SlotPin { slot: slot.slot, mode: slot.mode, failure_verdict: slot.failure_verdict })
+                .collect(),
+        };
+        self.lock.entry.iter().map(pin).collect()
+    }
+}
+
+fn load(
+    engine: &Engine,
+    file: &str,
+    entry: &Entry,
+    component: &(impl Fn(&str) -> Result<Vec<u8>, BundleError> + Sync),
+) -> Result<Policy, BundleError> {
+    let bytes = component(&entry.component)?;
+    let found = sha256(&bytes);
+    if **found.as_str() != entry.component_digest {
+        return Err(BundleError::Digest {
+            file: file.to_owned(),
+            entry: entry.name.clone(),
+            component: entry.component.clone(),
+            found: found.to_string(),
+            expected: entry.component_digest.clone(),
+        });
+    }
+    let policy = engine.load(&entry.component, &bytes)?;
+    let invalid = |problem: String| BundleError::Invalid {
+        file: file.to_owned(),
+        problem: format!("entry `{}`: {problem}", entry.name),
+    };
+    if **policy.label() != entry.policy {
+        return Err(invalid(format!("key `policy`: expected `{}`, found `{}`", policy.label(), entry.policy)));
+    }
+    if let Some(slot) = entry.slot.iter().find(|slot| !policy.slots().contains(&slot.slot)) {
+        return Err(invalid(format!("{} does not fill the slot `{}`", policy.label(), slot.slot)));
+    }
+    let configuration: serde_json::Value = serde_json::from_str(&entry.configuration)
+        .map_err(|error| invalid(format!("key `configuration`: expected JSON: {error}")))?;
+    policy
+        .check_configuration(&configuration)
+        .map_err(|source| BundleError::Configuration { file: file.to_owned(), entry: entry.name.clone(), source })?;
+    // What a schema cannot say the policy itself refuses, at load and not at a run's start.
+    policy
+        .open(Arc::from(entry.configuration.as_str()), entry.limits.into())
+        .map_err(|error| invalid(error.to_string()))?;
+    Ok(policy)
+}
+
+/// Makes the lock of the bundle in a folder from its `bundle.toml` and its components.
+///
+/// # Errors
+/// What is wrong, with file and key.
+pub fn lock(engine: &Engine, folder: &Path) -> Result<Lock, BundleError> {
+    let path = folder.join("bundle.toml");
+    let file = path.display().to_string();
+    let invalid = |problem: String| BundleError::Invalid { file: file.clone(), problem };
+    let text = String::from_utf8(read(&path, "")?).map_err(|_| invalid("is not UTF-8".to_owned()))?;
+    let manifest = BundleManifest::parse(&file, &text)?;
+    let defaults = Limits::default();
+    let mut entries: Vec<Entry> = Vec::new();
+    for table in manifest.policy {
+        let invalid = |problem: String| invalid(format!("policy `{}`: {problem}", table.name));
+        if entries.iter().any(|entry| entry.name == table.name) {
+            return Err(invalid("stands twice".to_owned()));
+        }
+        let bytes = read(&folder.join(&table.component), "; make it with `countersign policy build`")?;
+        let policy = engine.load(&table.component, &bytes)?;
+        let configuration = serde_json::to_value(&table.configuration)
+            .map_err(|error| invalid(format!("key `configuration`: {error}")))?;
+        policy.check_configuration(&configuration).map_err(|source| BundleError::Configuration {
+            file: file.clone(),
+            entry: table.name.clone(),
+            source,
+        })?;
+        let configuration = canonical_json(&configuration);
+        let slots = table.slots.unwrap_or_else(|| policy.slots().to_vec());
+        let entry = Entry {
+            policy: policy.label().to_string(),
+            component_digest: sha256(&bytes).to_string(),
+            configuration_digest: sha256(configuration.as_bytes()).to_string(),
+            configuration,
+            limits: EntryLimits {
+                fuel_per_call: table.fuel_per_call.unwrap_or(defaults.fuel_per_call),
+                memory_bytes: table.memory_bytes.unwrap_or(defaults.memory_bytes),
+                answer_bytes: table.answer_bytes.unwrap_or(defaults.answer_bytes),
+                rebuild_fuel: table.rebuild_fuel.unwrap_or(defaults.rebuild_fuel),
+            },
+            slot: slots
+                .into_iter()
+                .map(|slot| SlotEntry { slot, mode: table.mode, failure_verdict: table.failure_verdict })
+                .collect(),
+            name: table.name,
+            component: table.component,
+        };
+        load(engine, &file, &entry, &|_: &str| Ok(bytes.clone()))?;
+        entries.push(entry);
+    }
+    Ok(Lock {
+        version: 1,
+        name: manifest.name,
+        contract: CONTRACT.to_owned(),
+        must_understand: Vec::new(),
+        entry: entries,
+    })
+}
+
+fn read(path: &Path, help: &'static str) -> Result<Vec<u8>, BundleError> {
+    std::fs::read(path).map_err(|source| BundleError::Io { path: path.to_owned(), help, source })
+}
+
+/// Writes a file under a temporary name and renames it.
+///
+/// # Errors
+/// When the folder cannot be written to.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".countersign-").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! A bundle: which policy sits in which slot, with which configuration and which limits.
+//!
+//! `bundle.toml` is written by hand, `bundle.lock` by [`lock`]. The lock holds every value that can
+//! reach a verdict or a limit, and the host reads nothing else: changing any key of it changes its
+//! digest.
+
+mod default;
+mod digest;
+mod error;
+mod folder;
+mod lock;
+mod manifest;
+
+pub use default::default_bundle;
+pub use digest::{Digest, sha256};
+pub use error::BundleError;
+pub use folder::{Bundle, lock, write_atomically};
+pub use lock::{Entry, EntryLimits, Lock, SlotEntry};
+pub use manifest::BundleManifest;

@@ -1,0 +1,72 @@
+//! `bundle.toml`, written by hand.
+
+use countersign_kernel::contract::Verdict;
+use countersign_kernel::{PolicyMode, Slot};
+use serde::Deserialize;
+
+use crate::error::BundleError;
+
+/// What a person writes. Everything but `policy` has a default.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct BundleManifest {
+    /// Version of this format: 1.
+    pub version: u32,
+    /// Name of the bundle.
+    pub name: String,
+    /// One table for each entry, in the order in which a slot's policies are called.
+    #[serde(default)]
+    pub policy: Vec<PolicyTable>,
+}
+
+/// `[[policy]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PolicyTable {
+    /// Name of the entry, unique in the bundle.
+    pub name: String,
+    /// The component's file, beside this one.
+    pub component: String,
+    /// Slots it serves; by default all that it fills.
+    pub slots: Option<Vec<Slot>>,
+    /// Whether its verdicts count.
+    #[serde(default = "enforce")]
+    pub mode: PolicyMode,
+    /// What applies when it cannot decide; default `ask`.
+    #[serde(default = "ask")]
+    pub failure_verdict: Verdict,
+    /// Fuel of one call; default 4,000,000.
+    pub fuel_per_call: Option<u64>,
+    /// Bytes of memory; default 16 MiB.
+    pub memory_bytes: Option<u64>,
+    /// Bytes of one answer's texts; default 16 KiB.
+    pub answer_bytes: Option<u64>,
+    /// Fuel of rebuilding it after a trap; default 400,000,000.
+    pub rebuild_fuel: Option<u64>,
+    /// The policy's own.
+    #[serde(default)]
+    pub configuration: toml::Table,
+}
+
+fn enforce() -> PolicyMode {
+    PolicyMode::Enforce
+}
+
+fn ask() -> Verdict {
+    Verdict::Ask
+}
+
+impl BundleManifest {
+    /// Parses it. `file` names it in errors.
+    ///
+    /// # Errors
+    /// The line and what was expected.
+    pub fn parse(file: &str, text: &str) -> Result<Self, BundleError> {
+        let invalid = |problem: String| BundleError::Invalid { file: file.to_owned(), problem };
+        let manifest: BundleManifest = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        if manifest.version != 1 {
+            return Err(invalid(format!("key `version`: expected 1, found {}", manifest.version)));
+        }
+        Ok(manifest)
+    }
+}

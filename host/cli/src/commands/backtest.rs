@@ -1,0 +1,130 @@
+use std::path::PathBuf;
+use std::time::Instant;
+
+use countersign::backtest::{Options, Report, backtest};
+use countersign::kernel::Slot;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::look::{MIND, QUIET, STRONG, dollars, line, number, styled, table};
+
+/// Judge recorded runs and say where the policies would have intervened
+///
+/// Reads OpenHands event streams, one JSON object a run, plain or gzip. Policies are not told the
+/// step index, budgets or caps unless --show-budget is given.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  countersign backtest tests/data/openhands/runs.jsonl.gz")]
+pub struct Arguments {
+    /// Recordings
+    #[arg(required = true, value_name = "RECORDING")]
+    recordings: Vec<PathBuf>,
+    /// Folder of the bundle [default: the one that this program carries in itself]
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// Write a trace of each run into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Tell policies the step index and the recorded turn cap
+    #[arg(long)]
+    show_budget: bool,
+    /// Slots to judge
+    #[arg(long, value_name = "SLOT", value_delimiter = ',', default_value = "classifier,doom-loop", value_parser = slot)]
+    slots: Vec<Slot>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn slot(text: &str) -> Result<Slot, String> {
+    let found = Slot::ALL.into_iter().find(|slot| slot.name() == text);
+    found.ok_or_else(|| "expected classifier, confidence, risk or doom-loop".to_owned())
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let host = super::host(arguments.bundle.as_deref())?;
+    let options = Options {
+        show_budget: arguments.show_budget,
+        out: arguments.out.clone(),
+        slots: arguments.slots.clone(),
+    };
+    // Hidden by itself where there is no terminal.
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} runs judged  {per_sec}") {
+        bar.set_style(style);
+    }
+    let started = Instant::now();
+    let report = backtest(&host, &arguments.recordings, &options, &mut |runs| bar.set_position(runs));
+    bar.finish_and_clear();
+    let report = report?;
+    if arguments.json {
+        super::print_json(&report)?;
+    } else {
+        print(&report, arguments, started.elapsed().as_secs_f64());
+    }
+    Ok(crate::exit::OK)
+}
+
+fn print(report: &Report, arguments: &Arguments, seconds: f64) {
+    let mut rows = vec![
+        ["recorded outcome", "runs", "tripped", "first at step", "steps after", "cost after"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for row in &report.outcomes {
+        let some = row.tripped > 0;
+        let shown = |text: String| if some { text } else { "–".to_owned() };
+        rows.push(vec![
+            row.outcome.clone(),
+            number(row.runs),
+            number(row.tripped),
+            shown(row.first_intervention.map_or_else(String::new, number)),
+            shown(format!("{} of {}", number(row.steps_after), number(row.steps))),
+            shown(dollars(row.cost_after)),
+        ]);
+    }
+    for (index, text) in table(&rows, &[1, 2, 3, 4, 5]).into_iter().enumerate() {
+        anstream::println!("{}", if index == 0 { styled(QUIET, text) } else { text });
+    }
+    if !report.interventions.is_empty() {
+        anstream::println!();
+    }
+    let evidence: Vec<Vec<String>> = report
+        .interventions
+        .iter()
+        .map(|found| {
+            vec![
+                found.outcome.clone(),
+                format!("run {}", found.run),
+                format!("step {} of {}", found.step, found.steps),
+                line(&found.task, 32),
+                found.reason.clone(),
+                found.evidence.clone(),
+            ]
+        })
+        .collect();
+    for text in table(&evidence, &[]) {
+        anstream::println!("{text}");
+    }
+    anstream::println!();
+    anstream::println!(
+        "{} runs, {} steps, {} judgements in {seconds:.2} s",
+        styled(STRONG, number(report.runs)),
+        number(report.steps),
+        number(report.judgements)
+    );
+    let left_out: Vec<&str> =
+        Slot::ALL.iter().filter(|slot| !arguments.slots.contains(slot)).map(|slot| slot.name()).collect();
+    if !left_out.is_empty() {
+        anstream::println!(
+            "{}",
+            styled(QUIET, format!("not judged: {} (recordings hold no raw material for them)", left_out.join(", ")))
+        );
+    }
+    let budget = if arguments.show_budget { "shown" } else { "hidden" };
+    anstream::println!("{}", styled(QUIET, format!("step index, budgets and caps: {budget} to the policies")));
+    if report.undecided > 0 {
+        anstream::println!("{}", styled(MIND, format!("{} judgements undecided", number(report.undecided))));
+    }
+    if let Some(out) = &arguments.out {
+        anstream::println!("traces in `{}`", out.display());
+    }
+}

@@ -1,0 +1,94 @@
+use std::path::PathBuf;
+
+use anyhow::Context;
+use countersign::bundle::{Lock, lock, write_atomically};
+use countersign::engine::{Engine, EngineOptions};
+
+use crate::look::{GOOD, QUIET, STRONG, styled, table};
+
+/// Pin policies together
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Write `bundle.lock` from `bundle.toml` and the components beside it
+    #[command(after_help = "Example:\n  countersign bundle lock plugins/bundle")]
+    Lock(LockArguments),
+    /// Show what a bundle holds
+    #[command(after_help = "Example:\n  countersign bundle show plugins/bundle")]
+    Show(Show),
+}
+
+#[derive(clap::Args)]
+pub struct LockArguments {
+    /// Folder with `bundle.toml`
+    folder: PathBuf,
+    /// Write nothing; exit with 3 when the lock is not what it would be
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Show {
+    /// Folder with `bundle.lock` [default: the bundle that this program carries in itself]
+    folder: Option<PathBuf>,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(command: &Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Lock(arguments) => lock_folder(arguments),
+        Command::Show(arguments) => show(arguments),
+    }
+}
+
+fn lock_folder(arguments: &LockArguments) -> anyhow::Result<u8> {
+    let engine = Engine::new(EngineOptions { pool: None, ..EngineOptions::default() })?;
+    let text = lock(&engine, &arguments.folder)?.to_text();
+    let path = arguments.folder.join("bundle.lock");
+    let digest = Lock::digest_of(&text);
+    if arguments.check {
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        if found != text {
+            anstream::println!("`{}` is not up to date; run `countersign bundle lock`", path.display());
+            return Ok(crate::exit::DIFFERS);
+        }
+        anstream::println!("{} `{}` {digest}", styled(GOOD, "up to date"), path.display());
+        return Ok(crate::exit::OK);
+    }
+    write_atomically(&path, text.as_bytes()).with_context(|| format!("cannot write `{}`", path.display()))?;
+    anstream::println!("{} {digest}", path.display());
+    Ok(crate::exit::OK)
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Shown<'a> {
+    digest: String,
+    lock: &'a Lock,
+}
+
+fn show(arguments: &Show) -> anyhow::Result<u8> {
+    let host = super::host(arguments.folder.as_deref())?;
+    let (lock, digest) = (host.bundle().lock(), host.bundle().digest());
+    if arguments.json {
+        super::print_json(&Shown { digest: digest.to_string(), lock })?;
+        return Ok(crate::exit::OK);
+    }
+    anstream::println!("{} {}", styled(STRONG, &lock.name), styled(QUIET, digest));
+    anstream::println!("{}\n", lock.contract);
+    let mut rows = vec![["entry", "policy", "slots", "undecided", "digest"].map(str::to_owned).to_vec()];
+    for entry in &lock.entry {
+        rows.push(vec![
+            entry.name.clone(),
+            entry.policy.clone(),
+            entry.slot.iter().map(|slot| slot.slot.name()).collect::<Vec<_>>().join(", "),
+            entry.slot.first().map_or_else(String::new, |slot| slot.failure_verdict.to_string()),
+            entry.component_digest[..19].to_owned(),
+        ]);
+    }
+    for (index, line) in table(&rows, &[]).into_iter().enumerate() {
+        anstream::println!("{}", if index == 0 { styled(QUIET, line) } else { line });
+    }
+    Ok(crate::exit::OK)
+}

@@ -1,0 +1,340 @@
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use countersign::kernel::{Answered, Frame, Input};
+use countersign::replay::{Difference, Replayed, replay};
+use countersign::scenario::describe;
+use countersign::store::{Diagnostics, Ending, Stored, TraceError, TraceReader};
+
+use crate::exit;
+use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, line, number, styled, table};
+
+/// Read, verify and replay traces
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Show a trace frame by frame
+    #[command(after_help = "Example:\n  countersign trace show run.jsonl --frame 12")]
+    Show(Show),
+    /// Check that a trace is what was written, and that each frame follows from the ones before it
+    #[command(after_help = "Example:\n  countersign trace verify run.jsonl")]
+    Verify(Verify),
+    /// Execute every judgement of a trace again
+    ///
+    /// Answers, reads and fuel must come out the same. With another bundle: the first difference.
+    #[command(after_help = "Example:\n  countersign trace replay run.jsonl --bundle my-bundle")]
+    Replay(Replay),
+}
+
+#[derive(clap::Args)]
+pub struct Show {
+    /// The trace
+    file: PathBuf,
+    /// Only this frame, whole
+    #[arg(long)]
+    frame: Option<u64>,
+    /// Print frames as they are stored
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Verify {
+    /// Traces
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Replay {
+    /// Traces
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Folder of the bundle [default: the one that this program carries in itself]
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(command: &Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Show(arguments) => show(arguments),
+        Command::Verify(arguments) => verify(arguments),
+        Command::Replay(arguments) => replay_all(arguments),
+    }
+}
+
+fn open(path: &Path) -> Result<TraceReader<BufReader<File>>, TraceError> {
+    let name = path.display().to_string();
+    match File::open(path) {
+        Ok(file) => Ok(TraceReader::new(name, BufReader::new(file))),
+        Err(source) => Err(TraceError::Io { file: name, source }),
+    }
+}
+
+fn show(arguments: &Show) -> anyhow::Result<u8> {
+    let mut reader = open(&arguments.file)?;
+    let diagnostics = Diagnostics::read(&arguments.file);
+    while let Some(stored) = reader.read()? {
+        let number = reader.frames() - 1;
+        if arguments.frame.is_some_and(|wanted| wanted != number) {
+            continue;
+        }
+        if arguments.json {
+            use std::io::Write;
+            let mut out = std::io::stdout().lock();
+            out.write_all(reader.line())?;
+            out.write_all(b"\n")?;
+            continue;
+        }
+        match stored {
+            Stored::Manifest(manifest) => {
+                anstream::println!("{} run {}", styled(STRONG, "   0"), manifest.run);
+                tell("goal", &line(&manifest.goal.text, 100));
+                tell("lock", &manifest.lock);
+                tell("contract", &manifest.contract);
+                tell("engine", &manifest.engine);
+                for entry in &manifest.entries {
+                    tell("policy", &format!("{:<12} {:<20} {}", entry.name, entry.policy, entry.component));
+                }
+            }
+            Stored::Frame(frame) => show_frame(&frame, arguments.frame.is_some()),
+        }
+        for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.frame == number) {
+            if let Some(failure) = &diagnostic.failure {
+                anstream::println!("     {} {}", styled(BAD, format!("{:<11}", "undecided")), line(failure, 120));
+            }
+            for (level, text) in &diagnostic.lines {
+                tell(level, &format!("{}: {}", diagnostic.entry, line(text, 110)));
+            }
+        }
+    }
+    if arguments.frame.is_none() && !arguments.json {
+        anstream::println!("\n{}", ending(reader.frames(), reader.ending().unwrap_or(Ending::Open { half_written: false })));
+    }
+    Ok(exit::OK)
+}
+
+fn show_frame(frame: &Frame, whole: bool) {
+    let at = styled(QUIET, format!("{} ms", number(frame.at)));
+    anstream::println!("{} {}  {at}", styled(STRONG, format!("{:>4}", frame.frame)), input(&frame.input));
+    for judgement in &frame.judgements {
+        let (verdict, reason) = match &judgement.answer {
+            Answered::Undecided(cause) => ("undecided".to_owned(), cause.to_string()),
+            answer => (answer.verdict().map_or_else(String::new, |verdict| verdict.to_string()), answer.reason().to_owned()),
+        };
+        let reads = if judgement.reads.is_empty() { String::new() } else { format!(", {} reads", judgement.reads.len()) };
+        tell(&judgement.entry, &format!("{verdict:<9} {}  ({} fuel{reads})", line(&reason, 80), number(judgement.fuel)));
+        if whole {
+            for (name, value) in [
+                ("question", serde_json::to_string(&*judgement.question)),
+                ("reads", serde_json::to_string(&judgement.reads)),
+                ("answer", serde_json::to_string(&judgement.answer)),
+            ] {
+                tell("", &format!("{name}: {}", value.unwrap_or_default()));
+            }
+        }
+    }
+    for text in describe(frame) {
+        if !text.starts_with("undecided") {
+            anstream::println!("     · {}", line(&text, 120));
+        }
+    }
+}
+
+fn input(input: &Input) -> String {
+    match input {
+        Input::Started => "started".to_owned(),
+        Input::Message { text } => format!("message: {}", line(text, 90)),
+        Input::Replied { call, reply, .. } => {
+            let value = serde_json::to_string(reply).unwrap_or_default();
+            format!("model call {call} replied: {}", line(&value, 100))
+        }
+        Input::Observed { call, observation } => format!("tool call {call} answered: {}", line(&observation.text, 90)),
+        Input::Verified { call, verification } => {
+            format!("tool call {call} verified: {}", if verification.holds { "holds" } else { &verification.detail })
+        }
+        Input::Cancelled => "cancelled".to_owned(),
+        Input::Closed { code } => format!("recording over: {code}"),
+    }
+}
+
+fn tell(what: &str, text: &str) {
+    anstream::println!("     {} {text}", styled(QUIET, format!("{what:<11}")));
+}
+
+fn ending(frames: u64, ending: Ending) -> String {
+    let frames = number(frames);
+    match ending {
+        Ending::Complete => format!("complete, {frames} frames"),
+        Ending::Open { half_written: false } => format!("open, {frames} frames, end not provable"),
+        Ending::Open { half_written: true } => {
+            format!("open, {frames} frames and a half-written one, end not provable")
+        }
+    }
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Verified {
+    file: String,
+    frames: u64,
+    complete: bool,
+    status: countersign::kernel::Status,
+}
+
+fn verify(arguments: &Verify) -> anyhow::Result<u8> {
+    let mut all = Vec::new();
+    for path in &arguments.files {
+        let mut reader = open(path)?;
+        let (run, how) = reader.fold(|_, _| {})?;
+        let frames = reader.frames();
+        if arguments.json {
+            let complete = how == Ending::Complete;
+            all.push(Verified { file: path.display().to_string(), frames, complete, status: run.status() });
+        } else {
+            let word = if how == Ending::Complete { styled(GOOD, "verified") } else { styled(MIND, "verified") };
+            anstream::println!("{word} {}  {}, {}", path.display(), ending(frames, how), run.status());
+        }
+    }
+    if arguments.json {
+        super::print_json(&all)?;
+    }
+    Ok(exit::OK)
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ReplayResult {
+    file: String,
+    frames: u64,
+    judgements: u64,
+    skipped: u64,
+    same_bundle: bool,
+    complete: bool,
+    difference: Option<DifferenceResult>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct DifferenceResult {
+    frame: u64,
+    entry: String,
+    what: &'static str,
+    recorded: Answered,
+    now: Option<Answered>,
+    recorded_fuel: u64,
+    fuel: Option<u64>,
+}
+
+fn replay_all(arguments: &Replay) -> anyhow::Result<u8> {
+    let host = super::host(arguments.bundle.as_deref())?;
+    let mut differs = false;
+    let mut all = Vec::new();
+    for path in &arguments.files {
+        let file = path.display().to_string();
+        let replayed = replay(&host, &file, &|| File::open(path).map(BufReader::new))?;
+        differs |= replayed.difference.is_some();
+        if arguments.json {
+            all.push(result(file, &replayed));
+        } else {
+            print(&file, &replayed);
+        }
+    }
+    if arguments.json {
+        super::print_json(&all)?;
+    }
+    Ok(if differs { exit::DIFFERS } else { exit::OK })
+}
+
+fn result(file: String, replayed: &Replayed) -> ReplayResult {
+    ReplayResult {
+        file,
+        frames: replayed.frames,
+        judgements: replayed.judged,
+        skipped: replayed.skipped,
+        same_bundle: replayed.same_bundle,
+        complete: replayed.ending == Ending::Complete,
+        difference: replayed.difference.as_ref().map(|difference| DifferenceResult {
+            frame: difference.frame,
+            entry: difference.recorded.entry.to_string(),
+            what: difference.what,
+            recorded: difference.recorded.answer.clone(),
+            now: difference.now.as_ref().map(|now| now.answer.clone()),
+            recorded_fuel: difference.recorded.fuel,
+            fuel: difference.now.as_ref().map(|now| now.fuel),
+        }),
+    }
+}
+
+fn print(file: &str, replayed: &Replayed) {
+    let judged = number(replayed.judged);
+    match &replayed.difference {
+        None => {
+            let bundle = if replayed.same_bundle { "the bundle that judged it" } else { "another bundle" };
+            let skipped = match replayed.skipped {
+                0 => String::new(),
+                skipped => format!(", {} not re-executable", number(skipped)),
+            };
+            anstream::println!(
+                "{} {file}  {judged} judgements by {bundle} came out the same{skipped}; {}",
+                styled(GOOD, "replayed"),
+                ending(replayed.frames, replayed.ending)
+            );
+        }
+        Some(difference) => {
+            anstream::println!(
+                "{} {file}  frame {}, entry `{}`: the {} is another (after {judged} judgements)",
+                styled(BAD, "differs"),
+                difference.frame,
+                difference.recorded.entry,
+                difference.what
+            );
+            for text in side_by_side(difference) {
+                anstream::println!("  {text}");
+            }
+        }
+    }
+}
+
+/// Recorded and new, field by field.
+fn side_by_side(difference: &Difference) -> Vec<String> {
+    let recorded = &difference.recorded;
+    let now = difference.now.as_ref();
+    let verdict = |answer: &Answered| match answer {
+        Answered::Undecided(cause) => format!("undecided: {}", cause.name()),
+        answer => answer.verdict().map_or_else(String::new, |verdict| verdict.to_string()),
+    };
+    let mut rows = vec![vec![String::new(), "recorded".to_owned(), "now".to_owned()]];
+    let policy = |text: &str| text.to_owned();
+    rows.push(vec!["policy".to_owned(), recorded.policy[..19].to_owned(), policy(&difference.policy)]);
+    let none = "no such entry".to_owned();
+    rows.push(vec![
+        "verdict".to_owned(),
+        verdict(&recorded.answer),
+        now.map_or(none, |now| verdict(&now.answer)),
+    ]);
+    rows.push(vec![
+        "reason".to_owned(),
+        line(recorded.answer.reason(), 60),
+        now.map_or_else(String::new, |now| line(now.answer.reason(), 60)),
+    ]);
+    rows.push(vec![
+        "reads".to_owned(),
+        recorded.reads.len().to_string(),
+        now.map_or_else(String::new, |now| now.reads.len().to_string()),
+    ]);
+    rows.push(vec!["fuel".to_owned(), number(recorded.fuel), now.map_or_else(String::new, |now| number(now.fuel))]);
+    let mut lines = table(&rows, &[]);
+    let whole = |answer: &Answered| serde_json::to_string(answer).unwrap_or_default();
+    lines.push(format!("recorded {}", line(&whole(&recorded.answer), 160)));
+    if let Some(now) = now {
+        lines.push(format!("now      {}", line(&whole(&now.answer), 160)));
+    }
+    lines
+}

@@ -1,0 +1,110 @@
+//! Exit codes.
+
+use countersign::backtest::BacktestError;
+use countersign::bundle::BundleError;
+use countersign::engine::{LoadError, OpenError};
+use countersign::kernel::{Code, Status};
+use countersign::replay::ReplayError;
+use countersign::scenario::{RunError, ScenarioError};
+use countersign::store::{StoreError, TraceError};
+use countersign::{HostError, RecordingError};
+
+use crate::look;
+
+/// Success.
+pub const OK: u8 = 0;
+/// Something that should not happen.
+pub const INTERNAL: u8 = 1;
+/// Usage or bad input.
+pub const BAD_INPUT: u8 = 2;
+/// A trace does not verify, verdicts differ, or expectations are not met.
+pub const DIFFERS: u8 = 3;
+
+/// Says what went wrong and gives the code.
+pub fn code(done: anyhow::Result<u8>) -> u8 {
+    match done {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => OK,
+        Err(error) => {
+            let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+            let mut text = String::new();
+            for cause in causes {
+                // A cause that its context has already told is not told again.
+                if !text.contains(&cause) {
+                    if !text.is_empty() {
+                        text.push_str(": ");
+                    }
+                    text.push_str(cause.trim_end());
+                }
+            }
+            anstream::eprintln!("{}error:{} {text}", look::BAD, look::BAD.render_reset());
+            of(&error)
+        }
+    }
+}
+
+/// Whoever read our output has had enough of it.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn of(error: &anyhow::Error) -> u8 {
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<TraceError>() {
+            return of_trace(error);
+        }
+        if let Some(ReplayError::Trace(error)) = cause.downcast_ref() {
+            return of_trace(error);
+        }
+        let bad_input = cause.is::<ScenarioError>()
+            || cause.is::<RecordingError>()
+            || cause.is::<BundleError>()
+            || cause.is::<LoadError>()
+            || cause.is::<OpenError>()
+            || cause.is::<StoreError>()
+            || cause.is::<BadInput>()
+            || matches!(cause.downcast_ref(), Some(RunError::Manifest { .. } | RunError::Store(_)))
+            || matches!(cause.downcast_ref(), Some(HostError::Bundle(_) | HostError::Open(_)))
+            || matches!(cause.downcast_ref(), Some(BacktestError::Recording(_) | BacktestError::Store(_) | BacktestError::Folder { .. }));
+        if bad_input {
+            return BAD_INPUT;
+        }
+    }
+    INTERNAL
+}
+
+fn of_trace(error: &TraceError) -> u8 {
+    match error {
+        TraceError::Io { .. } | TraceError::NotATrace { .. } => BAD_INPUT,
+        TraceError::Broken { .. } => DIFFERS,
+    }
+}
+
+/// What the user gave cannot be used.
+#[derive(Debug)]
+pub struct BadInput(pub String);
+
+impl std::fmt::Display for BadInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadInput {}
+
+/// The code of a run.
+pub fn of_status(status: Status) -> u8 {
+    match status {
+        Status::Running => INTERNAL,
+        Status::Suspended(_) => 10,
+        Status::Ended(code) => match code {
+            Code::Success | Code::PartialSuccess => OK,
+            Code::BudgetExhausted | Code::Timeout => 11,
+            Code::PermissionDenied | Code::UnsafeDetection | Code::ConfirmRequired | Code::ReviewRequired => 12,
+            _ => 13,
+        },
+    }
+}

@@ -1,0 +1,75 @@
+//! How things look: few colours, each with a meaning; none without a terminal or under `NO_COLOR`.
+
+use anstyle::{AnsiColor, Style};
+use countersign::kernel::contract::Verdict;
+
+/// What went well.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// What a person should look at.
+pub const MIND: Style = AnsiColor::Yellow.on_default();
+/// What went wrong or was stopped.
+pub const BAD: Style = AnsiColor::Red.on_default();
+/// What matters less.
+pub const QUIET: Style = Style::new().dimmed();
+/// What stands out.
+pub const STRONG: Style = Style::new().bold();
+
+/// Colour of a verdict.
+pub fn verdict(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Proceed => GOOD,
+        Verdict::Log => QUIET,
+        Verdict::Notify | Verdict::Replan | Verdict::Escalate | Verdict::Ask => MIND,
+        Verdict::Deny | Verdict::Terminate => BAD,
+    }
+}
+
+/// A text in a style.
+pub fn styled(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// One line of at most so many characters.
+pub fn line(text: &str, most: usize) -> String {
+    let mut out = String::new();
+    for (count, c) in text.trim().chars().enumerate() {
+        if count + 1 == most {
+            out.push('…');
+            break;
+        }
+        // What could move the cursor or change colours is shown as a space.
+        out.push(if c.is_control() { ' ' } else { c });
+    }
+    out
+}
+
+/// Micro-dollars as dollars.
+pub fn dollars(micro: u64) -> String {
+    format!("${}.{:04}", micro / 1_000_000, micro % 1_000_000 / 100)
+}
+
+/// A number with a space between thousands.
+pub fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Columns aligned by their widest cell; the columns named in `right` to the right.
+pub fn table(rows: &[Vec<String>], right: &[usize]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |text: &String| text.chars().count();
+    let widths: Vec<usize> =
+        (0..columns).map(|column| rows.iter().filter_map(|row| row.get(column)).map(width).max().unwrap_or(0)).collect();
+    let cell = |(column, text): (usize, &String)| {
+        let space = " ".repeat(widths[column] - width(text));
+        if right.contains(&column) { format!("{space}{text}") } else { format!("{text}{space}") }
+    };
+    rows.iter().map(|row| row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ").trim_end().to_owned()).collect()
+}

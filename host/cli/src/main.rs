@@ -1,0 +1,61 @@
+//! The `countersign` command: run, backtest, trace, policy, bundle.
+
+mod commands;
+mod component_build;
+mod exit;
+mod look;
+
+use clap::{Parser, Subcommand};
+
+/// Every step an agent takes is countersigned by policies you can swap, pin and replay.
+#[derive(Parser)]
+#[command(name = "countersign", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+   0  success, or partial success      10  suspended: a person is waited for
+   1  internal error                   11  stopped by budget or time
+   2  usage or bad input               12  stopped by policy
+   3  verification failed, or          13  failed
+      verdicts or expectations differ";
+
+#[derive(Subcommand)]
+enum Command {
+    Run(commands::run::Arguments),
+    Backtest(commands::backtest::Arguments),
+    #[command(subcommand)]
+    Trace(commands::trace::Command),
+    #[command(subcommand)]
+    Policy(commands::policy::Command),
+    #[command(subcommand)]
+    Bundle(commands::bundle::Command),
+}
+
+/// Policies may use 64 MiB of stack; on a thread that has it, a call switches to no other.
+const STACK: usize = 80 << 20;
+
+fn main() -> std::process::ExitCode {
+    let work = std::thread::Builder::new().name("countersign".to_owned()).stack_size(STACK).spawn(|| {
+        let arguments = Arguments::parse();
+        let done = match arguments.command {
+            Command::Run(arguments) => commands::run::run(&arguments),
+            Command::Backtest(arguments) => commands::backtest::run(&arguments),
+            Command::Trace(command) => commands::trace::run(&command),
+            Command::Policy(command) => commands::policy::run(&command),
+            Command::Bundle(command) => commands::bundle::run(&command),
+        };
+        exit::code(done)
+    });
+    match work.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code.into(),
+        // The panic has said its message.
+        Ok(Err(_)) => 1.into(),
+        Err(error) => {
+            anstream::eprintln!("error: cannot start a thread: {error}");
+            1.into()
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What a store carries during a call.
+
+use std::sync::Arc;
+
+use countersign_kernel::contract::Violation;
+use countersign_kernel::contract::view::{Answer, Query, Read, RunView};
+
+use crate::limits::Memory;
+
+/// Reads of one call.
+const MOST_READS: usize = 32;
+/// Bytes of the answers of one call.
+const MOST_READ_BYTES: usize = 64 << 10;
+/// Log lines of one call, and their bytes.
+const MOST_LINES: usize = 64;
+const MOST_LINE_BYTES: usize = 4 << 10;
+const MOST_LOG_BYTES: usize = 16 << 10;
+
+/// How much a log line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For the author alone.
+    Debug,
+    /// Worth knowing.
+    Info,
+    /// Worth looking at.
+    Warn,
+    /// Why a call fails.
+    Error,
+}
+
+/// A line that a policy wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// How much it matters.
+    pub level: Level,
+    /// The line.
+    pub message: String,
+}
+
+/// State of one instance's store.
+pub(crate) struct CallState {
+    pub memory: Memory,
+    view: Option<Arc<dyn RunView + Send + Sync>>,
+    reads: Vec<Read>,
+    read_bytes: usize,
+    violation: Option<Violation>,
+    log: Vec<LogLine>,
+    log_bytes: usize,
+    dropped: u64,
+}
+
+/// The policy broke the contract in its use of an import.
+#[derive(Debug, thiserror::Error)]
+#[error("the contract was broken")]
+pub(crate) struct Broken;
+
+impl CallState {
+    pub fn new(memory: Memory) -> Self {
+        CallState {
+            memory,
+            view: None,
+            reads: Vec::new(),
+            read_bytes: 0,
+            violation: None,
+            log: Vec::new(),
+            log_bytes: 0,
+            dropped: 0,
+        }
+    }
+
+    pub fn begin(&mut self, view: Option<Arc<dyn RunView + Send + Sync>>) {
+        self.view = view;
+        self.reads.clear();
+        self.read_bytes = 0;
+        self.violation = None;
+        self.log.clear();
+        self.log_bytes = 0;
+        self.dropped = 0;
+    }
+
+    /// Lets go of the view, so that the run can change it without a copy.
+    pub fn end(&mut self) -> (Vec<Read>, Option<Violation>, Vec<LogLine>) {
+        self.view = None;
+        if self.dropped > 0 {
+            let message = format!("{} more log lines were dropped", self.dropped);
+            self.log.push(LogLine { level: Level::Warn, message });
+        }
+        (std::mem::take(&mut self.reads), self.violation.take(), std::mem::take(&mut self.log))
+    }
+
+    /// Answers a question and records it; a repeated one from the record.
+    pub fn read(&mut self, query: Query) -> Result<&Answer, Broken> {
+        if let Some(at) = self.reads.iter().position(|read| read.query == query) {
+            return Ok(&self.reads[at].answer);
+        }
+        if self.reads.len() == MOST_READS {
+            return Err(self.broken("run", "read at most 32 times a call"));
+        }
+        let answer = match &self.view {
+            Some(view) => view.read(&query),
+            None => None,
+        };
+        let Some(answer) = answer else {
+            return Err(self.broken("run", "asked only during a judgement, and in a replay only what was asked then"));
+        };
+        self.read_bytes += answer.bytes();
+        if self.read_bytes > MOST_READ_BYTES {
+            return Err(self.broken("run", "asked for at most 64 KiB a call"));
+        }
+        let at = self.reads.len();
+        self.reads.push(Read { query, answer });
+        Ok(&self.reads[at].answer)
+    }
+
+    fn broken(&mut self, field: &str, expected: &str) -> Broken {
+        self.violation = Some(Violation { field: field.to_owned(), expected: expected.to_owned(), bits: None });
+        Broken
+    }
+
+    pub fn log(&mut self, level: Level, message: &str) {
+        let message = &message[..message.floor_char_boundary(MOST_LINE_BYTES)];
+        if self.log.len() == MOST_LINES || self.log_bytes + message.len() > MOST_LOG_BYTES {
+            if level == Level::Error {
+                // The last error is what explains a failure: it takes the place of an older line.
+                self.log.pop();
+            } else {
+                self.dropped += 1;
+                return;
+            }
+        }
+        self.log_bytes += message.len();
+        self.log.push(LogLine { level, message: message.to_owned() });
+    }
+}

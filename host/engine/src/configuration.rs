@@ -1,0 +1,55 @@
+//! Configurations: canonical JSON, checked against the schema that the policy declares.
+
+use serde_json::Value;
+
+use crate::error::ConfigurationError;
+
+/// A compiled schema that lets no misspelt key pass.
+#[derive(Debug)]
+pub struct Schema(jsonschema::Validator);
+
+/// Objects may nest this deep in a schema.
+const DEEPEST: u32 = 64;
+
+impl Schema {
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let schema: Value = serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))?;
+        if schema.get("type").and_then(Value::as_str) != Some("object") {
+            return Err("expected `\"type\": \"object\"` at its top".to_owned());
+        }
+        closed(&schema, "", 0)?;
+        let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
+        Ok(Schema(validator))
+    }
+
+    pub fn check(&self, policy: &str, configuration: &Value) -> Result<(), ConfigurationError> {
+        let Some(error) = self.0.iter_errors(configuration).next() else { return Ok(()) };
+        let key = error.instance_path().to_string();
+        Err(ConfigurationError { policy: policy.to_owned(), key, message: error.to_string() })
+    }
+}
+
+/// Every object that names its properties says what becomes of others.
+fn closed(schema: &Value, at: &str, depth: u32) -> Result<(), String> {
+    if depth > DEEPEST {
+        return Err(format!("nests deeper than {DEEPEST} at `{at}`"));
+    }
+    match schema {
+        Value::Object(map) => {
+            if map.get("type").and_then(Value::as_str) == Some("object") && !map.contains_key("additionalProperties") {
+                return Err(format!(
+                    "the object at `{at}/` lets unknown keys pass; add `\"additionalProperties\": false`"
+                ));
+            }
+            map.iter().try_for_each(|(key, value)| closed(value, &format!("{at}/{key}"), depth + 1))
+        }
+        Value::Array(items) => items.iter().try_for_each(|value| closed(value, at, depth + 1)),
+        _ => Ok(()),
+    }
+}
+
+/// JSON with sorted keys and no white space: equal configurations have equal bytes.
+pub fn canonical_json(value: &Value) -> String {
+    // `serde_json` keeps maps sorted as long as nothing switches on `preserve_order`.
+    value.to_string()
+}

@@ -1,0 +1,31 @@
+//! Checks, loads, limits and calls policy components.
+//!
+//! ```text
+//! Engine ── load(bytes) ──► Policy ── open(configuration, limits) ──► Session ── judge(question)
+//! ```
+//!
+//! One [`Engine`] a process, one [`Policy`] a component, one [`Session`] for each run and bundle
+//! entry. A call is limited by fuel, memory, stack and the size of its answer; a deadline on the
+//! wall clock only protects the host. Whatever goes wrong in a call is an
+//! [`Undecided`](countersign_kernel::Answered::Undecided), never an error of the host.
+
+mod call;
+mod configuration;
+mod engine;
+mod error;
+mod fuel;
+mod inspect;
+mod limits;
+mod policy;
+mod session;
+mod v0_1;
+mod watchdog;
+
+pub use call::{Level, LogLine};
+pub use configuration::canonical_json;
+pub use engine::{Engine, EngineOptions};
+pub use error::{ConfigurationError, EngineError, LoadError, OpenError};
+pub use inspect::Caps;
+pub use limits::Limits;
+pub use policy::{Descriptor, Policy};
+pub use session::{History, NoHistory, Outcome, Session};

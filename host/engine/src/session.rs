@@ -1,0 +1,226 @@
+//! One policy in one run: its calls in order, its failures, its second life.
+
+use std::sync::Arc;
+
+use countersign_kernel::contract::Violation;
+use countersign_kernel::contract::view::{Answer, Query, Read, RunView};
+use countersign_kernel::{Answered, Cause, Judged, Question};
+use wasmtime::Trap;
+
+use crate::call::{Broken, Level, LogLine};
+use crate::engine::with_stack;
+use crate::limits::{Limits, MemoryLimit};
+use crate::policy::{Open, Policy};
+use crate::watchdog::Watchdog;
+
+/// The earlier judgements of an entry, for rebuilding its instance after a trap. Read back from
+/// where they are recorded, never kept in memory.
+pub trait History {
+    /// Feeds every earlier judgement of the session's entry in this run, in order. False when
+    /// they cannot be had.
+    fn feed(&mut self, each: &mut dyn FnMut(&Question, &[Read], &Answered) -> bool) -> bool;
+}
+
+/// Where nothing is recorded: a stateful policy is dead after its first trap.
+#[derive(Debug, Clone, Copy)]
+pub struct NoHistory;
+
+impl History for NoHistory {
+    fn feed(&mut self, _: &mut dyn FnMut(&Question, &[Read], &Answered) -> bool) -> bool {
+        false
+    }
+}
+
+/// A judgement and what was logged on the way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// To be recorded.
+    pub judged: Judged,
+    /// To be kept beside the trace.
+    pub log: Vec<LogLine>,
+    /// For people, when the policy could not decide: `name@version: slot.function: ` and the
+    /// author's own message, else the cause.
+    pub failure: Option<String>,
+}
+
+/// One policy in one run. Calls are totally ordered; nothing is shared with other runs.
+pub struct Session {
+    policy: Policy,
+    configuration: Arc<str>,
+    limits: Limits,
+    state: State,
+}
+
+enum State {
+    Live(Box<Open>),
+    /// It failed once: rebuilt before its next call.
+    Broken,
+    Dead,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    pub(crate) fn new(policy: Policy, configuration: Arc<str>, limits: Limits, open: Open) -> Self {
+        Session { policy, configuration, limits, state: State::Live(Box::new(open)) }
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Puts a question. An instance that failed is rebuilt first, from `history` unless the policy
+    /// is stateless; on a second failure it is dead for the run.
+    pub fn judge(
+        &mut self,
+        question: &Question,
+        view: Arc<dyn RunView + Send + Sync>,
+        history: &mut dyn History,
+    ) -> Outcome {
+        with_stack(|| self.judge_here(question, view, history))
+    }
+
+    fn judge_here(
+        &mut self,
+        question: &Question,
+        view: Arc<dyn RunView + Send + Sync>,
+        history: &mut dyn History,
+    ) -> Outcome {
+        let second_life = matches!(self.state, State::Broken);
+        if second_life {
+            self.state = self.rebuild(history).map_or(State::Dead, |open| State::Live(Box::new(open)));
+        }
+        let State::Live(open) = &mut self.state else {
+            return self.undecided(question, Cause::Dead, Vec::new(), Vec::new(), 0);
+        };
+        let (result, reads, log, fuel) = call(open, question, view, &self.limits);
+        match result {
+            Ok(answer) => Outcome { judged: Judged { answer, reads, fuel }, log, failure: None },
+            Err(cause) => {
+                // Whatever failed: an instance is not called again after it.
+                self.state = if second_life { State::Dead } else { State::Broken };
+                self.undecided(question, cause, reads, log, fuel)
+            }
+        }
+    }
+
+    fn undecided(
+        &self,
+        question: &Question,
+        cause: Cause,
+        reads: Vec<Read>,
+        log: Vec<LogLine>,
+        fuel: u64,
+    ) -> Outcome {
+        let slot = question.slot();
+        let failure =
+            format!("{}: {}.{}: {}", self.policy.label(), slot, slot.function(), message(&log, &cause));
+        Outcome {
+            judged: Judged { answer: Answered::Undecided(cause), reads, fuel },
+            log,
+            failure: Some(failure),
+        }
+    }
+
+    /// A fresh instance with the recorded inputs behind it, without the calls that failed.
+    fn rebuild(&self, history: &mut dyn History) -> Option<Open> {
+        let mut open = self.policy.instantiate(&self.configuration, &self.limits).ok()?;
+        if self.policy.descriptor().stateless {
+            return Some(open);
+        }
+        let mut left = self.limits.rebuild_fuel;
+        let mut whole = true;
+        let fed = history.feed(&mut |question, reads, answer| {
+            if matches!(answer, Answered::Undecided(_)) {
+                return true;
+            }
+            let view = Arc::new(RecordedReads(reads.to_vec()));
+            let (result, _, _, fuel) = call(&mut open, question, view, &self.limits);
+            whole = result.is_ok() && left.checked_sub(fuel).map(|rest| left = rest).is_some();
+            whole
+        });
+        (fed && whole).then_some(open)
+    }
+}
+
+/// A view that serves what was read then.
+struct RecordedReads(Vec<Read>);
+
+impl RunView for RecordedReads {
+    fn read(&self, query: &Query) -> Option<Answer> {
+        self.0.iter().find(|read| read.query == *query).map(|read| read.answer.clone())
+    }
+}
+
+type Called = (Result<Answered, Cause>, Vec<Read>, Vec<LogLine>, u64);
+
+fn call(open: &mut Open, question: &Question, view: Arc<dyn RunView + Send + Sync>, limits: &Limits) -> Called {
+    let store = &mut open.store;
+    if store.set_fuel(limits.fuel_per_call).is_err() {
+        return (Err(Cause::Environment), Vec::new(), Vec::new(), 0);
+    }
+    Watchdog::arm(store);
+    store.data_mut().begin(Some(view));
+    let result = open.functions.call(store, question);
+    let fuel = limits.fuel_per_call - store.get_fuel().unwrap_or(0);
+    let (reads, violation, log) = store.data_mut().end();
+    let result = match result {
+        None => Err(Cause::MalformedAnswer),
+        Some(Err(error)) => Err(cause_of(&error, violation)),
+        Some(Ok(answer)) => match answer.check(question).and_then(|()| within(&answer, limits)) {
+            Ok(()) => Ok(answer),
+            Err(violation) => Err(Cause::ContractViolation(violation)),
+        },
+    };
+    (result, reads, log, fuel)
+}
+
+fn within(answer: &Answered, limits: &Limits) -> Result<(), Violation> {
+    let names = match answer {
+        Answered::Confidence(trust) => trust.signals_used.iter().map(|name| name.len() as u64).sum(),
+        _ => 0,
+    };
+    if answer.reason().len() as u64 + names <= limits.answer_bytes {
+        return Ok(());
+    }
+    Err(Violation {
+        field: "answer".to_owned(),
+        expected: format!("at most {} bytes of text", limits.answer_bytes),
+        bits: None,
+    })
+}
+
+/// By type, never by text. What is none of these has no public type: wasmtime could not lift the
+/// answer.
+pub(crate) fn cause_of(error: &wasmtime::Error, violation: Option<Violation>) -> Cause {
+    if let Some(violation) = violation {
+        return Cause::ContractViolation(violation);
+    }
+    if error.downcast_ref::<Broken>().is_some() {
+        let expected = "an answer that belongs to the question".to_owned();
+        return Cause::ContractViolation(Violation { field: "run".to_owned(), expected, bits: None });
+    }
+    if error.downcast_ref::<MemoryLimit>().is_some() {
+        return Cause::OutOfMemory;
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => Cause::OutOfFuel,
+        Some(Trap::StackOverflow) => Cause::Stack,
+        Some(Trap::Interrupt) => Cause::Environment,
+        Some(_) => Cause::Trap,
+        None => Cause::MalformedAnswer,
+    }
+}
+
+/// The author's own message first.
+pub(crate) fn message(log: &[LogLine], cause: &Cause) -> String {
+    match log.iter().rev().find(|line| line.level == Level::Error) {
+        Some(line) => format!("{} ({cause})", line.message),
+        None => cause.to_string(),
+    }
+}

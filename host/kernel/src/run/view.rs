@@ -1,0 +1,94 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::budget::Budget;
+use crate::contract::view::{Answer, Boundary, Query, RunView, StepSummary};
+use crate::contract::{Dimension, Phase};
+use crate::manifest::Manifest;
+
+/// Steps that `recent-steps` can give.
+const STEPS: usize = 32;
+/// Facts kept; the one committed longest ago goes first.
+const FACTS: usize = 256;
+
+/// What policies see of a run.
+#[derive(Debug, Clone)]
+pub struct View {
+    pub(super) goal: Arc<str>,
+    pub(super) step_index: u32,
+    pub(super) phase: Phase,
+    pub(super) budget: Budget,
+    recent: VecDeque<StepSummary>,
+    facts: BTreeMap<Arc<str>, Arc<str>>,
+    facts_by_age: VecDeque<Arc<str>>,
+    boundary: Boundary,
+    show_budget: bool,
+}
+
+impl View {
+    pub(super) fn new(manifest: &Manifest) -> Self {
+        View {
+            goal: Arc::clone(&manifest.goal.text),
+            step_index: 0,
+            phase: Phase::Intake,
+            budget: Budget::new(&manifest.limits),
+            recent: VecDeque::new(),
+            facts: BTreeMap::new(),
+            facts_by_age: VecDeque::new(),
+            boundary: Boundary {
+                blast_radius_limit: manifest.boundary.blast_radius_limit,
+                tools: u32::try_from(manifest.boundary.tools.len()).unwrap_or(u32::MAX),
+            },
+            show_budget: manifest.show_budget,
+        }
+    }
+
+    /// One line of the budget.
+    pub fn budget(&self, dimension: Dimension) -> crate::contract::BudgetLine {
+        self.budget.line(dimension)
+    }
+
+    /// Model calls so far.
+    pub fn step_index(&self) -> u32 {
+        self.step_index
+    }
+
+    /// The index as policies are told it.
+    pub(super) fn shown_index(&self) -> Option<u32> {
+        self.show_budget.then_some(self.step_index)
+    }
+
+    pub(super) fn push_step(&mut self, step: StepSummary) {
+        super::push_bounded(&mut self.recent, STEPS, step);
+    }
+
+    pub(super) fn commit(&mut self, name: &Arc<str>, text: Arc<str>) {
+        if self.facts.insert(Arc::clone(name), text).is_some() {
+            self.facts_by_age.retain(|other| other != name);
+        } else if self.facts.len() > FACTS
+            && let Some(oldest) = self.facts_by_age.pop_front()
+        {
+            self.facts.remove(&oldest);
+        }
+        self.facts_by_age.push_back(Arc::clone(name));
+    }
+}
+
+impl RunView for View {
+    fn read(&self, query: &Query) -> Option<Answer> {
+        Some(match query {
+            Query::Goal => Answer::Goal(Some(Arc::clone(&self.goal))),
+            Query::StepIndex => Answer::StepIndex(self.shown_index()),
+            Query::Phase => Answer::Phase(Some(self.phase)),
+            Query::Budget(dimension) => {
+                Answer::Budget(self.show_budget.then(|| self.budget.line(*dimension)))
+            }
+            Query::RecentSteps(count) => {
+                let from = self.recent.len().saturating_sub(*count as usize);
+                Answer::RecentSteps(self.show_budget.then(|| self.recent.range(from..).copied().collect()))
+            }
+            Query::Fact(name) => Answer::Fact(self.facts.get(name.as_str()).cloned()),
+            Query::Boundary => Answer::Boundary(self.show_budget.then_some(self.boundary)),
+        })
+    }
+}

@@ -1,0 +1,485 @@
+//! Judges recorded runs and says where it would have intervened.
+//!
+//! The recorded run is folded in monitor mode: every verdict is recorded, none changes what
+//! happened. Slots whose raw material a recording does not hold are left out: it declares neither
+//! the risk of its tools nor any confidence.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign_bundle::write_atomically;
+use countersign_engine::Outcome;
+use countersign_kernel::budget::Limits;
+use countersign_kernel::contract::confidence::{ModelKind, Stakes};
+use countersign_kernel::contract::risk::Reversibility;
+use countersign_kernel::contract::{CONTRACT, Compliance, Tier, ToolCategory, Verdict};
+use countersign_kernel::{
+    Answered, Boundary, EscalationRules, Event as RunEvent, Frame, Goal, Input, KERNEL_RULES, Manifest, Mode, Model,
+    Run, Slot, Source, TRACE_FORMAT, Tool,
+};
+use countersign_store::{Diagnostic, Diagnostics, Durability, FileStore, Store, StoreError};
+use serde::Serialize;
+
+use crate::host::{Host, HostError, Judges};
+use crate::prompt::templates_digest;
+use crate::recording::{Adapter, RecordingError};
+use crate::redact::Salt;
+
+use crate::recording::{Event, Header, Runs, Visit};
+
+/// Settings of a backtest.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Tell policies the step index and the recorded caps.
+    pub show_budget: bool,
+    /// Write a trace of each run into this folder.
+    pub out: Option<PathBuf>,
+    /// Slots to judge.
+    pub slots: Vec<Slot>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { show_budget: false, out: None, slots: vec![Slot::Classifier, Slot::DoomLoop] }
+    }
+}
+
+/// What a backtest found.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Report {
+    /// Digest of the bundle's lock.
+    pub bundle: String,
+    /// Runs judged.
+    pub runs: u64,
+    /// Steps judged: model calls.
+    pub steps: u64,
+    /// Calls of policies.
+    pub judgements: u64,
+    /// Calls of policies that could not decide.
+    pub undecided: u64,
+    /// One for each recorded outcome, most runs first.
+    pub outcomes: Vec<OutcomeRow>,
+    /// Runs in which it would have intervened, in the order of the recordings.
+    pub interventions: Vec<Intervention>,
+}
+
+/// Runs with the same recorded outcome.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OutcomeRow {
+    /// In the recorder's words.
+    pub outcome: String,
+    /// Runs.
+    pub runs: u64,
+    /// Of these, runs in which the loop detector would have intervened.
+    pub tripped: u64,
+    /// Steps of the tripped runs.
+    pub steps: u64,
+    /// Median step of the first intervention, counted from 1; none without one.
+    pub first_intervention: Option<u64>,
+    /// Steps after the first intervention, over all tripped runs.
+    pub steps_after: u64,
+    /// Recorded cost of these, in micro-dollars.
+    pub cost_after: u64,
+}
+
+/// A run in which it would have intervened.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Intervention {
+    /// The recording's file.
+    pub recording: String,
+    /// Position in it, from 0.
+    pub run: u64,
+    /// Which task.
+    pub task: String,
+    /// Which model.
+    pub model: String,
+    /// The recorded outcome.
+    pub outcome: String,
+    /// Step of the intervention, counted from 1.
+    pub step: u64,
+    /// Steps of the run.
+    pub steps: u64,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, by the contract's name.
+    pub reason: String,
+    /// What was seen.
+    pub evidence: String,
+    /// Recorded cost after it, in micro-dollars.
+    pub cost_after: u64,
+}
+
+/// A backtest that cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum BacktestError {
+    /// A recording.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// The policies.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A trace cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A folder cannot be made.
+    #[error("`{}`: {source}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Judges the runs of recordings. `progress` is told the number of runs judged so far.
+///
+/// # Errors
+/// At the first run that cannot be read.
+pub fn backtest(
+    host: &Host,
+    recordings: &[PathBuf],
+    options: &Options,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report, BacktestError> {
+    // Traces have to be somewhere: an instance that traps is rebuilt from them.
+    let scratch = tempfile::tempdir().map_err(|source| BacktestError::Folder { path: std::env::temp_dir(), source })?;
+    let folder = options.out.clone().unwrap_or_else(|| scratch.path().to_owned());
+    std::fs::create_dir_all(&folder).map_err(|source| BacktestError::Folder { path: folder.clone(), source })?;
+    let salt = salt_of(&folder)?;
+    let mut report = Report { bundle: host.bundle().digest().to_string(), ..Report::default() };
+    for path in recordings {
+        let mut runs = Runs::open(path)?;
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let mut index = 0;
+        loop {
+            let mut judging = Judging {
+                host,
+                options,
+                folder: &folder,
+                recording: &name,
+                index,
+                salt,
+                live: None,
+                report: &mut report,
+                failure: None,
+            };
+            let read = runs.next(&mut judging);
+            if let Some(failure) = judging.failure.take() {
+                return Err(failure);
+            }
+            if !read? {
+                break;
+            }
+            index += 1;
+            progress(report.runs);
+        }
+    }
+    for row in &mut report.outcomes {
+        let mut steps: Vec<u64> =
+            report.interventions.iter().filter(|found| found.outcome == row.outcome).map(|found| found.step).collect();
+        steps.sort_unstable();
+        row.first_intervention = steps.get(steps.len() / 2).copied();
+    }
+    report.outcomes.sort_by(|a, b| b.runs.cmp(&a.runs).then_with(|| a.outcome.cmp(&b.outcome)));
+    Ok(report)
+}
+
+/// The salt of a folder of traces: judging the same recording into the same folder gives the same
+/// bytes.
+fn salt_of(folder: &Path) -> Result<Salt, BacktestError> {
+    let path = folder.join("salt");
+    let failed = |source| BacktestError::Folder { path: path.clone(), source };
+    if let Ok(bytes) = std::fs::read(&path)
+        && let Ok(salt) = <[u8; 32]>::try_from(bytes.as_slice())
+    {
+        return Ok(Salt(salt));
+    }
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt).map_err(|error| failed(std::io::Error::other(error)))?;
+    write_atomically(&path, &salt).map_err(failed)?;
+    Ok(Salt(salt))
+}
+
+/// A run being judged.
+struct Judging<'a> {
+    host: &'a Host,
+    options: &'a Options,
+    folder: &'a Path,
+    recording: &'a str,
+    index: u64,
+    salt: Salt,
+    live: Option<Live>,
+    report: &'a mut Report,
+    /// An error that is not the recording's.
+    failure: Option<BacktestError>,
+}
+
+struct Live {
+    run: Run,
+    judges: Judges,
+    store: FileStore,
+    diagnostics: Diagnostics,
+    adapter: Adapter,
+    inputs: Vec<(u64, Input)>,
+    first: Option<First>,
+    judgements: u64,
+    undecided: u64,
+}
+
+/// The first intervention of a run.
+struct First {
+    step: u64,
+    cost: u64,
+    verdict: Verdict,
+    reason: String,
+    evidence: String,
+}
+
+impl Visit for Judging<'_> {
+    fn begin(&mut self, header: &Header) -> Result<(), String> {
+        let live = self.open(header);
+        self.live = Some(self.kept(live)?);
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event) -> Result<(), String> {
+        let Some(live) = &mut self.live else { return Ok(()) };
+        live.adapter.event(&event, &mut live.inputs)?;
+        self.judge()
+    }
+
+    fn end(&mut self, header: &Header) -> Result<(), String> {
+        let Some(live) = &mut self.live else { return Ok(()) };
+        live.adapter.end(&header.terminal, &mut live.inputs);
+        self.judge()?;
+        let Some(mut live) = self.live.take() else { return Ok(()) };
+        let finished = live.store.finish().map_err(BacktestError::from);
+        self.kept(finished)?;
+        self.count(header, &live);
+        Ok(())
+    }
+}
+
+impl Judging<'_> {
+    /// Keeps an error that the reader of recordings knows nothing of.
+    fn kept<T>(&mut self, result: Result<T, BacktestError>) -> Result<T, String> {
+        result.map_err(|error| {
+            let text = error.to_string();
+            self.failure = Some(error);
+            text
+        })
+    }
+
+    fn open(&self, header: &Header) -> Result<Live, BacktestError> {
+        let manifest = Arc::new(self.manifest(header));
+        let run = match Run::open(Arc::clone(&manifest)) {
+            Ok(run) => run,
+            Err(error) => {
+                let (file, problem) = (self.recording.to_owned(), error.to_string());
+                return Err(RecordingError::Malformed { file, run: self.index, problem }.into());
+            }
+        };
+        let stem = self.recording.trim_end_matches(".gz").trim_end_matches(".jsonl").trim_end_matches(".json");
+        let path = self.folder.join(format!("{stem}-{:06}.jsonl", self.index));
+        Ok(Live {
+            judges: self.host.open(&run)?,
+            store: FileStore::create(&path, &manifest, Durability::Buffered)?,
+            diagnostics: Diagnostics::beside(&path),
+            adapter: Adapter::new(self.salt),
+            inputs: vec![(0, Input::Started)],
+            first: None,
+            judgements: 0,
+            undecided: 0,
+            run,
+        })
+    }
+
+    fn manifest(&self, header: &Header) -> Manifest {
+        let bundle = self.host.bundle();
+        let mut entries = bundle.pins();
+        for entry in &mut entries {
+            entry.slots.retain(|pin| self.options.slots.contains(&pin.slot));
+        }
+        entries.retain(|entry| !entry.slots.is_empty());
+        let tools = tools();
+        Manifest {
+            format: TRACE_FORMAT,
+            kernel_rules: KERNEL_RULES,
+            run: format!("{}#{}", self.recording, self.index).into(),
+            tenant: None,
+            mode: Mode::Monitor,
+            goal: Goal {
+                text: header.task.as_str().into(),
+                constraints: Vec::new(),
+                criteria: Vec::new(),
+                stakes: Stakes::Low,
+                compliance: Compliance::None,
+                step_estimate: None,
+                may_investigate: true,
+            },
+            boundary: Boundary {
+                name: "recording".to_owned(),
+                tools: tools.iter().map(|tool| Arc::clone(&tool.name)).collect(),
+                blast_radius_limit: None,
+                working_context: "".into(),
+            },
+            limits: Limits {
+                steps: header.max_iterations.filter(|steps| *steps > 0).unwrap_or(u64::MAX),
+                ..Limits::UNLIMITED
+            },
+            show_budget: self.options.show_budget,
+            escalation: EscalationRules { failed_attempts: 2, max_escalations: 0 },
+            models: vec![Model {
+                tier: Tier::Cheap,
+                name: header.model.as_str().into(),
+                kind: ModelKind::General,
+                input_price: 0,
+                output_price: 0,
+                max_output_tokens: 0,
+            }],
+            tools,
+            prompt_templates: Arc::clone(templates_digest().as_str()),
+            lock: Arc::clone(bundle.digest().as_str()),
+            contract: CONTRACT.into(),
+            engine: Arc::clone(self.host.engine().fingerprint()),
+            entries,
+            source: Some(Source {
+                recording: self.recording.to_owned(),
+                index: self.index,
+                labels: [("set", &header.set), ("task", &header.task), ("model", &header.model), ("terminal", &header.terminal)]
+                    .map(|(key, value)| (key.to_owned(), value.clone()))
+                    .to_vec(),
+            }),
+        }
+    }
+
+    fn judge(&mut self) -> Result<(), String> {
+        let Some(live) = &mut self.live else { return Ok(()) };
+        let mut failed = None;
+        for (at, input) in std::mem::take(&mut live.inputs) {
+            live.run.accept(at, input).map_err(|error| error.to_string())?;
+            let (judgements, undecided, diagnostics) = (&mut live.judgements, &mut live.undecided, &mut live.diagnostics);
+            let number = live.run.frames();
+            live.judges
+                .settle(&mut live.run, &mut live.store, |entry, outcome| {
+                    *judgements += 1;
+                    *undecided += u64::from(outcome.failure.is_some());
+                    if let Err(error) = diagnose(diagnostics, number, entry, outcome) {
+                        failed = Some(error);
+                    }
+                })
+                .map_err(|error| error.to_string())?;
+            let closed = live.run.close().map_err(|error| error.to_string())?;
+            if let Err(error) = live.store.append(&closed.frame) {
+                failed = Some(error);
+            }
+            if live.first.is_none() {
+                live.first = intervention(&closed.frame, &live.adapter);
+            }
+        }
+        match failed {
+            Some(error) => self.kept(Err(error.into())),
+            None => Ok(()),
+        }
+    }
+
+    fn count(&mut self, header: &Header, live: &Live) {
+        let report = &mut *self.report;
+        report.runs += 1;
+        report.steps += live.adapter.steps();
+        report.judgements += live.judgements;
+        report.undecided += live.undecided;
+        let at = report.outcomes.iter().position(|row| row.outcome == header.terminal).unwrap_or_else(|| {
+            report.outcomes.push(OutcomeRow { outcome: header.terminal.clone(), ..OutcomeRow::default() });
+            report.outcomes.len() - 1
+        });
+        let row = &mut report.outcomes[at];
+        row.runs += 1;
+        let Some(first) = &live.first else { return };
+        let (steps, cost) = (live.adapter.steps(), live.adapter.cost());
+        row.tripped += 1;
+        row.steps += steps;
+        row.steps_after += steps - first.step;
+        row.cost_after += cost - first.cost;
+        report.interventions.push(Intervention {
+            recording: self.recording.to_owned(),
+            run: self.index,
+            task: header.task.clone(),
+            model: header.model.clone(),
+            outcome: header.terminal.clone(),
+            step: first.step,
+            steps,
+            verdict: first.verdict,
+            reason: first.reason.clone(),
+            evidence: first.evidence.clone(),
+            cost_after: cost - first.cost,
+        });
+    }
+}
+
+/// Writes down what a policy logged, or why it could not decide.
+pub(crate) fn diagnose(
+    diagnostics: &mut Diagnostics,
+    frame: u64,
+    entry: &str,
+    outcome: &Outcome,
+) -> Result<(), StoreError> {
+    if outcome.log.is_empty() && outcome.failure.is_none() {
+        return Ok(());
+    }
+    diagnostics.write(&Diagnostic {
+        frame,
+        entry: entry.to_owned(),
+        failure: outcome.failure.clone(),
+        lines: outcome.log.iter().map(|line| (format!("{:?}", line.level).to_lowercase(), line.message.clone())).collect(),
+    })
+}
+
+/// The loop detector's verdict in a frame, if it would have stopped the run there.
+fn intervention(frame: &Frame, adapter: &Adapter) -> Option<First> {
+    let would = frame.events.iter().find_map(|event| match event {
+        RunEvent::WouldHave { verdict, slot: Slot::DoomLoop, reason } => Some((*verdict, reason.clone())),
+        _ => None,
+    });
+    let (verdict, evidence) = would?;
+    let reason = frame.judgements.iter().find_map(|judgement| match &judgement.answer {
+        Answered::DoomLoop(countersign_kernel::contract::doom_loop::Signal::Trip(trip)) => Some(trip.reason.to_string()),
+        Answered::Undecided(cause) => Some(format!("undecided: {}", cause.name())),
+        _ => None,
+    });
+    Some(First {
+        step: adapter.steps(),
+        cost: adapter.cost(),
+        verdict,
+        reason: reason.unwrap_or_default(),
+        evidence,
+    })
+}
+
+/// The tools that recordings of OpenHands use.
+fn tools() -> Vec<Tool> {
+    let tool = |name: &str, category, mutating, internal| Tool {
+        name: name.into(),
+        definition: "recording".into(),
+        category,
+        reversibility: if mutating { Reversibility::Unknown } else { Reversibility::Reversible },
+        mutating,
+        poller: false,
+        internal,
+        blast_radius: None,
+        compliance: Compliance::None,
+        verifier: None,
+    };
+    vec![
+        tool("execute_bash", ToolCategory::Sandbox, true, false),
+        tool("execute_ipython_cell", ToolCategory::Sandbox, true, false),
+        tool("str_replace_editor", ToolCategory::FileSystem, true, false),
+        tool("browser", ToolCategory::LiveApi, true, false),
+        tool("web_read", ToolCategory::ReadOnlyLookup, false, false),
+        tool("chat", ToolCategory::Communication, true, false),
+        tool("think", ToolCategory::Sandbox, false, true),
+    ]
+}

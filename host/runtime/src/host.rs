@@ -1,0 +1,139 @@
+//! The engine and the bundle of a process, and the open policies of a run.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use countersign_bundle::{Bundle, BundleError, default_bundle};
+use countersign_engine::{Engine, EngineError, EngineOptions, History, OpenError, Outcome, Session};
+use countersign_kernel::contract::view::Read;
+use countersign_kernel::{Answered, InputError, Judgement, Question, Run};
+use countersign_store::{Store, Stored, TraceReader};
+
+/// Engine and bundle. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Host {
+    engine: Engine,
+    bundle: Arc<Bundle>,
+}
+
+/// A host that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The bundle.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A policy.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+impl Host {
+    /// A host with the bundle in a folder, or the one that it carries in itself.
+    ///
+    /// # Errors
+    /// What is wrong with the bundle, or what the machine cannot give.
+    pub fn new(options: EngineOptions, bundle: Option<&Path>) -> Result<Self, HostError> {
+        let engine = Engine::new(options)?;
+        let bundle = match bundle {
+            Some(folder) => Bundle::load(&engine, folder)?,
+            None => default_bundle(&engine)?,
+        };
+        Ok(Host { engine, bundle: Arc::new(bundle) })
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The bundle.
+    pub fn bundle(&self) -> &Arc<Bundle> {
+        &self.bundle
+    }
+
+    /// Opens the policies of a run, in the order of its manifest's entries.
+    ///
+    /// # Errors
+    /// When the machine cannot give another instance.
+    pub fn open(&self, run: &Run) -> Result<Judges, HostError> {
+        let lock = self.bundle.lock();
+        let opened = run.manifest().entries.iter().map(|pin| {
+            let found = lock.entry.iter().position(|entry| *entry.name == *pin.name);
+            let Some(index) = found else { return Ok(None) };
+            let entry = &lock.entry[index];
+            let configuration = Arc::from(entry.configuration.as_str());
+            self.bundle.policies()[index].open(configuration, entry.limits.into()).map(Some)
+        });
+        Ok(Judges { sessions: opened.collect::<Result<_, OpenError>>()? })
+    }
+}
+
+/// The open policies of one run.
+#[derive(Debug)]
+pub struct Judges {
+    sessions: Vec<Option<Session>>,
+}
+
+impl Judges {
+    /// The session of an entry; none when the bundle has no such entry.
+    pub fn session(&mut self, entry: usize) -> Option<&mut Session> {
+        self.sessions.get_mut(entry)?.as_mut()
+    }
+
+    /// Answers every question of the open frame. `heard` sees each outcome as it comes.
+    ///
+    /// # Errors
+    /// When the run does not take an answer, which would be a fault of this host.
+    pub fn settle(
+        &mut self,
+        run: &mut Run,
+        store: &mut dyn Store,
+        mut heard: impl FnMut(&str, &Outcome),
+    ) -> Result<(), InputError> {
+        while let Some(request) = run.request() {
+            let (entry, view) = (request.entry, Arc::clone(&request.view));
+            let question = Arc::clone(request.question);
+            drop(request);
+            let name = Arc::clone(&run.manifest().entries[entry].name);
+            let mut history = Recorded { entry: &name, store: &mut *store, open: run.open_judgements() };
+            let outcome = match self.sessions.get_mut(entry).and_then(Option::as_mut) {
+                Some(session) => session.judge(&question, view, &mut history),
+                None => return Err(InputError::Order("an entry of the run is not in the bundle")),
+            };
+            heard(&name, &outcome);
+            run.answer(outcome.judged)?;
+        }
+        Ok(())
+    }
+}
+
+/// The judgements of an entry, read back from where the run is stored, and those of the frame that
+/// is being filled.
+struct Recorded<'a> {
+    entry: &'a str,
+    store: &'a mut dyn Store,
+    open: &'a [Judgement],
+}
+
+impl History for Recorded<'_> {
+    fn feed(&mut self, each: &mut dyn FnMut(&Question, &[Read], &Answered) -> bool) -> bool {
+        let Some(path) = self.store.read_back() else { return false };
+        let Ok(file) = std::fs::File::open(&path) else { return false };
+        let mut reader = TraceReader::new(path.display().to_string(), std::io::BufReader::new(file));
+        let mut feed = |judgements: &[Judgement]| {
+            let mut own = judgements.iter().filter(|judgement| *judgement.entry == *self.entry);
+            own.all(|judgement| each(&judgement.question, &judgement.reads, &judgement.answer))
+        };
+        loop {
+            match reader.read() {
+                Ok(Some(Stored::Frame(frame))) if !feed(&frame.judgements) => return false,
+                Ok(Some(_)) => {}
+                Ok(None) => return feed(self.open),
+                Err(_) => return false,
+            }
+        }
+    }
+}

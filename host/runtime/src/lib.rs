@@ -1,0 +1,34 @@
+//! Judge every step of an agent loop by sandboxed, swappable, replayable policies.
+//!
+//! ```text
+//! Host ── engine and bundle of a process
+//!  └─ drive(run, world) ── the loop: frames are judged, made durable, and only then acted on
+//! ```
+//!
+//! [`scenario`] runs a whole loop described in a file, [`backtest`] judges recorded runs, and
+//! [`replay`] re-executes the judgements of a trace.
+
+pub mod backtest;
+mod canonical;
+mod drive;
+mod host;
+pub mod keys;
+mod prompt;
+mod recording;
+mod redact;
+pub mod replay;
+mod reply;
+pub mod scenario;
+
+pub use canonical::{Strict, canonical};
+pub use drive::{DriveError, Observer, Silent, World, drive};
+pub use host::{Host, HostError, Judges};
+pub use prompt::{render, templates_digest};
+pub use recording::RecordingError;
+pub use redact::{Salt, redact, salted};
+pub use reply::{Arguments, MOST_REPLY_BYTES, Parsed, parse_patch, parse_step};
+
+pub use countersign_bundle as bundle;
+pub use countersign_engine as engine;
+pub use countersign_kernel as kernel;
+pub use countersign_store as store;

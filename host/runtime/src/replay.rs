@@ -1,0 +1,206 @@
+//! Replay: every judgement of a trace is executed again and must come out the same.
+
+use std::io::BufRead;
+
+use countersign_engine::{History, Session};
+use countersign_kernel::contract::view::Read;
+use countersign_kernel::{Answered, Cause, FoldError, Frame, Judged, Judgement, Question, Run};
+use countersign_store::{Ending, Stored, TraceError, TraceReader};
+
+use crate::host::{Host, HostError};
+
+/// What a replay found.
+#[derive(Debug)]
+pub struct Replayed {
+    /// Frames of the trace.
+    pub frames: u64,
+    /// Judgements executed again.
+    pub judged: u64,
+    /// Judgements that cannot be: the environment had failed, or the engine is another.
+    pub skipped: u64,
+    /// The bundle is the one that the trace is pinned to.
+    pub same_bundle: bool,
+    /// How the trace ends.
+    pub ending: Ending,
+    /// The first judgement that came out otherwise. The replay goes no further: what follows would
+    /// be another run.
+    pub difference: Option<Difference>,
+}
+
+/// A judgement that came out otherwise.
+#[derive(Debug)]
+pub struct Difference {
+    /// The frame.
+    pub frame: u64,
+    /// The judgement as it was recorded.
+    pub recorded: Judgement,
+    /// The policy that judges now.
+    pub policy: String,
+    /// What it answers, reads and burns; none when the bundle has no such entry.
+    pub now: Option<Judged>,
+    /// What differs.
+    pub what: &'static str,
+}
+
+/// A replay that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The trace is not what was written.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// The policies cannot be opened.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+/// Replays a trace. `reopen` gives the trace again from its start: a policy that once failed is
+/// rebuilt from it.
+///
+/// # Errors
+/// When the trace is not what was written, or the policies cannot be opened.
+pub fn replay<R: BufRead>(
+    host: &Host,
+    file: &str,
+    reopen: &dyn Fn() -> std::io::Result<R>,
+) -> Result<Replayed, ReplayError> {
+    let io = |source| TraceError::Io { file: file.to_owned(), source };
+    let mut reader = TraceReader::new(file, reopen().map_err(io)?);
+    let manifest = match reader.read()? {
+        Some(Stored::Manifest(manifest)) => manifest,
+        _ => return Err(not_a_trace(file, "expected a manifest").into()),
+    };
+    let same_bundle = **host.bundle().digest().as_str() == *manifest.lock;
+    let same_engine = host.engine().fingerprint() == &manifest.engine;
+    let mut run = Run::open(manifest.into()).map_err(|error| not_a_trace(file, &error.to_string()))?;
+    let mut judges = host.open(&run)?;
+    let mut replayed = Replayed {
+        frames: 1,
+        judged: 0,
+        skipped: 0,
+        same_bundle,
+        ending: Ending::Open { half_written: false },
+        difference: None,
+    };
+    while let Some(stored) = reader.read()? {
+        let Stored::Frame(frame) = stored else { continue };
+        run.accept(frame.at, frame.input.clone()).map_err(|error| broken(file, &frame, FoldError::Input(error)))?;
+        for (index, recorded) in frame.judgements.iter().enumerate() {
+            let differs = |problem| broken(file, &frame, FoldError::Judgement { index, problem });
+            let request = run.request().ok_or_else(|| differs("nothing is asked here"))?;
+            let entry = request.entry;
+            if run.manifest().entries[entry].name != recorded.entry || **request.question != *recorded.question {
+                return Err(differs("it does not answer what the run asks").into());
+            }
+            if re_executable(recorded, same_engine) {
+                let mut history = Before { file, reopen, entry: &recorded.entry, frame: frame.frame, index };
+                let now = judges.session(entry).map(|session| judge(session, recorded, &mut history));
+                replayed.judged += 1;
+                let what = match &now {
+                    None => Some("the bundle has no such entry"),
+                    Some((_, now)) => compare(recorded, now),
+                };
+                if let Some(what) = what {
+                    let (policy, now) = now.map_or((String::new(), None), |(policy, now)| (policy, Some(now)));
+                    replayed.difference =
+                        Some(Difference { frame: frame.frame, recorded: recorded.clone(), policy, now, what });
+                    replayed.frames = reader.frames();
+                    return Ok(replayed);
+                }
+            } else {
+                replayed.skipped += 1;
+            }
+            let recorded = Judged {
+                answer: recorded.answer.clone(),
+                reads: recorded.reads.clone(),
+                fuel: recorded.fuel,
+            };
+            run.answer(recorded).map_err(|error| broken(file, &frame, FoldError::Input(error)))?;
+        }
+        let closed = run.close().map_err(|error| broken(file, &frame, FoldError::Input(error)))?;
+        if closed.frame.events != frame.events {
+            return Err(broken(file, &frame, FoldError::Events).into());
+        }
+    }
+    replayed.frames = reader.frames();
+    replayed.ending = reader.ending().unwrap_or(replayed.ending);
+    Ok(replayed)
+}
+
+/// Puts the recorded question with the recorded reads.
+fn judge(session: &mut Session, recorded: &Judgement, history: &mut dyn History) -> (String, Judged) {
+    let view = std::sync::Arc::new(RecordedView(recorded.reads.clone()));
+    let outcome = session.judge(&recorded.question, view, history);
+    (session.policy().label().to_string(), outcome.judged)
+}
+
+struct RecordedView(Vec<Read>);
+
+impl countersign_kernel::contract::view::RunView for RecordedView {
+    fn read(
+        &self,
+        query: &countersign_kernel::contract::view::Query,
+    ) -> Option<countersign_kernel::contract::view::Answer> {
+        self.0.iter().find(|read| read.query == *query).map(|read| read.answer.clone())
+    }
+}
+
+/// What the environment did cannot be done again; a stack's size only under the same engine.
+fn re_executable(recorded: &Judgement, same_engine: bool) -> bool {
+    match &recorded.answer {
+        Answered::Undecided(Cause::Environment | Cause::Dead) => false,
+        Answered::Undecided(Cause::Stack) => same_engine,
+        _ => true,
+    }
+}
+
+/// Output, reads and fuel of calls that returned; the class of those that did not.
+fn compare(recorded: &Judgement, now: &Judged) -> Option<&'static str> {
+    if recorded.answer != now.answer {
+        return Some("answer");
+    }
+    if matches!(recorded.answer, Answered::Undecided(_)) {
+        return None;
+    }
+    if recorded.reads != now.reads {
+        return Some("reads");
+    }
+    (recorded.fuel != now.fuel).then_some("fuel")
+}
+
+/// The judgements of an entry before one of them, from the trace itself.
+struct Before<'a, R> {
+    file: &'a str,
+    reopen: &'a dyn Fn() -> std::io::Result<R>,
+    entry: &'a str,
+    frame: u64,
+    index: usize,
+}
+
+impl<R: BufRead> History for Before<'_, R> {
+    fn feed(&mut self, each: &mut dyn FnMut(&Question, &[Read], &Answered) -> bool) -> bool {
+        let Ok(input) = (self.reopen)() else { return false };
+        let mut reader = TraceReader::new(self.file, input);
+        while let Ok(Some(stored)) = reader.read() {
+            let Stored::Frame(frame) = stored else { continue };
+            let last = frame.frame == self.frame;
+            let upto = if last { self.index } else { frame.judgements.len() };
+            for judgement in frame.judgements.iter().take(upto).filter(|judgement| *judgement.entry == *self.entry) {
+                if !each(&judgement.question, &judgement.reads, &judgement.answer) {
+                    return false;
+                }
+            }
+            if last {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+fn broken(file: &str, frame: &Frame, error: FoldError) -> TraceError {
+    TraceError::Broken { file: file.to_owned(), frame: frame.frame, problem: error.to_string() }
+}
+
+fn not_a_trace(file: &str, problem: &str) -> TraceError {
+    TraceError::NotATrace { file: file.to_owned(), problem: problem.to_owned() }
+}

@@ -1,0 +1,230 @@
+//! A model's answer: `{step, action, reasoning, status, confidence}`, or a violation, never a crash.
+
+use std::sync::Arc;
+
+use countersign_kernel::contract::confidence::Signal;
+use countersign_kernel::{Action, Reply, StepReply, StepStatus};
+use serde_json::Value;
+
+use crate::canonical::{Strict, canonical};
+use crate::keys;
+use crate::redact::{Salt, redact, redact_value, salted};
+
+/// Largest answer that is looked at, in bytes.
+pub const MOST_REPLY_BYTES: usize = 1 << 20;
+/// Most bytes of a text that is kept of an answer.
+const MOST_TEXT: usize = 8 << 10;
+
+/// What a tool's definition says of arguments.
+pub trait Arguments {
+    /// Why these do not fit; none when they do, or the tool is unknown.
+    fn problem(&self, tool: &str, arguments: &Value) -> Option<String>;
+}
+
+/// A parsed answer.
+pub struct Parsed {
+    /// To be recorded: secrets are replaced.
+    pub reply: Reply,
+    /// Canonical arguments as the tool is to receive them, where the answer calls one.
+    pub arguments: Option<String>,
+}
+
+/// Parses one step.
+pub fn parse_step(bytes: &[u8], signals: Vec<Signal>, tools: &dyn Arguments, salt: &Salt) -> Parsed {
+    match step(bytes, signals, tools, salt) {
+        Ok(parsed) => parsed,
+        Err(reason) => Parsed { reply: invalid(reason, bytes, salt), arguments: None },
+    }
+}
+
+/// Takes a stronger model's text.
+pub fn parse_patch(bytes: &[u8], salt: &Salt) -> Reply {
+    if bytes.len() > MOST_REPLY_BYTES {
+        return invalid(too_large(bytes.len()), bytes, salt);
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.trim().is_empty() => invalid("expected a text, found nothing".to_owned(), bytes, salt),
+        Ok(text) => Reply::Patch { text: clean(text, MOST_TEXT, salt) },
+        Err(error) => invalid(not_utf8(&error), bytes, salt),
+    }
+}
+
+fn invalid(reason: String, bytes: &[u8], salt: &Salt) -> Reply {
+    Reply::Invalid { reason, bytes: bytes.len() as u64, payload: salted(bytes, salt).into() }
+}
+
+fn too_large(bytes: usize) -> String {
+    format!("expected at most {MOST_REPLY_BYTES} bytes, found {bytes}")
+}
+
+fn not_utf8(error: &std::str::Utf8Error) -> String {
+    format!("expected UTF-8, found another byte at {}", error.valid_up_to())
+}
+
+/// Secrets replaced, cut to size.
+pub(crate) fn clean(text: &str, most: usize, salt: &Salt) -> Arc<str> {
+    // Cut after replacing: a secret must not lose the part by which it is known.
+    let redacted = redact(text, salt);
+    let text = redacted.as_deref().unwrap_or(text);
+    text[..text.floor_char_boundary(most)].into()
+}
+
+fn step(bytes: &[u8], signals: Vec<Signal>, tools: &dyn Arguments, salt: &Salt) -> Result<Parsed, String> {
+    if bytes.len() > MOST_REPLY_BYTES {
+        return Err(too_large(bytes.len()));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(&error))?;
+    let Strict(value) = serde_json::from_str(text).map_err(|error| format!("expected one JSON object: {error}"))?;
+    let Value::Object(mut object) = value else { return Err("expected a JSON object".to_owned()) };
+    let mut take = |key: &str| object.remove(key).ok_or_else(|| format!("expected the key `{key}`"));
+    let step = string("step", take("step")?)?;
+    let reasoning = string("reasoning", take("reasoning")?)?;
+    let status = match string("status", take("status")?)?.as_str() {
+        "ok" => StepStatus::Ok,
+        "confused" => StepStatus::Confused,
+        "blocked" => StepStatus::Blocked,
+        other => {
+            let other = &other[..other.floor_char_boundary(32)];
+            return Err(format!("key `status`: expected ok, confused or blocked, found `{other}`"));
+        }
+    };
+    let confidence = take("confidence")?.as_f64().filter(|value| (0.0..=1.0).contains(value));
+    let confidence = confidence.ok_or("key `confidence`: expected a number in 0..=1")?;
+    let (action, arguments) = action(take("action")?, tools, salt)?;
+    if let Some(key) = object.keys().next() {
+        return Err(format!("the key `{}` is not known", &key[..key.floor_char_boundary(32)]));
+    }
+    Ok(Parsed {
+        reply: Reply::Step(StepReply {
+            step: clean(&step, 256, salt),
+            action,
+            reasoning: clean(&reasoning, MOST_TEXT, salt),
+            status,
+            confidence: Some(confidence),
+            signals,
+            bytes: bytes.len() as u64,
+        }),
+        arguments,
+    })
+}
+
+fn string(key: &str, value: Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text),
+        other => Err(format!("key `{key}`: expected a text, found {}", kind(&other))),
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// `{"tool": …, "arguments": {…}}`, `{"finish": "…"}`, or a text that does nothing.
+fn action(value: Value, tools: &dyn Arguments, salt: &Salt) -> Result<(Action, Option<String>), String> {
+    const EXPECTED: &str = "key `action`: expected `{\"tool\", \"arguments\"}`, `{\"finish\"}` or a text";
+    let mut object = match value {
+        Value::String(text) => return Ok((say(&text, salt), None)),
+        Value::Object(object) => object,
+        other => return Err(format!("{EXPECTED}, found {}", kind(&other))),
+    };
+    if let Some(summary) = object.remove("finish") {
+        if !object.is_empty() {
+            return Err(EXPECTED.to_owned());
+        }
+        return Ok((Action::Finish { summary: clean(&string("action.finish", summary)?, MOST_TEXT, salt) }, None));
+    }
+    let tool = string("action.tool", object.remove("tool").ok_or(EXPECTED)?)?;
+    let arguments = object.remove("arguments").unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    if !object.is_empty() {
+        return Err(EXPECTED.to_owned());
+    }
+    if !arguments.is_object() {
+        return Err(format!("key `action.arguments`: expected an object, found {}", kind(&arguments)));
+    }
+    Ok(call(&tool, arguments, tools, salt))
+}
+
+/// A tool call: what is recorded and judged, and what the tool receives.
+pub(crate) fn call(
+    tool: &str,
+    arguments: Value,
+    tools: &dyn Arguments,
+    salt: &Salt,
+) -> (Action, Option<String>) {
+    let invalid = tools.problem(tool, &arguments).map(|problem| clean(&problem, 512, salt).to_string());
+    let exact = canonical(&arguments);
+    let mut shown = arguments;
+    let (shown, payload) = if redact_value(&mut shown, salt) {
+        (canonical(&shown), Some(salted(exact.as_bytes(), salt).into()))
+    } else {
+        (exact.clone(), None)
+    };
+    let tool = &tool[..tool.floor_char_boundary(128)];
+    let key = keys::call_key(tool, &shown);
+    (Action::Call { tool: tool.into(), arguments: shown.into(), key, invalid, payload }, Some(exact))
+}
+
+pub(crate) fn say(text: &str, salt: &Salt) -> Action {
+    let text = clean(text, MOST_TEXT, salt);
+    Action::Say { key: keys::key(&[b"say", text.as_bytes()]), text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Any;
+    impl Arguments for Any {
+        fn problem(&self, _: &str, _: &Value) -> Option<String> {
+            None
+        }
+    }
+
+    fn reason(bytes: &[u8]) -> Option<String> {
+        match parse_step(bytes, Vec::new(), &Any, &Salt([0; 32])).reply {
+            Reply::Invalid { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn whatever_is_not_a_step_is_a_violation() {
+        let good = r#"{"step":"s","action":{"tool":"t","arguments":{"b":1,"a":2}},"reasoning":"r","status":"ok","confidence":0.5}"#;
+        assert_eq!(reason(good.as_bytes()), None);
+        let table: [(Vec<u8>, &str); 12] = [
+            (b"".to_vec(), "one JSON object"),
+            (b"\xff\xfe".to_vec(), "UTF-8"),
+            ("[".repeat(100_000).into_bytes(), "recursion limit"),
+            (vec![b'x'; MOST_REPLY_BYTES + 1], "at most"),
+            (b"[]".to_vec(), "a JSON object"),
+            (good.replace("\"ok\"", "\"fine\"").into_bytes(), "ok, confused or blocked"),
+            (good.replace("0.5", "1.5").into_bytes(), "0..=1"),
+            (good.replace("0.5", "\"high\"").into_bytes(), "0..=1"),
+            (good.replace("\"reasoning\":\"r\",", "").into_bytes(), "`reasoning`"),
+            (good.replace("\"a\":2", "\"b\":2").into_bytes(), "stands twice"),
+            (good.replace("{\"tool\"", "{\"also\":1,\"tool\"").into_bytes(), "key `action`"),
+            (good.replace("\"status\"", "\"mood\":1,\"status\"").into_bytes(), "`mood` is not known"),
+        ];
+        for (bytes, part) in table {
+            let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
+            let found = reason(&bytes);
+            assert!(found.as_ref().is_some_and(|found| found.contains(part)), "{shown}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_tool_gets_its_secret_and_the_trace_does_not() {
+        let bytes = br#"{"step":"s","action":{"tool":"login","arguments":{"password":"hunter2"}},"reasoning":"r","status":"ok","confidence":1}"#;
+        let parsed = parse_step(bytes, Vec::new(), &Any, &Salt([0; 32]));
+        assert_eq!(parsed.arguments.as_deref(), Some(r#"{"password":"hunter2"}"#));
+        let recorded = serde_json::to_string(&parsed.reply).unwrap_or_default();
+        assert!(!recorded.contains("hunter2"), "{recorded}");
+    }
+}

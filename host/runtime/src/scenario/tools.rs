@@ -1,0 +1,171 @@
+//! Tools of a scenario: scripted, or commands run for real.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use super::spec::ToolSpec;
+use countersign_kernel::Outcome;
+
+/// Bytes of a command's output that are kept; the rest is counted.
+const MOST_OUTPUT: usize = 1 << 20;
+
+/// What a tool gave.
+pub struct Result {
+    pub outcome: Outcome,
+    pub text: String,
+    pub bytes: u64,
+}
+
+impl Result {
+    fn failed(outcome: Outcome, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Result { outcome, bytes: text.len() as u64, text }
+    }
+}
+
+/// Calls a scripted tool. `used` counts how often each of its results was given.
+pub fn scripted(tool: &ToolSpec, arguments: &str, used: &mut [u32]) -> Result {
+    let fits = tool.results.iter().zip(used.iter_mut()).find(|(result, used)| {
+        result.times.is_none_or(|times| **used < times) && result.contains.iter().all(|part| arguments.contains(part))
+    });
+    let Some((result, used)) = fits else {
+        return Result::failed(Outcome::Returned { exit_code: Some(1), ok: false }, "no such thing");
+    };
+    *used += 1;
+    let outcome = if result.time_out {
+        Outcome::TimedOut
+    } else if result.infrastructure {
+        Outcome::Infrastructure
+    } else {
+        Outcome::Returned { exit_code: Some(result.exit_code), ok: result.exit_code == 0 }
+    };
+    Result { outcome, text: result.text.clone(), bytes: result.text.len() as u64 }
+}
+
+/// Runs a command in a folder: no shell, a small environment, the arguments as JSON on standard
+/// input, both outputs together.
+pub fn command(words: &[String], time_out: Duration, folder: &Path, arguments: &str) -> Result {
+    let values: serde_json::Value = serde_json::from_str(arguments).unwrap_or_default();
+    let mut words = words.iter().map(|word| fill(word, &values));
+    let Some(program) = words.next() else {
+        return Result::failed(Outcome::Rejected, "the command is empty");
+    };
+    let mut command = Command::new(&program);
+    command
+        .args(words)
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", folder)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        // Its own group, so that what it starts ends with it.
+        command.process_group(0);
+    }
+    match command.spawn() {
+        Ok(child) => wait(child, time_out, arguments),
+        Err(error) => Result::failed(Outcome::Rejected, format!("cannot start `{program}`: {error}")),
+    }
+}
+
+fn wait(mut child: Child, time_out: Duration, arguments: &str) -> Result {
+    let until = Instant::now() + time_out;
+    if let Some(mut stdin) = child.stdin.take() {
+        let arguments = arguments.to_owned();
+        // A tool need not read them.
+        std::thread::spawn(move || drop(stdin.write_all(arguments.as_bytes())));
+    }
+    let outputs = [child.stdout.take().map(drain), child.stderr.take().map(drain)];
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break Some(status),
+            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(2)),
+            _ => break None,
+        }
+    };
+    if status.is_none() {
+        end(&mut child);
+    }
+    let mut text = String::new();
+    let mut bytes = 0;
+    for output in outputs.into_iter().flatten() {
+        // What a child left running keeps open is not waited for beyond the time-out.
+        let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(200));
+        if let Ok((shown, size)) = output.recv_timeout(left) {
+            text.push_str(&String::from_utf8_lossy(&shown));
+            bytes += size;
+        }
+    }
+    // Whatever it left behind in its group ends with the call.
+    end_group(&child);
+    let outcome = match status {
+        None => Outcome::TimedOut,
+        Some(status) => Outcome::Returned { exit_code: status.code(), ok: status.success() },
+    };
+    Result { outcome, text, bytes }
+}
+
+/// Reads everything, keeps the start.
+fn drain(mut pipe: impl Read + Send + 'static) -> Receiver<(Vec<u8>, u64)> {
+    let (done, output) = channel();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        let mut size = 0;
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(read @ 1..) = pipe.read(&mut buffer) {
+            size += read as u64;
+            let room = MOST_OUTPUT - kept.len();
+            kept.extend_from_slice(&buffer[..read.min(room)]);
+        }
+        // Nobody listens any more once the time-out has passed.
+        let _ = done.send((kept, size));
+    });
+    output
+}
+
+fn end(child: &mut Child) {
+    end_group(child);
+    // It may have ended by itself in the meantime.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn end_group(child: &Child) {
+    #[cfg(unix)]
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        // An empty group is what we want.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    #[cfg(not(unix))]
+    let _ = child;
+}
+
+/// Replaces `{name}` by the argument of that name.
+fn fill(word: &str, values: &serde_json::Value) -> String {
+    let mut out = String::with_capacity(word.len());
+    let mut rest = word;
+    while let Some(start) = rest.find('{') {
+        out.push_str(&rest[..start]);
+        let Some(length) = rest[start..].find('}') else {
+            rest = &rest[start..];
+            break;
+        };
+        let name = &rest[start + 1..start + length];
+        match values.get(name) {
+            Some(serde_json::Value::String(text)) => out.push_str(text),
+            Some(other) => out.push_str(&other.to_string()),
+            None => out.push_str(&rest[start..=start + length]),
+        }
+        rest = &rest[start + length + 1..];
+    }
+    out.push_str(rest);
+    out
+}

@@ -1,0 +1,77 @@
+//! The folder that a scenario's tools work in.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use countersign_kernel::contract::Key;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+/// Files and bytes beyond which a state is not hashed.
+const MOST_FILES: usize = 2_000;
+const MOST_BYTES: u64 = 32 << 20;
+
+/// A fresh folder with the scenario's files, gone when the run is over.
+pub struct Workspace {
+    folder: TempDir,
+}
+
+impl Workspace {
+    pub fn create(files: &BTreeMap<String, String>) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("countersign-").tempdir()?;
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent)?;
+            }
+            std::fs::write(path, text)?;
+        }
+        Ok(Workspace { folder })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Hash of every file's path and content; none when there is too much of it.
+    pub fn state(&self) -> Option<Key> {
+        let mut files = Vec::new();
+        collect(self.folder.path(), Path::new(""), &mut files).ok()?;
+        files.sort();
+        let mut hasher = Sha256::new();
+        let mut bytes = 0;
+        for name in &files {
+            let content = std::fs::read(self.folder.path().join(name)).ok()?;
+            bytes += content.len() as u64;
+            if bytes > MOST_BYTES {
+                return None;
+            }
+            hasher.update((name.len() as u64).to_le_bytes());
+            hasher.update(name.as_bytes());
+            hasher.update((content.len() as u64).to_le_bytes());
+            hasher.update(&content);
+        }
+        let digest = hasher.finalize();
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest[..8]);
+        Some(Key(u64::from_be_bytes(first)))
+    }
+}
+
+fn collect(folder: &Path, inside: &Path, files: &mut Vec<String>) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = inside.join(entry.file_name());
+        // Links are not followed: what they point to is not the workspace's.
+        if entry.file_type()?.is_dir() {
+            collect(&entry.path(), &name, files)?;
+        } else if entry.file_type()?.is_file() {
+            files.push(name.to_string_lossy().into_owned());
+        }
+        if files.len() > MOST_FILES {
+            return Err(io::Error::other("too many files"));
+        }
+    }
+    Ok(())
+}

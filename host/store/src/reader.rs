@@ -1,0 +1,216 @@
+use std::io::BufRead;
+
+use countersign_kernel::{Frame, Manifest, Run};
+
+use crate::chain::{ReadFrame, ReadManifest, genesis, unseal};
+
+/// A trace that cannot be read, or is not what was written. Names the first bad frame.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// The file cannot be read.
+    #[error("`{file}`: {source}")]
+    Io {
+        /// Which.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no trace at all.
+    #[error("`{file}`, line 1: is no trace: {problem}")]
+    NotATrace {
+        /// Which.
+        file: String,
+        /// What was expected.
+        problem: String,
+    },
+    /// A frame is not what was written.
+    #[error("`{file}`, line {}: frame {frame} is not what was written: {problem}", frame + 1)]
+    Broken {
+        /// Which file.
+        file: String,
+        /// The first bad frame.
+        frame: u64,
+        /// How it shows.
+        problem: String,
+    },
+}
+
+/// How a trace ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With its terminal frame: this is all there was.
+    Complete,
+    /// Without: frames may be missing at the end.
+    Open {
+        /// The last line was cut off while being written.
+        half_written: bool,
+    },
+}
+
+/// A frame of a trace.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one manifest a trace")]
+pub enum Stored {
+    /// Frame 0.
+    Manifest(Manifest),
+    /// Any other.
+    Frame(Frame),
+}
+
+/// Longest line. A frame holds texts that are bounded, but a recording may hold many signals.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// Reads a trace and checks its chain frame by frame, in memory that does not grow with it.
+pub struct TraceReader<R> {
+    file: String,
+    input: R,
+    line: Vec<u8>,
+    prev: Option<String>,
+    next: u64,
+    ending: Option<Ending>,
+    terminal: bool,
+}
+
+impl<R: BufRead> TraceReader<R> {
+    /// Reads from `input`; `file` names it in errors.
+    pub fn new(file: impl Into<String>, input: R) -> Self {
+        TraceReader {
+            file: file.into(),
+            input,
+            line: Vec::new(),
+            prev: None,
+            next: 0,
+            ending: None,
+            terminal: false,
+        }
+    }
+
+    /// How the trace ends, once everything has been read.
+    pub fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
+    /// Frames read so far.
+    pub fn frames(&self) -> u64 {
+        self.next
+    }
+
+    /// Bytes of the line read last.
+    pub fn line(&self) -> &[u8] {
+        &self.line
+    }
+
+    /// The next frame; none at the end.
+    ///
+    /// # Errors
+    /// At the first frame that is not what was written.
+    pub fn read(&mut self) -> Result<Option<Stored>, TraceError> {
+        use std::io::Read;
+        if self.ending.is_some() {
+            return Ok(None);
+        }
+        self.line.clear();
+        let io = |source| TraceError::Io { file: self.file.clone(), source };
+        let read = self.input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.line).map_err(io)?;
+        if read == 0 {
+            if self.next == 0 {
+                return Err(self.not_a_trace("is empty"));
+            }
+            self.ending = Some(if self.terminal { Ending::Complete } else { Ending::Open { half_written: false } });
+            return Ok(None);
+        }
+        if self.terminal {
+            return Err(self.broken(self.next, "something follows the terminal frame"));
+        }
+        if self.line.last() == Some(&b'\n') {
+            self.line.pop();
+        } else if unseal(&self.line[..self.line.len() - 1]).is_some() {
+            return Err(self.broken(self.next, "something stands between its seal and its end"));
+        } else if self.next > 0 {
+            // A frame counts once its line is whole: this one was being written.
+            self.ending = Some(Ending::Open { half_written: true });
+            return Ok(None);
+        } else {
+            return Err(self.not_a_trace("its first line has no end"));
+        }
+        let Some(hash) = unseal(&self.line) else {
+            if self.next == 0 && !self.line.starts_with(b"{\"frame\":0,") {
+                return Err(self.not_a_trace("expected a line that starts with `{\"frame\":0,`"));
+            }
+            return Err(self.broken(self.next, "its bytes do not match its seal"));
+        };
+        let stored = if self.next == 0 { self.manifest()? } else { self.frame()? };
+        self.prev = Some(hash);
+        self.next += 1;
+        Ok(Some(stored))
+    }
+
+    fn manifest(&self) -> Result<Stored, TraceError> {
+        let read: ReadManifest =
+            serde_json::from_slice(&self.line).map_err(|error| self.not_a_trace(&error.to_string()))?;
+        if read.manifest.format != countersign_kernel::TRACE_FORMAT {
+            let expected = countersign_kernel::TRACE_FORMAT;
+            let problem = format!("trace format {} is not known here, expected {expected}", read.manifest.format);
+            return Err(self.not_a_trace(&problem));
+        }
+        if read.frame != 0 || read.prev != genesis(&read.manifest.run) {
+            return Err(self.broken(0, "it does not start the chain of its run"));
+        }
+        Ok(Stored::Manifest(read.manifest))
+    }
+
+    fn frame(&mut self) -> Result<Stored, TraceError> {
+        let read: ReadFrame =
+            serde_json::from_slice(&self.line).map_err(|error| self.broken(self.next, &error.to_string()))?;
+        if read.frame != self.next {
+            return Err(self.broken(self.next, &format!("it is numbered {}", read.frame)));
+        }
+        if Some(&read.prev) != self.prev.as_ref() {
+            return Err(self.broken(self.next, "it does not follow from the frame before it"));
+        }
+        let frame = Frame {
+            frame: read.frame,
+            at: read.at,
+            input: read.input,
+            judgements: read.judgements,
+            events: read.events,
+        };
+        for event in &frame.events {
+            if let countersign_kernel::Event::Ended { frames, .. } = event {
+                self.terminal = true;
+                if *frames != self.next + 1 {
+                    return Err(self.broken(self.next, &format!("it counts {frames} frames, here are {}", self.next + 1)));
+                }
+            }
+        }
+        Ok(Stored::Frame(frame))
+    }
+
+    /// Reads everything, folding it: each frame must follow from the ones before it. `each` sees
+    /// every frame once it is folded.
+    ///
+    /// # Errors
+    /// At the first frame that does not.
+    pub fn fold(&mut self, mut each: impl FnMut(&Run, &Frame)) -> Result<(Run, Ending), TraceError> {
+        let manifest = match self.read()? {
+            Some(Stored::Manifest(manifest)) => manifest,
+            _ => return Err(self.not_a_trace("expected a manifest")),
+        };
+        let mut run = Run::open(manifest.into()).map_err(|error| self.not_a_trace(&error.to_string()))?;
+        while let Some(stored) = self.read()? {
+            if let Stored::Frame(frame) = stored {
+                run.fold(&frame).map_err(|error| self.broken(frame.frame, &error.to_string()))?;
+                each(&run, &frame);
+            }
+        }
+        Ok((run, self.ending.unwrap_or(Ending::Open { half_written: false })))
+    }
+
+    fn not_a_trace(&self, problem: &str) -> TraceError {
+        TraceError::NotATrace { file: self.file.clone(), problem: problem.to_owned() }
+    }
+
+    fn broken(&self, frame: u64, problem: &str) -> TraceError {
+        TraceError::Broken { file: self.file.clone(), frame, problem: problem.to_owned() }
+    }
+}

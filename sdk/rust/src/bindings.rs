@@ -1,0 +1,39 @@
+//! Generated from `wit/v0.1`: one world for what every policy exports and one for each slot, so
+//! that a policy claims only the exports it has. Authors never name this module.
+#![allow(missing_docs, clippy::all, reason = "generated code")]
+
+pub mod base {
+    wit_bindgen::generate!({
+        path: "../../wit/v0.1",
+        world: "policy-base",
+        pub_export_macro: true,
+        export_macro_name: "export_base",
+        generate_unused_types: true,
+        additional_derives: [PartialEq],
+    });
+}
+
+macro_rules! slot_world {
+    ($module:ident, $world:literal, $export:literal) => {
+        pub mod $module {
+            wit_bindgen::generate!({
+                path: "../../wit/v0.1",
+                world: $world,
+                pub_export_macro: true,
+                export_macro_name: $export,
+                generate_unused_types: true,
+                additional_derives: [PartialEq],
+                with: {
+                    "countersign:policy/types@0.1.0-draft.1": crate::bindings::base::countersign::policy::types,
+                    "countersign:policy/run@0.1.0-draft.1": crate::bindings::base::countersign::policy::run,
+                    "countersign:policy/log@0.1.0-draft.1": crate::bindings::base::countersign::policy::log,
+                },
+            });
+        }
+    };
+}
+
+slot_world!(classifier, "classifier-slot", "export_classifier");
+slot_world!(confidence, "confidence-slot", "export_confidence");
+slot_world!(doom_loop, "doom-loop-slot", "export_doom_loop");
+slot_world!(risk, "risk-slot", "export_risk");
