@@ -133,9 +133,11 @@ fn load(
     }
     let configuration: serde_json::Value = serde_json::from_str(&entry.configuration)
         .map_err(|error| invalid(format!("key `configuration`: expected JSON: {error}")))?;
-    policy
-        .check_configuration(&configuration)
-        .map_err(|source| BundleError::Configuration { file: file.to_owned(), entry: entry.name.clone(), source })?;
+    policy.check_configuration(&configuration).map_err(|source| BundleError::Configuration {
+        file: file.to_owned(),
+        entry: entry.name.clone(),
+        source,
+    })?;
     // What a schema cannot say the policy itself refuses, at load and not at a run's start.
     policy
         .open(Arc::from(entry.configuration.as_str()), entry.limits.into())

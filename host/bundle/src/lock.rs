@@ -109,7 +109,10 @@ impl Lock {
                 return Err(invalid("stands twice".to_owned()));
             }
             if entry.component.contains(['/', '\\']) || entry.component.starts_with('.') {
-                return Err(invalid(format!("key `component`: expected a file beside the lock, found `{}`", entry.component)));
+                return Err(invalid(format!(
+                    "key `component`: expected a file beside the lock, found `{}`",
+                    entry.component
+                )));
             }
             let found = sha256(entry.configuration.as_bytes());
             if **found.as_str() != entry.configuration_digest {

@@ -14,13 +14,7 @@ use serde::Deserialize;
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Settings of the guest's profile, beside the optimisation level.
-const PROFILE: [&str; 5] = [
-    "lto=true",
-    "codegen-units=1",
-    "panic=\"abort\"",
-    "strip=true",
-    "incremental=false",
-];
+const PROFILE: [&str; 5] = ["lto=true", "codegen-units=1", "panic=\"abort\"", "strip=true", "incremental=false"];
 /// Parsing a configuration happens once an instance: small there is better than fast.
 const SMALL: [&str; 2] = ["serde", "serde_core"];
 

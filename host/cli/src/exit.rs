@@ -68,7 +68,10 @@ fn of(error: &anyhow::Error) -> u8 {
             || cause.is::<BadInput>()
             || matches!(cause.downcast_ref(), Some(RunError::Manifest { .. } | RunError::Store(_)))
             || matches!(cause.downcast_ref(), Some(HostError::Bundle(_) | HostError::Open(_)))
-            || matches!(cause.downcast_ref(), Some(BacktestError::Recording(_) | BacktestError::Store(_) | BacktestError::Folder { .. }));
+            || matches!(
+                cause.downcast_ref(),
+                Some(BacktestError::Recording(_) | BacktestError::Store(_) | BacktestError::Folder { .. })
+            );
         if bad_input {
             return BAD_INPUT;
         }

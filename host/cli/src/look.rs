@@ -65,11 +65,14 @@ pub fn number(value: u64) -> String {
 pub fn table(rows: &[Vec<String>], right: &[usize]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |text: &String| text.chars().count();
-    let widths: Vec<usize> =
-        (0..columns).map(|column| rows.iter().filter_map(|row| row.get(column)).map(width).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(width).max().unwrap_or(0))
+        .collect();
     let cell = |(column, text): (usize, &String)| {
         let space = " ".repeat(widths[column] - width(text));
         if right.contains(&column) { format!("{space}{text}") } else { format!("{text}{space}") }
     };
-    rows.iter().map(|row| row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ").trim_end().to_owned()).collect()
+    rows.iter()
+        .map(|row| row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ").trim_end().to_owned())
+        .collect()
 }

@@ -79,7 +79,8 @@ pub fn inspect(bytes: &[u8], caps: &Caps) -> Result<Vec<Slot>, LoadProblem> {
             }
             Payload::CodeSectionEntry(body) => {
                 let mut locals = 0_u32;
-                let reader = body.get_locals_reader().map_err(|error| LoadProblem::NotWasm(error.message().to_owned()))?;
+                let reader =
+                    body.get_locals_reader().map_err(|error| LoadProblem::NotWasm(error.message().to_owned()))?;
                 for group in reader {
                     let (count, _) = group.map_err(|error| LoadProblem::NotWasm(error.message().to_owned()))?;
                     locals = locals.saturating_add(count);

@@ -15,12 +15,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            fuel_per_call: 4_000_000,
-            memory_bytes: 16 << 20,
-            answer_bytes: 16 << 10,
-            rebuild_fuel: 400_000_000,
-        }
+        Limits { fuel_per_call: 4_000_000, memory_bytes: 16 << 20, answer_bytes: 16 << 10, rebuild_fuel: 400_000_000 }
     }
 }
 

@@ -109,22 +109,10 @@ impl Session {
         }
     }
 
-    fn undecided(
-        &self,
-        question: &Question,
-        cause: Cause,
-        reads: Vec<Read>,
-        log: Vec<LogLine>,
-        fuel: u64,
-    ) -> Outcome {
+    fn undecided(&self, question: &Question, cause: Cause, reads: Vec<Read>, log: Vec<LogLine>, fuel: u64) -> Outcome {
         let slot = question.slot();
-        let failure =
-            format!("{}: {}.{}: {}", self.policy.label(), slot, slot.function(), message(&log, &cause));
-        Outcome {
-            judged: Judged { answer: Answered::Undecided(cause), reads, fuel },
-            log,
-            failure: Some(failure),
-        }
+        let failure = format!("{}: {}.{}: {}", self.policy.label(), slot, slot.function(), message(&log, &cause));
+        Outcome { judged: Judged { answer: Answered::Undecided(cause), reads, fuel }, log, failure: Some(failure) }
     }
 
     /// A fresh instance with the recorded inputs behind it, without the calls that failed.

@@ -26,9 +26,7 @@ mod status;
 pub use effect::{Effect, ModelRequest, Purpose};
 pub use event::Event;
 pub use frame::Frame;
-pub use input::{
-    Action, Input, Observation, Outcome, Reply, StepReply, StepStatus, Usage, Verification, Verifier,
-};
+pub use input::{Action, Input, Observation, Outcome, Reply, StepReply, StepStatus, Usage, Verification, Verifier};
 pub use judgement::{Answered, Cause, Judged, Judgement, Question, Slot};
 pub use manifest::{
     Boundary, Criterion, EntryPin, EscalationRules, Goal, Manifest, ManifestError, Mode, Model, PolicyMode, SlotPin,

@@ -349,9 +349,14 @@ impl Judging<'_> {
             source: Some(Source {
                 recording: self.recording.to_owned(),
                 index: self.index,
-                labels: [("set", &header.set), ("task", &header.task), ("model", &header.model), ("terminal", &header.terminal)]
-                    .map(|(key, value)| (key.to_owned(), value.clone()))
-                    .to_vec(),
+                labels: [
+                    ("set", &header.set),
+                    ("task", &header.task),
+                    ("model", &header.model),
+                    ("terminal", &header.terminal),
+                ]
+                .map(|(key, value)| (key.to_owned(), value.clone()))
+                .to_vec(),
             }),
         }
     }
@@ -361,7 +366,8 @@ impl Judging<'_> {
         let mut failed = None;
         for (at, input) in std::mem::take(&mut live.inputs) {
             live.run.accept(at, input).map_err(|error| error.to_string())?;
-            let (judgements, undecided, diagnostics) = (&mut live.judgements, &mut live.undecided, &mut live.diagnostics);
+            let (judgements, undecided, diagnostics) =
+                (&mut live.judgements, &mut live.undecided, &mut live.diagnostics);
             let number = live.run.frames();
             live.judges
                 .settle(&mut live.run, &mut live.store, |entry, outcome| {
@@ -434,7 +440,11 @@ pub(crate) fn diagnose(
         frame,
         entry: entry.to_owned(),
         failure: outcome.failure.clone(),
-        lines: outcome.log.iter().map(|line| (format!("{:?}", line.level).to_lowercase(), line.message.clone())).collect(),
+        lines: outcome
+            .log
+            .iter()
+            .map(|line| (format!("{:?}", line.level).to_lowercase(), line.message.clone()))
+            .collect(),
     })
 }
 
@@ -446,17 +456,13 @@ fn intervention(frame: &Frame, adapter: &Adapter) -> Option<First> {
     });
     let (verdict, evidence) = would?;
     let reason = frame.judgements.iter().find_map(|judgement| match &judgement.answer {
-        Answered::DoomLoop(countersign_kernel::contract::doom_loop::Signal::Trip(trip)) => Some(trip.reason.to_string()),
+        Answered::DoomLoop(countersign_kernel::contract::doom_loop::Signal::Trip(trip)) => {
+            Some(trip.reason.to_string())
+        }
         Answered::Undecided(cause) => Some(format!("undecided: {}", cause.name())),
         _ => None,
     });
-    Some(First {
-        step: adapter.steps(),
-        cost: adapter.cost(),
-        verdict,
-        reason: reason.unwrap_or_default(),
-        evidence,
-    })
+    Some(First { step: adapter.steps(), cost: adapter.cost(), verdict, reason: reason.unwrap_or_default(), evidence })
 }
 
 /// The tools that recordings of OpenHands use.

@@ -37,11 +37,8 @@ pub fn render(request: &ModelRequest, tools: &[Value]) -> String {
         PlanningMode::PlanThenExecute => 2,
         PlanningMode::ExtendedThinking(_) => 3,
     };
-    let recent: Vec<Value> = request
-        .recent
-        .iter()
-        .map(|(action, result)| json!({"action": **action, "result": **result}))
-        .collect();
+    let recent: Vec<Value> =
+        request.recent.iter().map(|(action, result)| json!({"action": **action, "result": **result})).collect();
     json!({
         "purpose": if request.purpose == Purpose::Replan { "replan" } else { "step" },
         "goal": *request.goal,

@@ -46,7 +46,8 @@ static EACH: LazyLock<Vec<Regex>> =
 
 /// Keys whose text values are secrets, whatever they look like.
 static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)^(?:.*[_-])?(?:password|passwd|secret|api[_-]?key|access[_-]?token|auth[_-]?token|credentials?)$").ok()
+    Regex::new(r"(?i)^(?:.*[_-])?(?:password|passwd|secret|api[_-]?key|access[_-]?token|auth[_-]?token|credentials?)$")
+        .ok()
 });
 
 /// Replaces what looks like a secret in a text. None when there is nothing to replace.
@@ -136,7 +137,10 @@ mod tests {
             let found = redact(text, &SALT);
             match kind {
                 None => assert_eq!(found, None, "{text}"),
-                Some(kind) => assert!(found.clone().is_some_and(|t| t.contains(&format!("[redacted:{kind}:"))), "{text}: {found:?}"),
+                Some(kind) => assert!(
+                    found.clone().is_some_and(|t| t.contains(&format!("[redacted:{kind}:"))),
+                    "{text}: {found:?}"
+                ),
             }
         }
     }

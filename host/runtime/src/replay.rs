@@ -109,11 +109,8 @@ pub fn replay<R: BufRead>(
             } else {
                 replayed.skipped += 1;
             }
-            let recorded = Judged {
-                answer: recorded.answer.clone(),
-                reads: recorded.reads.clone(),
-                fuel: recorded.fuel,
-            };
+            let recorded =
+                Judged { answer: recorded.answer.clone(), reads: recorded.reads.clone(), fuel: recorded.fuel };
             run.answer(recorded).map_err(|error| broken(file, &frame, FoldError::Input(error)))?;
         }
         let closed = run.close().map_err(|error| broken(file, &frame, FoldError::Input(error)))?;

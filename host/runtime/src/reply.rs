@@ -152,12 +152,7 @@ fn action(value: Value, tools: &dyn Arguments, salt: &Salt) -> Result<(Action, O
 }
 
 /// A tool call: what is recorded and judged, and what the tool receives.
-pub(crate) fn call(
-    tool: &str,
-    arguments: Value,
-    tools: &dyn Arguments,
-    salt: &Salt,
-) -> (Action, Option<String>) {
+pub(crate) fn call(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &Salt) -> (Action, Option<String>) {
     let invalid = tools.problem(tool, &arguments).map(|problem| clean(&problem, 512, salt).to_string());
     let exact = canonical(&arguments);
     let mut shown = arguments;

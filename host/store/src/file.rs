@@ -64,8 +64,7 @@ impl FileStore {
         open.push(".open");
         let open = PathBuf::from(open);
         let failed = |source| StoreError { path: open.clone(), source };
-        let file =
-            OpenOptions::new().create(true).write(true).truncate(true).open(&open).map_err(failed)?;
+        let file = OpenOptions::new().create(true).write(true).truncate(true).open(&open).map_err(failed)?;
         let mut line = Vec::new();
         let prev = chain::encode_manifest(&mut line, manifest);
         let mut store = FileStore { path: path.to_owned(), open, file: BufWriter::new(file), durability, prev, line };

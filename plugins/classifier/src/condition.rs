@@ -71,9 +71,7 @@ impl Condition {
                 }
             }
             Condition::ContainsCodeBlock => features.contains_code_block,
-            Condition::LanguageIn(languages) => {
-                features.languages.iter().any(|language| languages.contains(language))
-            }
+            Condition::LanguageIn(languages) => features.languages.iter().any(|language| languages.contains(language)),
             Condition::HasKeyword(keywords) => features.has_keyword(keywords),
         }
     }

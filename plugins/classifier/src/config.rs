@@ -107,11 +107,7 @@ pub struct Planning {
 impl Default for Planning {
     fn default() -> Self {
         let words = ["constraint", "constraints", "must", "exactly", "without", "satisfy", "optimal"];
-        Planning {
-            plan_at_steps: 4,
-            thinking_budget: 8192,
-            constraint_keywords: words.map(str::to_owned).to_vec(),
-        }
+        Planning { plan_at_steps: 4, thinking_budget: 8192, constraint_keywords: words.map(str::to_owned).to_vec() }
     }
 }
 

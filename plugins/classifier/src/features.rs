@@ -48,7 +48,17 @@ impl Features {
 /// of almost no words.
 pub fn ambiguity(goal: &str) -> f64 {
     const POINTING: [&str; 12] = [
-        "it", "that", "this", "thing", "things", "stuff", "something", "somehow", "whatever", "anything", "them",
+        "it",
+        "that",
+        "this",
+        "thing",
+        "things",
+        "stuff",
+        "something",
+        "somehow",
+        "whatever",
+        "anything",
+        "them",
         "these",
     ];
     let words = words(goal);

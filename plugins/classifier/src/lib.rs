@@ -71,9 +71,11 @@ impl Classifier for TaskRules {
     fn classify(&mut self, task: Task, run: &dyn RunView) -> Classification {
         let features = Features::of(&task.prompt, &task.tools);
         // Highest priority, then highest tier, then the earlier rule.
-        let chosen = self.rules.iter().filter(|rule| rule.condition.holds(&features)).reduce(|best, rule| {
-            if (rule.priority, rule.tier) > (best.priority, best.tier) { rule } else { best }
-        });
+        let chosen = self
+            .rules
+            .iter()
+            .filter(|rule| rule.condition.holds(&features))
+            .reduce(|best, rule| if (rule.priority, rule.tier) > (best.priority, best.tier) { rule } else { best });
         let (wanted, class, mut reason) = match chosen {
             Some(rule) => (rule.tier, rule.class.clone(), format!("rule `{}`", rule.text)),
             None => (self.start_tier, "general".to_owned(), "no rule matches".to_owned()),
@@ -103,8 +105,7 @@ impl TaskRules {
     /// The wanted tier, or the strongest below it that is on offer and not above what is left.
     fn affordable(&self, wanted: Tier, offers: &[TierOffer], run: &dyn RunView) -> Tier {
         let left = if self.budget_floor && wanted == Tier::Strong {
-            run.budget(Dimension::Cost)
-                .map(|line| line.limit.saturating_sub(line.used).saturating_sub(line.reserved))
+            run.budget(Dimension::Cost).map(|line| line.limit.saturating_sub(line.used).saturating_sub(line.reserved))
         } else {
             None
         };

@@ -30,13 +30,8 @@ impl Policy for SignalFusion {
 
     fn configure(configuration: config::Configuration) -> Result<Self, ConfigError> {
         let thresholds = configuration.thresholds;
-        let order = [
-            thresholds.abstain,
-            thresholds.spawn_socrates,
-            thresholds.retrieve,
-            thresholds.resample,
-            thresholds.ship,
-        ];
+        let order =
+            [thresholds.abstain, thresholds.spawn_socrates, thresholds.retrieve, thresholds.resample, thresholds.ship];
         if !order.is_sorted() {
             return Err(ConfigError::at(
                 "/thresholds",

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use countersign_sdk::doom_loop::{FailureClass, ObservedStep, TripReason};
 
 use crate::config::Trips;
-use crate::history::{History, Pair};
+use crate::history::{History, pair};
 
 /// Why the breaker trips.
 pub struct Cause {
@@ -78,8 +78,7 @@ impl Breaker {
             self.forget();
         }
         let Some(call) = step.call_key else { return self.message(step) };
-        let infrastructure =
-            step.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Infrastructure);
+        let infrastructure = step.failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Infrastructure);
         if step.poller || infrastructure {
             return None;
         }
@@ -89,7 +88,7 @@ impl Breaker {
         self.message = Repeats::default();
         self.note_state(step);
 
-        let pair = Pair { call, result: step.result_key };
+        let pair = pair(call, step.result_key);
         self.history.push(pair);
         if let Some(cycle) = self.history.cycle(self.trips.no_progress_loops, self.trips.longest_cycle) {
             let evidence = if cycle.period == 1 {
@@ -120,7 +119,7 @@ impl Breaker {
         }
     }
 
-    fn news(&mut self, step: &ObservedStep, pair: Pair) -> Option<Cause> {
+    fn news(&mut self, step: &ObservedStep, pair: u64) -> Option<Cause> {
         if self.seen.contains(pair) {
             self.calls_without_news += 1;
         } else {
@@ -157,7 +156,7 @@ impl Breaker {
     fn message(&mut self, step: &ObservedStep) -> Option<Cause> {
         if let Some(key) = step.result_key {
             // A message between two calls is part of what must repeat.
-            self.history.push(Pair { call: key, result: None });
+            self.history.push(pair(key, None));
         }
         self.repeated(step.result_key, "the same message was sent")
     }
@@ -168,10 +167,8 @@ impl Breaker {
 
     fn repeated(&mut self, key: Option<u64>, what: &str) -> Option<Cause> {
         let times = self.message.note(key);
-        (times >= self.trips.no_progress_loops).then(|| Cause {
-            reason: TripReason::RepeatedMessage,
-            evidence: format!("{what} {times} times in a row"),
-        })
+        (times >= self.trips.no_progress_loops)
+            .then(|| Cause { reason: TripReason::RepeatedMessage, evidence: format!("{what} {times} times in a row") })
     }
 
     fn forget(&mut self) {

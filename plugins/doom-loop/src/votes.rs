@@ -13,7 +13,9 @@ const SHORT: u64 = 200;
 
 pub struct Votes {
     trips: Trips,
-    last: Option<Grams>,
+    /// Start of the last action's text. Compared only when another signal is there to go with it:
+    /// one vote alone counts for nothing, and counting grams costs more than all the rest.
+    last: Vec<u8>,
     last_call: Option<u64>,
     results: u64,
     result_bytes: u64,
@@ -27,14 +29,15 @@ struct Grams {
 
 impl Votes {
     pub fn new(trips: &Trips) -> Self {
-        Votes { trips: trips.clone(), last: None, last_call: None, results: 0, result_bytes: 0 }
+        Votes { trips: trips.clone(), last: Vec::new(), last_call: None, results: 0, result_bytes: 0 }
     }
 
     /// A text when at least two signals point the same way.
     pub fn count(&mut self, step: &ObservedStep) -> Option<String> {
-        let alike = self.looks_alike(step);
         let declined = self.declined(step);
         let drifted = step.drift.is_some_and(|drift| drift > self.trips.semantic_drift_sigma);
+        let alike = (declined || drifted) && self.looks_alike(step);
+        self.remember(step);
         if u8::from(alike) + u8::from(declined) + u8::from(drifted) < 2 {
             return None;
         }
@@ -47,16 +50,18 @@ impl Votes {
         Some(texts.join("; "))
     }
 
-    fn looks_alike(&mut self, step: &ObservedStep) -> bool {
-        // The same call needs no comparing, and its counts are those already here.
-        if step.call_key.is_some() && step.call_key == self.last_call {
-            return true;
+    fn looks_alike(&self, step: &ObservedStep) -> bool {
+        (step.call_key.is_some() && step.call_key == self.last_call)
+            || Grams::of(start(&step.action)).overlap_above(&Grams::of(&self.last), self.trips.action_ngram_overlap)
+    }
+
+    fn remember(&mut self, step: &ObservedStep) {
+        // The same call has the same text.
+        if step.call_key.is_none() || step.call_key != self.last_call {
+            self.last_call = step.call_key;
+            self.last.clear();
+            self.last.extend_from_slice(start(&step.action));
         }
-        self.last_call = step.call_key;
-        let grams = Grams::of(&step.action);
-        let alike = self.last.as_ref().is_some_and(|last| grams.overlap_above(last, self.trips.action_ngram_overlap));
-        self.last = Some(grams);
-        alike
     }
 
     fn declined(&mut self, step: &ObservedStep) -> bool {
@@ -68,10 +73,13 @@ impl Votes {
     }
 }
 
+fn start(action: &str) -> &[u8] {
+    &action.as_bytes()[..action.len().min(LOOKED_AT)]
+}
+
 impl Grams {
-    fn of(text: &str) -> Self {
+    fn of(bytes: &[u8]) -> Self {
         let mut counts = [0; BUCKETS];
-        let bytes = &text.as_bytes()[..text.len().min(LOOKED_AT)];
         for gram in bytes.windows(4) {
             let word = u32::from_le_bytes([gram[0], gram[1], gram[2], gram[3]]);
             // Multiplicative hashing: the top bits are the well-mixed ones.

@@ -456,7 +456,9 @@ mod tests {
     #[test]
     fn refuses_what_is_not_json_without_a_panic() {
         let deep = "[".repeat(100_000);
-        for text in ["", "{", "[1,", "[1 2]", "\"", "\"\\", "\"\\u12", "\"\\ud800x\"", "nul", "-", "1 1", "{\"a\"}", &deep] {
+        for text in
+            ["", "{", "[1,", "[1 2]", "\"", "\"\\", "\"\\u12", "\"\\ud800x\"", "nul", "-", "1 1", "{\"a\"}", &deep]
+        {
             assert!(from_str::<de::IgnoredAny>(text).is_err(), "{}", &text[..text.len().min(20)]);
         }
         assert!(from_str::<Sample>(r#"{"number": 1, "word": "plain", "extra": 1}"#).is_err());

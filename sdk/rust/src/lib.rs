@@ -48,6 +48,8 @@
 pub mod bindings;
 #[doc(hidden)]
 pub mod glue;
+#[cfg(target_arch = "wasm32")]
+mod heap;
 mod json;
 pub mod log;
 mod policy;

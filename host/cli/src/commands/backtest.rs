@@ -41,11 +41,8 @@ fn slot(text: &str) -> Result<Slot, String> {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let host = super::host(arguments.bundle.as_deref())?;
-    let options = Options {
-        show_budget: arguments.show_budget,
-        out: arguments.out.clone(),
-        slots: arguments.slots.clone(),
-    };
+    let options =
+        Options { show_budget: arguments.show_budget, out: arguments.out.clone(), slots: arguments.slots.clone() };
     // Hidden by itself where there is no terminal.
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} runs judged  {per_sec}") {

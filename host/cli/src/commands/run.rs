@@ -124,7 +124,8 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         let name = path.strip_prefix(&arguments.path).unwrap_or(path).with_extension("");
         let file = format!("{}.jsonl", name.display().to_string().replace(['/', '\\'], "-"));
         let trace = arguments.trace.as_ref().map(|folder| folder.join(file));
-        let finished = scenario.run(&host, RunOptions { trace: trace.clone(), ..RunOptions::default() }, &mut Silent)?;
+        let finished =
+            scenario.run(&host, RunOptions { trace: trace.clone(), ..RunOptions::default() }, &mut Silent)?;
         let good = finished.unmet.is_empty();
         failed += u32::from(!good);
         if arguments.json {
@@ -132,7 +133,12 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
             continue;
         }
         let mark = if good { styled(GOOD, "ok    ") } else { styled(BAD, "FAILED") };
-        anstream::println!("{mark} {:<34} {:<28} {}", name.display(), finished.status.to_string(), styled(QUIET, line(scenario.title(), 60)));
+        anstream::println!(
+            "{mark} {:<34} {:<28} {}",
+            name.display(),
+            finished.status.to_string(),
+            styled(QUIET, line(scenario.title(), 60))
+        );
         for unmet in &finished.unmet {
             anstream::println!("       {unmet}");
         }
@@ -160,7 +166,13 @@ fn scenarios(folder: &Path, paths: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn summary(scenario: &Scenario, host: &Host, finished: &Finished, packet: Option<u64>, trace: Option<&Path>) -> Summary {
+fn summary(
+    scenario: &Scenario,
+    host: &Host,
+    finished: &Finished,
+    packet: Option<u64>,
+    trace: Option<&Path>,
+) -> Summary {
     let used = |dimension| finished.run.view().budget(dimension).used;
     Summary {
         scenario: scenario.file().to_owned(),
@@ -296,7 +308,8 @@ impl Screen {
         self.step += 1;
         match reply {
             Reply::Step(step) => {
-                let confidence = step.confidence.map_or_else(String::new, |value| format!("  says it is {value:.2} sure"));
+                let confidence =
+                    step.confidence.map_or_else(String::new, |value| format!("  says it is {value:.2} sure"));
                 anstream::println!(
                     "\n{:>4}  {}{}",
                     self.step,
@@ -317,7 +330,11 @@ impl Screen {
                 }
             }
             Reply::Invalid { bytes, .. } => {
-                anstream::println!("\n{:>4}  {}", self.step, styled(STRONG, format!("an answer of {} bytes", number(*bytes))));
+                anstream::println!(
+                    "\n{:>4}  {}",
+                    self.step,
+                    styled(STRONG, format!("an answer of {} bytes", number(*bytes)))
+                );
             }
             Reply::Unavailable { reason } => {
                 anstream::println!("\n{:>4}  {}", self.step, styled(BAD, line(reason, 100)));
@@ -332,7 +349,11 @@ impl Screen {
                 tell("start", &format!("class {class}, tier {tier}"));
             }
             Event::Verdict { slot, verdict, by, reason } => {
-                let by = if by.len() > 1 || *by != [slot.name().into()] { format!(" [{}]", by.join(", ")) } else { String::new() };
+                let by = if by.len() > 1 || *by != [slot.name().into()] {
+                    format!(" [{}]", by.join(", "))
+                } else {
+                    String::new()
+                };
                 anstream::println!(
                     "      {:<11} {} {}{}",
                     slot.name(),
@@ -354,7 +375,9 @@ impl Screen {
             Event::Dispatched { tool, .. } => tell("host", &format!("runs {tool}")),
             Event::Committed { fact, .. } => tell("commit", fact),
             Event::VerificationFailed { .. } | Event::ModelCalled { .. } => {}
-            Event::CriterionMet { id } => anstream::println!("      {:<11} {}", "criterion", styled(GOOD, format!("{id} is verified"))),
+            Event::CriterionMet { id } => {
+                anstream::println!("      {:<11} {}", "criterion", styled(GOOD, format!("{id} is verified")))
+            }
             Event::CriterionLost { id } => mind("criterion", &format!("{id} no longer holds")),
             Event::ClaimUnsupported { unmet } => stop("claim", &format!("not verified: {}", unmet.join(", "))),
             Event::BudgetRefused { dimension, demand, left } => {

@@ -115,7 +115,10 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
         }
     }
     if arguments.frame.is_none() && !arguments.json {
-        anstream::println!("\n{}", ending(reader.frames(), reader.ending().unwrap_or(Ending::Open { half_written: false })));
+        anstream::println!(
+            "\n{}",
+            ending(reader.frames(), reader.ending().unwrap_or(Ending::Open { half_written: false }))
+        );
     }
     Ok(exit::OK)
 }
@@ -126,10 +129,16 @@ fn show_frame(frame: &Frame, whole: bool) {
     for judgement in &frame.judgements {
         let (verdict, reason) = match &judgement.answer {
             Answered::Undecided(cause) => ("undecided".to_owned(), cause.to_string()),
-            answer => (answer.verdict().map_or_else(String::new, |verdict| verdict.to_string()), answer.reason().to_owned()),
+            answer => {
+                (answer.verdict().map_or_else(String::new, |verdict| verdict.to_string()), answer.reason().to_owned())
+            }
         };
-        let reads = if judgement.reads.is_empty() { String::new() } else { format!(", {} reads", judgement.reads.len()) };
-        tell(&judgement.entry, &format!("{verdict:<9} {}  ({} fuel{reads})", line(&reason, 80), number(judgement.fuel)));
+        let reads =
+            if judgement.reads.is_empty() { String::new() } else { format!(", {} reads", judgement.reads.len()) };
+        tell(
+            &judgement.entry,
+            &format!("{verdict:<9} {}  ({} fuel{reads})", line(&reason, 80), number(judgement.fuel)),
+        );
         if whole {
             for (name, value) in [
                 ("question", serde_json::to_string(&*judgement.question)),
@@ -314,11 +323,7 @@ fn side_by_side(difference: &Difference) -> Vec<String> {
     let policy = |text: &str| text.to_owned();
     rows.push(vec!["policy".to_owned(), recorded.policy[..19].to_owned(), policy(&difference.policy)]);
     let none = "no such entry".to_owned();
-    rows.push(vec![
-        "verdict".to_owned(),
-        verdict(&recorded.answer),
-        now.map_or(none, |now| verdict(&now.answer)),
-    ]);
+    rows.push(vec!["verdict".to_owned(), verdict(&recorded.answer), now.map_or(none, |now| verdict(&now.answer))]);
     rows.push(vec![
         "reason".to_owned(),
         line(recorded.answer.reason(), 60),

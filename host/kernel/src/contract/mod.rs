@@ -6,8 +6,8 @@ pub mod classifier;
 pub mod confidence;
 pub mod doom_loop;
 pub mod risk;
-mod violation;
 pub mod view;
+mod violation;
 
 use std::fmt;
 

@@ -41,11 +41,7 @@ pub(super) fn number(
     if range.contains(&value) {
         return Ok(());
     }
-    Err(Violation {
-        field: field.to_owned(),
-        expected: expected.to_owned(),
-        bits: Some(super::Key(value.to_bits())),
-    })
+    Err(Violation { field: field.to_owned(), expected: expected.to_owned(), bits: Some(super::Key(value.to_bits())) })
 }
 
 pub(super) fn text(field: &str, text: &str) -> Result<(), Violation> {

@@ -46,11 +46,7 @@ impl Run {
         let allowed = self.escalations < self.max_escalations;
         let Some(to) = self.stronger_tier().filter(|_| allowed) else {
             let code = trouble.code();
-            return if code.may_suspend() {
-                self.suspend(code, cause, None)
-            } else {
-                self.end(code, cause)
-            };
+            return if code.may_suspend() { self.suspend(code, cause, None) } else { self.end(code, cause) };
         };
         self.escalations += 1;
         let step = self.attempts.step.as_deref().unwrap_or("the first step");

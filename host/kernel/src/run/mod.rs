@@ -154,7 +154,9 @@ enum Then {
     /// A tool has answered.
     Settle(Option<Call<Observed>>, Option<usize>),
     /// Nothing was called: blocked, or only words.
-    GoOn { failed: bool },
+    GoOn {
+        failed: bool,
+    },
 }
 
 /// A question for one entry.
@@ -482,12 +484,7 @@ impl Run {
     /// A slot has been heard.
     fn heard(&mut self, slot: Slot, mut joined: Joined, then: Then) {
         let verdict = joined.verdict.unwrap_or(Verdict::Proceed);
-        self.event(Event::Verdict {
-            slot,
-            verdict,
-            by: std::mem::take(&mut joined.by),
-            reason: joined.reason.clone(),
-        });
+        self.event(Event::Verdict { slot, verdict, by: std::mem::take(&mut joined.by), reason: joined.reason.clone() });
         if self.monitor() && verdict > Verdict::Notify {
             self.event(Event::WouldHave { verdict, slot, reason: std::mem::take(&mut joined.reason) });
             joined.verdict = Some(Verdict::Proceed);

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use super::escalate::Trouble;
-use super::{
-    Attempts, Joined, ModelCall, Run, Then, ToolCall, Waiting, Watched, cut, push_bounded, used, verbalised,
-};
+use super::{Attempts, Joined, ModelCall, Run, Then, ToolCall, Waiting, Watched, cut, push_bounded, used, verbalised};
 use crate::budget::Demand;
 use crate::contract::classifier::{SideEffect, Task, TierOffer};
 use crate::contract::confidence::Answer;
@@ -149,7 +147,8 @@ impl Run {
                         demand: refused.demand,
                         left: refused.left,
                     });
-                    let reason = format!("{} used up: the next model call may need {}", refused.dimension, refused.demand);
+                    let reason =
+                        format!("{} used up: the next model call may need {}", refused.dimension, refused.demand);
                     return self.end(Code::BudgetExhausted, reason);
                 }
             }

@@ -80,9 +80,7 @@ impl RunView for View {
             Query::Goal => Answer::Goal(Some(Arc::clone(&self.goal))),
             Query::StepIndex => Answer::StepIndex(self.shown_index()),
             Query::Phase => Answer::Phase(Some(self.phase)),
-            Query::Budget(dimension) => {
-                Answer::Budget(self.show_budget.then(|| self.budget.line(*dimension)))
-            }
+            Query::Budget(dimension) => Answer::Budget(self.show_budget.then(|| self.budget.line(*dimension))),
             Query::RecentSteps(count) => {
                 let from = self.recent.len().saturating_sub(*count as usize);
                 Answer::RecentSteps(self.show_budget.then(|| self.recent.range(from..).copied().collect()))

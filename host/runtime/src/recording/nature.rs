@@ -21,10 +21,50 @@ const POLLING_PAIRS: [(&str, &str); 9] = [
 ];
 /// Commands that only read.
 const READERS: [&str; 44] = [
-    "ls", "cat", "find", "grep", "egrep", "rg", "head", "tail", "pwd", "which", "type", "du", "df", "file", "env",
-    "ps", "wc", "id", "stat", "netstat", "ss", "lsof", "printenv", "sha256sum", "md5sum", "lsmod", "ping", "pdftotext",
-    "exiftool", "whoami", "uname", "date", "echo", "tree", "less", "more", "strings", "sort", "uniq", "diff", "cut",
-    "jobs", "history", "sleep",
+    "ls",
+    "cat",
+    "find",
+    "grep",
+    "egrep",
+    "rg",
+    "head",
+    "tail",
+    "pwd",
+    "which",
+    "type",
+    "du",
+    "df",
+    "file",
+    "env",
+    "ps",
+    "wc",
+    "id",
+    "stat",
+    "netstat",
+    "ss",
+    "lsof",
+    "printenv",
+    "sha256sum",
+    "md5sum",
+    "lsmod",
+    "ping",
+    "pdftotext",
+    "exiftool",
+    "whoami",
+    "uname",
+    "date",
+    "echo",
+    "tree",
+    "less",
+    "more",
+    "strings",
+    "sort",
+    "uniq",
+    "diff",
+    "cut",
+    "jobs",
+    "history",
+    "sleep",
 ];
 
 /// The nature of a command.
@@ -63,7 +103,9 @@ pub fn of_command(text: &str) -> Nature {
         let mut words = part.split_whitespace();
         let command = words.next().unwrap_or_default();
         POLLERS.contains(&command)
-            || POLLING_PAIRS.iter().any(|(a, b)| *a == command && (b.is_empty() || words.clone().any(|word| word == *b)))
+            || POLLING_PAIRS
+                .iter()
+                .any(|(a, b)| *a == command && (b.is_empty() || words.clone().any(|word| word == *b)))
     });
     let poller = poller && waits;
     Nature { mutating: mutating && !poller, poller }

@@ -95,7 +95,8 @@ impl Adapter {
         self.unanswered(out);
         let (action, pending) = self.proposal(event);
         self.pending = pending;
-        let cost = event.cost.filter(|cost| cost.is_finite()).map_or(self.cost, |dollars| (dollars * 1e6).round() as u64);
+        let cost =
+            event.cost.filter(|cost| cost.is_finite()).map_or(self.cost, |dollars| (dollars * 1e6).round() as u64);
         let usage = Usage {
             input_tokens: event.ptok.unwrap_or(0),
             output_tokens: event.ctok.unwrap_or(0),
@@ -144,7 +145,11 @@ impl Adapter {
         let shown = canonical(&arguments);
         let key = if event.kind == "think" {
             // A thought is all there is to it.
-            keys::key(&[b"think", event.args_sha1.as_bytes(), thought.as_ref().and_then(Value::as_str).unwrap_or_default().as_bytes()])
+            keys::key(&[
+                b"think",
+                event.args_sha1.as_bytes(),
+                thought.as_ref().and_then(Value::as_str).unwrap_or_default().as_bytes(),
+            ])
         } else if cut {
             keys::key(&[b"cut", event.kind.as_bytes(), event.args_nothought_sha1.as_bytes()])
         } else {

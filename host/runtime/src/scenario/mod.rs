@@ -159,7 +159,8 @@ impl Scenario {
         let salt = Salt(salt);
         let id = options.id.unwrap_or_else(|| random[..8].iter().map(|byte| format!("{byte:02x}")).collect());
 
-        let workspace = workspace::Workspace::create(&self.spec.files).map_err(machine("cannot make the working folder"))?;
+        let workspace =
+            workspace::Workspace::create(&self.spec.files).map_err(machine("cannot make the working folder"))?;
         let manifest = Arc::new(self.spec.manifest(host, &id));
         let mut run = Run::open(Arc::clone(&manifest))
             .map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;

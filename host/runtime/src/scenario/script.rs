@@ -103,7 +103,8 @@ impl Script {
                 other => other.as_str().into_iter().collect::<Vec<_>>(),
             })
             .collect();
-        let repeated = self.history.iter().filter(|result| texts.iter().any(|text| text.contains(result.as_str()))).count();
+        let repeated =
+            self.history.iter().filter(|result| texts.iter().any(|text| text.contains(result.as_str()))).count();
         if repeated > REPEATED {
             return Err(format!("carries history: it repeats {repeated} earlier results"));
         }
@@ -132,7 +133,9 @@ impl Scripted {
 fn answer(body: &ReplySpec) -> Answer {
     if let Some(step) = &body.step {
         let action = match (&step.tool, &step.finish, &step.say) {
-            (Some(tool), _, _) => json!({"tool": tool, "arguments": step.arguments.clone().unwrap_or_else(|| json!({}))}),
+            (Some(tool), _, _) => {
+                json!({"tool": tool, "arguments": step.arguments.clone().unwrap_or_else(|| json!({}))})
+            }
             (_, Some(summary), _) => json!({"finish": summary}),
             (_, _, words) => json!(words),
         };

@@ -412,7 +412,8 @@ impl ReplySpec {
             return Err("expected one of `step`, `text`, `hex`, `repeat` and `unavailable`".to_owned());
         }
         if let Some(step) = &self.step
-            && [step.tool.is_some(), step.finish.is_some(), step.say.is_some()].iter().filter(|given| **given).count() != 1
+            && [step.tool.is_some(), step.finish.is_some(), step.say.is_some()].iter().filter(|given| **given).count()
+                != 1
         {
             return Err("key `step`: expected one of `tool`, `finish` and `say`".to_owned());
         }

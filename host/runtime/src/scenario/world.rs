@@ -6,16 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use countersign_kernel::contract::Tier;
-use countersign_kernel::{
-    Manifest, ModelRequest, Observation, Outcome, Purpose, Reply, Usage, Verification, Verifier,
-};
+use countersign_kernel::{Manifest, ModelRequest, Observation, Outcome, Purpose, Reply, Usage, Verification, Verifier};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use super::script::{Answer, Script};
 use super::spec::{Spec, ToolSpec, VerifySpec};
-use super::workspace::Workspace;
 use super::tools;
+use super::workspace::Workspace;
 use crate::drive::World;
 use crate::keys;
 use crate::prompt::render;
@@ -134,7 +132,11 @@ impl World for ScenarioWorld<'_> {
         let exact = self.arguments.take().unwrap_or_else(|| arguments.to_string());
         let state_before = self.workspace.state();
         let Some(registered) = self.tools.get_mut(tool) else {
-            return observation(tool, tools::Result { outcome: Outcome::Rejected, text: String::new(), bytes: 0 }, &self.salt);
+            return observation(
+                tool,
+                tools::Result { outcome: Outcome::Rejected, text: String::new(), bytes: 0 },
+                &self.salt,
+            );
         };
         let result = match &registered.spec.command {
             Some(words) => {

@@ -1,0 +1,187 @@
+//! A run that goes on: every step calls a model, then a tool, and both give what lets it go on.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use countersign::kernel::budget::Limits;
+use countersign::kernel::contract::confidence::{ModelKind, Signal, Stakes};
+use countersign::kernel::contract::risk::Reversibility;
+use countersign::kernel::contract::{CONTRACT, Compliance, Tier, ToolCategory};
+use countersign::kernel::{
+    Action, Boundary, Closed, Effect, EscalationRules, Frame, Goal, Input, KERNEL_RULES, Manifest, Mode, Model,
+    Observation, Outcome, Reply, Run, StepReply, StepStatus, TRACE_FORMAT, Tool, Usage,
+};
+use countersign::store::MemoryStore;
+use countersign::{Host, Judges, templates_digest};
+
+use super::questions::{self, key};
+
+/// What every run here is pinned to. `show_budget` lets policies see the boundary, and the caps:
+/// the default loop detector ends a run at its fiftieth step where it sees them.
+pub fn manifest(host: &Host, show_budget: bool) -> Manifest {
+    let tools: Vec<Tool> = questions::TOOLS.map(tool).to_vec();
+    Manifest {
+        format: TRACE_FORMAT,
+        kernel_rules: KERNEL_RULES,
+        run: "bench".into(),
+        tenant: None,
+        mode: Mode::Enforce,
+        goal: Goal {
+            text: questions::GOAL.into(),
+            constraints: Vec::new(),
+            criteria: Vec::new(),
+            stakes: Stakes::Low,
+            compliance: Compliance::None,
+            step_estimate: None,
+            may_investigate: true,
+        },
+        boundary: Boundary {
+            name: "bench".to_owned(),
+            tools: tools.iter().map(|tool| Arc::clone(&tool.name)).collect(),
+            blast_radius_limit: Some(questions::BLAST_RADIUS_LIMIT),
+            working_context: questions::WORKING_CONTEXT.into(),
+        },
+        limits: Limits::UNLIMITED,
+        show_budget,
+        escalation: EscalationRules { failed_attempts: 2, max_escalations: 1 },
+        models: vec![Model {
+            tier: Tier::Cheap,
+            name: "bench".into(),
+            kind: ModelKind::General,
+            input_price: 100,
+            output_price: 400,
+            max_output_tokens: 1024,
+        }],
+        tools,
+        prompt_templates: Arc::clone(templates_digest().as_str()),
+        lock: Arc::clone(host.bundle().digest().as_str()),
+        contract: CONTRACT.into(),
+        engine: Arc::clone(host.engine().fingerprint()),
+        entries: host.bundle().pins(),
+        source: None,
+    }
+}
+
+fn tool(name: &str) -> Tool {
+    Tool {
+        name: name.into(),
+        definition: "bench".into(),
+        category: ToolCategory::FileSystem,
+        reversibility: Reversibility::Reversible,
+        mutating: false,
+        poller: false,
+        internal: false,
+        blast_radius: Some(questions::BLAST_RADIUS),
+        compliance: Compliance::None,
+        verifier: None,
+    }
+}
+
+/// The run, its policies, and what its models and tools say.
+pub struct Running {
+    run: Run,
+    judges: Judges,
+    /// Keeps nothing: storing is not what is measured.
+    store: MemoryStore,
+    /// Number of the model call that the run waits for.
+    call: u64,
+    arguments: Vec<Arc<str>>,
+    tool: Arc<str>,
+    words: Arc<str>,
+    result: Arc<str>,
+    signals: Vec<Signal>,
+}
+
+impl Running {
+    /// Starts it: the classifier has judged and a model is to be called.
+    pub fn start(host: &Host) -> Result<Self> {
+        let run = Run::open(Arc::new(manifest(host, false)))?;
+        let judges = host.open(&run)?;
+        let mut running = Running {
+            run,
+            judges,
+            store: MemoryStore::discarding(),
+            call: 0,
+            arguments: (0..questions::CALLS).map(|call| questions::arguments(call).into()).collect(),
+            tool: questions::TOOLS[0].into(),
+            words: "look at the next part of the parser".into(),
+            result: questions::RESULT.into(),
+            signals: questions::signals(),
+        };
+        let started = running.take(Input::Started)?;
+        running.call = model_call(&started)?;
+        Ok(running)
+    }
+
+    /// What policies see of it now.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// One step: the frame of a reply with two verdicts, the frame of an observation with one.
+    pub fn step(&mut self) -> Result<[Frame; 2]> {
+        let replied = self.reply();
+        let replied = self.take(replied)?;
+        let [.., Effect::Dispatch { call, .. }] = replied.effects[..] else {
+            bail!("no tool is to be called, the run is {:?}", self.run.status());
+        };
+        let observed = self.take(Input::Observed { call, observation: self.observation(call) })?;
+        self.call = model_call(&observed)?;
+        Ok([replied.frame, observed.frame])
+    }
+
+    fn take(&mut self, input: Input) -> Result<Closed> {
+        self.run.accept(0, input)?;
+        let mut undecided = false;
+        self.judges.settle(&mut self.run, &mut self.store, |_, outcome| undecided |= outcome.failure.is_some())?;
+        if undecided {
+            bail!("a policy could not decide");
+        }
+        Ok(self.run.close()?)
+    }
+
+    fn reply(&self) -> Input {
+        let arguments = &self.arguments[self.call as usize % self.arguments.len()];
+        Input::Replied {
+            call: self.call,
+            reply: Reply::Step(StepReply {
+                step: Arc::clone(&self.words),
+                action: Action::Call {
+                    tool: Arc::clone(&self.tool),
+                    arguments: Arc::clone(arguments),
+                    key: key(self.call),
+                    invalid: None,
+                    payload: None,
+                },
+                reasoning: Arc::clone(&self.words),
+                status: StepStatus::Ok,
+                confidence: Some(0.9),
+                signals: self.signals.clone(),
+                bytes: 240,
+            }),
+            usage: Usage { input_tokens: 900, output_tokens: 80, cost: 122 },
+        }
+    }
+
+    fn observation(&self, call: u64) -> Observation {
+        Observation {
+            outcome: Outcome::Returned { exit_code: Some(0), ok: true },
+            text: Arc::clone(&self.result),
+            bytes: self.result.len() as u64,
+            payload: None,
+            result_key: Some(key(call ^ (1 << 40))),
+            error_key: None,
+            state_before: None,
+            state_after: None,
+            mutating: None,
+            poller: None,
+        }
+    }
+}
+
+fn model_call(closed: &Closed) -> Result<u64> {
+    match closed.effects[..] {
+        [.., Effect::CallModel { call, .. }] => Ok(call),
+        _ => bail!("no model is to be called, the run did not go on"),
+    }
+}

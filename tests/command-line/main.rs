@@ -1,0 +1,78 @@
+//! The `countersign` command as its users meet it.
+
+mod bad_input;
+mod scenarios;
+mod swap;
+mod traces;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use countersign_tests::root;
+
+/// Runs the command in the workspace's root.
+fn countersign<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(arguments: I) -> Run {
+    let output = Command::new(env!("CARGO_BIN_EXE_countersign")).current_dir(root()).args(arguments).output();
+    match output {
+        Ok(output) => Run(output),
+        Err(error) => panic!("cannot run the command: {error}"),
+    }
+}
+
+struct Run(Output);
+
+impl Run {
+    fn code(&self) -> i32 {
+        self.0.status.code().unwrap_or(-1)
+    }
+
+    fn out(&self) -> String {
+        String::from_utf8_lossy(&self.0.stdout).into_owned()
+    }
+
+    fn err(&self) -> String {
+        String::from_utf8_lossy(&self.0.stderr).into_owned()
+    }
+
+    #[track_caller]
+    fn expect(self, code: i32, part: &str) -> Self {
+        let all = format!("{}{}", self.out(), self.err());
+        assert_eq!(self.code(), code, "{all}");
+        assert!(all.contains(part), "expected `{part}` in:\n{all}");
+        // A policy's panic may be told; one of the host's may not happen.
+        assert!(!all.contains("thread '"), "{all}");
+        self
+    }
+}
+
+/// A trace of the first scenario.
+fn trace(folder: &Path) -> PathBuf {
+    let path = folder.join("trace.jsonl");
+    let scenario = "tests/scenarios/loop-and-recover.toml";
+    countersign(["run", scenario, "-q", "--trace", &path.display().to_string()]).expect(0, "ended SUCCESS");
+    path
+}
+
+#[test]
+fn help_lists_what_works_and_each_command_has_an_example() {
+    countersign(["--help"]).expect(0, "Exit codes");
+    for command in [
+        vec!["run"],
+        vec!["backtest"],
+        vec!["trace", "show"],
+        vec!["trace", "verify"],
+        vec!["trace", "replay"],
+        vec!["policy", "build"],
+        vec!["bundle", "lock"],
+        vec!["bundle", "show"],
+    ] {
+        countersign(command.iter().copied().chain(["--help"])).expect(0, "Example:");
+    }
+    countersign(["nonsense"]).expect(2, "unrecognized subcommand");
+}
+
+#[test]
+fn output_is_plain_where_it_is_no_terminal() {
+    let run = countersign(["run", "tests/scenarios/loop-and-recover.toml"]).expect(0, "ended SUCCESS");
+    assert!(!run.out().contains('\u{1b}'));
+}

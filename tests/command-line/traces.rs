@@ -1,0 +1,127 @@
+//! Traces: a changed byte is found and its frame named, a missing end is said, a replay comes out
+//! the same, and no secret is in them.
+
+use std::path::Path;
+
+use super::{countersign, trace};
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[test]
+fn a_trace_verifies_replays_and_can_be_read() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = text(&trace(folder.path()));
+    countersign(["trace", "verify", &path]).expect(0, "complete, 25 frames, ended SUCCESS");
+    countersign(["trace", "replay", &path]).expect(0, "31 judgements by the bundle that judged it came out the same");
+    countersign(["trace", "show", &path]).expect(0, "verdict doom-loop escalate");
+    countersign(["trace", "show", &path, "--frame", "2"]).expect(0, "\"reversibility\":\"reversible\"");
+    // Nothing half-made is left behind.
+    let names: Vec<String> = std::fs::read_dir(folder.path())?
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    assert!(names.iter().all(|name| !name.ends_with(".open")), "{names:?}");
+    Ok(())
+}
+
+#[test]
+fn one_changed_byte_is_found_and_its_frame_named() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let good = std::fs::read(trace(folder.path()))?;
+    let path = folder.path().join("changed.jsonl");
+    let last = good.len() - 1;
+    for at in (0..good.len()).step_by(good.len() / 60).chain([last, last - 1, last - 5]) {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&path, &bytes)?;
+        let frame = good[..at].iter().filter(|byte| **byte == b'\n').count();
+        countersign(["trace", "verify", &text(&path)]).expect(3, &format!("frame {frame} "));
+    }
+    Ok(())
+}
+
+#[test]
+fn frames_cannot_be_dropped_swapped_or_added() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let good = std::fs::read_to_string(trace(folder.path()))?;
+    let lines: Vec<&str> = good.lines().collect();
+    let path = folder.path().join("changed.jsonl");
+    let mut dropped = lines.clone();
+    dropped.remove(5);
+    let mut swapped = lines.clone();
+    swapped.swap(6, 7);
+    let mut added = lines.clone();
+    added.push(lines[3]);
+    for (lines, part) in [(dropped, "frame 5 "), (swapped, "frame 6 "), (added, "something follows the terminal frame")]
+    {
+        std::fs::write(&path, lines.join("\n") + "\n")?;
+        countersign(["trace", "verify", &text(&path)]).expect(3, part);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_missing_end_is_open_and_not_tampering() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let good = std::fs::read_to_string(trace(folder.path()))?;
+    let lines: Vec<&str> = good.lines().collect();
+    let path = folder.path().join("open.jsonl");
+    std::fs::write(&path, lines[..7].join("\n") + "\n")?;
+    countersign(["trace", "verify", &text(&path)]).expect(0, "open, 7 frames, end not provable");
+    std::fs::write(&path, lines[..7].join("\n") + "\n" + &lines[7][..100])?;
+    countersign(["trace", "verify", &text(&path)]).expect(0, "open, 7 frames and a half-written one");
+    countersign(["trace", "replay", &text(&path)]).expect(0, "came out the same");
+    Ok(())
+}
+
+#[test]
+fn a_policy_that_failed_replays_as_it_failed() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = text(&folder.path().join("trapped.jsonl"));
+    countersign(["run", "tests/scenarios/policy-traps.toml", "-q", "--trace", &path]).expect(10, "CONFIRM_REQUIRED");
+    countersign(["trace", "replay", &path, "--bundle", "tests/bundles/trapping"]).expect(0, "came out the same");
+    // Its words stand beside the trace, not in it.
+    countersign(["trace", "show", &path]).expect(0, "makes no sense to me");
+    let trace = std::fs::read_to_string(&path)?;
+    assert!(!trace.contains("makes no sense"));
+    Ok(())
+}
+
+#[test]
+fn secrets_reach_the_tool_and_not_the_trace() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("secret.jsonl");
+    countersign(["run", "tests/scenarios/outcomes/secrets.toml", "-q", "--trace", &text(&path)]).expect(0, "SUCCESS");
+    let trace = std::fs::read_to_string(&path)?;
+    assert!(trace.contains("[redacted:"), "{trace}");
+    for secret in ["hunter2-and-more", "AKIAIOSFODNN7EXAMPLE"] {
+        assert!(!trace.contains(secret), "{secret} is in the trace");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_trace_of_a_backtest_verifies_and_replays() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let out = text(folder.path());
+    countersign(["backtest", "tests/data/openhands/runs.jsonl.gz", "--out", &out]).expect(0, "STUCK_IN_LOOP");
+    let mut traces: Vec<String> = std::fs::read_dir(folder.path())?
+        .flatten()
+        .map(|entry| text(&entry.path()))
+        .filter(|path| path.ends_with(".jsonl"))
+        .collect();
+    traces.sort();
+    assert_eq!(traces.len(), 20);
+    let all = |command: &str| countersign(["trace", command].into_iter().map(str::to_owned).chain(traces.clone()));
+    let verified = all("verify").expect(0, "verified");
+    assert_eq!(verified.out().matches("complete").count(), 20);
+    let replayed = all("replay").expect(0, "replayed");
+    assert_eq!(replayed.out().matches("came out the same").count(), 20);
+    // The same recording into the same folder gives the same bytes.
+    let first = std::fs::read(&traces[0])?;
+    countersign(["backtest", "tests/data/openhands/runs.jsonl.gz", "--out", &out]).expect(0, "STUCK_IN_LOOP");
+    assert_eq!(std::fs::read(&traces[0])?, first);
+    Ok(())
+}
