@@ -22,10 +22,7 @@ fn scenarios() -> std::io::Result<()> {
         ("".to_owned(), "missing field `version`"),
         ("version = [".to_owned(), "TOML parse error at line 1"),
         (good.replacen("version = 1", "version = 2", 1), "key `version`: expected 1, found 2"),
-        (
-            good.replacen("stakes", "stakes", 1).replacen("[budget]", "[budget]\nstepps = 1", 1),
-            "unknown field `stepps`",
-        ),
+        (good.replacen("[budget]", "[budget]\nstepps = 1", 1), "unknown field `stepps`"),
         (
             good.replacen("tool = \"run-check\"", "tool = \"run-chekc\"", 1),
             "`goal.criteria.check-passes`: tool `run-chekc` is not registered",

@@ -1,6 +1,8 @@
 //! Each default policy's table of cases, run natively and against the component: the expectation
 //! holds, and both answer alike.
 
+mod draft;
+
 use std::sync::Arc;
 
 use countersign::Host;

@@ -9,6 +9,7 @@ use countersign_sdk::{classifier, confidence, doom_loop, risk};
 use serde_json::Value;
 
 /// A default policy, natively.
+#[expect(clippy::large_enum_variant, reason = "one at a time")]
 pub enum Native {
     /// Slot `classifier`.
     Classifier(countersign_classifier::TaskRules),

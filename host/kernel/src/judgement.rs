@@ -53,7 +53,6 @@ impl fmt::Display for Slot {
 /// What a policy is asked, by slot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(clippy::large_enum_variant, reason = "moved once a judgement; a box would cost an allocation")]
 pub enum Question {
     /// Slot `classifier`.
     Classifier(classifier::Task),

@@ -49,7 +49,6 @@ pub enum Ending {
 
 /// A frame of a trace.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one manifest a trace")]
 pub enum Stored {
     /// Frame 0.
     Manifest(Manifest),

@@ -117,10 +117,9 @@ impl TaskRules {
     }
 
     fn planning_mode(&self, task: &Task, features: &Features, class: &str) -> PlanningMode {
+        let long = task.step_estimate.is_some_and(|steps| steps >= self.planning.plan_at_steps);
         let predictable = features.tools_named > 0;
-        if task.step_estimate.is_some_and(|steps| steps >= self.planning.plan_at_steps) && predictable {
-            PlanningMode::PlanThenExecute
-        } else if task.side_effects == SideEffect::Irreversible {
+        if (long && predictable) || task.side_effects == SideEffect::Irreversible {
             PlanningMode::PlanThenExecute
         } else if task.step_estimate == Some(1) && features.has_keyword(&self.planning.constraint_keywords) {
             PlanningMode::ExtendedThinking(self.planning.thinking_budget)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, ensure};
 use countersign::engine::Outcome;
 use countersign::kernel::contract::Dimension;
-use countersign::kernel::{Action, Event, Frame, Input, Reply, Run, Slot, Status};
+use countersign::kernel::{Action, Answered, Event, Frame, Input, Reply, Run, Slot, Status};
 use countersign::scenario::{Finished, RunOptions, Scenario};
 use countersign::{Host, Observer, Silent};
 
@@ -256,6 +256,7 @@ impl Observer for Packets {
 struct Screen {
     step: u64,
     packet: Option<u64>,
+    score: Option<f64>,
     failures: Vec<(String, String)>,
 }
 
@@ -271,6 +272,10 @@ impl Observer for Screen {
         for (_, failure) in self.failures.drain(..) {
             anstream::println!("      {} {}", styled(BAD, "undecided"), line(&failure, 110));
         }
+        self.score = frame.judgements.iter().find_map(|judgement| match &judgement.answer {
+            Answered::Confidence(trust) => trust.score,
+            _ => None,
+        });
         for event in &frame.events {
             self.event(event);
         }
@@ -354,11 +359,13 @@ impl Screen {
                 } else {
                     String::new()
                 };
+                let score = self.score.filter(|_| *slot == Slot::Confidence && reason.is_empty());
+                let reason = score.map_or_else(|| reason.clone(), |score| format!("score {score:.2}"));
                 anstream::println!(
                     "      {:<11} {} {}{}",
                     slot.name(),
                     styled(look::verdict(*verdict), format!("{verdict:<9}")),
-                    line(reason, 80),
+                    line(&reason, 80),
                     styled(QUIET, by)
                 );
             }

@@ -88,7 +88,8 @@ impl Misbehaving {
             Behaviour::HoardMemory => {
                 log::error("I want it all");
                 loop {
-                    self.hoard.push(vec![1; 1 << 20]);
+                    // Asked for and not filled: filling it would cost fuel first.
+                    self.hoard.push(std::hint::black_box(Vec::with_capacity(1 << 20)));
                 }
             }
             Behaviour::NotANumber => (f64::NAN, String::new()),
