@@ -17,7 +17,7 @@ use crate::watchdog::Watchdog;
 
 /// Hostcall fuel, in bytes of host structures. Several times what the contract allows: it only
 /// protects the host.
-const HOSTCALL_FUEL: usize = 4 << 20;
+const HOSTCALL_FUEL: usize = 1 << 20;
 
 /// Who a policy says it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

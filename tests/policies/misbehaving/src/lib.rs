@@ -95,7 +95,7 @@ impl Misbehaving {
             Behaviour::NotANumber => (f64::NAN, String::new()),
             Behaviour::OutOfRange => (1.5, String::new()),
             Behaviour::LongAnswer => (0.0, "x".repeat(2000)),
-            Behaviour::HugeAnswer => (0.0, "x".repeat(8 << 20)),
+            Behaviour::HugeAnswer => (0.0, "x".repeat(2 << 20)),
             Behaviour::ReadTooMuch => {
                 for n in 0..40 {
                     run.fact(&format!("fact {n}"));
