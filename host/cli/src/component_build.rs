@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
+use crate::exit::BadInput;
+
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Settings of the guest's profile, beside the optimisation level.
@@ -71,7 +73,8 @@ struct Message {
 /// Builds the crate in a folder.
 pub fn build(folder: &Path, target_dir: Option<&Path>) -> Result<Built> {
     let manifest = folder.join("Cargo.toml");
-    ensure!(manifest.is_file(), "no `Cargo.toml` in `{}`: expected the folder of a policy crate", folder.display());
+    let problem = || format!("no `Cargo.toml` in `{}`: expected the folder of a policy crate", folder.display());
+    ensure!(manifest.is_file(), BadInput(problem()));
     let manifest = manifest.canonicalize()?;
     let metadata = metadata(&manifest)?;
     let package = metadata

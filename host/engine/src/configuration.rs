@@ -25,7 +25,18 @@ impl Schema {
     pub fn check(&self, policy: &str, configuration: &Value) -> Result<(), ConfigurationError> {
         let Some(error) = self.0.iter_errors(configuration).next() else { return Ok(()) };
         let key = error.instance_path().to_string();
-        Err(ConfigurationError { policy: policy.to_owned(), key, message: error.to_string() })
+        let message = match error.kind() {
+            // What `additionalProperties: false` says where no property is allowed at all.
+            jsonschema::error::ValidationErrorKind::FalseSchema => match configuration.pointer(&key) {
+                Some(Value::Object(map)) if key.is_empty() => {
+                    let keys: Vec<String> = map.keys().map(|key| format!("`{key}`")).collect();
+                    format!("it takes no settings, found {}", keys.join(", "))
+                }
+                _ => "no such key is known".to_owned(),
+            },
+            _ => error.to_string(),
+        };
+        Err(ConfigurationError { policy: policy.to_owned(), key, message })
     }
 }
 

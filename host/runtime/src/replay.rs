@@ -34,7 +34,9 @@ pub struct Difference {
     pub frame: u64,
     /// The judgement as it was recorded.
     pub recorded: Judgement,
-    /// The policy that judges now.
+    /// The policy that judged then, with its version.
+    pub recorded_policy: String,
+    /// The policy that judges now, with its version; empty when the bundle has no such entry.
     pub policy: String,
     /// What it answers, reads and burns; none when the bundle has no such entry.
     pub now: Option<Judged>,
@@ -101,8 +103,14 @@ pub fn replay<R: BufRead>(
                 };
                 if let Some(what) = what {
                     let (policy, now) = now.map_or((String::new(), None), |(policy, now)| (policy, Some(now)));
-                    replayed.difference =
-                        Some(Difference { frame: frame.frame, recorded: recorded.clone(), policy, now, what });
+                    replayed.difference = Some(Difference {
+                        frame: frame.frame,
+                        recorded: recorded.clone(),
+                        recorded_policy: run.manifest().entries[entry].policy.to_string(),
+                        policy,
+                        now,
+                        what,
+                    });
                     replayed.frames = reader.frames();
                     return Ok(replayed);
                 }

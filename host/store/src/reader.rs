@@ -86,6 +86,11 @@ impl<R: BufRead> TraceReader<R> {
         self.next
     }
 
+    /// Hash of the last whole line read: kept elsewhere, it proves that a trace is the one it was.
+    pub fn head(&self) -> Option<&str> {
+        self.prev.as_deref()
+    }
+
     /// Bytes of the line read last.
     pub fn line(&self) -> &[u8] {
         &self.line

@@ -113,7 +113,13 @@ fn print(report: &Report, arguments: &Arguments, seconds: f64) {
     if !left_out.is_empty() {
         anstream::println!(
             "{}",
-            styled(QUIET, format!("not judged: {} (recordings hold no raw material for them)", left_out.join(", ")))
+            styled(
+                QUIET,
+                format!(
+                    "not judged: {} (choose with --slots; recordings declare no risks and no confidence)",
+                    left_out.join(", ")
+                )
+            )
         );
     }
     let budget = if arguments.show_budget { "shown" } else { "hidden" };

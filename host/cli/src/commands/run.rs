@@ -14,7 +14,8 @@ use crate::look::{self, BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, s
 
 /// Run a scenario, or every scenario of a folder
 ///
-/// A single scenario's exit code tells how its run went; a folder's whether all went as expected.
+/// A single scenario's exit code tells how its run went, or is 3 when that is not as its file
+/// expects; a folder's whether all went as expected.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  countersign run tests/scenarios/loop-and-recover.toml")]
 pub struct Arguments {
@@ -77,6 +78,10 @@ impl Hosts<'_> {
 
 fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     let scenario = Scenario::load(&arguments.path)?;
+    if let Some(trace) = arguments.trace.as_ref().filter(|trace| trace.exists()) {
+        let problem = format!("`{}` exists: a trace is not written over; name another file", trace.display());
+        return Err(BadInput(problem).into());
+    }
     let host = Hosts { forced: arguments.bundle.as_deref(), made: Vec::new() }.get(&scenario)?;
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancel);

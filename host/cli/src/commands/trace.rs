@@ -17,6 +17,9 @@ pub enum Command {
     #[command(after_help = "Example:\n  countersign trace show run.jsonl --frame 12")]
     Show(Show),
     /// Check that a trace is what was written, and that each frame follows from the ones before it
+    ///
+    /// Whoever rewrites a whole trace can give it a new chain: compare the head with one that was
+    /// kept elsewhere to know that it is the same trace.
     #[command(after_help = "Example:\n  countersign trace verify run.jsonl")]
     Verify(Verify),
     /// Execute every judgement of a trace again
@@ -80,8 +83,10 @@ fn open(path: &Path) -> Result<TraceReader<BufReader<File>>, TraceError> {
 fn show(arguments: &Show) -> anyhow::Result<u8> {
     let mut reader = open(&arguments.file)?;
     let diagnostics = Diagnostics::read(&arguments.file);
+    let mut shown = false;
     while let Some(stored) = reader.read()? {
         let number = reader.frames() - 1;
+        shown |= arguments.frame == Some(number);
         if arguments.frame.is_some_and(|wanted| wanted != number) {
             continue;
         }
@@ -113,6 +118,10 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
                 tell(level, &format!("{}: {}", diagnostic.entry, line(text, 110)));
             }
         }
+    }
+    if let Some(wanted) = arguments.frame.filter(|_| !shown) {
+        let last = reader.frames().saturating_sub(1);
+        return Err(exit::BadInput(format!("no frame {wanted}: the trace has frames 0 to {last}")).into());
     }
     if arguments.frame.is_none() && !arguments.json {
         anstream::println!(
@@ -195,6 +204,7 @@ struct Verified {
     frames: u64,
     complete: bool,
     status: countersign::kernel::Status,
+    head: String,
 }
 
 fn verify(arguments: &Verify) -> anyhow::Result<u8> {
@@ -203,12 +213,15 @@ fn verify(arguments: &Verify) -> anyhow::Result<u8> {
         let mut reader = open(path)?;
         let (run, how) = reader.fold(|_, _| {})?;
         let frames = reader.frames();
+        let head = reader.head().unwrap_or_default().to_owned();
         if arguments.json {
             let complete = how == Ending::Complete;
-            all.push(Verified { file: path.display().to_string(), frames, complete, status: run.status() });
+            let (file, status) = (path.display().to_string(), run.status());
+            all.push(Verified { file, frames, complete, status, head });
         } else {
             let word = if how == Ending::Complete { styled(GOOD, "verified") } else { styled(MIND, "verified") };
             anstream::println!("{word} {}  {}, {}", path.display(), ending(frames, how), run.status());
+            anstream::println!("{}", styled(QUIET, format!("         head {head}")));
         }
     }
     if arguments.json {
@@ -296,6 +309,14 @@ fn print(file: &str, replayed: &Replayed) {
                 ending(replayed.frames, replayed.ending)
             );
         }
+        Some(difference) if difference.now.is_none() => {
+            anstream::println!(
+                "{} {file}  frame {}: this bundle has no entry `{}`; entries are matched by name",
+                styled(BAD, "differs"),
+                difference.frame,
+                difference.recorded.entry
+            );
+        }
         Some(difference) => {
             anstream::println!(
                 "{} {file}  frame {}, entry `{}`: the {} is another (after {judged} judgements)",
@@ -320,8 +341,7 @@ fn side_by_side(difference: &Difference) -> Vec<String> {
         answer => answer.verdict().map_or_else(String::new, |verdict| verdict.to_string()),
     };
     let mut rows = vec![vec![String::new(), "recorded".to_owned(), "now".to_owned()]];
-    let policy = |text: &str| text.to_owned();
-    rows.push(vec!["policy".to_owned(), recorded.policy[..19].to_owned(), policy(&difference.policy)]);
+    rows.push(vec!["policy".to_owned(), difference.recorded_policy.clone(), difference.policy.clone()]);
     let none = "no such entry".to_owned();
     rows.push(vec!["verdict".to_owned(), verdict(&recorded.answer), now.map_or(none, |now| verdict(&now.answer))]);
     rows.push(vec![

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::escalate::Trouble;
 use super::{Attempts, Joined, ModelCall, Run, Then, ToolCall, Waiting, Watched, cut, push_bounded, used, verbalised};
-use crate::budget::Demand;
+use crate::budget::{Demand, Refused, Reservation};
 use crate::contract::classifier::{SideEffect, Task, TierOffer};
 use crate::contract::confidence::Answer;
 use crate::contract::doom_loop::{Failure, FailureClass, ObservedStep};
@@ -136,21 +136,11 @@ impl Run {
             tool_calls: 0,
             cost: model.cost(request.tokens(), max_output_tokens),
         };
-        let reservation = if self.monitor() {
-            None
-        } else {
-            match self.view_mut().budget.reserve(demand) {
-                Ok(reservation) => Some(reservation),
-                Err(refused) => {
-                    self.event(Event::BudgetRefused {
-                        dimension: refused.dimension,
-                        demand: refused.demand,
-                        left: refused.left,
-                    });
-                    let reason =
-                        format!("{} used up: the next model call may need {}", refused.dimension, refused.demand);
-                    return self.end(Code::BudgetExhausted, reason);
-                }
+        let reservation = match self.reserve(demand) {
+            Ok(reservation) => reservation,
+            Err(refused) => {
+                let reason = format!("{} used up: the next model call may need {}", refused.dimension, refused.demand);
+                return self.end(Code::BudgetExhausted, reason);
             }
         };
         let call = self.model_calls;
@@ -165,6 +155,22 @@ impl Run {
             self.event(Event::ModelCalled { call, tier });
             self.effect(Effect::CallModel { call, tier, request, max_output_tokens });
         }
+    }
+
+    /// Sets a demand aside; nothing in monitor mode, where the recording has long spent it.
+    fn reserve(&mut self, demand: Demand) -> Result<Option<Reservation>, Refused> {
+        if self.monitor() {
+            return Ok(None);
+        }
+        let reserved = self.view_mut().budget.reserve(demand);
+        if let Err(refused) = &reserved {
+            self.event(Event::BudgetRefused {
+                dimension: refused.dimension,
+                demand: refused.demand,
+                left: refused.left,
+            });
+        }
+        reserved.map(Some)
     }
 
     fn compose(&self, purpose: Purpose) -> ModelRequest {
@@ -387,24 +393,13 @@ impl Run {
 
     fn dispatch(&mut self, proposal: Proposal) {
         let demand = Demand { tool_calls: 1, ..Demand::default() };
-        let reservation = if self.monitor() {
-            None
-        } else {
-            match self.view_mut().budget.reserve(demand) {
-                Ok(reservation) => Some(reservation),
-                Err(refused) => {
-                    self.event(Event::BudgetRefused {
-                        dimension: refused.dimension,
-                        demand: refused.demand,
-                        left: refused.left,
-                    });
-                    // A cap of 0 forbids tools; it does not stop the run.
-                    if refused.limit == 0 {
-                        return self.block(proposal, "this run may call no tools".to_owned());
-                    }
-                    return self.end(Code::BudgetExhausted, "tool calls used up");
-                }
+        let reservation = match self.reserve(demand) {
+            Ok(reservation) => reservation,
+            // A cap of 0 forbids tools; it does not stop the run.
+            Err(refused) if refused.limit == 0 => {
+                return self.block(proposal, "this run may call no tools".to_owned());
             }
+            Err(_) => return self.end(Code::BudgetExhausted, "tool calls used up"),
         };
         let call: Call<Intended> = Call::intend(self.tool_calls, Arc::clone(&proposal.name));
         self.tool_calls += 1;
