@@ -51,8 +51,8 @@ fn score(action: &ProposedAction, column: Column) -> f64 {
         Reversibility::Irreversible | Reversibility::Unknown => 0.8,
     };
     let blast = match action.blast_radius {
-        // 0 at nothing, 1 at ten thousand records.
-        Some(records) => (libm::log10(1.0 + records as f64) / 4.0).min(1.0),
+        // By powers of two: 0 at nothing, 1 at eight thousand records.
+        Some(records) => (f64::from(records.saturating_add(1).ilog2()) / 13.0).min(1.0),
         None => 1.0,
     };
     let exposure = match action.compliance {
