@@ -138,6 +138,15 @@ fn recordings_and_traces() -> anyhow::Result<()> {
         let run = countersign(["backtest", &path]).expect(2, part);
         assert!(run.err().contains("runs.jsonl"), "{}", run.err());
     }
+    // Numbers at the end of their range are numbers.
+    let mut huge = runs[0].clone();
+    for event in recordings::events(&mut huge) {
+        event["len"] = (1_u64 << 63).into();
+        event["cost"] = 1e300.into();
+        event["t"] = (-1e308).into();
+    }
+    let path = written(folder.path(), "huge.jsonl", huge.to_string());
+    countersign(["backtest", &path]).expect(0, "1 runs");
     let zipped = std::fs::read(recordings::sample())?;
     let path = written(folder.path(), "cut.jsonl.gz", &zipped[..zipped.len() / 2]);
     countersign(["backtest", &path]).expect(2, "cut.jsonl.gz");

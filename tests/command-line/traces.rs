@@ -17,6 +17,9 @@ fn a_trace_verifies_replays_and_can_be_read() -> std::io::Result<()> {
     countersign(["trace", "replay", &path]).expect(0, "31 judgements by the bundle that judged it came out the same");
     countersign(["trace", "show", &path]).expect(0, "verdict doom-loop escalate");
     countersign(["trace", "show", &path, "--frame", "2"]).expect(0, "\"reversibility\":\"reversible\"");
+    // Evidence is not written over.
+    let scenario = "tests/scenarios/confused.toml";
+    countersign(["run", scenario, "--trace", &path]).expect(2, "a trace is not written over");
     // Nothing half-made is left behind.
     let names: Vec<String> = std::fs::read_dir(folder.path())?
         .flatten()

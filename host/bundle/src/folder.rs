@@ -155,6 +155,9 @@ pub fn lock(engine: &Engine, folder: &Path) -> Result<Lock, BundleError> {
     let invalid = |problem: String| BundleError::Invalid { file: file.clone(), problem };
     let text = String::from_utf8(read(&path, "")?).map_err(|_| invalid("is not UTF-8".to_owned()))?;
     let manifest = BundleManifest::parse(&file, &text)?;
+    if manifest.policy.is_empty() {
+        return Err(invalid("expected at least one `[[policy]]`".to_owned()));
+    }
     let defaults = Limits::default();
     let mut entries: Vec<Entry> = Vec::new();
     for table in manifest.policy {

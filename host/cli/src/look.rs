@@ -76,3 +76,23 @@ pub fn table(rows: &[Vec<String>], right: &[usize]) -> Vec<String> {
         .map(|row| row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ").trim_end().to_owned())
         .collect()
 }
+
+/// Prints a line: `say!("…", …)`. Where nobody can take it the command ends; it does not panic.
+#[macro_export]
+macro_rules! say {
+    () => { $crate::look::print(format_args!("")) };
+    ($($text:tt)*) => { $crate::look::print(format_args!($($text)*)) };
+}
+
+/// See [`say!`].
+pub fn print(text: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let mut out = anstream::stdout().lock();
+    let Err(error) = writeln!(out, "{text}") else { return };
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        // Whoever read our output has had enough of it.
+        std::process::exit(i32::from(crate::exit::OK));
+    }
+    anstream::eprintln!("{BAD}error:{BAD:#} cannot write the output: {error}");
+    std::process::exit(i32::from(crate::exit::INTERNAL));
+}

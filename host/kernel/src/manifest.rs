@@ -271,6 +271,9 @@ impl Manifest {
             }
         }
         for criterion in &self.goal.criteria {
+            if self.goal.criteria.iter().filter(|other| other.id == criterion.id).count() > 1 {
+                return invalid(format!("goal.criteria.{}", criterion.id), "declared twice");
+            }
             match self.tool(&criterion.tool) {
                 Some(tool) if tool.verifier.is_some() => {}
                 Some(_) => {

@@ -409,7 +409,7 @@ impl Judging<'_> {
         row.tripped += 1;
         row.steps += steps;
         row.steps_after += steps - first.step;
-        row.cost_after += cost - first.cost;
+        row.cost_after = row.cost_after.saturating_add(cost.saturating_sub(first.cost));
         report.interventions.push(Intervention {
             recording: self.recording.to_owned(),
             run: self.index,
@@ -421,7 +421,7 @@ impl Judging<'_> {
             verdict: first.verdict,
             reason: first.reason.clone(),
             evidence: first.evidence.clone(),
-            cost_after: cost - first.cost,
+            cost_after: cost.saturating_sub(first.cost),
         });
     }
 }

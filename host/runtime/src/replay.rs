@@ -93,6 +93,9 @@ pub fn replay<R: BufRead>(
             if run.manifest().entries[entry].name != recorded.entry || **request.question != *recorded.question {
                 return Err(differs("it does not answer what the run asks").into());
             }
+            if run.manifest().entries[entry].component != recorded.policy {
+                return Err(differs("another component than the run is pinned to").into());
+            }
             if re_executable(recorded, same_engine) {
                 let mut history = Before { file, reopen, entry: &recorded.entry, frame: frame.frame, index };
                 let now = judges.session(entry).map(|session| judge(session, recorded, &mut history));

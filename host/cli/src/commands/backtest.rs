@@ -79,10 +79,10 @@ fn print(report: &Report, arguments: &Arguments, seconds: f64) {
         ]);
     }
     for (index, text) in table(&rows, &[1, 2, 3, 4, 5]).into_iter().enumerate() {
-        anstream::println!("{}", if index == 0 { styled(QUIET, text) } else { text });
+        crate::say!("{}", if index == 0 { styled(QUIET, text) } else { text });
     }
     if !report.interventions.is_empty() {
-        anstream::println!();
+        crate::say!();
     }
     let evidence: Vec<Vec<String>> = report
         .interventions
@@ -99,10 +99,10 @@ fn print(report: &Report, arguments: &Arguments, seconds: f64) {
         })
         .collect();
     for text in table(&evidence, &[]) {
-        anstream::println!("{text}");
+        crate::say!("{text}");
     }
-    anstream::println!();
-    anstream::println!(
+    crate::say!();
+    crate::say!(
         "{} runs, {} steps, {} judgements in {seconds:.2} s",
         styled(STRONG, number(report.runs)),
         number(report.steps),
@@ -111,7 +111,7 @@ fn print(report: &Report, arguments: &Arguments, seconds: f64) {
     let left_out: Vec<&str> =
         Slot::ALL.iter().filter(|slot| !arguments.slots.contains(slot)).map(|slot| slot.name()).collect();
     if !left_out.is_empty() {
-        anstream::println!(
+        crate::say!(
             "{}",
             styled(
                 QUIET,
@@ -123,11 +123,11 @@ fn print(report: &Report, arguments: &Arguments, seconds: f64) {
         );
     }
     let budget = if arguments.show_budget { "shown" } else { "hidden" };
-    anstream::println!("{}", styled(QUIET, format!("step index, budgets and caps: {budget} to the policies")));
+    crate::say!("{}", styled(QUIET, format!("step index, budgets and caps: {budget} to the policies")));
     if report.undecided > 0 {
-        anstream::println!("{}", styled(MIND, format!("{} judgements undecided", number(report.undecided))));
+        crate::say!("{}", styled(MIND, format!("{} judgements undecided", number(report.undecided))));
     }
     if let Some(out) = &arguments.out {
-        anstream::println!("traces in `{}`", out.display());
+        crate::say!("traces in `{}`", out.display());
     }
 }

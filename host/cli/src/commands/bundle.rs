@@ -50,14 +50,14 @@ fn lock_folder(arguments: &LockArguments) -> anyhow::Result<u8> {
     if arguments.check {
         let found = std::fs::read_to_string(&path).unwrap_or_default();
         if found != text {
-            anstream::println!("`{}` is not up to date; run `countersign bundle lock`", path.display());
+            crate::say!("`{}` is not up to date; run `countersign bundle lock`", path.display());
             return Ok(crate::exit::DIFFERS);
         }
-        anstream::println!("{} `{}` {digest}", styled(GOOD, "up to date"), path.display());
+        crate::say!("{} `{}` {digest}", styled(GOOD, "up to date"), path.display());
         return Ok(crate::exit::OK);
     }
     write_atomically(&path, text.as_bytes()).with_context(|| format!("cannot write `{}`", path.display()))?;
-    anstream::println!("{} {digest}", path.display());
+    crate::say!("{} {digest}", path.display());
     Ok(crate::exit::OK)
 }
 
@@ -75,8 +75,8 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
         super::print_json(&Shown { digest: digest.to_string(), lock })?;
         return Ok(crate::exit::OK);
     }
-    anstream::println!("{} {}", styled(STRONG, &lock.name), styled(QUIET, digest));
-    anstream::println!("{}\n", lock.contract);
+    crate::say!("{} {}", styled(STRONG, &lock.name), styled(QUIET, digest));
+    crate::say!("{}\n", lock.contract);
     let mut rows = vec![["entry", "policy", "slots", "undecided", "digest"].map(str::to_owned).to_vec()];
     for entry in &lock.entry {
         rows.push(vec![
@@ -88,7 +88,7 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
         ]);
     }
     for (index, line) in table(&rows, &[]).into_iter().enumerate() {
-        anstream::println!("{}", if index == 0 { styled(QUIET, line) } else { line });
+        crate::say!("{}", if index == 0 { styled(QUIET, line) } else { line });
     }
     Ok(crate::exit::OK)
 }

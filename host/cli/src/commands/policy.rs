@@ -66,8 +66,8 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
         super::print_json(&report)?;
     } else {
         let slots = report.slots.join(", ");
-        anstream::println!("{} ({slots}) → {}, {} bytes", report.policy, report.file, report.bytes);
-        anstream::println!("{}", styled(QUIET, &report.digest));
+        crate::say!("{} ({slots}) → {}, {} bytes", report.policy, report.file, report.bytes);
+        crate::say!("{}", styled(QUIET, &report.digest));
     }
     for outside in &report.outside {
         anstream::eprintln!(

@@ -78,9 +78,8 @@ impl Hosts<'_> {
 
 fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     let scenario = Scenario::load(&arguments.path)?;
-    if let Some(trace) = arguments.trace.as_ref().filter(|trace| trace.exists()) {
-        let problem = format!("`{}` exists: a trace is not written over; name another file", trace.display());
-        return Err(BadInput(problem).into());
+    if let Some(trace) = &arguments.trace {
+        is_new(trace)?;
     }
     let host = Hosts { forced: arguments.bundle.as_deref(), made: Vec::new() }.get(&scenario)?;
     let cancel = Arc::new(AtomicBool::new(false));
@@ -105,6 +104,13 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(code(&finished))
 }
 
+/// A trace is evidence: it is not written over, nor is anything else.
+fn is_new(trace: &Path) -> anyhow::Result<()> {
+    let problem = || format!("`{}` exists: a trace is not written over; name another file", trace.display());
+    ensure!(std::fs::symlink_metadata(trace).is_err(), BadInput(problem()));
+    Ok(())
+}
+
 fn code(finished: &Finished) -> u8 {
     if finished.unmet.is_empty() { exit::of_status(finished.status) } else { exit::DIFFERS }
 }
@@ -121,7 +127,8 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
     let mut failed = 0;
     let mut summaries = Vec::new();
     if let Some(folder) = &arguments.trace {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
+        let made = std::fs::create_dir_all(folder);
+        made.map_err(|error| BadInput(format!("cannot make the folder `{}`: {error}", folder.display())))?;
     }
     for path in &paths {
         let scenario = Scenario::load(path)?;
@@ -138,21 +145,21 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
             continue;
         }
         let mark = if good { styled(GOOD, "ok    ") } else { styled(BAD, "FAILED") };
-        anstream::println!(
+        crate::say!(
             "{mark} {:<34} {:<28} {}",
             name.display(),
             finished.status.to_string(),
             styled(QUIET, line(scenario.title(), 60))
         );
         for unmet in &finished.unmet {
-            anstream::println!("       {unmet}");
+            crate::say!("       {unmet}");
         }
     }
     if arguments.json {
         super::print_json(&summaries)?;
     } else {
         let good = paths.len() - failed as usize;
-        anstream::println!("\n{good} of {} scenarios went as expected", paths.len());
+        crate::say!("\n{good} of {} scenarios went as expected", paths.len());
     }
     Ok(if failed == 0 { exit::OK } else { exit::DIFFERS })
 }
@@ -199,11 +206,11 @@ fn summary(
 
 fn head(scenario: &Scenario, host: &Host) {
     let lock = host.bundle().lock();
-    anstream::println!("{}", styled(STRONG, scenario.title()));
-    anstream::println!("{}", styled(QUIET, format!("judged by bundle {} {}", lock.name, host.bundle().digest())));
+    crate::say!("{}", styled(STRONG, scenario.title()));
+    crate::say!("{}", styled(QUIET, format!("judged by bundle {} {}", lock.name, host.bundle().digest())));
     for entry in &lock.entry {
         let text = format!("  {:<11} {:<18} {}", entry.name, entry.policy, &entry.component_digest[..19]);
-        anstream::println!("{}", styled(QUIET, text));
+        crate::say!("{}", styled(QUIET, text));
     }
 }
 
@@ -213,7 +220,7 @@ fn end(finished: &Finished, packet: Option<u64>, trace: Option<&Path>) {
         Status::Suspended(_) => MIND,
         _ => BAD,
     };
-    anstream::println!("\n{}", styled(style, finished.status));
+    crate::say!("\n{}", styled(style, finished.status));
     for dimension in Dimension::ALL {
         let line = finished.run.view().budget(dimension);
         let (used, limit) = match dimension {
@@ -221,22 +228,17 @@ fn end(finished: &Finished, packet: Option<u64>, trace: Option<&Path>) {
             Dimension::RunningTime => (format!("{} ms", number(line.used)), format!("{} ms", number(line.limit))),
             _ => (number(line.used), number(line.limit)),
         };
-        anstream::println!("  {:<14} {used:>12} of {limit}", dimension.to_string());
+        crate::say!("  {:<14} {used:>12} of {limit}", dimension.to_string());
     }
     if let Some(packet) = packet {
         let history = finished.run.history_tokens();
-        anstream::println!(
-            "  {:<14} {:>12} tokens, the full history has {}",
-            "packet",
-            number(packet),
-            number(history)
-        );
+        crate::say!("  {:<14} {:>12} tokens, the full history has {}", "packet", number(packet), number(history));
     }
     if let Some(trace) = trace {
-        anstream::println!("  {:<14} {}", "trace", trace.display());
+        crate::say!("  {:<14} {}", "trace", trace.display());
     }
     for unmet in &finished.unmet {
-        anstream::println!("{} {unmet}", styled(BAD, "not as expected:"));
+        crate::say!("{} {unmet}", styled(BAD, "not as expected:"));
     }
 }
 
@@ -275,7 +277,7 @@ impl Observer for Screen {
     fn frame(&mut self, _: &Run, frame: &Frame) {
         self.input(&frame.input);
         for (_, failure) in self.failures.drain(..) {
-            anstream::println!("      {} {}", styled(BAD, "undecided"), line(&failure, 110));
+            crate::say!("      {} {}", styled(BAD, "undecided"), line(&failure, 110));
         }
         self.score = frame.judgements.iter().find_map(|judgement| match &judgement.answer {
             Answered::Confidence(trust) => trust.score,
@@ -307,7 +309,7 @@ impl Screen {
             Input::Verified { verification, .. } => {
                 let text = if verification.holds { "holds".to_owned() } else { verification.detail.clone() };
                 let style = if verification.holds { GOOD } else { BAD };
-                anstream::println!("      {:<11} {}", "verifier", styled(style, line(&text, 80)));
+                crate::say!("      {:<11} {}", "verifier", styled(style, line(&text, 80)));
             }
             Input::Message { text } => tell("person", &line(text, 80)),
             Input::Started | Input::Cancelled | Input::Closed { .. } => {}
@@ -320,7 +322,7 @@ impl Screen {
             Reply::Step(step) => {
                 let confidence =
                     step.confidence.map_or_else(String::new, |value| format!("  says it is {value:.2} sure"));
-                anstream::println!(
+                crate::say!(
                     "\n{:>4}  {}{}",
                     self.step,
                     styled(STRONG, line(&step.step, 60)),
@@ -334,20 +336,16 @@ impl Screen {
                 tell("wants", &line(&wants, 90));
             }
             Reply::Patch { text } => {
-                anstream::println!("\n{:>4}  {}", self.step, styled(STRONG, "advice of the stronger model"));
+                crate::say!("\n{:>4}  {}", self.step, styled(STRONG, "advice of the stronger model"));
                 for part in text.lines() {
-                    anstream::println!("      {}", line(part, 100));
+                    crate::say!("      {}", line(part, 100));
                 }
             }
             Reply::Invalid { bytes, .. } => {
-                anstream::println!(
-                    "\n{:>4}  {}",
-                    self.step,
-                    styled(STRONG, format!("an answer of {} bytes", number(*bytes)))
-                );
+                crate::say!("\n{:>4}  {}", self.step, styled(STRONG, format!("an answer of {} bytes", number(*bytes))));
             }
             Reply::Unavailable { reason } => {
-                anstream::println!("\n{:>4}  {}", self.step, styled(BAD, line(reason, 100)));
+                crate::say!("\n{:>4}  {}", self.step, styled(BAD, line(reason, 100)));
             }
         }
     }
@@ -366,7 +364,7 @@ impl Screen {
                 };
                 let score = self.score.filter(|_| *slot == Slot::Confidence && reason.is_empty());
                 let reason = score.map_or_else(|| reason.clone(), |score| format!("score {score:.2}"));
-                anstream::println!(
+                crate::say!(
                     "      {:<11} {} {}{}",
                     slot.name(),
                     styled(look::verdict(*verdict), format!("{verdict:<9}")),
@@ -388,7 +386,7 @@ impl Screen {
             Event::Committed { fact, .. } => tell("commit", fact),
             Event::VerificationFailed { .. } | Event::ModelCalled { .. } => {}
             Event::CriterionMet { id } => {
-                anstream::println!("      {:<11} {}", "criterion", styled(GOOD, format!("{id} is verified")))
+                crate::say!("      {:<11} {}", "criterion", styled(GOOD, format!("{id} is verified")))
             }
             Event::CriterionLost { id } => mind("criterion", &format!("{id} no longer holds")),
             Event::ClaimUnsupported { unmet } => stop("claim", &format!("not verified: {}", unmet.join(", "))),
@@ -411,17 +409,17 @@ impl Screen {
 }
 
 fn not_judged(slot: Slot) {
-    anstream::println!("      {:<11} {}", slot.name(), styled(QUIET, "not judged: the slot is empty"));
+    crate::say!("      {:<11} {}", slot.name(), styled(QUIET, "not judged: the slot is empty"));
 }
 
 fn tell(what: &str, text: &str) {
-    anstream::println!("      {} {}", styled(QUIET, format!("{what:<11}")), line(text, 110));
+    crate::say!("      {} {}", styled(QUIET, format!("{what:<11}")), line(text, 110));
 }
 
 fn mind(what: &str, text: &str) {
-    anstream::println!("      {} {}", styled(MIND, format!("{what:<11}")), line(text, 110));
+    crate::say!("      {} {}", styled(MIND, format!("{what:<11}")), line(text, 110));
 }
 
 fn stop(what: &str, text: &str) {
-    anstream::println!("      {} {}", styled(BAD, format!("{what:<11}")), line(text, 110));
+    crate::say!("      {} {}", styled(BAD, format!("{what:<11}")), line(text, 110));
 }

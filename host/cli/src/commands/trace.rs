@@ -99,7 +99,7 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
         }
         match stored {
             Stored::Manifest(manifest) => {
-                anstream::println!("{} run {}", styled(STRONG, "   0"), manifest.run);
+                crate::say!("{} run {}", styled(STRONG, "   0"), manifest.run);
                 tell("goal", &line(&manifest.goal.text, 100));
                 tell("lock", &manifest.lock);
                 tell("contract", &manifest.contract);
@@ -112,7 +112,7 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
         }
         for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.frame == number) {
             if let Some(failure) = &diagnostic.failure {
-                anstream::println!("     {} {}", styled(BAD, format!("{:<11}", "undecided")), line(failure, 120));
+                crate::say!("     {} {}", styled(BAD, format!("{:<11}", "undecided")), line(failure, 120));
             }
             for (level, text) in &diagnostic.lines {
                 tell(level, &format!("{}: {}", diagnostic.entry, line(text, 110)));
@@ -124,17 +124,14 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
         return Err(exit::BadInput(format!("no frame {wanted}: the trace has frames 0 to {last}")).into());
     }
     if arguments.frame.is_none() && !arguments.json {
-        anstream::println!(
-            "\n{}",
-            ending(reader.frames(), reader.ending().unwrap_or(Ending::Open { half_written: false }))
-        );
+        crate::say!("\n{}", ending(reader.frames(), reader.ending().unwrap_or(Ending::Open { half_written: false })));
     }
     Ok(exit::OK)
 }
 
 fn show_frame(frame: &Frame, whole: bool) {
     let at = styled(QUIET, format!("{} ms", number(frame.at)));
-    anstream::println!("{} {}  {at}", styled(STRONG, format!("{:>4}", frame.frame)), input(&frame.input));
+    crate::say!("{} {}  {at}", styled(STRONG, format!("{:>4}", frame.frame)), input(&frame.input));
     for judgement in &frame.judgements {
         let (verdict, reason) = match &judgement.answer {
             Answered::Undecided(cause) => ("undecided".to_owned(), cause.to_string()),
@@ -160,7 +157,7 @@ fn show_frame(frame: &Frame, whole: bool) {
     }
     for text in describe(frame) {
         if !text.starts_with("undecided") {
-            anstream::println!("     · {}", line(&text, 120));
+            crate::say!("     · {}", line(&text, 120));
         }
     }
 }
@@ -183,7 +180,7 @@ fn input(input: &Input) -> String {
 }
 
 fn tell(what: &str, text: &str) {
-    anstream::println!("     {} {text}", styled(QUIET, format!("{what:<11}")));
+    crate::say!("     {} {text}", styled(QUIET, format!("{what:<11}")));
 }
 
 fn ending(frames: u64, ending: Ending) -> String {
@@ -220,8 +217,8 @@ fn verify(arguments: &Verify) -> anyhow::Result<u8> {
             all.push(Verified { file, frames, complete, status, head });
         } else {
             let word = if how == Ending::Complete { styled(GOOD, "verified") } else { styled(MIND, "verified") };
-            anstream::println!("{word} {}  {}, {}", path.display(), ending(frames, how), run.status());
-            anstream::println!("{}", styled(QUIET, format!("         head {head}")));
+            crate::say!("{word} {}  {}, {}", path.display(), ending(frames, how), run.status());
+            crate::say!("{}", styled(QUIET, format!("         head {head}")));
         }
     }
     if arguments.json {
@@ -303,14 +300,14 @@ fn print(file: &str, replayed: &Replayed) {
                 0 => String::new(),
                 skipped => format!(", {} not re-executable", number(skipped)),
             };
-            anstream::println!(
+            crate::say!(
                 "{} {file}  {judged} judgements by {bundle} came out the same{skipped}; {}",
                 styled(GOOD, "replayed"),
                 ending(replayed.frames, replayed.ending)
             );
         }
         Some(difference) if difference.now.is_none() => {
-            anstream::println!(
+            crate::say!(
                 "{} {file}  frame {}: this bundle has no entry `{}`; entries are matched by name",
                 styled(BAD, "differs"),
                 difference.frame,
@@ -318,7 +315,7 @@ fn print(file: &str, replayed: &Replayed) {
             );
         }
         Some(difference) => {
-            anstream::println!(
+            crate::say!(
                 "{} {file}  frame {}, entry `{}`: the {} is another (after {judged} judgements)",
                 styled(BAD, "differs"),
                 difference.frame,
@@ -326,7 +323,7 @@ fn print(file: &str, replayed: &Replayed) {
                 difference.what
             );
             for text in side_by_side(difference) {
-                anstream::println!("  {text}");
+                crate::say!("  {text}");
             }
         }
     }

@@ -407,6 +407,9 @@ impl Run {
             if self.manifest.entries[request.entry].name != judgement.entry {
                 return Err(differs("another entry is asked"));
             }
+            if self.manifest.entries[request.entry].component != judgement.policy {
+                return Err(differs("another component than the run is pinned to"));
+            }
             if **request.question != *judgement.question {
                 return Err(differs("the question is another"));
             }

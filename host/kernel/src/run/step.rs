@@ -48,7 +48,7 @@ impl Run {
                 if let Waiting::Model(call) = &mut self.waiting {
                     call.message = true;
                 }
-                self.history_bytes += text.len() as u64;
+                self.history_bytes = self.history_bytes.saturating_add(text.len() as u64);
                 self.message = Some(text);
                 self.user_boundary = true;
             }

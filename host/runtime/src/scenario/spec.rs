@@ -318,7 +318,7 @@ impl Spec {
             let plain = std::path::Path::new(path)
                 .components()
                 .all(|component| matches!(component, std::path::Component::Normal(_)));
-            if !plain || path.is_empty() {
+            if !plain || path.is_empty() || path.ends_with('/') || path.contains('\0') {
                 return Err(format!("key `files.\"{path}\"`: expected a relative path without `..`"));
             }
         }

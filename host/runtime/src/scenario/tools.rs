@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::spec::ToolSpec;
@@ -94,18 +95,15 @@ fn wait(mut child: Child, time_out: Duration, arguments: &str) -> Result {
     if status.is_none() {
         end(&mut child);
     }
+    // Whatever it left running in its group ends with the call, and lets go of its outputs.
+    end_group(&child);
     let mut text = String::new();
     let mut bytes = 0;
     for output in outputs.into_iter().flatten() {
-        // What a child left running keeps open is not waited for beyond the time-out.
-        let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(200));
-        if let Ok((shown, size)) = output.recv_timeout(left) {
-            text.push_str(&String::from_utf8_lossy(&shown));
-            bytes += size;
-        }
+        let (shown, size) = output.take();
+        text.push_str(&String::from_utf8_lossy(&shown));
+        bytes += size;
     }
-    // Whatever it left behind in its group ends with the call.
-    end_group(&child);
     let outcome = match status {
         None => Outcome::TimedOut,
         Some(status) => Outcome::Returned { exit_code: status.code(), ok: status.success() },
@@ -113,22 +111,38 @@ fn wait(mut child: Child, time_out: Duration, arguments: &str) -> Result {
     Result { outcome, text, bytes }
 }
 
+/// What has been read of an output so far.
+struct Output {
+    read: Arc<Mutex<(Vec<u8>, u64)>>,
+    closed: Receiver<()>,
+}
+
+impl Output {
+    /// Everything, or what there is when something outside the group keeps the output open.
+    fn take(self) -> (Vec<u8>, u64) {
+        // Closed, or not: what was read by now is what the tool said.
+        let _ = self.closed.recv_timeout(Duration::from_millis(500));
+        self.read.lock().map(|mut read| std::mem::take(&mut *read)).unwrap_or_default()
+    }
+}
+
 /// Reads everything, keeps the start.
-fn drain(mut pipe: impl Read + Send + 'static) -> Receiver<(Vec<u8>, u64)> {
-    let (done, output) = channel();
+fn drain(mut pipe: impl Read + Send + 'static) -> Output {
+    let read = Arc::new(Mutex::new((Vec::new(), 0)));
+    let (done, closed) = channel();
+    let shared = Arc::clone(&read);
     std::thread::spawn(move || {
-        let mut kept = Vec::new();
-        let mut size = 0;
         let mut buffer = vec![0; 1 << 16];
-        while let Ok(read @ 1..) = pipe.read(&mut buffer) {
-            size += read as u64;
-            let room = MOST_OUTPUT - kept.len();
-            kept.extend_from_slice(&buffer[..read.min(room)]);
+        while let Ok(count @ 1..) = pipe.read(&mut buffer) {
+            let Ok(mut read) = shared.lock() else { break };
+            let room = MOST_OUTPUT.saturating_sub(read.0.len());
+            read.0.extend_from_slice(&buffer[..count.min(room)]);
+            read.1 += count as u64;
         }
-        // Nobody listens any more once the time-out has passed.
-        let _ = done.send((kept, size));
+        // Nobody listens any more once the call is over.
+        let _ = done.send(());
     });
-    output
+    Output { read, closed }
 }
 
 fn end(child: &mut Child) {
