@@ -131,7 +131,8 @@ fn verdict(verdict: risk::Verdict) -> contract::Verdict {
     })
 }
 
-fn to_task(task: &kc::Task) -> classifier::Task {
+/// A question's record as the SDK has it.
+pub fn to_task(task: &kc::Task) -> classifier::Task {
     classifier::Task {
         goal: task.goal.to_string(),
         prompt: task.prompt.to_string(),
@@ -178,7 +179,8 @@ fn classification(answer: classifier::Classification) -> kc::Classification {
     }
 }
 
-fn to_answer(answer: &kf::Answer) -> confidence::Answer {
+/// A question's record as the SDK has it.
+pub fn to_answer(answer: &kf::Answer) -> confidence::Answer {
     confidence::Answer {
         signals: answer
             .signals
@@ -219,7 +221,8 @@ fn trust(answer: confidence::Trust) -> kf::Trust {
     }
 }
 
-fn to_action(action: &kr::ProposedAction) -> risk::ProposedAction {
+/// A question's record as the SDK has it.
+pub fn to_action(action: &kr::ProposedAction) -> risk::ProposedAction {
     risk::ProposedAction {
         tool: action.tool.to_string(),
         category: map_enum!(action.category, contract::ToolCategory => risk::ToolCategory {
@@ -242,7 +245,8 @@ fn assessment(answer: risk::Assessment) -> kr::Assessment {
     kr::Assessment { verdict: verdict(answer.verdict), score: answer.score, reason: answer.reason }
 }
 
-fn to_step(step: &kd::ObservedStep) -> doom_loop::ObservedStep {
+/// A question's record as the SDK has it.
+pub fn to_step(step: &kd::ObservedStep) -> doom_loop::ObservedStep {
     doom_loop::ObservedStep {
         index: step.index,
         action: step.action.to_string(),
