@@ -2,7 +2,7 @@
 # Builds the default bundle's components and those that tests use, then locks their bundles.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-for policy in classifier confidence doom-loop risk; do
+for policy in classifier confidence doom-loop estimator risk; do
     cargo run --quiet -- policy build "plugins/$policy" --out "plugins/bundle/$policy.wasm"
 done
 for policy in misbehaving cautious-risk; do

@@ -55,6 +55,103 @@ fn scenarios() -> std::io::Result<()> {
     Ok(())
 }
 
+/// Settings of guards, budgets, boundaries, tools and people: refused at load, by file and key.
+#[test]
+fn settings() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let good = std::fs::read_to_string(root().join("tests/scenarios/loop-and-recover.toml"))?;
+    let add = |text: &str| good.replacen("[budget]", &format!("{text}\n[budget]"), 1);
+    let budget = |text: &str| good.replacen("steps = 20\n", &format!("{text}\n"), 1);
+    let check = |text: &str| {
+        good.replacen("command = [\"sh\", \"check.sh\"]", &format!("command = [\"sh\", \"check.sh\"]\n{text}"), 1)
+    };
+    let verify = |text: &str| good.replacen("verify = { exit-code = 0 }", &format!("verify = {{ {text} }}"), 1);
+    let table = [
+        (add("[guards]\nrepeated-call = 3"), "unknown field `repeated-call`"),
+        (add("[guards.approvals]\npayments = \"never\""), "payments"),
+        (add("[slots]\nrisc = \"monitor\""), "unknown variant `risc`"),
+        (budget("preset = \"coding\"\nside-effects = 99"), "key `budget.side-effects`: 99 of 20 tool calls cannot be"),
+        (budget("external-calls = 21"), "key `budget.external-calls`"),
+        (budget("preset = \"codding\""), "no such preset; there are coding, incident, research"),
+        (budget("preset = 3"), "key `preset`: expected a text"),
+        (budget("steps = 20\nmoney = 3"), "money"),
+        (check("limits = { calls = 21 }"), "key `tools.run-check.limits.calls`: 21 of 20 tool calls cannot be"),
+        (check("limits = { calls = 2, calls-per-minute = 3 }"), "key `tools.run-check.limits`"),
+        (check("facts = { price = \"price\" }"), "`price` is no JSON pointer"),
+        (check("side-effect = \"local-write\""), "key `tools.run-check.side-effect`"),
+        (check("cheaper = \"none\""), "`tools.run-check.cheaper`: expected another registered tool"),
+        (verify("read-back = { tool = \"none\", shows = \"x\" }"), "there is no tool `none`"),
+        (verify("checker = [\"no-such-program-here\"]"), "there is no program `no-such-program-here`"),
+        (verify("checker = []"), "expected the program and its arguments"),
+        (verify("result-schema = { type = \"objekt\" }"), "is no JSON Schema"),
+        (
+            add("[tools.defer_to_human]\ncategory = \"sandbox\"\ncommand = [\"true\"]"),
+            "the host brings this tool itself",
+        ),
+        (good.replacen("name = \"coding\"", "profile = \"codding\"", 1), "no such preset; there are coding, incident"),
+        (good.replacen("name = \"coding\"", "autonomy = 8", 1), "no such preset"),
+        (good.replacen("name = \"coding\"", "autonomy = 5\nplans = \"optional\"", 1), "`boundary.plans`"),
+        (
+            good.replacen("name = \"coding\"", "pattern = \"swarm\"", 1),
+            "`boundary.pattern`: blackboard and swarm need autonomy 7",
+        ),
+        (good.replacen("name = \"coding\"", "fail-closed = [\"sadness\"]", 1), "unknown variant `sadness`"),
+        (add("[[people]]\ndoes = \"answer\""), "key `people[0]`: expected `text`"),
+        (add("[operator.ceilings]\nsteps = 3"), "`limits.steps`: the operator's ceiling is 3"),
+        (add("[[operator.sinks]]\nto = \"webhook\"\nurl = \"ftp://x\"\nsecret-env = \"X\""), "url"),
+        (add("[[operator.sinks]]\nto = \"pigeon\""), "pigeon"),
+        (add("[twin]\nwithout = \"x\"\n[twin.expect]"), "key `twin`: expected `change` or `remove`"),
+        (add("[twin]\nwithout = \"x\"\nremove = [\"tools.none\"]\n[twin.expect]"), "there is no key `tools.none`"),
+        (format!("graph = \"none.toml\"\n{good}"), "none.toml"),
+        (format!("include = [\"none.toml\"]\n{good}"), "none.toml"),
+        (format!("include = [\"s.toml\"]\n{good}"), "includes itself"),
+        (format!("include = \"other.toml\"\n{good}"), "key `include`: expected a list of files"),
+    ];
+    for (text, part) in table {
+        assert_ne!(text, good, "{part}");
+        let path = written(folder.path(), "s.toml", text);
+        let run = countersign(["run", &path]).expect(2, part);
+        assert!(run.err().contains(".toml"), "{}", run.err());
+    }
+    // A circle of three.
+    written(folder.path(), "b.toml", "include = [\"c.toml\"]");
+    written(folder.path(), "c.toml", "include = [\"a.toml\"]");
+    let path = written(folder.path(), "a.toml", format!("include = [\"b.toml\"]\n{good}"));
+    countersign(["run", &path]).expect(2, "includes itself");
+    Ok(())
+}
+
+#[test]
+fn graphs() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let good = std::fs::read_to_string(root().join("host/runtime/presets/graph.toml"))?;
+    let table = [
+        ("nodes.terminate.kind = \"terminate\"", "nodes.terminate.kind = \"finalise\"", 3, "terminate"),
+        ("{ from = \"finalise\", on = \"finalised\", to = \"memory-write\" },", "", 3, "`finalise`"),
+        ("on = \"verified\", to = \"state-update\"", "on = \"verified\", to = \"finalise\"", 3, "verified"),
+        ("\"permission\", \"schema\", ", "\"schema\", ", 3, "permission"),
+        ("writes = [\"trace\", ", "writes = [", 3, "trace"),
+        ("on = \"verified\"", "on = \"proven\"", 2, "unknown variant `proven`"),
+        ("version = 1", "version = 1\ncolour = \"red\"", 2, "unknown field `colour`"),
+    ];
+    let scenario = std::fs::read_to_string(root().join("tests/scenarios/loop-and-recover.toml"))?;
+    let run = written(folder.path(), "s.toml", format!("graph = \"g.toml\"\n{scenario}"));
+    for (from, to, code, part) in table {
+        let text = good.replacen(from, to, 1);
+        assert_ne!(text, good, "{from}");
+        let path = written(folder.path(), "g.toml", text);
+        countersign(["graph", "check", &path]).expect(code, part);
+        // And no run begins along it.
+        countersign(["run", &run]).expect(2, part);
+    }
+    let path = written(folder.path(), "g.toml", &good);
+    countersign(["graph", "check", &path]).expect(0, "ok default");
+    countersign(["graph", "draw", &path]).expect(0, "flowchart TD");
+    countersign(["graph", "draw", "--format", "svg"]).expect(0, "<svg");
+    countersign(["graph", "check", "no/such.toml"]).expect(2, "`no/such.toml`");
+    Ok(())
+}
+
 #[test]
 fn bundles() -> std::io::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -64,7 +161,7 @@ fn bundles() -> std::io::Result<()> {
     let good = std::fs::read_to_string(bundle.join("bundle.lock"))?;
     let table = [
         (good.replacen("version = 1", "version = 9", 1), "key `version`: expected 1, found 9"),
-        (good.replacen("draft.1", "draft.7", 1), "key `contract`: expected"),
+        (good.replacen("draft.2", "draft.7", 1), "key `contract`: expected"),
         (good.replacen("must-understand = []", "must-understand = [\"quantum\"]", 1), "does not know `quantum`"),
         (good.replacen("fuel-per-call", "fuel-per-cal", 1), "unknown field `fuel-per-cal`"),
         (good.replacen("slot = \"risk\"", "slot = \"rsik\"", 1), "unknown variant `rsik`"),

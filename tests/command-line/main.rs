@@ -1,6 +1,8 @@
 //! The `countersign` command as its users meet it.
 
 mod bad_input;
+mod coverage;
+mod runs;
 mod scenarios;
 mod swap;
 mod traces;
@@ -59,6 +61,22 @@ fn help_lists_what_works_and_each_command_has_an_example() {
     for command in [
         vec!["run"],
         vec!["backtest"],
+        vec!["runs", "list"],
+        vec!["runs", "show"],
+        vec!["runs", "approve"],
+        vec!["runs", "reject"],
+        vec!["runs", "answer"],
+        vec!["runs", "accept"],
+        vec!["runs", "release"],
+        vec!["runs", "go-on"],
+        vec!["runs", "cancel"],
+        vec!["runs", "resume"],
+        vec!["runs", "convergence"],
+        vec!["agents", "list"],
+        vec!["agents", "pause"],
+        vec!["agents", "resume"],
+        vec!["graph", "check"],
+        vec!["graph", "draw"],
         vec!["trace", "show"],
         vec!["trace", "verify"],
         vec!["trace", "replay"],

@@ -76,3 +76,8 @@ fn risk() -> anyhow::Result<()> {
 fn doom_loop() -> anyhow::Result<()> {
     run("doom-loop")
 }
+
+#[test]
+fn estimator() -> anyhow::Result<()> {
+    run("estimator")
+}

@@ -38,10 +38,11 @@ fn build(workspace: &Path, crate_folder: &str, target: &Path, cargo_home: Option
     std::fs::read(out)
 }
 
-const POLICIES: [(&str, &str); 6] = [
+const POLICIES: [(&str, &str); 7] = [
     ("plugins/classifier", "plugins/bundle/classifier.wasm"),
     ("plugins/confidence", "plugins/bundle/confidence.wasm"),
     ("plugins/doom-loop", "plugins/bundle/doom-loop.wasm"),
+    ("plugins/estimator", "plugins/bundle/estimator.wasm"),
     ("plugins/risk", "plugins/bundle/risk.wasm"),
     ("tests/policies/misbehaving", "tests/policies/built/misbehaving.wasm"),
     ("tests/policies/cautious-risk", "tests/policies/built/cautious-risk.wasm"),

@@ -1,11 +1,13 @@
 //! The default policies as ordinary structs: contract records to the SDK's types and back.
 
 use countersign::kernel::contract::view::{Answer, Query, RunView as HostView};
-use countersign::kernel::contract::{self, classifier as kc, confidence as kf, doom_loop as kd, risk as kr};
+use countersign::kernel::contract::{
+    self, classifier as kc, confidence as kf, doom_loop as kd, estimator as ke, risk as kr,
+};
 use countersign::kernel::{Answered, Question};
 use countersign_sdk::testing::TestRun;
 use countersign_sdk::{Boundary, BudgetLine, Dimension, Policy, RunView};
-use countersign_sdk::{classifier, confidence, doom_loop, risk};
+use countersign_sdk::{classifier, confidence, doom_loop, estimator, risk};
 use serde_json::Value;
 
 /// A default policy, natively.
@@ -19,6 +21,8 @@ pub enum Native {
     Risk(countersign_risk::RiskMatrix),
     /// Slot `doom-loop`.
     DoomLoop(countersign_doom_loop::CircuitBreaker),
+    /// Slot `estimator`.
+    Estimator(countersign_estimator::RateInterval),
 }
 
 /// An enum of the contract, from one side to the other by its variants' names.
@@ -46,6 +50,7 @@ impl Native {
             "confidence" => Native::Confidence(configured(configuration)?),
             "risk" => Native::Risk(configured(configuration)?),
             "doom-loop" => Native::DoomLoop(configured(configuration)?),
+            "estimator" => Native::Estimator(configured(configuration)?),
             other => anyhow::bail!("no default policy is called {other}"),
         })
     }
@@ -55,6 +60,7 @@ impl Native {
         use countersign_sdk::classifier::Classifier;
         use countersign_sdk::confidence::Confidence;
         use countersign_sdk::doom_loop::DoomLoop;
+        use countersign_sdk::estimator::Estimator;
         use countersign_sdk::risk::Risk;
         Some(match (self, question) {
             (Native::Classifier(policy), Question::Classifier(task)) => {
@@ -68,6 +74,9 @@ impl Native {
             }
             (Native::DoomLoop(policy), Question::DoomLoop(step)) => {
                 Answered::DoomLoop(signal(policy.observe(to_step(step), run)))
+            }
+            (Native::Estimator(policy), Question::Estimator(progress)) => {
+                Answered::Estimator(estimate(policy.estimate(to_progress(progress), run)))
             }
             _ => return None,
         })
@@ -113,8 +122,18 @@ pub fn view(blast_radius_limit: Option<u64>, cost_left: Option<u64>) -> TestRun 
     }
 }
 
+/// The dimensions by name, from one side to the other.
+macro_rules! map_dimension {
+    ($value:expr, $from:path => $to:path) => {
+        map_enum!($value, $from => $to {
+            Steps, InputTokens, OutputTokens, ToolCalls, ExternalCalls, RunningTime, Cost, Retries, Reflections,
+            ContextTokens, MemoryWrites, SideEffects, RecordsTouched, MoneyMoved, RecipientsReached,
+        })
+    };
+}
+
 fn to_dimension(of: contract::Dimension) -> Dimension {
-    map_enum!(of, contract::Dimension => Dimension { Steps, InputTokens, OutputTokens, ToolCalls, RunningTime, Cost })
+    map_dimension!(of, contract::Dimension => Dimension)
 }
 
 fn to_tier(tier: contract::Tier) -> classifier::Tier {
@@ -284,5 +303,38 @@ fn signal(answer: doom_loop::Signal) -> kd::Signal {
                 Replan, Escalate, Ask, Terminate
             }),
         }),
+    }
+}
+
+/// A question's record as the SDK has it.
+pub fn to_progress(progress: &ke::Progress) -> estimator::Progress {
+    estimator::Progress {
+        done: progress.done,
+        total: progress.total,
+        steps: progress.steps,
+        spent: progress
+            .spent
+            .iter()
+            .map(|spent| estimator::Spent {
+                dimension: to_dimension(spent.dimension),
+                used: spent.used,
+                left: spent.left,
+            })
+            .collect(),
+    }
+}
+
+fn estimate(answer: estimator::Forecast) -> ke::Estimate {
+    ke::Estimate {
+        intervals: answer
+            .intervals
+            .into_iter()
+            .map(|interval| ke::Interval {
+                dimension: map_dimension!(interval.dimension, Dimension => contract::Dimension),
+                lower: interval.lower,
+                upper: interval.upper,
+            })
+            .collect(),
+        reason: answer.reason,
     }
 }

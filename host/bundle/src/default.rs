@@ -6,10 +6,11 @@ use crate::error::BundleError;
 use crate::folder::Bundle;
 
 const LOCK: &str = include_str!("../../../plugins/bundle/bundle.lock");
-const COMPONENTS: [(&str, &[u8]); 4] = [
+const COMPONENTS: [(&str, &[u8]); 5] = [
     ("classifier.wasm", include_bytes!("../../../plugins/bundle/classifier.wasm")),
     ("confidence.wasm", include_bytes!("../../../plugins/bundle/confidence.wasm")),
     ("doom-loop.wasm", include_bytes!("../../../plugins/bundle/doom-loop.wasm")),
+    ("estimator.wasm", include_bytes!("../../../plugins/bundle/estimator.wasm")),
     ("risk.wasm", include_bytes!("../../../plugins/bundle/risk.wasm")),
 ];
 

@@ -6,7 +6,8 @@ use countersign::engine::{LoadError, OpenError};
 use countersign::kernel::{Code, Status};
 use countersign::replay::ReplayError;
 use countersign::scenario::{RunError, ScenarioError};
-use countersign::store::{StoreError, TraceError};
+use countersign::settings::SettingsError;
+use countersign::store::{EntryError, ResumeError, StoreError, TraceError};
 use countersign::{HostError, RecordingError};
 
 use crate::look;
@@ -19,6 +20,9 @@ pub const INTERNAL: u8 = 1;
 pub const BAD_INPUT: u8 = 2;
 /// A trace does not verify, verdicts differ, or expectations are not met.
 pub const DIFFERS: u8 = 3;
+
+/// Stopped by policy, or by an operator.
+pub const STOPPED: u8 = 12;
 
 /// Says what went wrong and gives the code.
 pub fn code(done: anyhow::Result<u8>) -> u8 {
@@ -59,6 +63,13 @@ fn of(error: &anyhow::Error) -> u8 {
         if let Some(ReplayError::Trace(error)) = cause.downcast_ref() {
             return of_trace(error);
         }
+        if let Some(RunError::Resume(ResumeError::Trace(error))) = cause.downcast_ref() {
+            return of_trace(error);
+        }
+        // Its agent is paused, or something is switched off: an operator's decision.
+        if matches!(cause.downcast_ref(), Some(RunError::NotDispatched(_))) {
+            return STOPPED;
+        }
         let bad_input = cause.is::<ScenarioError>()
             || cause.is::<RecordingError>()
             || cause.is::<BundleError>()
@@ -66,7 +77,19 @@ fn of(error: &anyhow::Error) -> u8 {
             || cause.is::<OpenError>()
             || cause.is::<StoreError>()
             || cause.is::<BadInput>()
-            || matches!(cause.downcast_ref(), Some(RunError::Manifest { .. } | RunError::Store(_)))
+            || cause.is::<SettingsError>()
+            || cause.is::<EntryError>()
+            || matches!(
+                cause.downcast_ref(),
+                Some(
+                    RunError::Manifest { .. }
+                        | RunError::Store(_)
+                        | RunError::Settings(_)
+                        | RunError::Sink { .. }
+                        | RunError::NotResumable { .. }
+                        | RunError::Resume(ResumeError::Busy { .. })
+                )
+            )
             || matches!(cause.downcast_ref(), Some(HostError::Bundle(_) | HostError::Open(_)))
             || matches!(
                 cause.downcast_ref(),

@@ -77,22 +77,27 @@ pub fn table(rows: &[Vec<String>], right: &[usize]) -> Vec<String> {
         .collect()
 }
 
-/// Prints a line: `say!("…", …)`. Where nobody can take it the command ends; it does not panic.
+/// Prints a line: `say!("…", …)`. Where nobody can take it the command goes on without a word.
 #[macro_export]
 macro_rules! say {
     () => { $crate::look::print(format_args!("")) };
     ($($text:tt)*) => { $crate::look::print(format_args!($($text)*)) };
 }
 
-/// See [`say!`].
+/// Nobody reads what is printed any more.
+static DEAF: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// See [`say!`]. A run is not given up because nobody looks any more.
 pub fn print(text: std::fmt::Arguments<'_>) {
     use std::io::Write;
+    use std::sync::atomic::Ordering;
+    if DEAF.load(Ordering::Relaxed) {
+        return;
+    }
     let mut out = anstream::stdout().lock();
     let Err(error) = writeln!(out, "{text}") else { return };
-    if error.kind() == std::io::ErrorKind::BrokenPipe {
-        // Whoever read our output has had enough of it.
-        std::process::exit(i32::from(crate::exit::OK));
+    DEAF.store(true, Ordering::Relaxed);
+    if error.kind() != std::io::ErrorKind::BrokenPipe {
+        anstream::eprintln!("{BAD}error:{BAD:#} cannot write the output: {error}");
     }
-    anstream::eprintln!("{BAD}error:{BAD:#} cannot write the output: {error}");
-    std::process::exit(i32::from(crate::exit::INTERNAL));
 }

@@ -1,9 +1,10 @@
-//! The `countersign` command: run, backtest, trace, policy, bundle.
+//! The `countersign` command: run, runs, agents, backtest, trace, policy, bundle, graph.
 
 mod commands;
 mod component_build;
 mod exit;
 mod look;
+mod screen;
 
 use clap::{Parser, Subcommand};
 
@@ -27,6 +28,12 @@ enum Command {
     Run(commands::run::Arguments),
     Backtest(commands::backtest::Arguments),
     #[command(subcommand)]
+    Runs(commands::runs::Command),
+    #[command(subcommand)]
+    Agents(commands::agents::Command),
+    #[command(subcommand)]
+    Graph(commands::graph::Command),
+    #[command(subcommand)]
     Trace(commands::trace::Command),
     #[command(subcommand)]
     Policy(commands::policy::Command),
@@ -42,6 +49,9 @@ fn main() -> std::process::ExitCode {
         let arguments = Arguments::parse();
         let done = match arguments.command {
             Command::Run(arguments) => commands::run::run(&arguments),
+            Command::Runs(command) => commands::runs::run(&command),
+            Command::Agents(command) => commands::agents::run(&command),
+            Command::Graph(command) => commands::graph::run(&command),
             Command::Backtest(arguments) => commands::backtest::run(&arguments),
             Command::Trace(command) => commands::trace::run(&command),
             Command::Policy(command) => commands::policy::run(&command),

@@ -50,7 +50,7 @@ pub(crate) enum LoadProblem {
     Version { found: String, expected: String },
     #[error("does not export `{0}`; does its crate end in a line like `policy!(MyPolicy: risk);`?")]
     MissingExport(&'static str),
-    #[error("fills no slot; expected an export of `classifier`, `confidence`, `risk` or `doom-loop`")]
+    #[error("fills no slot; expected an export of `classifier`, `confidence`, `risk`, `doom-loop` or `estimator`")]
     NoSlot,
     #[error("cannot be compiled: {0}")]
     Compile(String),

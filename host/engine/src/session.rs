@@ -55,6 +55,9 @@ enum State {
     Live(Box<Open>),
     /// It failed once: rebuilt before its next call.
     Broken,
+    /// The run was taken up by another process: rebuilt before its next call, and its failures are
+    /// counted again from the record.
+    Behind,
     Dead,
 }
 
@@ -74,6 +77,11 @@ impl Session {
         &self.policy
     }
 
+    /// The run has a past that this instance has not seen: it is rebuilt before its next call.
+    pub fn take_up(&mut self) {
+        self.state = State::Behind;
+    }
+
     /// Puts a question. An instance that failed is rebuilt first, from `history` unless the policy
     /// is stateless; on a second failure it is dead for the run.
     pub fn judge(
@@ -91,9 +99,14 @@ impl Session {
         view: Arc<dyn RunView + Send + Sync>,
         history: &mut dyn History,
     ) -> Outcome {
-        let second_life = matches!(self.state, State::Broken);
-        if second_life {
-            self.state = self.rebuild(history).map_or(State::Dead, |open| State::Live(Box::new(open)));
+        let mut second_life = matches!(self.state, State::Broken);
+        if matches!(self.state, State::Broken | State::Behind) {
+            // What another process called must leave the same instance behind, to the last unit of
+            // fuel; after a failure a stateless one begins anew.
+            let (open, failures) = self.rebuild(history, matches!(self.state, State::Behind));
+            second_life |= failures == 1;
+            let alive = open.filter(|_| failures < 2);
+            self.state = alive.map_or(State::Dead, |open| State::Live(Box::new(open)));
         }
         let State::Live(open) = &mut self.state else {
             return self.undecided(question, Cause::Dead, Vec::new(), Vec::new(), 0);
@@ -115,16 +128,23 @@ impl Session {
         Outcome { judged: Judged { answer: Answered::Undecided(cause), reads, fuel }, log, failure: Some(failure) }
     }
 
-    /// A fresh instance with the recorded inputs behind it, without the calls that failed.
-    fn rebuild(&self, history: &mut dyn History) -> Option<Open> {
-        let mut open = self.policy.instantiate(&self.configuration, &self.limits).ok()?;
-        if self.policy.descriptor().stateless {
-            return Some(open);
-        }
+    /// A fresh instance with the recorded inputs behind it, without the calls that failed; and how
+    /// many of those there were. None when it cannot be had.
+    fn rebuild(&self, history: &mut dyn History, everything: bool) -> (Option<Open>, u32) {
+        let fresh = || self.policy.instantiate(&self.configuration, &self.limits).ok();
+        let Some(mut open) = fresh() else { return (None, 0) };
+        let stateless = self.policy.descriptor().stateless;
         let mut left = self.limits.rebuild_fuel;
-        let mut whole = true;
+        let (mut whole, mut failures) = (true, 0);
         let fed = history.feed(&mut |question, reads, answer| {
             if matches!(answer, Answered::Undecided(_)) {
+                failures += 1;
+                if stateless && everything {
+                    whole = fresh().map(|again| open = again).is_some();
+                }
+                return whole;
+            }
+            if stateless && !everything {
                 return true;
             }
             let view = Arc::new(RecordedReads(reads.to_vec()));
@@ -132,7 +152,8 @@ impl Session {
             whole = result.is_ok() && left.checked_sub(fuel).map(|rest| left = rest).is_some();
             whole
         });
-        (fed && whole).then_some(open)
+        // A stateless policy needs no history to be called again after a failure.
+        (((fed && whole) || (stateless && !everything)).then_some(open), failures)
     }
 }
 

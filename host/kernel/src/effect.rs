@@ -1,10 +1,14 @@
 use std::sync::Arc;
 
+use crate::budget::Demand;
 use crate::contract::Tier;
 use crate::contract::classifier::PlanningMode;
-use crate::input::Verifier;
+use crate::input::Alarm;
 use crate::packet::{Packet, Report, tokens};
+use crate::routing::Authority;
+use crate::state::Memory;
 use crate::status::Code;
+use crate::tool::Verifier;
 
 /// What the driver is to do once the frame is durable.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +23,8 @@ pub enum Effect {
         request: ModelRequest,
         /// Tokens it may answer at most.
         max_output_tokens: u64,
+        /// What was set aside for it, for the buckets above the run.
+        demand: Demand,
     },
     /// Call a tool with the arguments of the reply that proposed it; comes back as `Observed`.
     Dispatch {
@@ -28,6 +34,18 @@ pub enum Effect {
         tool: Arc<str>,
         /// Canonical JSON, secrets replaced: the driver holds what stands behind them.
         arguments: Arc<str>,
+        /// For tools that can tell a repeat: the same for every try of this call, and for none
+        /// else. None for a call that changes nothing.
+        idempotency_key: Option<Arc<str>>,
+        /// What was set aside for it, for the buckets above the run.
+        demand: Demand,
+    },
+    /// Wait; comes back as `Waited`.
+    Wait {
+        /// Number of the wait.
+        wait: u64,
+        /// How long.
+        milliseconds: u64,
     },
     /// Look at the observation of a call; comes back as `Verified`.
     Verify {
@@ -36,12 +54,21 @@ pub enum Effect {
         /// By what.
         verifier: Verifier,
     },
+    /// Write a memory; nothing comes back.
+    Remember(Memory),
     /// Tell a person; nothing comes back.
     Notify {
         /// What.
         text: String,
     },
-    /// The run waits for a person.
+    /// Tell an architect; nothing comes back.
+    Alarm {
+        /// How bad it is.
+        severity: Alarm,
+        /// What the agent reports.
+        reason: Arc<str>,
+    },
+    /// The run waits for a person, who is told.
     Suspend {
         /// Why.
         code: Code,
@@ -52,6 +79,10 @@ pub enum Effect {
     End {
         /// Why.
         code: Code,
+        /// Why, for people.
+        reason: String,
+        /// Who receives authority; nobody after a success, or when a person ended it.
+        authority: Option<Authority>,
     },
 }
 
@@ -70,6 +101,14 @@ pub struct ModelRequest {
     pub guidance: Option<Arc<str>>,
     /// What the loop has to say about the last step.
     pub notice: Option<String>,
+    /// The plan as it stands.
+    pub plan: Option<String>,
+    /// What was kept when the rest was compressed.
+    pub kept: Option<Arc<str>>,
+    /// The model's own notes of its last step.
+    pub scratchpad: Option<Arc<str>>,
+    /// What earlier runs left: name and text.
+    pub memory: Vec<(Arc<str>, Arc<str>)>,
     /// The last exchanges, oldest first: action and what came of it.
     pub recent: Vec<(Arc<str>, Arc<str>)>,
 }
@@ -79,8 +118,12 @@ pub struct ModelRequest {
 pub enum Purpose {
     /// The next step.
     Step,
+    /// A plan.
+    Plan,
     /// The next step, on another plan.
     Replan,
+    /// A diagnosis of what went wrong, then the next step.
+    Reflect(Arc<str>),
     /// Help for a weaker model: the packet is all it is told.
     Patch(Packet),
 }
@@ -92,10 +135,16 @@ impl ModelRequest {
         if let Purpose::Patch(packet) = &self.purpose {
             return packet.tokens() + 256;
         }
+        let of = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
+        let of_string = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let bytes = self.goal.len()
             + self.constraints.iter().map(|text| text.len()).sum::<usize>()
-            + self.guidance.as_ref().map_or(0, |text| text.len())
-            + self.notice.as_ref().map_or(0, String::len)
+            + of(&self.guidance)
+            + of(&self.kept)
+            + of(&self.scratchpad)
+            + of_string(&self.notice)
+            + of_string(&self.plan)
+            + self.memory.iter().map(|(key, text)| key.len() + text.len()).sum::<usize>()
             + self.recent.iter().map(|(action, result)| action.len() + result.len()).sum::<usize>();
         tokens(bytes as u64) + 256
     }

@@ -2,11 +2,133 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::boundary::{DecisionRight, FailClosed};
 use crate::contract::classifier::PlanningMode;
-use crate::contract::{Dimension, Tier, Verdict};
+use crate::contract::{Dimension, Key, Tier, Verdict};
+use crate::graph::Guard;
+use crate::input::Alarm;
 use crate::judgement::Slot;
+use crate::manifest::Need;
 use crate::packet::{Packet, Report};
+use crate::plan::PlanStep;
+use crate::routing::Authority;
+use crate::state::StateKind;
 use crate::status::Code;
+
+/// One transition along a compiled edge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Move {
+    /// The guard that held.
+    pub on: Guard,
+    /// The node that was entered.
+    pub to: Arc<str>,
+}
+
+/// A stage of the tool pipeline (specification D13), in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Is the tool registered?
+    Registry,
+    /// Do the arguments match its schema?
+    Schema,
+    /// Does the boundary allow it?
+    Permission,
+    /// Does the plan?
+    Plan,
+    /// Has the very same been done, or tried too often?
+    Repetition,
+    /// Is what it relies on still fresh?
+    Freshness,
+    /// Would a cheaper tool do?
+    LeastTool,
+    /// Is there room in the budget and in the tool's own caps?
+    Budget,
+    /// Does the tool's rate allow it?
+    Rate,
+    /// What does the risk slot say?
+    Risk,
+    /// Must a person approve?
+    Approval,
+}
+
+impl Stage {
+    /// As it is written in traces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Registry => "registry",
+            Stage::Schema => "schema",
+            Stage::Permission => "permission",
+            Stage::Plan => "plan",
+            Stage::Repetition => "repetition",
+            Stage::Freshness => "freshness",
+            Stage::LeastTool => "least-tool",
+            Stage::Budget => "budget",
+            Stage::Rate => "rate",
+            Stage::Risk => "risk",
+            Stage::Approval => "approval",
+        }
+    }
+}
+
+impl Response {
+    /// As it is written in traces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Response::Repair => "repair",
+            Response::AskUser => "ask-user",
+            Response::Block => "block",
+            Response::Defer => "defer",
+            Response::Substitute => "substitute",
+            Response::AskApproval => "ask-approval",
+            Response::FailClosed => "fail-closed",
+        }
+    }
+}
+
+impl IncompleteKind {
+    /// As it is written in traces.
+    pub fn name(self) -> &'static str {
+        match self {
+            IncompleteKind::SilentGiveUp => "silent-give-up",
+            IncompleteKind::PoliteLoop => "polite-loop",
+            IncompleteKind::PseudoCompletion => "pseudo-completion",
+        }
+    }
+}
+
+/// What a failing stage leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Response {
+    /// The model mends the call.
+    Repair,
+    /// The user is asked.
+    AskUser,
+    /// The call does not run; the run goes on another way.
+    Block,
+    /// The call may be made later.
+    Defer,
+    /// The call must be made with other means.
+    Substitute,
+    /// A person must approve it.
+    AskApproval,
+    /// The run ends or is suspended.
+    FailClosed,
+}
+
+/// How a cycle ended without having done anything (specification E1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IncompleteKind {
+    /// It only spoke.
+    SilentGiveUp,
+    /// It went on in circles.
+    PoliteLoop,
+    /// It said that it was done.
+    PseudoCompletion,
+}
 
 /// What an input and its judgements caused. Recorded in their frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +181,8 @@ pub enum Event {
         cause: String,
         /// What it is told.
         packet: Packet,
+        /// Digest of the boundary that allows it.
+        boundary: Arc<str>,
         /// Size of the packet in tokens.
         packet_tokens: u64,
         /// Size of the history that it is spared, in tokens.
@@ -75,10 +199,95 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The run moved along the graph.
+    Moved {
+        /// From this node.
+        from: Arc<str>,
+        /// Along these edges.
+        path: Vec<Move>,
+        /// Digest of the boundary that allows it.
+        boundary: Arc<str>,
+    },
+    /// What the run may do is settled.
+    Bounded {
+        /// Its rung on the ladder of autonomy.
+        autonomy: u8,
+        /// The lowest rung that could do the task.
+        least_autonomy: u8,
+        /// Digest of the boundary.
+        boundary: Arc<str>,
+        /// Digest of the graph.
+        graph: Arc<str>,
+    },
+    /// The model's plan is valid and counts from here.
+    Planned {
+        /// Its steps.
+        steps: Vec<PlanStep>,
+    },
+    /// A plan is sent back.
+    PlanRefused {
+        /// Everything that is wrong with it.
+        problems: Vec<String>,
+    },
+    /// Sub-tasks of equal signature are one.
+    Merged {
+        /// What was merged.
+        id: Arc<str>,
+        /// What stands for it.
+        into: Arc<str>,
+    },
+    /// A step of the plan is complete.
+    PlanStepDone {
+        /// Its id.
+        id: Arc<str>,
+    },
+    /// A failed call is to be mended.
+    Repairing {
+        /// How many in a row.
+        attempt: u32,
+        /// What failed.
+        reason: String,
+    },
+    /// The model is asked for a diagnosis.
+    Reflecting {
+        /// On what.
+        about: Arc<str>,
+        /// Passes so far.
+        passes: u64,
+    },
+    /// A pass of reflection that nothing calls for.
+    ReflectionRefused {
+        /// Why.
+        reason: String,
+    },
+    /// What could not be done is tried again after a wait.
+    Retrying {
+        /// Which try, from 1.
+        attempt: u32,
+        /// Milliseconds until then.
+        wait: u64,
+        /// What could not be done.
+        reason: String,
+    },
+    /// A request was compressed.
+    Compressed {
+        /// Tokens before.
+        before: u64,
+        /// Tokens after.
+        after: u64,
+        /// What was kept.
+        kept: Vec<StateKind>,
+        /// What was dropped.
+        dropped: Vec<StateKind>,
+    },
     /// An action does not run; the run goes on.
     Blocked {
         /// The tool.
         tool: Arc<str>,
+        /// Where in the pipeline.
+        stage: Stage,
+        /// What follows.
+        response: Response,
         /// Why.
         reason: String,
     },
@@ -88,6 +297,182 @@ pub enum Event {
         call: u64,
         /// The tool.
         tool: Arc<str>,
+        /// Identity of tool and arguments.
+        key: Key,
+        /// The same for every try of this call; none for one that changes nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idempotency_key: Option<Arc<str>>,
+        /// Digest of the boundary that allows it.
+        boundary: Arc<str>,
+    },
+    /// The call was not made after all: somebody above the run refused it.
+    Withdrawn {
+        /// Number of the call.
+        call: u64,
+    },
+    /// The boundary does not leave a decision to the model.
+    RightWithheld {
+        /// Which.
+        right: DecisionRight,
+    },
+    /// A reading is kept as evidence.
+    EvidenceKept {
+        /// Number of the call that brought it.
+        call: u64,
+        /// Its source: the tool.
+        source: Arc<str>,
+        /// Milliseconds of the run's time.
+        at: u64,
+    },
+    /// The model may not write that.
+    WriteRefused {
+        /// Which kind of state.
+        state: StateKind,
+        /// Under which name.
+        key: Arc<str>,
+        /// Why.
+        reason: String,
+    },
+    /// A memory waits for the end of the run.
+    MemoryProposed {
+        /// Under this name.
+        key: Arc<str>,
+    },
+    /// A memory is written.
+    MemoryWritten {
+        /// Under this name.
+        key: Arc<str>,
+        /// Numbers of the calls that support it.
+        sources: Vec<u64>,
+        /// Digest of the boundary that allows it.
+        boundary: Arc<str>,
+    },
+    /// Two sources say different things.
+    Conflict {
+        /// About what.
+        fact: Arc<str>,
+        /// What was said first, and by which tool.
+        first: (Arc<str>, Arc<str>),
+        /// What is said now, and by which tool.
+        now: (Arc<str>, Arc<str>),
+    },
+    /// What the model answers must come from a tool.
+    ToolRequired {
+        /// What for.
+        need: Need,
+    },
+    /// The model claims what no tool was seen to do.
+    Assumed {
+        /// The tools.
+        tools: Vec<Arc<str>>,
+    },
+    /// A tool's results no longer have their form: it is not called again.
+    ToolSetAside {
+        /// The tool.
+        tool: Arc<str>,
+        /// Salted digest of the result that did not fit, where there is one.
+        payload: Option<Arc<str>>,
+    },
+    /// A tool no longer accepts the credential that it accepted before.
+    CredentialExpired {
+        /// The tool.
+        tool: Arc<str>,
+    },
+    /// A cycle ended without having done anything.
+    Incomplete {
+        /// How.
+        kind: IncompleteKind,
+        /// The last calls, at most two.
+        last_calls: Vec<Arc<str>>,
+        /// What the model said last.
+        last_output: Arc<str>,
+        /// It is tried once more.
+        retried: bool,
+    },
+    /// The agent hands the task to a person.
+    Deferred {
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// The agent reports something larger.
+    EscalatedToArchitect {
+        /// How bad it is.
+        severity: Alarm,
+        /// What.
+        reason: Arc<str>,
+    },
+    /// What the rest will cost at least is more than what is left.
+    WillNotSuffice {
+        /// In which dimension.
+        dimension: Dimension,
+        /// What the rest will cost at least.
+        lower: u64,
+        /// What is left.
+        left: u64,
+    },
+    /// A bucket above the run has no room.
+    BucketRefused {
+        /// Which.
+        bucket: Arc<str>,
+        /// What is short there.
+        dimension: Arc<str>,
+    },
+    /// An operator's switch stopped the run.
+    Halted {
+        /// What was switched off.
+        switch: Arc<str>,
+    },
+    /// A person approved an action.
+    Approved {
+        /// Which.
+        fingerprint: Arc<str>,
+        /// Who.
+        by: Arc<str>,
+    },
+    /// The approval was used.
+    ApprovalSpent {
+        /// Which.
+        fingerprint: Arc<str>,
+    },
+    /// A person refused an action or a run.
+    Rejected {
+        /// Who.
+        by: Arc<str>,
+    },
+    /// Nobody decided in time: no denial, and no approval.
+    ApprovalExpired {
+        /// Which.
+        fingerprint: Arc<str>,
+        /// It is asked for again.
+        asked_again: bool,
+    },
+    /// Nobody could be reached.
+    ApprovalUnavailable,
+    /// A person took the run up again.
+    Resumed {
+        /// Who.
+        by: Arc<str>,
+    },
+    /// A person raised a cap.
+    Released {
+        /// Of which dimension.
+        dimension: Dimension,
+        /// The new cap.
+        limit: u64,
+        /// Who.
+        by: Arc<str>,
+    },
+    /// A notice to reviewers waits: they have enough to do.
+    ReviewDeferred {
+        /// What it would have said.
+        text: String,
+    },
+    /// A condition of the boundary ends the run.
+    FailedClosed {
+        /// Which.
+        condition: FailClosed,
+        /// What happened.
+        reason: String,
     },
     /// A verifier held, and the observation is part of the task's state.
     Committed {
@@ -136,8 +521,8 @@ pub enum Event {
     WouldHave {
         /// The verdict.
         verdict: Verdict,
-        /// The slot that gave it.
-        slot: Slot,
+        /// The slot or guard that gave it.
+        by: Arc<str>,
         /// Why.
         reason: String,
     },
@@ -156,6 +541,9 @@ pub enum Event {
         verified: bool,
         /// Why, for people.
         reason: String,
+        /// Who receives authority; nobody after a success, or when a person ended it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        authority: Option<Authority>,
         /// Frames of the whole trace, manifest and this one included.
         frames: u64,
     },

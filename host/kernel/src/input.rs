@@ -1,11 +1,16 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::Key;
+use crate::boundary::FailClosed;
 use crate::contract::confidence::Signal;
 use crate::contract::doom_loop::FailureClass;
+use crate::contract::{Dimension, Key};
+use crate::plan::PlanStep;
+use crate::state::StateKind;
 use crate::status::Code;
+use crate::tool::Verifier;
 
 /// What may happen to a run from outside. Recorded; folding the record gives the run again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +46,38 @@ pub enum Input {
         /// What it found.
         verification: Verification,
     },
+    /// A wait that the run asked for is over.
+    Waited {
+        /// Number of the wait.
+        wait: u64,
+    },
+    /// A bucket above the run has no room for what the run was about to do; nothing was done.
+    Refused {
+        /// `app`, or the tenant.
+        bucket: Arc<str>,
+        /// What is short there.
+        dimension: Arc<str>,
+        /// What was asked for.
+        demand: u64,
+        /// What is left.
+        left: u64,
+    },
+    /// An operator's switch stops the run; what it was about to do was not done.
+    Halted {
+        /// What was switched off.
+        switch: Arc<str>,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// A person has decided, or has not in time.
+    Decided {
+        /// Id of the entry in the inbox: the same one counts once.
+        id: Arc<str>,
+        /// Who.
+        by: Arc<str>,
+        /// What.
+        decision: Decision,
+    },
     /// A person stops the run.
     Cancelled,
     /// A recording is over. Only in monitor mode.
@@ -74,7 +111,63 @@ pub enum Reply {
     Unavailable {
         /// Why.
         reason: String,
+        /// Whether trying again may help.
+        #[serde(default)]
+        class: Unavailability,
     },
+}
+
+/// Why a model gave no answer (document 004).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unavailability {
+    /// Nothing that passes by itself.
+    #[default]
+    Permanent,
+    /// Busy or broken for a while.
+    Transient,
+    /// The host may not use it.
+    AuthFailure,
+    /// The account is used up.
+    QuotaExceeded,
+}
+
+/// What a person decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum Decision {
+    /// The action of this fingerprint may run, once.
+    Approved {
+        /// Of the action that waits.
+        fingerprint: Arc<str>,
+    },
+    /// It may not.
+    Rejected {
+        /// Of the action that waits; none where no action does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<Arc<str>>,
+        /// Why, for the model: with it the run looks for another way, without it the run ends.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instead: Option<Arc<str>>,
+    },
+    /// Nobody decided in time.
+    Expired,
+    /// Nobody could be reached.
+    Unavailable,
+    /// What the run was missing.
+    Answered {
+        /// The words.
+        text: Arc<str>,
+    },
+    /// What was done so far is enough.
+    Accepted,
+    /// More budget, by dimension.
+    Released {
+        /// How much more.
+        extra: BTreeMap<Dimension, u64>,
+    },
+    /// Go on.
+    Resumed,
 }
 
 /// `{step, action, reasoning, status, confidence}` (specification A2).
@@ -125,14 +218,72 @@ pub enum Action {
         /// Why the arguments do not match the tool's schema; none when they do.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         invalid: Option<String>,
+        /// Required arguments that are not there: somebody may have to say them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<Arc<str>>,
         /// Salted digest of the arguments as the model gave them, where a secret was replaced.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         payload: Option<Arc<str>>,
+        /// What the arguments say that the call touches.
+        #[serde(default, skip_serializing_if = "Touched::is_empty")]
+        touches: Touched,
     },
     /// Claim that the goal is reached.
     Finish {
         /// The model's summary.
         summary: Arc<str>,
+        /// Tools that it claims to have used with success.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        claims: Vec<Arc<str>>,
+    },
+    /// Make a plan, or another one.
+    Plan {
+        /// Its steps.
+        steps: Vec<PlanStep>,
+    },
+    /// Add sub-tasks to the plan.
+    Split {
+        /// Their steps.
+        steps: Vec<PlanStep>,
+    },
+    /// Propose to write some state.
+    Write {
+        /// Which kind.
+        state: StateKind,
+        /// Under this name.
+        key: Arc<str>,
+        /// What.
+        text: Arc<str>,
+        /// Numbers of the calls that support it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        sources: Vec<u64>,
+    },
+    /// Ask for a pass of reflection.
+    Reflect {
+        /// On what.
+        about: Arc<str>,
+    },
+    /// Ask the user.
+    Ask {
+        /// The question.
+        question: Arc<str>,
+    },
+    /// Give the goal up.
+    Abandon {
+        /// Why it cannot be reached.
+        reason: Arc<str>,
+    },
+    /// The injected tool `defer_to_human`: this task needs a person.
+    Defer {
+        /// Why, at least 20 characters.
+        reason: Arc<str>,
+    },
+    /// The injected tool `escalate_to_architect`: something larger is wrong.
+    EscalateToArchitect {
+        /// How bad it is.
+        severity: Alarm,
+        /// Why, at least 20 characters.
+        reason: Arc<str>,
     },
     /// Say something and do nothing.
     Say {
@@ -141,6 +292,38 @@ pub enum Action {
         /// Their identity.
         key: Key,
     },
+}
+
+/// How bad what an agent reports is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Alarm {
+    /// Should be looked at.
+    Warning,
+    /// The operations lead is told too.
+    Critical,
+}
+
+/// What a call touches, as its tool's extractors read it from the arguments.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Touched {
+    /// Records or people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
+    /// Micro-dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub money: Option<u64>,
+    /// People written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipients: Option<u64>,
+}
+
+impl Touched {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        *self == Touched::default()
+    }
 }
 
 /// What a model call used.
@@ -185,6 +368,36 @@ pub struct Observation {
     /// The call waits for something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poller: Option<bool>,
+    /// Facts that the result states, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<Arc<str>, Arc<str>>,
+    /// Conditions that the tool itself reports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<FailClosed>,
+    /// Micro-dollars that the call cost; none where the registry says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u64>,
+}
+
+impl Observation {
+    /// An answer of which only this is known.
+    pub fn new(outcome: Outcome, text: Arc<str>) -> Self {
+        Observation {
+            outcome,
+            bytes: text.len() as u64,
+            text,
+            payload: None,
+            result_key: None,
+            error_key: None,
+            state_before: None,
+            state_after: None,
+            mutating: None,
+            poller: None,
+            facts: BTreeMap::new(),
+            reports: Vec::new(),
+            cost: None,
+        }
+    }
 }
 
 /// How a tool call went.
@@ -202,8 +415,10 @@ pub enum Outcome {
     Rejected,
     /// It did not answer in time.
     TimedOut,
-    /// What stands behind it was busy or broken.
+    /// What stands behind it was busy or broken, and did nothing.
     Infrastructure,
+    /// It did not accept the host's credential.
+    Unauthenticated,
     /// The recording does not say.
     Unknown,
 }
@@ -217,18 +432,9 @@ impl Outcome {
             Outcome::Rejected => Some(FailureClass::Rejected),
             Outcome::TimedOut => Some(FailureClass::TimedOut),
             Outcome::Infrastructure => Some(FailureClass::Infrastructure),
+            Outcome::Unauthenticated => Some(FailureClass::Rejected),
         }
     }
-}
-
-/// What can make an observation a verified one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verifier {
-    /// The command's exit code is the one declared.
-    ExitCode(i32),
-    /// The result matches the tool's result schema.
-    ResultSchema,
 }
 
 /// What a verifier found.
@@ -242,6 +448,9 @@ pub struct Verification {
     /// What was found instead.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// The result no longer has the form that its parser knows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drifted: bool,
 }
 
 impl Input {
@@ -253,6 +462,10 @@ impl Input {
             Input::Replied { .. } => "that model's reply",
             Input::Observed { .. } => "that tool's answer",
             Input::Verified { .. } => "that verification",
+            Input::Waited { .. } => "the end of that wait",
+            Input::Refused { .. } => "a refusal of a bucket",
+            Input::Halted { .. } => "an operator's halt",
+            Input::Decided { .. } => "that decision",
             Input::Cancelled => "a cancellation",
             Input::Closed { .. } => "the end of a recording",
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::view::Read;
-use crate::contract::{Verdict, Violation, classifier, confidence, doom_loop, risk};
+use crate::contract::{Verdict, Violation, classifier, confidence, doom_loop, estimator, risk};
 
 /// A decision of the loop that policies make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,11 +18,13 @@ pub enum Slot {
     Risk,
     /// Progress of the run.
     DoomLoop,
+    /// What the rest will cost.
+    Estimator,
 }
 
 impl Slot {
     /// In the order in which one step comes to them.
-    pub const ALL: [Slot; 4] = [Slot::Classifier, Slot::Confidence, Slot::Risk, Slot::DoomLoop];
+    pub const ALL: [Slot; 5] = [Slot::Classifier, Slot::Confidence, Slot::Risk, Slot::DoomLoop, Slot::Estimator];
 
     /// As interfaces, bundles and traces name it.
     pub fn name(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Slot {
             Slot::Confidence => "confidence",
             Slot::Risk => "risk",
             Slot::DoomLoop => "doom-loop",
+            Slot::Estimator => "estimator",
         }
     }
 
@@ -40,6 +43,7 @@ impl Slot {
             Slot::Classifier => "classify",
             Slot::Confidence | Slot::Risk => "judge",
             Slot::DoomLoop => "observe",
+            Slot::Estimator => "estimate",
         }
     }
 }
@@ -62,6 +66,8 @@ pub enum Question {
     Risk(risk::ProposedAction),
     /// Slot `doom-loop`.
     DoomLoop(doom_loop::ObservedStep),
+    /// Slot `estimator`.
+    Estimator(estimator::Progress),
 }
 
 impl Question {
@@ -72,6 +78,7 @@ impl Question {
             Question::Confidence(_) => Slot::Confidence,
             Question::Risk(_) => Slot::Risk,
             Question::DoomLoop(_) => Slot::DoomLoop,
+            Question::Estimator(_) => Slot::Estimator,
         }
     }
 }
@@ -88,6 +95,8 @@ pub enum Answered {
     Risk(risk::Assessment),
     /// Slot `doom-loop`.
     DoomLoop(doom_loop::Signal),
+    /// Slot `estimator`.
+    Estimator(estimator::Estimate),
     /// The policy could not decide. Not a decision: the slot's failure verdict applies.
     Undecided(Cause),
 }
@@ -103,6 +112,7 @@ impl Answered {
             (Answered::Confidence(answer), Question::Confidence(asked)) => answer.check(asked),
             (Answered::Risk(answer), Question::Risk(_)) => answer.check(),
             (Answered::DoomLoop(answer), Question::DoomLoop(_)) => answer.check(),
+            (Answered::Estimator(answer), Question::Estimator(_)) => answer.check(),
             (Answered::Undecided(_), _) => Ok(()),
             _ => Err(Violation {
                 field: "answer".to_owned(),
@@ -119,6 +129,8 @@ impl Answered {
             Answered::Confidence(answer) => Some(answer.action.verdict()),
             Answered::Risk(answer) => Some(answer.verdict),
             Answered::DoomLoop(answer) => Some(answer.verdict()),
+            // The host compares the interval with what is left.
+            Answered::Estimator(_) => Some(Verdict::Proceed),
             Answered::Undecided(_) => None,
         }
     }
@@ -130,6 +142,7 @@ impl Answered {
             Answered::Confidence(answer) => &answer.reason,
             Answered::Risk(answer) => &answer.reason,
             Answered::DoomLoop(doom_loop::Signal::Steady) => "",
+            Answered::Estimator(answer) => &answer.reason,
             Answered::DoomLoop(doom_loop::Signal::Caution(text) | doom_loop::Signal::Warning(text)) => text,
             Answered::DoomLoop(doom_loop::Signal::Trip(trip)) => &trip.evidence,
             Answered::Undecided(cause) => cause.name(),

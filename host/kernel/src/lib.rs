@@ -10,35 +10,47 @@
 //! accept(input) → request() … answer(judged) → close() → frame, effects
 //! ```
 
+pub mod boundary;
 pub mod budget;
 pub mod contract;
 mod effect;
 mod event;
 mod frame;
+pub mod graph;
 pub mod grounding;
+pub mod guards;
 mod input;
 mod judgement;
 mod manifest;
 mod packet;
+pub mod plan;
+pub mod routing;
 mod run;
+pub mod state;
 mod status;
+pub mod tool;
 
+pub use boundary::Boundary;
 pub use effect::{Effect, ModelRequest, Purpose};
-pub use event::Event;
+pub use event::{Event, IncompleteKind, Move, Response, Stage};
 pub use frame::Frame;
-pub use input::{Action, Input, Observation, Outcome, Reply, StepReply, StepStatus, Usage, Verification, Verifier};
+pub use guards::Guards;
+pub use input::{
+    Action, Alarm, Decision, Input, Observation, Outcome, Reply, StepReply, StepStatus, Touched, Unavailability, Usage,
+    Verification,
+};
 pub use judgement::{Answered, Cause, Judged, Judgement, Question, Slot};
 pub use manifest::{
-    Boundary, Criterion, EntryPin, EscalationRules, Goal, Manifest, ManifestError, Mode, Model, PolicyMode, SlotPin,
-    Source, Tool,
+    Criterion, EntryPin, EscalationRules, Goal, Manifest, ManifestError, Mode, Model, Need, PolicyMode, SlotPin, Source,
 };
-pub use packet::{Approval, Packet, Report};
+pub use packet::{Approval, Packet, Report, Wanted};
 pub use run::{Closed, FoldError, InputError, Request, Run, View};
 pub use status::{Code, Status};
+pub use tool::{Tool, Verifier};
 
 /// Version of the fold's behaviour. Raised by any change that could give another frame for the same
 /// inputs; recorded in the manifest.
-pub const KERNEL_RULES: u32 = 1;
+pub const KERNEL_RULES: u32 = 2;
 
 /// Version of the trace's format.
 pub const TRACE_FORMAT: u32 = 1;

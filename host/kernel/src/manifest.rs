@@ -2,12 +2,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::boundary::{Boundary, Pattern, PlanRule};
 use crate::budget::Limits;
 use crate::contract::confidence::{ModelKind, Stakes};
-use crate::contract::risk::Reversibility;
-use crate::contract::{Compliance, Tier, ToolCategory, Verdict};
-use crate::input::Verifier;
+use crate::contract::{Compliance, Dimension, Tier, ToolCategory, Verdict};
+use crate::graph::Graph;
+use crate::guards::Guards;
 use crate::judgement::Slot;
+use crate::plan::PlanStep;
+use crate::routing::Route;
+use crate::state::Memory;
+use crate::tool::{Tool, Verifier};
 
 /// Everything a run is pinned to: frame 0 of its trace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,24 +25,46 @@ pub struct Manifest {
     /// Id of the run.
     pub run: Arc<str>,
     /// On whose account.
-    pub tenant: Option<String>,
+    pub tenant: Option<Arc<str>>,
+    /// Who does the work: health is kept by this name.
+    pub agent: Arc<str>,
+    /// When it began, UTC milliseconds: what turns its own time into that of people.
+    pub started: u64,
+    /// What jitter and numbers used once are made of.
+    pub seed: u64,
     /// Whether verdicts are enforced.
     pub mode: Mode,
     /// What is to be achieved.
     pub goal: Goal,
     /// The operating envelope.
     pub boundary: Boundary,
+    /// Digest of the graph.
+    pub graph_digest: Arc<str>,
+    /// The graph that it moves along.
+    pub graph: Arc<Graph>,
+    /// Settings of the host's guards.
+    pub guards: Guards,
     /// Caps.
     pub limits: Limits,
+    /// What no release goes beyond.
+    pub ceilings: Limits,
     /// Whether policies are told step index, budgets and caps. A model that is shown how little is
     /// left gives up early; so may a policy.
     pub show_budget: bool,
+    /// A plan that comes with the task, as a deterministic workflow has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plan: Vec<PlanStep>,
     /// When to ask a stronger model.
     pub escalation: EscalationRules,
     /// One for each tier, weakest first; at least one.
     pub models: Vec<Model>,
     /// The tool registry.
     pub tools: Vec<Tool>,
+    /// What earlier runs left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<Memory>,
+    /// Tokens that each request has beside its own texts: what it says of the tools.
+    pub request_overhead: u64,
     /// Digest of the texts that requests are made of.
     pub prompt_templates: Arc<str>,
     /// Digest of the bundle's lock.
@@ -59,8 +86,10 @@ pub struct Manifest {
 pub enum Mode {
     /// They are.
     Enforce,
-    /// They are recorded and nothing is blocked.
+    /// They are recorded and nothing is blocked: the run goes on as it would have.
     Monitor,
+    /// The run has long happened: nothing is called, everything is judged.
+    Recorded,
 }
 
 /// What is to be achieved.
@@ -81,6 +110,62 @@ pub struct Goal {
     pub step_estimate: Option<u32>,
     /// The user lets the host investigate before it answers.
     pub may_investigate: bool,
+    /// What must come from a tool, because a model's word for it is not enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+}
+
+impl Goal {
+    /// A goal in these words, of low stakes, without criteria.
+    pub fn new(text: &str) -> Self {
+        Goal {
+            text: text.into(),
+            constraints: Vec::new(),
+            criteria: Vec::new(),
+            stakes: Stakes::Low,
+            compliance: Compliance::None,
+            step_estimate: None,
+            may_investigate: true,
+            needs: Vec::new(),
+        }
+    }
+}
+
+/// What a model must not answer out of itself (specification D14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// Exact numbers: a sandbox must have computed them.
+    ExactArithmetic,
+    /// What holds now: a lookup must have brought it.
+    CurrentFacts,
+    /// The state of an account: a database or a service must have said it.
+    AccountStatus,
+    /// Results of code and tests: a sandbox must have run them.
+    TestResults,
+}
+
+impl Need {
+    /// Whether a tool of this category can meet it.
+    pub fn met_by(self, category: ToolCategory) -> bool {
+        match self {
+            Need::ExactArithmetic | Need::TestResults => category == ToolCategory::Sandbox,
+            Need::CurrentFacts => {
+                matches!(category, ToolCategory::LiveApi | ToolCategory::ReadOnlyLookup | ToolCategory::Retrieval)
+            }
+            Need::AccountStatus => matches!(category, ToolCategory::Database | ToolCategory::LiveApi),
+        }
+    }
+
+    /// As it is written in traces and configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Need::ExactArithmetic => "exact-arithmetic",
+            Need::CurrentFacts => "current-facts",
+            Need::AccountStatus => "account-status",
+            Need::TestResults => "test-results",
+        }
+    }
 }
 
 /// An acceptance criterion: met by a verified observation of a tool, lost by a failed one, and, if
@@ -96,28 +181,16 @@ pub struct Criterion {
     pub tool: Arc<str>,
 }
 
-/// The operating envelope.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Boundary {
-    /// Its name.
-    pub name: String,
-    /// Tools the run may use; a registered tool outside is denied.
-    pub tools: Vec<Arc<str>>,
-    /// Records or people one action may touch without consent.
-    pub blast_radius_limit: Option<u64>,
-    /// Where tools run, for people.
-    pub working_context: Arc<str>,
-}
-
 /// When to ask a stronger model (specification A3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct EscalationRules {
     /// Failed attempts at the same step; default 2.
     pub failed_attempts: u32,
     /// Where no classifier sets it: escalations a run may make.
     pub max_escalations: u32,
+    /// Who receives authority, by state.
+    pub table: Vec<Route>,
 }
 
 /// A model behind a tier.
@@ -144,32 +217,6 @@ impl Model {
         let of = |tokens: u64, price: u64| tokens.saturating_mul(price);
         of(input_tokens, self.input_price).saturating_add(of(output_tokens, self.output_price)).div_ceil(1000)
     }
-}
-
-/// A registered tool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Tool {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Digest of its whole definition.
-    pub definition: Arc<str>,
-    /// What kind of thing it does.
-    pub category: ToolCategory,
-    /// Whether it can be undone.
-    pub reversibility: Reversibility,
-    /// It may change something outside the run.
-    pub mutating: bool,
-    /// Repeating it is its purpose.
-    pub poller: bool,
-    /// It works inside the run only.
-    pub internal: bool,
-    /// Records or people one call touches; none when unknown.
-    pub blast_radius: Option<u64>,
-    /// Strictest tag of what it touches.
-    pub compliance: Compliance,
-    /// What makes its observation a verified one; none leaves it unverified.
-    pub verifier: Option<Verifier>,
 }
 
 /// A bundle entry as the run is pinned to it.
@@ -206,6 +253,8 @@ pub struct SlotPin {
 pub enum PolicyMode {
     /// They do.
     Enforce,
+    /// They are recorded and block nothing.
+    Monitor,
 }
 
 /// Where a recorded run comes from.
@@ -254,6 +303,39 @@ impl Manifest {
         if self.limits.steps == 0 {
             return invalid("limits.steps".to_owned(), "a run needs at least 1");
         }
+        for dimension in Dimension::ALL {
+            if self.limits.of(dimension) > self.ceilings.of(dimension) {
+                return invalid(
+                    format!("limits.{}", dimension.to_string().replace(' ', "-")),
+                    &format!("the operator's ceiling is {}", self.ceilings.of(dimension)),
+                );
+            }
+        }
+        if !(1..=7).contains(&self.boundary.autonomy) {
+            return invalid("boundary.autonomy".to_owned(), "expected 1 to 7");
+        }
+        if self.boundary.autonomy <= 2 && !self.boundary.tools.is_empty() {
+            return invalid("boundary.autonomy".to_owned(), "1 and 2 use no tools; expected no tools or 3 and more");
+        }
+        if matches!(self.boundary.pattern, Pattern::Blackboard | Pattern::Swarm) && self.boundary.autonomy < 7 {
+            return invalid("boundary.pattern".to_owned(), "blackboard and swarm need autonomy 7");
+        }
+        if self.boundary.autonomy == 5 && self.boundary.plans != PlanRule::Approved {
+            return invalid(
+                "boundary.plans".to_owned(),
+                "at autonomy 5 a person approves the plan; expected `approved`",
+            );
+        }
+        if self.boundary.autonomy == 3 && self.plan.is_empty() {
+            return invalid("plan".to_owned(), "autonomy 3 is a deterministic workflow; expected its steps");
+        }
+        for (key, names) in [("preauthorised", &self.boundary.preauthorised), ("asks", &self.boundary.asks)] {
+            for name in names {
+                if self.tool(name).is_none() && !(key == "asks" && **name == *"memory") {
+                    return invalid(format!("boundary.{key}.{name}"), "no such tool is registered");
+                }
+            }
+        }
         if self.models.is_empty() {
             return invalid("models".to_owned(), "at least one is needed");
         }
@@ -263,6 +345,26 @@ impl Manifest {
         for tool in &self.tools {
             if self.tools.iter().filter(|other| other.name == tool.name).count() > 1 {
                 return invalid(format!("tools.{}", tool.name), "declared twice");
+            }
+            if let Some(cheaper) = &tool.cheaper
+                && self.tool(cheaper).is_none_or(|other| other.name == tool.name)
+            {
+                return invalid(format!("tools.{}.cheaper", tool.name), "expected another registered tool");
+            }
+            if let Some(Verifier::ReadBack(other)) = &tool.verifier
+                && self.boundary.tools.contains(&tool.name)
+                && !self.boundary.tools.contains(other)
+            {
+                let key = format!("tools.{}.verify.read-back", tool.name);
+                return invalid(key, "its reader lies outside the boundary");
+            }
+            if let Some(Verifier::ReadBack(other)) = &tool.verifier
+                && self.tool(other).is_none_or(Tool::mutating)
+            {
+                return invalid(
+                    format!("tools.{}.verify.read-back", tool.name),
+                    "expected a registered tool that only reads",
+                );
             }
         }
         for name in &self.boundary.tools {

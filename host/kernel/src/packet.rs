@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::Key;
+use crate::contract::{Dimension, Key};
+use crate::input::Touched;
+use crate::routing::Authority;
 
 /// All that a stronger model is told (specification A4). Never the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +57,35 @@ pub struct Approval {
     pub reason: String,
     /// Fused confidence in the answer that proposes it.
     pub confidence: Option<f64>,
+    /// What it touches, as far as its arguments say.
+    #[serde(default, skip_serializing_if = "Touched::is_empty")]
+    pub touches: Touched,
+    /// Digest over run, tool, definition, arguments and a number used once: what is approved.
+    pub fingerprint: Arc<str>,
+    /// Milliseconds of the run's time after which it can no longer be approved.
+    pub expires: u64,
+    /// How often it was asked for before and nobody decided.
+    pub expired: u32,
+}
+
+/// What a person is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wanted {
+    /// An approval.
+    Approval,
+    /// An answer.
+    Answer,
+    /// A look at what was done.
+    Review,
+    /// More budget.
+    Release,
+    /// The task goes back to triage.
+    Triage,
+    /// An architect.
+    Architect,
+    /// An operator's switch is to be lifted.
+    Resumption,
 }
 
 /// What a person gets who takes a run over.
@@ -67,6 +98,13 @@ pub struct Report {
     pub reason: String,
     /// The last thing that is known to hold.
     pub last_valid_state: String,
+    /// Who receives authority.
+    pub authority: Authority,
+    /// What for.
+    pub wanted: Wanted,
+    /// The dimension that is used up, where one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dimension: Option<Dimension>,
     /// Criteria that are verified.
     pub met: Vec<Arc<str>>,
     /// Criteria that are not.

@@ -1,31 +1,53 @@
 //! Random inputs against random answers: whatever comes, the run keeps its word.
 
+#[path = "support/graphs.rs"]
+mod graphs;
+
 use std::sync::Arc;
 
+use countersign_kernel::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
 use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::classifier::{Cascade, Classification, PlanningMode};
 use countersign_kernel::contract::confidence::{ModelKind, Resampling, Stakes, Trust, TrustAction};
 use countersign_kernel::contract::doom_loop::{Handoff, Signal, Trip, TripReason};
+use countersign_kernel::contract::estimator::{Estimate, Interval};
 use countersign_kernel::contract::risk::{Assessment, Reversibility};
-use countersign_kernel::contract::{CONTRACT, Compliance, Key, Tier, ToolCategory, Verdict};
+use countersign_kernel::contract::{CONTRACT, Compliance, Dimension, Key, Tier, ToolCategory, Verdict};
+use countersign_kernel::graph::{Graph, NodeKind};
+use countersign_kernel::plan::PlanStep;
+use countersign_kernel::state::StateKind;
+use countersign_kernel::tool::{ApprovalRule, SideEffectClass, ToolLimits};
 use countersign_kernel::{
-    Action, Answered, Boundary, Cause, Code, Criterion, Effect, EntryPin, EscalationRules, Event, Frame, Goal, Input,
-    Judged, KERNEL_RULES, Manifest, Mode, Model, Observation, Outcome, PolicyMode, Question, Reply, Run, Slot, SlotPin,
-    Status, StepReply, StepStatus, TRACE_FORMAT, Tool, Usage, Verification, Verifier,
+    Action, Alarm, Answered, Boundary, Cause, Code, Criterion, Decision, Effect, EntryPin, EscalationRules, Event,
+    Frame, Goal, Guards, Input, Judged, KERNEL_RULES, Manifest, Mode, Model, Observation, Outcome, PolicyMode,
+    Question, Reply, Run, Slot, SlotPin, Status, StepReply, StepStatus, TRACE_FORMAT, Tool, Touched, Unavailability,
+    Usage, Verification, Verifier,
 };
 use proptest::prelude::*;
 
-fn manifest(limits: Limits, entries: bool) -> Manifest {
+use graphs::valid_graph;
+
+fn manifest(limits: Limits, entries: bool, graph: Graph, shape: u8) -> Manifest {
     let tool = |name: &str, mutating, verifier| Tool {
         name: name.into(),
         definition: "d".into(),
         category: ToolCategory::Sandbox,
+        side_effect: if mutating { SideEffectClass::LocalWrite } else { SideEffectClass::ReadOnly },
         reversibility: Reversibility::Reversible,
-        mutating,
+        idempotent: !mutating,
+        external: false,
         poller: false,
         internal: false,
+        terminal: false,
         blast_radius: Some(1),
         compliance: Compliance::None,
+        cost: 1,
+        time_out: 1000,
+        permission: None,
+        approval: None,
+        limits: ToolLimits::default(),
+        cheaper: None,
+        needs_fresh: vec![],
         verifier,
     };
     let model = |tier| Model {
@@ -37,11 +59,19 @@ fn manifest(limits: Limits, entries: bool) -> Manifest {
         max_output_tokens: 100,
     };
     let slots = Slot::ALL.map(|slot| SlotPin { slot, mode: PolicyMode::Enforce, failure_verdict: Verdict::Ask });
+    let mut tools =
+        vec![tool("check", false, Some(Verifier::ExitCode(0))), tool("write", true, None), tool("outside", true, None)];
+    // Sometimes a person must approve, sometimes a cycle needs a terminal tool.
+    tools[1].approval = shape.is_multiple_of(3).then_some(ApprovalRule::Always);
+    tools[1].terminal = shape.is_multiple_of(5);
     Manifest {
         format: TRACE_FORMAT,
         kernel_rules: KERNEL_RULES,
         run: "r".into(),
         tenant: None,
+        agent: "a".into(),
+        started: 0,
+        seed: 7,
         mode: Mode::Enforce,
         goal: Goal {
             text: "g".into(),
@@ -51,22 +81,39 @@ fn manifest(limits: Limits, entries: bool) -> Manifest {
             compliance: Compliance::None,
             step_estimate: None,
             may_investigate: true,
+            needs: vec![],
         },
         boundary: Boundary {
             name: "b".into(),
+            digest: "b".into(),
+            profile: None,
+            autonomy: 6,
+            least_autonomy: 6,
+            pattern: Pattern::StateMachine,
+            plans: if shape % 7 == 6 { PlanRule::Required } else { PlanRule::Optional },
             tools: vec!["check".into(), "write".into()],
+            permissions: vec![],
+            writes: vec![StateKind::Scratchpad, StateKind::Memory],
+            decisions: DecisionRight::ALL.to_vec(),
+            preauthorised: vec![],
+            asks: vec![],
+            fail_closed: if shape % 11 == 10 { vec![FailClosed::UngroundedClaim] } else { vec![] },
             blast_radius_limit: None,
             working_context: "".into(),
+            exchanges: 4,
         },
+        graph_digest: "g".into(),
+        graph: Arc::new(graph),
+        guards: Guards::default(),
         limits,
+        ceilings: Limits::UNLIMITED,
         show_budget: true,
-        escalation: EscalationRules { failed_attempts: 2, max_escalations: 1 },
+        plan: vec![],
+        escalation: EscalationRules { failed_attempts: 2, max_escalations: 1, table: vec![] },
         models: vec![model(Tier::Cheap), model(Tier::Strong)],
-        tools: vec![
-            tool("check", false, Some(Verifier::ExitCode(0))),
-            tool("write", true, None),
-            tool("outside", true, None),
-        ],
+        tools,
+        memory: vec![],
+        request_overhead: 0,
         prompt_templates: "t".into(),
         lock: "l".into(),
         contract: CONTRACT.into(),
@@ -86,6 +133,14 @@ fn manifest(limits: Limits, entries: bool) -> Manifest {
     }
 }
 
+fn default_graph() -> Graph {
+    let text = include_str!("../../runtime/presets/graph.toml");
+    match toml::from_str(text) {
+        Ok(graph) => graph,
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// One thing that happens: a kind, a choice within it, and time that passes.
 type Chance = (u8, u8, u16);
 
@@ -95,16 +150,45 @@ fn reply(choice: u8) -> Reply {
         arguments: "{}".into(),
         key: Key(key),
         invalid: (choice % 13 == 12).then(|| "no".to_owned()),
+        missing: if choice % 29 == 28 { vec!["x".into()] } else { vec![] },
         payload: None,
+        touches: Touched::default(),
     };
-    let action = match choice % 8 {
+    let steps = |tool: &str| {
+        let step = |id: &str, after: Vec<Arc<str>>| PlanStep {
+            id: id.into(),
+            does: id.into(),
+            tool: Some(tool.into()),
+            after,
+            parent: None,
+            signature: Key(u64::from(choice) + id.len() as u64),
+        };
+        vec![step("a", vec![]), step("bb", vec!["a".into()])]
+    };
+    let rare = match choice {
+        240 => Some(Action::Plan { steps: steps("write") }),
+        241 => Some(Action::Plan { steps: steps("outside") }),
+        242 => Some(Action::Split { steps: steps("check") }),
+        243 => Some(Action::Write { state: StateKind::Memory, key: "k".into(), text: "t".into(), sources: vec![0] }),
+        244 => Some(Action::Write { state: StateKind::TaskState, key: "k".into(), text: "t".into(), sources: vec![] }),
+        245 => Some(Action::Reflect { about: "x".into() }),
+        246 => Some(Action::Ask { question: "which?".into() }),
+        247 => Some(Action::Abandon { reason: "no".into() }),
+        248 => Some(Action::Defer { reason: "a person must look at this".into() }),
+        249 => Some(Action::EscalateToArchitect { severity: Alarm::Critical, reason: "the ground shakes".into() }),
+        _ => None,
+    };
+    let action = rare.unwrap_or_else(|| match choice % 8 {
         0 | 1 => call("check", 1),
         2 | 3 => call("write", u64::from(choice)),
         4 => call("outside", 3),
         5 => call("unknown", 4),
-        6 => Action::Finish { summary: "done".into() },
+        6 => Action::Finish {
+            summary: "done".into(),
+            claims: if choice.is_multiple_of(3) { vec!["write".into()] } else { vec![] },
+        },
         _ => Action::Say { text: "hm".into(), key: Key(5) },
-    };
+    });
     let status = match choice % 11 {
         9 => StepStatus::Confused,
         10 => StepStatus::Blocked,
@@ -112,7 +196,10 @@ fn reply(choice: u8) -> Reply {
     };
     match choice % 17 {
         15 => Reply::Invalid { reason: "bad".into(), bytes: 3, payload: "p".into() },
-        16 => Reply::Unavailable { reason: "gone".into() },
+        16 => Reply::Unavailable {
+            reason: "gone".into(),
+            class: if choice.is_multiple_of(2) { Unavailability::Transient } else { Unavailability::Permanent },
+        },
         _ => Reply::Step(StepReply {
             step: format!("s{}", choice % 3).into(),
             action,
@@ -126,23 +213,30 @@ fn reply(choice: u8) -> Reply {
 }
 
 fn observation(choice: u8) -> Observation {
-    Observation {
-        outcome: match choice % 6 {
-            0 | 1 => Outcome::Returned { exit_code: Some(0), ok: true },
-            2 => Outcome::Returned { exit_code: Some(1), ok: false },
-            3 => Outcome::TimedOut,
-            4 => Outcome::Infrastructure,
-            _ => Outcome::Unknown,
-        },
-        text: "out".into(),
-        bytes: 3,
-        payload: None,
-        result_key: Some(Key(u64::from(choice % 3))),
-        error_key: None,
-        state_before: None,
-        state_after: None,
-        mutating: None,
-        poller: None,
+    let outcome = match choice % 7 {
+        0 | 1 => Outcome::Returned { exit_code: Some(0), ok: true },
+        2 => Outcome::Returned { exit_code: Some(1), ok: false },
+        3 => Outcome::TimedOut,
+        4 => Outcome::Infrastructure,
+        5 => Outcome::Unauthenticated,
+        _ => Outcome::Unknown,
+    };
+    Observation { result_key: Some(Key(u64::from(choice % 3))), ..Observation::new(outcome, "out".into()) }
+}
+
+/// What a person says to a suspended run.
+fn decision(run: &Run, choice: u8) -> Decision {
+    let fingerprint = run.awaits().map(|approval| Arc::clone(&approval.fingerprint));
+    match (choice % 9, fingerprint) {
+        (0..=3, Some(fingerprint)) => Decision::Approved { fingerprint },
+        (4, fingerprint) => Decision::Rejected { fingerprint, instead: Some("otherwise".into()) },
+        (5, fingerprint) => Decision::Rejected { fingerprint, instead: None },
+        (6, _) => Decision::Expired,
+        (7, _) => Decision::Released { extra: [(Dimension::Steps, 1)].into() },
+        (8, _) => Decision::Unavailable,
+        (0, None) => Decision::Accepted,
+        (1, None) => Decision::Resumed,
+        _ => Decision::Answered { text: "this one".into() },
     }
 }
 
@@ -188,6 +282,14 @@ fn answer(question: &Question, choice: u8) -> Answered {
             reason: String::new(),
         }),
         Question::Risk(_) => Answered::Risk(Assessment { verdict, score: 0.5, reason: "r".into() }),
+        Question::Estimator(_) => Answered::Estimator(Estimate {
+            intervals: vec![Interval {
+                dimension: Dimension::Steps,
+                lower: u64::from(choice.is_multiple_of(3)),
+                upper: 9,
+            }],
+            reason: String::new(),
+        }),
         Question::DoomLoop(_) => Answered::DoomLoop(match choice % 9 {
             0..=4 => Signal::Steady,
             5 => Signal::Caution("c".into()),
@@ -227,20 +329,31 @@ fn play(manifest: &Arc<Manifest>, chances: &[Chance]) -> Result<(Run, Vec<Frame>
             Effect::Verify { call, verifier } => Some(Input::Verified {
                 call: *call,
                 verification: Verification {
-                    verifier: *verifier,
+                    verifier: verifier.clone(),
                     holds: choice.is_multiple_of(2),
                     detail: String::new(),
+                    drifted: choice % 5 == 1,
                 },
+            }),
+            Effect::Wait { wait, .. } => Some(Input::Waited { wait: *wait }),
+            Effect::Suspend { .. } => Some(Input::Decided {
+                id: format!("d{at}-{}", frames.len()).into(),
+                by: "p".into(),
+                decision: decision(&run, *choice),
             }),
             _ => None,
         });
-        let input = match kind % 16 {
+        let input = match kind % 32 {
             0 => Input::Started,
             1 => Input::Message { text: "hello".into() },
             2 => Input::Replied { call: u64::from(*choice), reply: reply(*choice), usage: Usage::default() },
             3 => Input::Observed { call: u64::from(*choice), observation: observation(*choice) },
             4 if *choice > 250 => Input::Cancelled,
             5 => Input::Closed { code: Code::Success },
+            6 if *choice > 200 => {
+                Input::Refused { bucket: "app".into(), dimension: "tokens".into(), demand: 1, left: 0 }
+            }
+            7 if *choice > 200 => Input::Halted { switch: "all".into(), reason: "x".into() },
             _ if frames.is_empty() => Input::Started,
             _ => wanted.unwrap_or(Input::Started),
         };
@@ -272,7 +385,34 @@ fn limits() -> impl Strategy<Value = Limits> {
         input_tokens: if rich { 1_000_000 } else { 3_000 },
         output_tokens: if rich { 1_000_000 } else { 400 },
         cost: if rich { 1_000_000 } else { 30 },
+        retries: 4,
+        reflections: 2,
+        ..Limits::UNLIMITED
     })
+}
+
+/// Every transition is an edge of the graph or one of its interrupts, each from where the one before
+/// led to.
+fn legal_moves(manifest: &Manifest, frames: &[Frame]) -> Result<(), TestCaseError> {
+    let graph = &manifest.graph;
+    let start = graph.nodes.iter().find(|(_, node)| node.kind == NodeKind::Intake);
+    let mut at = start.map(|(name, _)| Arc::clone(name)).unwrap_or_default();
+    for frame in frames {
+        for event in &frame.events {
+            let Event::Moved { from, path, .. } = event else { continue };
+            prop_assert_eq!(from, &at);
+            for step in path {
+                let edge = graph.edges.iter().any(|edge| edge.from == at && edge.on == step.on && edge.to == step.to);
+                let interrupt = graph.interrupts.iter().any(|edge| edge.on == step.on && edge.to == step.to);
+                prop_assert!(edge || interrupt, "{} -{}-> {} is no edge", at, step.on, step.to);
+                at = Arc::clone(&step.to);
+            }
+        }
+        let ended = frame.is_terminal();
+        let terminal = graph.nodes.get(&at).is_some_and(|node| node.kind == NodeKind::Terminate);
+        prop_assert_eq!(ended, terminal, "a run ends at a terminal node, and only there: {}", at);
+    }
+    Ok(())
 }
 
 proptest! {
@@ -282,9 +422,11 @@ proptest! {
     fn a_run_keeps_its_word(
         limits in limits(),
         entries in prop::bool::weighted(0.8),
+        graph in prop_oneof![Just(default_graph()), valid_graph()],
+        shape in any::<u8>(),
         chances in prop::collection::vec((any::<u8>(), any::<u8>(), 0_u16..200), 0..120),
     ) {
-        let manifest = Arc::new(manifest(limits, entries));
+        let manifest = Arc::new(manifest(limits, entries, graph, shape));
         let (run, frames) = play(&manifest, &chances)?;
 
         // At most one terminal event, and nothing after it.
@@ -294,11 +436,17 @@ proptest! {
         prop_assert!(last.is_none_or(|at| at + 1 == frames.len()));
         prop_assert_eq!(ends == 1, matches!(run.status(), Status::Ended(_)));
 
-        // Ended or suspended within f(B) inputs: a start, and for each step a reply, an
-        // observation, a verification and a message; then what a person does.
-        let bound = 2 + 4 * usize::try_from(limits.steps).unwrap_or(usize::MAX);
-        let running = frames.iter().take_while(|frame| !frame.events.iter().any(|event| matches!(event, Event::Suspended { .. } | Event::Ended { .. }))).count();
-        prop_assert!(running <= bound, "{running} inputs with {} steps", limits.steps);
+        // Ended or suspended within f(B) inputs: a start; for each step a reply, a message and a
+        // wait; for each tool call an observation, a verification and a wait. A person's decision
+        // begins anew, with what was released.
+        let released = frames.iter().flat_map(|frame| &frame.events).filter(|event| matches!(event, Event::Released { .. })).count() as u64;
+        // A model that is busy is asked three times, with two waits.
+        let bound = usize::try_from(2 + 7 * (limits.steps + released) + 3 * limits.tool_calls).unwrap_or(usize::MAX);
+        let decided = frames.iter().filter(|frame| matches!(frame.input, Input::Decided { .. })).count();
+        prop_assert!(frames.len() - decided <= bound, "{} inputs with {} steps", frames.len(), limits.steps);
+
+        // Only along compiled edges, and from where the run stood.
+        legal_moves(&manifest, &frames)?;
         for frame in &frames {
             for event in &frame.events {
                 if let Event::Suspended { code, .. } = event {
@@ -309,8 +457,8 @@ proptest! {
 
         // What was spent stays within the caps, but for what only the world could know.
         let view = run.view();
-        use countersign_kernel::contract::Dimension::{Steps, ToolCalls};
-        prop_assert!(view.budget(Steps).used <= limits.steps);
+        use Dimension::{Steps, ToolCalls};
+        prop_assert!(view.budget(Steps).used <= limits.steps + released);
         prop_assert!(view.budget(ToolCalls).used <= limits.tool_calls);
 
         // Folding the recorded inputs gives the same frames, through their JSON too.

@@ -1,6 +1,6 @@
 //! Judges recorded runs and says where it would have intervened.
 //!
-//! The recorded run is folded in monitor mode: every verdict is recorded, none changes what
+//! The recorded run is folded as recorded: every verdict is recorded, none changes what
 //! happened. Slots whose raw material a recording does not hold are left out: it declares neither
 //! the risk of its tools nor any confidence.
 
@@ -11,19 +11,19 @@ use countersign_bundle::write_atomically;
 use countersign_engine::Outcome;
 use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::confidence::{ModelKind, Stakes};
-use countersign_kernel::contract::risk::Reversibility;
-use countersign_kernel::contract::{CONTRACT, Compliance, Tier, ToolCategory, Verdict};
+use countersign_kernel::contract::{CONTRACT, Compliance, Tier, Verdict};
 use countersign_kernel::{
-    Answered, Boundary, EscalationRules, Event as RunEvent, Frame, Goal, Input, KERNEL_RULES, Manifest, Mode, Model,
-    Run, Slot, Source, TRACE_FORMAT, Tool,
+    Answered, EscalationRules, Event as RunEvent, Frame, Goal, Guards, Input, KERNEL_RULES, Manifest, Mode, Model, Run,
+    Slot, Source, TRACE_FORMAT,
 };
 use countersign_store::{Diagnostic, Diagnostics, Durability, FileStore, Store, StoreError};
 use serde::Serialize;
 
 use crate::host::{Host, HostError, Judges};
 use crate::prompt::templates_digest;
-use crate::recording::{Adapter, RecordingError};
+use crate::recording::{Adapter, Envelope, RecordingError};
 use crate::redact::Salt;
+use crate::settings::SettingsError;
 
 use crate::recording::{Event, Header, Runs, Visit};
 
@@ -115,6 +115,9 @@ pub struct Intervention {
 /// A backtest that cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum BacktestError {
+    /// A preset.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// A recording.
     #[error(transparent)]
     Recording(#[from] RecordingError),
@@ -149,6 +152,7 @@ pub fn backtest(
     let folder = options.out.clone().unwrap_or_else(|| scratch.path().to_owned());
     std::fs::create_dir_all(&folder).map_err(|source| BacktestError::Folder { path: folder.clone(), source })?;
     let salt = salt_of(&folder)?;
+    let envelope = Envelope::new()?;
     let mut report = Report { bundle: host.bundle().digest().to_string(), ..Report::default() };
     for path in recordings {
         let mut runs = Runs::open(path)?;
@@ -162,6 +166,7 @@ pub fn backtest(
                 recording: &name,
                 index,
                 salt,
+                envelope: &envelope,
                 live: None,
                 report: &mut report,
                 failure: None,
@@ -211,6 +216,7 @@ struct Judging<'a> {
     recording: &'a str,
     index: u64,
     salt: Salt,
+    envelope: &'a Envelope,
     live: Option<Live>,
     report: &'a mut Report,
     /// An error that is not the recording's.
@@ -304,13 +310,15 @@ impl Judging<'_> {
             entry.slots.retain(|pin| self.options.slots.contains(&pin.slot));
         }
         entries.retain(|entry| !entry.slots.is_empty());
-        let tools = tools();
         Manifest {
             format: TRACE_FORMAT,
             kernel_rules: KERNEL_RULES,
             run: format!("{}#{}", self.recording, self.index).into(),
             tenant: None,
-            mode: Mode::Monitor,
+            agent: "recording".into(),
+            started: 0,
+            seed: 0,
+            mode: Mode::Recorded,
             goal: Goal {
                 text: header.task.as_str().into(),
                 constraints: Vec::new(),
@@ -319,19 +327,21 @@ impl Judging<'_> {
                 compliance: Compliance::None,
                 step_estimate: None,
                 may_investigate: true,
+                needs: Vec::new(),
             },
-            boundary: Boundary {
-                name: "recording".to_owned(),
-                tools: tools.iter().map(|tool| Arc::clone(&tool.name)).collect(),
-                blast_radius_limit: None,
-                working_context: "".into(),
-            },
+            boundary: self.envelope.boundary.clone(),
+            graph_digest: Arc::clone(&self.envelope.graph_digest),
+            graph: Arc::clone(&self.envelope.graph),
+            guards: Guards::default(),
+            ceilings: Limits::UNLIMITED,
+            plan: Vec::new(),
+            memory: Vec::new(),
             limits: Limits {
                 steps: header.max_iterations.filter(|steps| *steps > 0).unwrap_or(u64::MAX),
                 ..Limits::UNLIMITED
             },
             show_budget: self.options.show_budget,
-            escalation: EscalationRules { failed_attempts: 2, max_escalations: 0 },
+            escalation: EscalationRules { failed_attempts: 2, max_escalations: 0, table: Vec::new() },
             models: vec![Model {
                 tier: Tier::Cheap,
                 name: header.model.as_str().into(),
@@ -340,7 +350,8 @@ impl Judging<'_> {
                 output_price: 0,
                 max_output_tokens: 0,
             }],
-            tools,
+            tools: self.envelope.tools.clone(),
+            request_overhead: 0,
             prompt_templates: Arc::clone(templates_digest().as_str()),
             lock: Arc::clone(bundle.digest().as_str()),
             contract: CONTRACT.into(),
@@ -451,7 +462,9 @@ pub(crate) fn diagnose(
 /// The loop detector's verdict in a frame, if it would have stopped the run there.
 fn intervention(frame: &Frame, adapter: &Adapter) -> Option<First> {
     let would = frame.events.iter().find_map(|event| match event {
-        RunEvent::WouldHave { verdict, slot: Slot::DoomLoop, reason } => Some((*verdict, reason.clone())),
+        RunEvent::WouldHave { verdict, by, reason } if **by == *Slot::DoomLoop.name() => {
+            Some((*verdict, reason.clone()))
+        }
         _ => None,
     });
     let (verdict, evidence) = would?;
@@ -463,29 +476,4 @@ fn intervention(frame: &Frame, adapter: &Adapter) -> Option<First> {
         _ => None,
     });
     Some(First { step: adapter.steps(), cost: adapter.cost(), verdict, reason: reason.unwrap_or_default(), evidence })
-}
-
-/// The tools that recordings of OpenHands use.
-fn tools() -> Vec<Tool> {
-    let tool = |name: &str, category, mutating, internal| Tool {
-        name: name.into(),
-        definition: "recording".into(),
-        category,
-        reversibility: if mutating { Reversibility::Unknown } else { Reversibility::Reversible },
-        mutating,
-        poller: false,
-        internal,
-        blast_radius: None,
-        compliance: Compliance::None,
-        verifier: None,
-    };
-    vec![
-        tool("execute_bash", ToolCategory::Sandbox, true, false),
-        tool("execute_ipython_cell", ToolCategory::Sandbox, true, false),
-        tool("str_replace_editor", ToolCategory::FileSystem, true, false),
-        tool("browser", ToolCategory::LiveApi, true, false),
-        tool("web_read", ToolCategory::ReadOnlyLookup, false, false),
-        tool("chat", ToolCategory::Communication, true, false),
-        tool("think", ToolCategory::Sandbox, false, true),
-    ]
 }

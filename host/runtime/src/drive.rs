@@ -1,15 +1,19 @@
 //! The loop: take an input, have it judged, make the frame durable, act on it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_engine::Outcome;
 use countersign_kernel::contract::Tier;
+use countersign_kernel::state::Memory;
 use countersign_kernel::{
-    Effect, Frame, Input, InputError, ModelRequest, Observation, Reply, Run, Status, Usage, Verification, Verifier,
+    Code, Effect, Frame, Input, InputError, ModelRequest, Observation, Reply, Report, Run, Status, Usage, Verification,
+    Verifier,
 };
 use countersign_store::{Store, StoreError};
 
 use crate::host::Judges;
+use crate::operations::Operations;
 
 /// What a run acts on.
 pub trait World {
@@ -25,11 +29,24 @@ pub trait World {
     fn call_model(&mut self, tier: Tier, request: &ModelRequest, max_output_tokens: u64) -> (Reply, Usage);
 
     /// Calls a tool. `arguments` are canonical and without secrets: the world holds what it gave
-    /// with the reply.
-    fn dispatch(&mut self, tool: &str, arguments: &Arc<str>) -> Observation;
+    /// with the reply. The key is the same for every try of one call.
+    fn dispatch(&mut self, tool: &str, arguments: &Arc<str>, idempotency_key: Option<&str>) -> Observation;
 
     /// Looks at the observation of the last call.
-    fn verify(&mut self, verifier: Verifier) -> Verification;
+    fn verify(&mut self, verifier: &Verifier) -> Verification;
+
+    /// Waits before something is tried again.
+    fn wait(&mut self, milliseconds: u64) {
+        std::thread::sleep(Duration::from_millis(milliseconds));
+    }
+
+    /// Keeps something for later runs.
+    fn remember(&mut self, _memory: &Memory) {}
+
+    /// Asks a person who is at hand; none leaves the run suspended.
+    fn person(&mut self, _code: Code, _report: &Report) -> Option<Input> {
+        None
+    }
 }
 
 /// Who watches.
@@ -58,28 +75,35 @@ pub enum DriveError {
     Input(#[from] InputError),
 }
 
-/// Drives a run until it is suspended or has ended.
+/// Drives a run until it is suspended or has ended. `first` is what begins it, or takes it up again.
 ///
 /// # Errors
 /// When a frame cannot be made durable, or the world breaks its word.
 pub fn drive(
     run: &mut Run,
+    first: Input,
     judges: &mut Judges,
     store: &mut dyn Store,
     world: &mut dyn World,
+    operations: &mut Operations,
     observer: &mut dyn Observer,
 ) -> Result<Status, DriveError> {
-    let mut next = Some(Input::Started);
+    let mut next = Some(first);
     while let Some(input) = next.take() {
-        let input = if world.cancelled() { Input::Cancelled } else { input };
         run.accept(world.now(), input)?;
         judges.settle(run, store, |entry, outcome| observer.judged(entry, outcome))?;
         let closed = run.close()?;
         // What a frame asks for starts after the frame is durable, never before.
         store.append(&closed.frame)?;
+        operations.watch(run, &closed.frame);
         observer.frame(run, &closed.frame);
+        // What was under way has come back and is booked; nothing more is begun.
+        if world.cancelled() && !matches!(run.status(), Status::Ended(_)) {
+            next = Some(Input::Cancelled);
+            continue;
+        }
         for effect in closed.effects {
-            if let Some(input) = act(world, effect) {
+            if let Some(input) = act(run, world, operations, effect) {
                 next = Some(input);
             }
         }
@@ -89,16 +113,47 @@ pub fn drive(
 }
 
 /// Carries an effect out; its answer, where one comes back.
-fn act(world: &mut dyn World, effect: Effect) -> Option<Input> {
+fn act(run: &Run, world: &mut dyn World, operations: &mut Operations, effect: Effect) -> Option<Input> {
+    let held = match operations.admit(run, &effect) {
+        Ok(held) => held,
+        // Not done: the run is told instead.
+        Err(input) => return Some(*input),
+    };
     match effect {
-        Effect::CallModel { call, tier, request, max_output_tokens } => {
+        Effect::CallModel { call, tier, request, max_output_tokens, .. } => {
             let (reply, usage) = world.call_model(tier, &request, max_output_tokens);
+            operations.replied(run, &reply, usage, held);
             Some(Input::Replied { call, reply, usage })
         }
-        Effect::Dispatch { call, tool, arguments } => {
-            Some(Input::Observed { call, observation: world.dispatch(&tool, &arguments) })
+        Effect::Dispatch { call, tool, arguments, idempotency_key, demand } => {
+            let observation = world.dispatch(&tool, &arguments, idempotency_key.as_deref());
+            operations.observed(&observation, &demand, held);
+            Some(Input::Observed { call, observation })
         }
-        Effect::Verify { call, verifier } => Some(Input::Verified { call, verification: world.verify(verifier) }),
-        Effect::Notify { .. } | Effect::Suspend { .. } | Effect::End { .. } => None,
+        Effect::Wait { wait, milliseconds } => {
+            world.wait(milliseconds);
+            Some(Input::Waited { wait })
+        }
+        Effect::Verify { call, verifier } => Some(Input::Verified { call, verification: world.verify(&verifier) }),
+        Effect::Remember(memory) => {
+            world.remember(&memory);
+            None
+        }
+        Effect::Notify { text } => {
+            operations.notify(run, &text);
+            None
+        }
+        Effect::Alarm { severity, reason } => {
+            operations.alarm(run, severity, &reason);
+            None
+        }
+        Effect::Suspend { code, report } => {
+            operations.suspended(run, code, &report);
+            world.person(code, &report)
+        }
+        Effect::End { code, reason, authority } => {
+            operations.ended(run, code, &reason, authority.as_ref());
+            None
+        }
     }
 }

@@ -5,9 +5,17 @@ use std::sync::Arc;
 
 use countersign_bundle::{Bundle, BundleError, default_bundle};
 use countersign_engine::{Engine, EngineError, EngineOptions, History, OpenError, Outcome, Session};
+use countersign_kernel::budget::Limits;
+use countersign_kernel::contract::CONTRACT;
 use countersign_kernel::contract::view::Read;
-use countersign_kernel::{Answered, InputError, Judgement, Question, Run};
+use countersign_kernel::{
+    Answered, Boundary, EscalationRules, Goal, Guards, InputError, Judgement, KERNEL_RULES, Manifest, Mode, Model,
+    Question, Run, TRACE_FORMAT, Tool,
+};
 use countersign_store::{Store, Stored, TraceReader};
+
+use crate::prompt::templates_digest;
+use crate::settings::{SettingsError, escalation_table, sealed, the_default_graph};
 
 /// Engine and bundle. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -54,6 +62,53 @@ impl Host {
         &self.bundle
     }
 
+    /// What a run of this host is pinned to, with defaults for everything else: a bounded loop over all
+    /// of these tools, along the default graph, under every guard, without caps. Change what you
+    /// need before `Run::open`; a changed boundary is sealed anew by [`crate::settings::sealed`].
+    ///
+    /// # Errors
+    /// None, unless this program was built with broken presets.
+    pub fn manifest(
+        &self,
+        run: &str,
+        goal: Goal,
+        models: Vec<Model>,
+        tools: Vec<Tool>,
+    ) -> Result<Manifest, SettingsError> {
+        let (graph, graph_digest) = the_default_graph()?;
+        let names = tools.iter().map(|tool| Arc::clone(&tool.name)).collect();
+        Ok(Manifest {
+            format: TRACE_FORMAT,
+            kernel_rules: KERNEL_RULES,
+            run: run.into(),
+            tenant: None,
+            agent: "agent".into(),
+            started: 0,
+            seed: 0,
+            mode: Mode::Enforce,
+            goal,
+            boundary: sealed(Boundary::new("default", names)),
+            graph_digest: Arc::clone(graph_digest.as_str()),
+            graph: Arc::new(graph),
+            guards: Guards::default(),
+            limits: Limits::UNLIMITED,
+            ceilings: Limits::UNLIMITED,
+            show_budget: true,
+            plan: Vec::new(),
+            escalation: EscalationRules { failed_attempts: 2, max_escalations: 1, table: escalation_table(None)? },
+            models,
+            tools,
+            memory: Vec::new(),
+            request_overhead: 0,
+            prompt_templates: Arc::clone(templates_digest().as_str()),
+            lock: Arc::clone(self.bundle.digest().as_str()),
+            contract: CONTRACT.into(),
+            engine: Arc::clone(self.engine.fingerprint()),
+            entries: self.bundle.pins(),
+            source: None,
+        })
+    }
+
     /// Opens the policies of a run, in the order of its manifest's entries.
     ///
     /// # Errors
@@ -81,6 +136,12 @@ impl Judges {
     /// The session of an entry; none when the bundle has no such entry.
     pub fn session(&mut self, entry: usize) -> Option<&mut Session> {
         self.sessions.get_mut(entry)?.as_mut()
+    }
+
+    /// The run was taken up: each policy is rebuilt from its recorded judgements before its next
+    /// call.
+    pub fn take_up(&mut self) {
+        self.sessions.iter_mut().flatten().for_each(Session::take_up);
     }
 
     /// Answers every question of the open frame. `heard` sees each outcome as it comes.

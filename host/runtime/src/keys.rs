@@ -25,6 +25,13 @@ pub fn call_key(tool: &str, arguments: &str) -> Key {
     key(&[b"call", tool.as_bytes(), arguments.as_bytes()])
 }
 
+/// Identity of a piece of work: the tool and the words of what it is to do, whatever their case and
+/// spacing.
+pub fn signature(tool: Option<&str>, does: &str) -> Key {
+    let words = does.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ");
+    key(&[b"work", tool.unwrap_or_default().as_bytes(), words.as_bytes()])
+}
+
 /// What changes in a result although nothing has: times, dates, durations, identifiers, process
 /// numbers, addresses.
 const VOLATILE: [&str; 8] = [

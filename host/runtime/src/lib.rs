@@ -10,23 +10,29 @@
 
 pub mod backtest;
 mod canonical;
+pub mod convergence;
 mod drive;
 mod host;
 pub mod keys;
+pub mod operate;
+mod operations;
+mod process;
 mod prompt;
 mod recording;
 mod redact;
 pub mod replay;
 mod reply;
 pub mod scenario;
+pub mod settings;
 
 pub use canonical::{Strict, canonical};
 pub use drive::{DriveError, Observer, Silent, World, drive};
 pub use host::{Host, HostError, Judges};
-pub use prompt::{render, templates_digest};
+pub use operations::{NotDispatched, Operations};
+pub use prompt::{overhead, render, templates_digest};
 pub use recording::RecordingError;
 pub use redact::{Salt, redact, salted};
-pub use reply::{Arguments, MOST_REPLY_BYTES, Parsed, parse_patch, parse_step};
+pub use reply::{Arguments, INJECTED, MOST_REPLY_BYTES, Parsed, parse_patch, parse_step};
 
 pub use countersign_bundle as bundle;
 pub use countersign_engine as engine;

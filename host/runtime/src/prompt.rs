@@ -7,7 +7,10 @@ use countersign_kernel::{ModelRequest, Purpose};
 use serde_json::{Value, json};
 
 const FORM: &str = "Answer with one JSON object and nothing else: {\"step\": short name of what you are doing, \
-\"action\": {\"tool\": name, \"arguments\": {…}} or {\"finish\": summary}, \"reasoning\": why, \"status\": \"ok\", \
+\"action\": {\"tool\": name, \"arguments\": {…}}, {\"finish\": summary, \"claims\": [tools used]}, \
+{\"plan\": [{\"id\", \"does\", \"tool\", \"after\": [ids]}]}, {\"sub-tasks\": [… with \"parent\"]}, \
+{\"write\": {\"state\", \"key\", \"text\", \"sources\": [calls]}}, {\"reflect\": on what}, {\"ask\": question} or \
+{\"abandon\": reason}, \"reasoning\": why, \"status\": \"ok\", \
 \"confused\" or \"blocked\", \"confidence\": 0.0 to 1.0}.";
 const PLANNING: [(&str, &str); 4] = [
     ("act", "Take one step at a time."),
@@ -26,6 +29,11 @@ pub fn templates_digest() -> Digest {
     sha256(text.as_bytes())
 }
 
+/// Tokens of what a request says of the tools, estimated as a quarter of its bytes.
+pub fn overhead(tools: &[Value]) -> u64 {
+    (Value::from(tools).to_string().len() as u64).div_ceil(4)
+}
+
 /// The request as text. An escalation is told the six fields of its packet and nothing more.
 pub fn render(request: &ModelRequest, tools: &[Value]) -> String {
     if let Purpose::Patch(packet) = &request.purpose {
@@ -39,8 +47,14 @@ pub fn render(request: &ModelRequest, tools: &[Value]) -> String {
     };
     let recent: Vec<Value> =
         request.recent.iter().map(|(action, result)| json!({"action": **action, "result": **result})).collect();
-    json!({
-        "purpose": if request.purpose == Purpose::Replan { "replan" } else { "step" },
+    let (purpose, about) = match &request.purpose {
+        Purpose::Plan => ("plan", None),
+        Purpose::Replan => ("replan", None),
+        Purpose::Reflect(about) => ("reflect", Some(&**about)),
+        Purpose::Step | Purpose::Patch(_) => ("step", None),
+    };
+    let mut value = json!({
+        "purpose": purpose,
         "goal": *request.goal,
         "constraints": request.constraints.iter().map(|text| &**text).collect::<Vec<_>>(),
         "planning": PLANNING[planning].1,
@@ -49,6 +63,18 @@ pub fn render(request: &ModelRequest, tools: &[Value]) -> String {
         "recent": recent,
         "tools": tools,
         "form": FORM,
-    })
-    .to_string()
+    });
+    // What is not there costs no tokens.
+    let memory: Vec<Value> = request.memory.iter().map(|(key, text)| json!({"key": **key, "text": **text})).collect();
+    let parts = [
+        ("about", about.map(Value::from)),
+        ("plan", request.plan.as_deref().map(Value::from)),
+        ("kept", request.kept.as_deref().map(Value::from)),
+        ("scratchpad", request.scratchpad.as_deref().map(Value::from)),
+        ("memory", (!memory.is_empty()).then_some(Value::Array(memory))),
+    ];
+    if let Value::Object(value) = &mut value {
+        value.extend(parts.into_iter().filter_map(|(key, part)| Some((key.to_owned(), part?))));
+    }
+    value.to_string()
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use countersign_kernel::contract::confidence::Signal;
-use countersign_kernel::{Action, Reply, StepReply, StepStatus};
+use countersign_kernel::plan::PlanStep;
+use countersign_kernel::state::StateKind;
+use countersign_kernel::{Action, Alarm, Reply, StepReply, StepStatus, Touched};
 use serde_json::Value;
 
 use crate::canonical::{Strict, canonical};
@@ -19,7 +21,27 @@ const MOST_TEXT: usize = 8 << 10;
 pub trait Arguments {
     /// Why these do not fit; none when they do, or the tool is unknown.
     fn problem(&self, tool: &str, arguments: &Value) -> Option<String>;
+
+    /// Required arguments that are not there.
+    fn missing(&self, _tool: &str, _arguments: &Value) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+
+    /// What they say that the call touches.
+    fn touches(&self, _tool: &str, _arguments: &Value) -> Touched {
+        Touched::default()
+    }
+
+    /// The arguments that make two calls the same one; none when all of them do.
+    fn identity(&self, _tool: &str, _arguments: &Value) -> Option<Value> {
+        None
+    }
 }
+
+/// Tools that every agent has (specification E2): a way out that a person hears of.
+pub const INJECTED: [&str; 2] = ["defer_to_human", "escalate_to_architect"];
+/// Least characters of a reason: fewer tell nobody anything.
+const LEAST_REASON: usize = 20;
 
 /// A parsed answer.
 pub struct Parsed {
@@ -126,34 +148,153 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// `{"tool": …, "arguments": {…}}`, `{"finish": "…"}`, or a text that does nothing.
+/// `{"tool": …, "arguments": {…}}`, `{"finish": "…"}`, one of the other actions, or a text that does
+/// nothing.
 fn action(value: Value, tools: &dyn Arguments, salt: &Salt) -> Result<(Action, Option<String>), String> {
-    const EXPECTED: &str = "key `action`: expected `{\"tool\", \"arguments\"}`, `{\"finish\"}` or a text";
+    const EXPECTED: &str = "key `action`: expected `{\"tool\", \"arguments\"}`, `{\"finish\"}`, `{\"plan\"}`, \
+`{\"sub-tasks\"}`, `{\"write\"}`, `{\"reflect\"}`, `{\"ask\"}`, `{\"abandon\"}` or a text";
     let mut object = match value {
         Value::String(text) => return Ok((say(&text, salt), None)),
         Value::Object(object) => object,
         other => return Err(format!("{EXPECTED}, found {}", kind(&other))),
     };
-    if let Some(summary) = object.remove("finish") {
+    if object.contains_key("tool") {
+        let tool = string("action.tool", object.remove("tool").ok_or(EXPECTED)?)?;
+        let arguments = object.remove("arguments").unwrap_or_else(|| Value::Object(serde_json::Map::new()));
         if !object.is_empty() {
             return Err(EXPECTED.to_owned());
         }
-        return Ok((Action::Finish { summary: clean(&string("action.finish", summary)?, MOST_TEXT, salt) }, None));
+        if !arguments.is_object() {
+            return Err(format!("key `action.arguments`: expected an object, found {}", kind(&arguments)));
+        }
+        if !INJECTED.contains(&tool.as_str()) {
+            return Ok(call(&tool, arguments, tools, salt));
+        }
+        return Ok(match handed_over(&tool, &arguments, salt) {
+            Some(action) => (action, None),
+            None => {
+                let (mut action, exact) = call(&tool, arguments, tools, salt);
+                if let Action::Call { invalid, .. } = &mut action {
+                    let expected =
+                        if tool == INJECTED[0] { "`reason`" } else { "`severity` warning or critical, and `reason`" };
+                    *invalid = Some(format!("expected {expected}, a reason of at least {LEAST_REASON} characters"));
+                }
+                (action, exact)
+            }
+        });
     }
-    let tool = string("action.tool", object.remove("tool").ok_or(EXPECTED)?)?;
-    let arguments = object.remove("arguments").unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-    if !object.is_empty() {
+    let claims = object.remove("claims").map(|claims| names("action.claims", claims)).transpose()?;
+    let mut entries = object.into_iter();
+    let (Some((word, value)), None) = (entries.next(), entries.next()) else { return Err(EXPECTED.to_owned()) };
+    if claims.is_some() && word != "finish" {
         return Err(EXPECTED.to_owned());
     }
-    if !arguments.is_object() {
-        return Err(format!("key `action.arguments`: expected an object, found {}", kind(&arguments)));
+    let text = |value: Value| string(&format!("action.{word}"), value).map(|text| clean(&text, MOST_TEXT, salt));
+    let action = match word.as_str() {
+        "finish" => Action::Finish { summary: text(value)?, claims: claims.unwrap_or_default() },
+        "plan" => Action::Plan { steps: steps("action.plan", value, salt)? },
+        "sub-tasks" => Action::Split { steps: steps("action.sub-tasks", value, salt)? },
+        "reflect" => Action::Reflect { about: text(value)? },
+        "ask" => Action::Ask { question: text(value)? },
+        "abandon" => Action::Abandon { reason: text(value)? },
+        "write" => write(value, salt)?,
+        _ => return Err(EXPECTED.to_owned()),
+    };
+    Ok((action, None))
+}
+
+/// The two injected tools. With arguments that they do not take they are a call like any other, of a
+/// tool that nobody registered, and are sent back.
+fn handed_over(tool: &str, arguments: &Value, salt: &Salt) -> Option<Action> {
+    let reason = arguments.get("reason")?.as_str()?;
+    if reason.trim().chars().count() < LEAST_REASON {
+        return None;
     }
-    Ok(call(&tool, arguments, tools, salt))
+    let reason = clean(reason, MOST_TEXT, salt);
+    let count = arguments.as_object()?.len();
+    match (tool, count, arguments.get("severity").map(Value::as_str)) {
+        ("defer_to_human", 1, None) => Some(Action::Defer { reason }),
+        ("escalate_to_architect", 2, Some(Some("warning"))) => {
+            Some(Action::EscalateToArchitect { severity: Alarm::Warning, reason })
+        }
+        ("escalate_to_architect", 2, Some(Some("critical"))) => {
+            Some(Action::EscalateToArchitect { severity: Alarm::Critical, reason })
+        }
+        _ => None,
+    }
+}
+
+fn names(key: &str, value: Value) -> Result<Vec<Arc<str>>, String> {
+    let Value::Array(list) = value else { return Err(format!("key `{key}`: expected a list")) };
+    if list.len() > 64 {
+        return Err(format!("key `{key}`: expected at most 64 names"));
+    }
+    let name = |value: Value| string(key, value).map(|text| Arc::from(&text[..text.floor_char_boundary(128)]));
+    list.into_iter().map(name).collect()
+}
+
+/// The steps of a plan: `[{"id", "does", "tool", "after", "parent"}]`.
+fn steps(key: &str, value: Value, salt: &Salt) -> Result<Vec<PlanStep>, String> {
+    let Value::Array(list) = value else { return Err(format!("key `{key}`: expected a list of steps")) };
+    if list.len() > countersign_kernel::plan::MOST_STEPS {
+        return Err(format!("key `{key}`: expected at most {} steps", countersign_kernel::plan::MOST_STEPS));
+    }
+    let step = |value: Value| {
+        let Value::Object(mut step) = value else { return Err(format!("key `{key}`: expected steps as objects")) };
+        let mut text = |name: &str| step.remove(name).map(|value| string(&format!("{key}.{name}"), value)).transpose();
+        let short = |text: &str| Arc::<str>::from(&text[..text.floor_char_boundary(64)]);
+        let id = text("id")?.ok_or_else(|| format!("key `{key}`: expected an `id` in each step"))?;
+        let does = text("does")?.ok_or_else(|| format!("key `{key}`: expected `does` in step `{}`", short(&id)))?;
+        let (tool, parent) = (text("tool")?, text("parent")?);
+        let after = step.remove("after").map(|after| names(&format!("{key}.after"), after)).transpose()?;
+        if let Some(unknown) = step.keys().next() {
+            return Err(format!("key `{key}`: a step has no `{}`", short(unknown)));
+        }
+        let does = clean(&does, 512, salt);
+        Ok(PlanStep {
+            id: short(&id),
+            signature: keys::signature(tool.as_deref(), &does),
+            does,
+            tool: tool.as_deref().map(short),
+            after: after.unwrap_or_default(),
+            parent: parent.as_deref().map(short),
+        })
+    };
+    list.into_iter().map(step).collect()
+}
+
+/// `{"state", "key", "text", "sources"}`.
+fn write(value: Value, salt: &Salt) -> Result<Action, String> {
+    const EXPECTED: &str = "key `action.write`: expected `{\"state\", \"key\", \"text\", \"sources\"}`";
+    let Value::Object(mut write) = value else { return Err(EXPECTED.to_owned()) };
+    let mut take = |name: &str| string(&format!("action.write.{name}"), write.remove(name).ok_or(EXPECTED)?);
+    let (state, key, text) = (take("state")?, take("key")?, take("text")?);
+    let state: StateKind = serde_json::from_value(Value::String(state)).map_err(|_| {
+        let names = StateKind::ALL.map(StateKind::name).join(", ");
+        format!("key `action.write.state`: expected one of {names}")
+    })?;
+    let sources = match write.remove("sources") {
+        None => Vec::new(),
+        Some(value) => serde_json::from_value::<Vec<u64>>(value)
+            .ok()
+            .filter(|sources| sources.len() <= 64)
+            .ok_or("key `action.write.sources`: expected at most 64 numbers of calls")?,
+    };
+    if !write.is_empty() {
+        return Err(EXPECTED.to_owned());
+    }
+    Ok(Action::Write { state, key: clean(&key, 128, salt), text: clean(&text, MOST_TEXT, salt), sources })
 }
 
 /// A tool call: what is recorded and judged, and what the tool receives.
 pub(crate) fn call(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &Salt) -> (Action, Option<String>) {
     let invalid = tools.problem(tool, &arguments).map(|problem| clean(&problem, 512, salt).to_string());
+    let missing = tools.missing(tool, &arguments);
+    let touches = tools.touches(tool, &arguments);
+    let mut identity = tools.identity(tool, &arguments);
+    if let Some(identity) = &mut identity {
+        redact_value(identity, salt);
+    }
     let exact = canonical(&arguments);
     let mut shown = arguments;
     let (shown, payload) = if redact_value(&mut shown, salt) {
@@ -161,9 +302,11 @@ pub(crate) fn call(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &S
     } else {
         (exact.clone(), None)
     };
-    let tool = &tool[..tool.floor_char_boundary(128)];
-    let key = keys::call_key(tool, &shown);
-    (Action::Call { tool: tool.into(), arguments: shown.into(), key, invalid, payload }, Some(exact))
+    let name = &tool[..tool.floor_char_boundary(128)];
+    let identity = identity.map(|identity| canonical(&identity));
+    let key = keys::call_key(name, identity.as_deref().unwrap_or(&shown));
+    let action = Action::Call { tool: name.into(), arguments: shown.into(), key, invalid, missing, payload, touches };
+    (action, Some(exact))
 }
 
 pub(crate) fn say(text: &str, salt: &Salt) -> Action {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use countersign_kernel::{Frame, Manifest};
 
 use crate::chain;
+use crate::reader::{Stored, TraceError, TraceReader};
 
 /// A trace that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -60,16 +61,61 @@ impl FileStore {
     /// # Errors
     /// When the file cannot be made.
     pub fn create(path: &Path, manifest: &Manifest, durability: Durability) -> Result<Self, StoreError> {
-        let mut open = path.as_os_str().to_owned();
-        open.push(".open");
-        let open = PathBuf::from(open);
+        let open = opened(path);
         let failed = |source| StoreError { path: open.clone(), source };
         let file = OpenOptions::new().create(true).write(true).truncate(true).open(&open).map_err(failed)?;
+        // Held until the store is dropped: who finds it free knows that nobody writes here any more.
+        // Where a file system knows no locks, runs are not taken over.
+        let _ = file.try_lock();
         let mut line = Vec::new();
         let prev = chain::encode_manifest(&mut line, manifest);
         let mut store = FileStore { path: path.to_owned(), open, file: BufWriter::new(file), durability, prev, line };
         store.write()?;
         Ok(store)
+    }
+
+    /// Takes a trace up again: its frames so far, and a store that goes on behind them. One that is
+    /// still called `NAME.open` is taken from whoever was lost while writing it, up to its last whole
+    /// line; from whoever still writes it, it is not taken.
+    ///
+    /// # Errors
+    /// A trace that is broken, is being written, or cannot be opened for writing.
+    pub fn resume(path: &Path, durability: Durability) -> Result<(Self, Manifest, Vec<Frame>), ResumeError> {
+        let open = opened(path);
+        let io = |source| StoreError { path: path.to_owned(), source };
+        if open.exists() {
+            take_over(&open)?;
+        } else {
+            // While it is written it is `NAME.open`: nobody takes it for a finished one.
+            std::fs::rename(path, &open).map_err(io)?;
+        }
+        match FileStore::go_on(path, &open, durability) {
+            Ok(resumed) => Ok(resumed),
+            Err(error) => {
+                // Nothing was appended: it gets its name back.
+                let _ = std::fs::rename(&open, path);
+                Err(error)
+            }
+        }
+    }
+
+    fn go_on(path: &Path, open: &Path, durability: Durability) -> Result<(Self, Manifest, Vec<Frame>), ResumeError> {
+        let io = |source| StoreError { path: open.to_owned(), source };
+        let file = OpenOptions::new().append(true).open(open).map_err(io)?;
+        file.try_lock().map_err(|_| ResumeError::Busy { path: open.to_owned() })?;
+        let written = File::open(open).map_err(io)?;
+        let mut reader = TraceReader::new(open.display().to_string(), std::io::BufReader::new(written));
+        let (mut manifest, mut frames) = (None, Vec::new());
+        while let Some(stored) = reader.read()? {
+            match stored {
+                Stored::Manifest(read) => manifest = Some(read),
+                Stored::Frame(frame) => frames.push(frame),
+            }
+        }
+        let Some(manifest) = manifest else { return Err(io(std::io::ErrorKind::UnexpectedEof.into()).into()) };
+        let prev = reader.head().unwrap_or_default().to_owned();
+        let (path, open, file) = (path.to_owned(), open.to_owned(), BufWriter::new(file));
+        Ok((FileStore { path, open, file, durability, prev, line: Vec::new() }, manifest, frames))
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
@@ -80,6 +126,43 @@ impl FileStore {
         });
         written.map_err(|source| StoreError { path: self.open.clone(), source })
     }
+}
+
+/// Whoever wrote this is gone: its lock is free. What it had not written whole is cut off; the frame
+/// was never durable, so nothing it asked for was begun.
+fn take_over(open: &Path) -> Result<(), ResumeError> {
+    let io = |source| StoreError { path: open.to_owned(), source };
+    let file = OpenOptions::new().read(true).write(true).open(open).map_err(io)?;
+    file.try_lock().map_err(|_| ResumeError::Busy { path: open.to_owned() })?;
+    let bytes = std::fs::read(open).map_err(io)?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    if whole < bytes.len() {
+        file.set_len(whole as u64).map_err(io)?;
+    }
+    Ok(())
+}
+
+fn opened(path: &Path) -> PathBuf {
+    let mut open = path.as_os_str().to_owned();
+    open.push(".open");
+    PathBuf::from(open)
+}
+
+/// A trace that cannot be taken up again.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// It cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is broken.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// Another process is writing it.
+    #[error("`{}`: another process is writing it", path.display())]
+    Busy {
+        /// Which.
+        path: PathBuf,
+    },
 }
 
 impl Store for FileStore {

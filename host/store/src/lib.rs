@@ -8,9 +8,13 @@
 mod chain;
 mod diagnostics;
 mod file;
+mod inbox;
 mod reader;
+mod runs;
 
 pub use chain::{encode_frame, encode_manifest, genesis};
 pub use diagnostics::{Diagnostic, Diagnostics};
-pub use file::{Durability, FileStore, MemoryStore, Store, StoreError};
+pub use file::{Durability, FileStore, MemoryStore, ResumeError, Store, StoreError};
+pub use inbox::{Entry, EntryError, Inbox, Offer};
 pub use reader::{Ending, Stored, TraceError, TraceReader};
+pub use runs::{RunFolder, Runs};

@@ -49,6 +49,7 @@ pub enum Ending {
 
 /// A frame of a trace.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one manifest a trace, and frames need no box")]
 pub enum Stored {
     /// Frame 0.
     Manifest(Manifest),

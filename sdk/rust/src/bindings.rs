@@ -24,9 +24,9 @@ macro_rules! slot_world {
                 generate_unused_types: true,
                 additional_derives: [PartialEq],
                 with: {
-                    "countersign:policy/types@0.1.0-draft.1": crate::bindings::base::countersign::policy::types,
-                    "countersign:policy/run@0.1.0-draft.1": crate::bindings::base::countersign::policy::run,
-                    "countersign:policy/log@0.1.0-draft.1": crate::bindings::base::countersign::policy::log,
+                    "countersign:policy/types@0.1.0-draft.2": crate::bindings::base::countersign::policy::types,
+                    "countersign:policy/run@0.1.0-draft.2": crate::bindings::base::countersign::policy::run,
+                    "countersign:policy/log@0.1.0-draft.2": crate::bindings::base::countersign::policy::log,
                 },
             });
         }
@@ -36,4 +36,5 @@ macro_rules! slot_world {
 slot_world!(classifier, "classifier-slot", "export_classifier");
 slot_world!(confidence, "confidence-slot", "export_confidence");
 slot_world!(doom_loop, "doom-loop-slot", "export_doom_loop");
+slot_world!(estimator, "estimator-slot", "export_estimator");
 slot_world!(risk, "risk-slot", "export_risk");

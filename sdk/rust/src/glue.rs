@@ -87,6 +87,9 @@ macro_rules! __slot {
     ($policy:ty, doom_loop) => {
         $crate::__slot!(@ $policy, doom_loop, DoomLoop, observe, export_doom_loop, ObservedStep, Signal);
     };
+    ($policy:ty, estimator) => {
+        $crate::__slot!(@ $policy, estimator, Estimator, estimate, export_estimator, Progress, Forecast);
+    };
     ($policy:ty, risk) => {
         $crate::__slot!(@ $policy, risk, Risk, judge, export_risk, ProposedAction, Assessment);
     };
@@ -115,6 +118,9 @@ macro_rules! __slot_check {
     };
     ($policy:ty, doom_loop) => {
         $crate::__slot_check!(@ $policy, doom_loop::DoomLoop);
+    };
+    ($policy:ty, estimator) => {
+        $crate::__slot_check!(@ $policy, estimator::Estimator);
     };
     ($policy:ty, risk) => {
         $crate::__slot_check!(@ $policy, risk::Risk);

@@ -59,6 +59,7 @@ mod view;
 pub mod classifier;
 pub mod confidence;
 pub mod doom_loop;
+pub mod estimator;
 pub mod risk;
 
 pub use policy::{ConfigError, Policy};

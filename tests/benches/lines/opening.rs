@@ -1,4 +1,4 @@
-//! Opening a run: an instance of each of the four policies, configured.
+//! Opening a run: an instance of each default policy, configured.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub fn opening(context: &mut Context) -> Result<()> {
     let mut closing = Closing(Opening::new(&context.host)?);
     let mut on_demand = Opening::new(&on_demand)?;
     let samples = clock::measure(&mut [&mut pooled, &mut on_demand, &mut closing], PLAN)?;
-    context.table.group("a run of four policies");
+    context.table.group("a run of the default policies");
     let lines = [("opening it", Some(200_000.0)), ("opening it without the pool", None), ("closing it", None)];
     for ((name, bar), samples) in lines.into_iter().zip(&samples) {
         let (median, least) = (samples.median(), samples.least());
@@ -40,7 +40,7 @@ struct Opening {
 
 impl Opening {
     fn new(host: &Host) -> Result<Self> {
-        Ok(Opening { host: host.clone(), run: Run::open(manifest(host, false).into())?, open: Vec::new() })
+        Ok(Opening { host: host.clone(), run: Run::open(manifest(host, false)?.into())?, open: Vec::new() })
     }
 }
 

@@ -33,6 +33,11 @@ pub fn groups(host: &Host) -> Result<Vec<Group>> {
             component(Slot::Confidence, one(Question::Confidence(questions::answer())))?,
         ),
         group("doom-loop, its memory full", native::doom_loop(host)?, component(Slot::DoomLoop, questions::steps())?),
+        group(
+            "estimator, every dimension",
+            native::estimator(host)?,
+            component(Slot::Estimator, one(Question::Estimator(questions::progress())))?,
+        ),
         group("risk, one scalar read", native::risk(host)?, component(Slot::Risk, one(Question::Risk(action)))?),
     ])
 }
@@ -47,7 +52,7 @@ pub struct Judging {
 
 impl Judging {
     pub fn new(host: &Host, slot: Slot, questions: Vec<Question>) -> Result<Self> {
-        let run = Run::open(Arc::new(run::manifest(host, true)))?;
+        let run = Run::open(Arc::new(run::manifest(host, true)?))?;
         let view = Arc::new(run.view().clone());
         Ok(Self::seeing(session(host, slot)?, questions.into_iter().map(Arc::new).collect(), view))
     }

@@ -13,14 +13,16 @@ use countersign::kernel::Slot;
 use countersign_classifier::TaskRules;
 use countersign_confidence::SignalFusion;
 use countersign_doom_loop::CircuitBreaker;
+use countersign_estimator::RateInterval;
 use countersign_risk::RiskMatrix;
 use countersign_sdk::classifier::Classifier;
 use countersign_sdk::confidence::Confidence;
 use countersign_sdk::doom_loop::DoomLoop;
+use countersign_sdk::estimator::Estimator;
 use countersign_sdk::risk::Risk;
 use countersign_sdk::testing::TestRun;
 use countersign_sdk::{Boundary, Policy};
-use countersign_tests::native::{to_action, to_answer, to_step, to_task};
+use countersign_tests::native::{to_action, to_answer, to_progress, to_step, to_task};
 
 use super::questions;
 use crate::measure::Work;
@@ -99,4 +101,9 @@ pub fn doom_loop(host: &Host) -> Result<Box<dyn Work>> {
     let (mut policy, view) = (configured::<CircuitBreaker>(host, Slot::DoomLoop)?, view());
     let steps = (0..questions::CALLS).map(|call| to_step(&questions::step(call))).collect();
     Ok(native(steps, move |step| policy.observe(step, &view)))
+}
+
+pub fn estimator(host: &Host) -> Result<Box<dyn Work>> {
+    let (mut policy, view) = (configured::<RateInterval>(host, Slot::Estimator)?, view());
+    Ok(native(vec![to_progress(&questions::progress())], move |progress| policy.estimate(progress, &view)))
 }

@@ -6,8 +6,9 @@ use countersign::kernel::Question;
 use countersign::kernel::contract::classifier::{SideEffect, Task, TierOffer};
 use countersign::kernel::contract::confidence::{Answer, ModelKind, Orientation, Signal, Stakes};
 use countersign::kernel::contract::doom_loop::ObservedStep;
+use countersign::kernel::contract::estimator::{Progress, Spent};
 use countersign::kernel::contract::risk::{Novelty, ProposedAction, Reversibility};
-use countersign::kernel::contract::{Compliance, Key, Tier, ToolCategory};
+use countersign::kernel::contract::{Compliance, Dimension, Key, Tier, ToolCategory};
 
 pub const GOAL: &str = "Find out why the parser rejects empty configuration files, correct it in \
      src/parser.rs and add a test that fails without the correction";
@@ -105,4 +106,10 @@ pub fn step(call: usize) -> ObservedStep {
 
 pub fn steps() -> Vec<Question> {
     (0..CALLS).map(|call| Question::DoomLoop(step(call))).collect()
+}
+
+/// Every dimension, all of them used.
+pub fn progress() -> Progress {
+    let spent = Dimension::ALL.map(|dimension| Spent { dimension, used: 900, left: 100_000 });
+    Progress { done: 3, total: 8, steps: 7, spent: spent.to_vec() }
 }

@@ -3,77 +3,45 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use countersign::kernel::budget::Limits;
-use countersign::kernel::contract::confidence::{ModelKind, Signal, Stakes};
+use countersign::kernel::contract::confidence::{ModelKind, Signal};
 use countersign::kernel::contract::risk::Reversibility;
-use countersign::kernel::contract::{CONTRACT, Compliance, Tier, ToolCategory};
+use countersign::kernel::contract::{Tier, ToolCategory};
+use countersign::kernel::tool::SideEffectClass;
 use countersign::kernel::{
-    Action, Boundary, Closed, Effect, EscalationRules, Frame, Goal, Input, KERNEL_RULES, Manifest, Mode, Model,
-    Observation, Outcome, Reply, Run, StepReply, StepStatus, TRACE_FORMAT, Tool, Usage,
+    Action, Closed, Effect, Frame, Goal, Input, Manifest, Model, Observation, Outcome, Reply, Run, StepReply,
+    StepStatus, Tool, Touched, Usage,
 };
 use countersign::store::MemoryStore;
-use countersign::{Host, Judges, templates_digest};
+use countersign::{Host, Judges};
 
 use super::questions::{self, key};
 
 /// What every run here is pinned to. `show_budget` lets policies see the boundary, and the caps:
 /// the default loop detector ends a run at its fiftieth step where it sees them.
-pub fn manifest(host: &Host, show_budget: bool) -> Manifest {
+pub fn manifest(host: &Host, show_budget: bool) -> Result<Manifest> {
+    let model = Model {
+        tier: Tier::Cheap,
+        name: "bench".into(),
+        kind: ModelKind::General,
+        input_price: 100,
+        output_price: 400,
+        max_output_tokens: 1024,
+    };
     let tools: Vec<Tool> = questions::TOOLS.map(tool).to_vec();
-    Manifest {
-        format: TRACE_FORMAT,
-        kernel_rules: KERNEL_RULES,
-        run: "bench".into(),
-        tenant: None,
-        mode: Mode::Enforce,
-        goal: Goal {
-            text: questions::GOAL.into(),
-            constraints: Vec::new(),
-            criteria: Vec::new(),
-            stakes: Stakes::Low,
-            compliance: Compliance::None,
-            step_estimate: None,
-            may_investigate: true,
-        },
-        boundary: Boundary {
-            name: "bench".to_owned(),
-            tools: tools.iter().map(|tool| Arc::clone(&tool.name)).collect(),
-            blast_radius_limit: Some(questions::BLAST_RADIUS_LIMIT),
-            working_context: questions::WORKING_CONTEXT.into(),
-        },
-        limits: Limits::UNLIMITED,
-        show_budget,
-        escalation: EscalationRules { failed_attempts: 2, max_escalations: 1 },
-        models: vec![Model {
-            tier: Tier::Cheap,
-            name: "bench".into(),
-            kind: ModelKind::General,
-            input_price: 100,
-            output_price: 400,
-            max_output_tokens: 1024,
-        }],
-        tools,
-        prompt_templates: Arc::clone(templates_digest().as_str()),
-        lock: Arc::clone(host.bundle().digest().as_str()),
-        contract: CONTRACT.into(),
-        engine: Arc::clone(host.engine().fingerprint()),
-        entries: host.bundle().pins(),
-        source: None,
-    }
+    let mut manifest = host.manifest("bench", Goal::new(questions::GOAL), vec![model], tools)?;
+    manifest.boundary.blast_radius_limit = Some(questions::BLAST_RADIUS_LIMIT);
+    manifest.boundary.working_context = questions::WORKING_CONTEXT.into();
+    manifest.show_budget = show_budget;
+    Ok(manifest)
 }
 
 fn tool(name: &str) -> Tool {
     Tool {
-        name: name.into(),
-        definition: "bench".into(),
-        category: ToolCategory::FileSystem,
         reversibility: Reversibility::Reversible,
-        mutating: false,
-        poller: false,
-        internal: false,
+        side_effect: SideEffectClass::ReadOnly,
+        external: false,
         blast_radius: Some(questions::BLAST_RADIUS),
-        compliance: Compliance::None,
-        verifier: None,
+        ..Tool::new(name, ToolCategory::FileSystem)
     }
 }
 
@@ -95,7 +63,7 @@ pub struct Running {
 impl Running {
     /// Starts it: the classifier has judged and a model is to be called.
     pub fn start(host: &Host) -> Result<Self> {
-        let run = Run::open(Arc::new(manifest(host, false)))?;
+        let run = Run::open(Arc::new(manifest(host, false)?))?;
         let judges = host.open(&run)?;
         let mut running = Running {
             run,
@@ -151,7 +119,9 @@ impl Running {
                     arguments: Arc::clone(arguments),
                     key: key(self.call),
                     invalid: None,
+                    missing: Vec::new(),
                     payload: None,
+                    touches: Touched::default(),
                 },
                 reasoning: Arc::clone(&self.words),
                 status: StepStatus::Ok,
@@ -164,18 +134,8 @@ impl Running {
     }
 
     fn observation(&self, call: u64) -> Observation {
-        Observation {
-            outcome: Outcome::Returned { exit_code: Some(0), ok: true },
-            text: Arc::clone(&self.result),
-            bytes: self.result.len() as u64,
-            payload: None,
-            result_key: Some(key(call ^ (1 << 40))),
-            error_key: None,
-            state_before: None,
-            state_after: None,
-            mutating: None,
-            poller: None,
-        }
+        let outcome = Outcome::Returned { exit_code: Some(0), ok: true };
+        Observation { result_key: Some(key(call ^ (1 << 40))), ..Observation::new(outcome, Arc::clone(&self.result)) }
     }
 }
 

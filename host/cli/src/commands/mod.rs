@@ -1,12 +1,15 @@
 //! One file a command.
 
+pub mod agents;
 pub mod backtest;
 pub mod bundle;
+pub mod graph;
 pub mod policy;
 pub mod run;
+pub mod runs;
 pub mod trace;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use countersign::Host;
 use countersign::engine::EngineOptions;
@@ -14,6 +17,20 @@ use countersign::engine::EngineOptions;
 /// The host with the bundle in a folder, or the one it carries in itself.
 pub fn host(bundle: Option<&Path>) -> anyhow::Result<Host> {
     Ok(Host::new(EngineOptions::default(), bundle)?)
+}
+
+/// Where runs are kept when nobody says.
+pub const STORE: &str = ".countersign/runs";
+
+/// The store that a command looks at.
+#[derive(clap::Args)]
+pub struct Stored {
+    /// Folder of the runs
+    #[arg(long, value_name = "DIR", env = "COUNTERSIGN_STORE", default_value = STORE)]
+    pub store: PathBuf,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Prints a value for machines.

@@ -3,14 +3,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, ensure};
-use countersign::engine::Outcome;
 use countersign::kernel::contract::Dimension;
-use countersign::kernel::{Action, Answered, Event, Frame, Input, Reply, Run, Slot, Status};
+use countersign::kernel::{Event, Frame, Run, Status};
 use countersign::scenario::{Finished, RunOptions, Scenario};
+use countersign::store::Runs;
 use countersign::{Host, Observer, Silent};
 
 use crate::exit::{self, BadInput};
-use crate::look::{self, BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
+use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
+use crate::screen::Screen;
 
 /// Run a scenario, or every scenario of a folder
 ///
@@ -27,6 +28,10 @@ pub struct Arguments {
     /// Keep the trace in this file (for a folder: in this folder)
     #[arg(long, value_name = "PATH")]
     trace: Option<PathBuf>,
+    /// Keep the run in this folder of runs: `countersign runs` shows it, and a suspended one is taken
+    /// up again from there
+    #[arg(long, value_name = "DIR", conflicts_with = "trace")]
+    store: Option<PathBuf>,
     /// Print the result as JSON, and nothing else
     #[arg(long)]
     json: bool,
@@ -86,7 +91,8 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     let flag = Arc::clone(&cancel);
     // Without it Ctrl-C ends the process at once, and the trace stays open.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
-    let options = RunOptions { trace: arguments.trace.clone(), id: None, cancel: Some(cancel) };
+    let store = arguments.store.as_ref().map(Runs::new);
+    let options = RunOptions { trace: arguments.trace.clone(), store, id: None, cancel: Some(cancel) };
     let mut screen = Screen::default();
     if arguments.json || arguments.quiet {
         let mut packet = Packets::default();
@@ -101,6 +107,24 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     head(&scenario, &host);
     let finished = scenario.run(&host, options, &mut screen)?;
     end(&finished, screen.packet, arguments.trace.as_deref());
+    if let Some(store) = &arguments.store {
+        crate::say!("  {:<18} {}", "run", finished.id);
+        if matches!(finished.status, Status::Suspended(_)) {
+            let command = format!("countersign runs show {} --store {}", finished.id, store.display());
+            crate::say!("\n{} {command}", styled(QUIET, "what it waits for:"));
+        }
+    }
+    if let Some(twin) = scenario.twin() {
+        let other = twin.run(&host, RunOptions::default(), &mut Silent)?;
+        crate::say!("\n{}", styled(STRONG, twin.title()));
+        end(&other, None, None);
+        for evidence in &other.evidence {
+            crate::say!("  {:<18} {evidence}", "harm");
+        }
+        if !other.unmet.is_empty() {
+            return Ok(exit::DIFFERS);
+        }
+    }
     Ok(code(&finished))
 }
 
@@ -124,7 +148,7 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         BadInput(format!("`{}`: no scenario in it; expected files that end in `.toml`", arguments.path.display()))
     );
     let mut hosts = Hosts { forced: arguments.bundle.as_deref(), made: Vec::new() };
-    let mut failed = 0;
+    let (mut failed, mut pairs) = (0, 0);
     let mut summaries = Vec::new();
     if let Some(folder) = &arguments.trace {
         let made = std::fs::create_dir_all(folder);
@@ -136,21 +160,35 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         let name = path.strip_prefix(&arguments.path).unwrap_or(path).with_extension("");
         let file = format!("{}.jsonl", name.display().to_string().replace(['/', '\\'], "-"));
         let trace = arguments.trace.as_ref().map(|folder| folder.join(file));
-        let finished =
-            scenario.run(&host, RunOptions { trace: trace.clone(), ..RunOptions::default() }, &mut Silent)?;
-        let good = finished.unmet.is_empty();
+        let store = arguments.store.as_ref().map(Runs::new);
+        let options = RunOptions { trace: trace.clone(), store, ..RunOptions::default() };
+        let finished = scenario.run(&host, options, &mut Silent)?;
+        let twin = scenario.twin().map(|twin| twin.run(&host, RunOptions::default(), &mut Silent)).transpose()?;
+        let good = finished.unmet.is_empty() && twin.as_ref().is_none_or(|twin| twin.unmet.is_empty());
         failed += u32::from(!good);
         if arguments.json {
             summaries.push(summary(&scenario, &host, &finished, None, trace.as_deref()));
+            if let (Some(other), Some(twin)) = (scenario.twin(), &twin) {
+                summaries.push(summary(other, &host, twin, None, None));
+            }
             continue;
         }
         let mark = if good { styled(GOOD, "ok    ") } else { styled(BAD, "FAILED") };
-        crate::say!(
-            "{mark} {:<34} {:<28} {}",
-            name.display(),
-            finished.status.to_string(),
-            styled(QUIET, line(scenario.title(), 60))
-        );
+        match (&twin, scenario.twin()) {
+            (Some(twin), Some(other)) => {
+                pairs += u32::from(good);
+                crate::say!("{mark} {:<34} {}", name.display(), pair(&finished, twin, other.title()));
+                for unmet in &twin.unmet {
+                    crate::say!("       {}: {unmet}", other.title());
+                }
+            }
+            _ => crate::say!(
+                "{mark} {:<34} {:<28} {}",
+                name.display(),
+                finished.status.to_string(),
+                styled(QUIET, line(scenario.title(), 60))
+            ),
+        }
         for unmet in &finished.unmet {
             crate::say!("       {unmet}");
         }
@@ -159,19 +197,44 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         super::print_json(&summaries)?;
     } else {
         let good = paths.len() - failed as usize;
-        crate::say!("\n{good} of {} scenarios went as expected", paths.len());
+        let twins =
+            if pairs > 0 { format!(", {pairs} of them with a twin that shows the harm") } else { String::new() };
+        crate::say!("\n{good} of {} scenarios went as expected{twins}", paths.len());
     }
     Ok(if failed == 0 { exit::OK } else { exit::DIFFERS })
+}
+
+/// A scenario and its twin in one line: contained here, and the harm there, each with what shows it.
+fn pair(finished: &Finished, twin: &Finished, without: &str) -> String {
+    let contained = if finished.unmet.is_empty() { styled(GOOD, "contained") } else { styled(BAD, "not contained") };
+    let harm = if twin.unmet.is_empty() { styled(MIND, "harm shown") } else { styled(BAD, "no harm shown") };
+    let shows = |finished: &Finished| {
+        let status = match finished.status {
+            Status::Ended(code) | Status::Suspended(code) => code.to_string(),
+            Status::Running => finished.status.to_string(),
+        };
+        match finished.evidence.first() {
+            Some(evidence) => format!("{status}, {evidence}"),
+            None => status,
+        }
+    };
+    format!(
+        "{contained} {:<40} {harm} {:<42} {}",
+        line(&shows(finished), 40),
+        line(&shows(twin), 42),
+        styled(QUIET, line(without, 90))
+    )
 }
 
 fn scenarios(folder: &Path, paths: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let listing = std::fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
     for entry in listing {
         let path = entry?.path();
-        // A bundle's folder has a `.toml` of its own.
-        if path.is_dir() && !path.join("bundle.toml").exists() {
+        // A bundle's folder has a `.toml` of its own, and what scenarios share is none of them.
+        let shared = path.file_name().is_some_and(|name| name == "shared");
+        if path.is_dir() && !shared && !path.join("bundle.toml").exists() {
             scenarios(&path, paths)?;
-        } else if path.extension().is_some_and(|extension| extension == "toml") {
+        } else if path.is_file() && path.extension().is_some_and(|extension| extension == "toml") {
             paths.push(path);
         }
     }
@@ -221,25 +284,47 @@ fn end(finished: &Finished, packet: Option<u64>, trace: Option<&Path>) {
         _ => BAD,
     };
     crate::say!("\n{}", styled(style, finished.status));
-    for dimension in Dimension::ALL {
-        let line = finished.run.view().budget(dimension);
-        let (used, limit) = match dimension {
-            Dimension::Cost => (dollars(line.used), dollars(line.limit)),
-            Dimension::RunningTime => (format!("{} ms", number(line.used)), format!("{} ms", number(line.limit))),
-            _ => (number(line.used), number(line.limit)),
-        };
-        crate::say!("  {:<14} {used:>12} of {limit}", dimension.to_string());
-    }
+    budget(&finished.run);
     if let Some(packet) = packet {
         let history = finished.run.history_tokens();
-        crate::say!("  {:<14} {:>12} tokens, the full history has {}", "packet", number(packet), number(history));
+        crate::say!("  {:<18} {:>12} tokens, the full history has {}", "packet", number(packet), number(history));
     }
     if let Some(trace) = trace {
-        crate::say!("  {:<14} {}", "trace", trace.display());
+        crate::say!("  {:<18} {}", "trace", trace.display());
     }
     for unmet in &finished.unmet {
         crate::say!("{} {unmet}", styled(BAD, "not as expected:"));
     }
+}
+
+/// The lines of a budget that say something: used, or capped low.
+pub fn budget(run: &Run) {
+    for dimension in Dimension::ALL {
+        let line = run.view().budget(dimension);
+        if line.used == 0 && (line.limit == u64::MAX || !always(dimension)) {
+            continue;
+        }
+        let amount = |value: u64| match dimension {
+            _ if value == u64::MAX => "no cap".to_owned(),
+            Dimension::Cost | Dimension::MoneyMoved => dollars(value),
+            Dimension::RunningTime => format!("{} ms", number(value)),
+            _ => number(value),
+        };
+        crate::say!("  {:<18} {:>12} of {}", dimension.to_string(), amount(line.used), amount(line.limit));
+    }
+}
+
+/// Shown even when nothing was used.
+fn always(dimension: Dimension) -> bool {
+    matches!(
+        dimension,
+        Dimension::Steps
+            | Dimension::InputTokens
+            | Dimension::OutputTokens
+            | Dimension::ToolCalls
+            | Dimension::RunningTime
+            | Dimension::Cost
+    )
 }
 
 /// Remembers the size of the last packet.
@@ -256,170 +341,4 @@ impl Observer for Packets {
             }
         }
     }
-}
-
-/// Shows each step as it happens.
-#[derive(Default)]
-struct Screen {
-    step: u64,
-    packet: Option<u64>,
-    score: Option<f64>,
-    failures: Vec<(String, String)>,
-}
-
-impl Observer for Screen {
-    fn judged(&mut self, entry: &str, outcome: &Outcome) {
-        if let Some(failure) = &outcome.failure {
-            self.failures.push((entry.to_owned(), failure.clone()));
-        }
-    }
-
-    fn frame(&mut self, _: &Run, frame: &Frame) {
-        self.input(&frame.input);
-        for (_, failure) in self.failures.drain(..) {
-            crate::say!("      {} {}", styled(BAD, "undecided"), line(&failure, 110));
-        }
-        self.score = frame.judgements.iter().find_map(|judgement| match &judgement.answer {
-            Answered::Confidence(trust) => trust.score,
-            _ => None,
-        });
-        for event in &frame.events {
-            self.event(event);
-        }
-    }
-}
-
-impl Screen {
-    fn input(&mut self, input: &Input) {
-        match input {
-            Input::Replied { reply, .. } => self.reply(reply),
-            Input::Observed { observation, .. } => {
-                let size = if observation.bytes == 0 { "nothing".to_owned() } else { line(&observation.text, 70) };
-                let outcome = match observation.outcome {
-                    countersign::kernel::Outcome::Returned { exit_code: Some(code), .. } => format!("exit {code}"),
-                    countersign::kernel::Outcome::Returned { ok: true, .. } => "answered".to_owned(),
-                    countersign::kernel::Outcome::Returned { .. } => "failed".to_owned(),
-                    countersign::kernel::Outcome::Rejected => "did not run".to_owned(),
-                    countersign::kernel::Outcome::TimedOut => "timed out".to_owned(),
-                    countersign::kernel::Outcome::Infrastructure => "could not be reached".to_owned(),
-                    countersign::kernel::Outcome::Unknown => "unknown".to_owned(),
-                };
-                tell("tool", &format!("{outcome}: {size}"));
-            }
-            Input::Verified { verification, .. } => {
-                let text = if verification.holds { "holds".to_owned() } else { verification.detail.clone() };
-                let style = if verification.holds { GOOD } else { BAD };
-                crate::say!("      {:<11} {}", "verifier", styled(style, line(&text, 80)));
-            }
-            Input::Message { text } => tell("person", &line(text, 80)),
-            Input::Started | Input::Cancelled | Input::Closed { .. } => {}
-        }
-    }
-
-    fn reply(&mut self, reply: &Reply) {
-        self.step += 1;
-        match reply {
-            Reply::Step(step) => {
-                let confidence =
-                    step.confidence.map_or_else(String::new, |value| format!("  says it is {value:.2} sure"));
-                crate::say!(
-                    "\n{:>4}  {}{}",
-                    self.step,
-                    styled(STRONG, line(&step.step, 60)),
-                    styled(QUIET, confidence)
-                );
-                let wants = match &step.action {
-                    Action::Call { tool, arguments, .. } => format!("{tool} {arguments}"),
-                    Action::Finish { summary } => format!("finish: {summary}"),
-                    Action::Say { text, .. } => format!("says: {text}"),
-                };
-                tell("wants", &line(&wants, 90));
-            }
-            Reply::Patch { text } => {
-                crate::say!("\n{:>4}  {}", self.step, styled(STRONG, "advice of the stronger model"));
-                for part in text.lines() {
-                    crate::say!("      {}", line(part, 100));
-                }
-            }
-            Reply::Invalid { bytes, .. } => {
-                crate::say!("\n{:>4}  {}", self.step, styled(STRONG, format!("an answer of {} bytes", number(*bytes))));
-            }
-            Reply::Unavailable { reason } => {
-                crate::say!("\n{:>4}  {}", self.step, styled(BAD, line(reason, 100)));
-            }
-        }
-    }
-
-    fn event(&mut self, event: &Event) {
-        match event {
-            Event::Classified { class, tier, .. } => {
-                let class = class.as_deref().unwrap_or("unclassified");
-                tell("start", &format!("class {class}, tier {tier}"));
-            }
-            Event::Verdict { slot, verdict, by, reason } => {
-                let by = if by.len() > 1 || *by != [slot.name().into()] {
-                    format!(" [{}]", by.join(", "))
-                } else {
-                    String::new()
-                };
-                let score = self.score.filter(|_| *slot == Slot::Confidence && reason.is_empty());
-                let reason = score.map_or_else(|| reason.clone(), |score| format!("score {score:.2}"));
-                crate::say!(
-                    "      {:<11} {} {}{}",
-                    slot.name(),
-                    styled(look::verdict(*verdict), format!("{verdict:<9}")),
-                    line(&reason, 80),
-                    styled(QUIET, by)
-                );
-            }
-            Event::NotJudged { slot } => not_judged(*slot),
-            Event::SchemaViolation { reason } => stop("invalid", reason),
-            Event::Escalated { from, to, cause, packet_tokens, history_tokens, .. } => {
-                self.packet = Some(*packet_tokens);
-                mind("escalate", &format!("{from} → {to}: {cause}"));
-                tell("packet", &format!("{packet_tokens} tokens instead of {history_tokens}"));
-            }
-            Event::Patched { tier } => tell("restart", &format!("the {tier} model goes on from the last valid state")),
-            Event::Replanned { reason } => mind("replan", reason),
-            Event::Blocked { tool, reason } => stop("blocked", &format!("{tool}: {reason}")),
-            Event::Dispatched { tool, .. } => tell("host", &format!("runs {tool}")),
-            Event::Committed { fact, .. } => tell("commit", fact),
-            Event::VerificationFailed { .. } | Event::ModelCalled { .. } => {}
-            Event::CriterionMet { id } => {
-                crate::say!("      {:<11} {}", "criterion", styled(GOOD, format!("{id} is verified")))
-            }
-            Event::CriterionLost { id } => mind("criterion", &format!("{id} no longer holds")),
-            Event::ClaimUnsupported { unmet } => stop("claim", &format!("not verified: {}", unmet.join(", "))),
-            Event::BudgetRefused { dimension, demand, left } => {
-                stop("budget", &format!("{dimension}: may need {demand}, {left} left"));
-            }
-            Event::Notified { text } => mind("notify", text),
-            Event::WouldHave { verdict, reason, .. } => mind("would", &format!("{verdict}: {reason}")),
-            Event::Suspended { report, .. } => {
-                mind("suspend", &report.reason);
-                tell("state", &line(&report.last_valid_state, 90));
-                if let Some(approval) = &report.approval {
-                    tell("approve?", &line(&format!("{} {}", approval.tool, approval.arguments), 90));
-                    tell("fingerprint", &approval.key.to_string());
-                }
-            }
-            Event::Ended { reason, .. } => tell("end", &line(reason, 90)),
-        }
-    }
-}
-
-fn not_judged(slot: Slot) {
-    crate::say!("      {:<11} {}", slot.name(), styled(QUIET, "not judged: the slot is empty"));
-}
-
-fn tell(what: &str, text: &str) {
-    crate::say!("      {} {}", styled(QUIET, format!("{what:<11}")), line(text, 110));
-}
-
-fn mind(what: &str, text: &str) {
-    crate::say!("      {} {}", styled(MIND, format!("{what:<11}")), line(text, 110));
-}
-
-fn stop(what: &str, text: &str) {
-    crate::say!("      {} {}", styled(BAD, format!("{what:<11}")), line(text, 110));
 }

@@ -2,7 +2,8 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use countersign::kernel::{Answered, Frame, Input};
+use countersign::kernel::contract::Dimension;
+use countersign::kernel::{Answered, Frame, Input, Manifest};
 use countersign::replay::{Difference, Replayed, replay};
 use countersign::scenario::describe;
 use countersign::store::{Diagnostics, Ending, Stored, TraceError, TraceReader};
@@ -73,6 +74,9 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
 }
 
 fn open(path: &Path) -> Result<TraceReader<BufReader<File>>, TraceError> {
+    // The folder of a stored run stands for its trace.
+    let inside = path.join("trace.jsonl");
+    let path = if path.is_dir() && inside.exists() { &inside } else { path };
     let name = path.display().to_string();
     match File::open(path) {
         Ok(file) => Ok(TraceReader::new(name, BufReader::new(file))),
@@ -101,6 +105,7 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
             Stored::Manifest(manifest) => {
                 crate::say!("{} run {}", styled(STRONG, "   0"), manifest.run);
                 tell("goal", &line(&manifest.goal.text, 100));
+                allowed(&manifest);
                 tell("lock", &manifest.lock);
                 tell("contract", &manifest.contract);
                 tell("engine", &manifest.engine);
@@ -162,6 +167,56 @@ fn show_frame(frame: &Frame, whole: bool) {
     }
 }
 
+/// What the run was allowed to do.
+fn allowed(manifest: &Manifest) {
+    let boundary = &manifest.boundary;
+    let names = |list: &[std::sync::Arc<str>]| list.iter().map(|name| &**name).collect::<Vec<_>>().join(", ");
+    for criterion in &manifest.goal.criteria {
+        tell("criterion", &format!("{}: {} (verified by {})", criterion.id, criterion.text, criterion.tool));
+    }
+    let tenant = manifest.tenant.as_deref().map(|tenant| format!(", tenant {tenant}"));
+    tell("agent", &format!("{}{}, {:?}", manifest.agent, tenant.unwrap_or_default(), manifest.mode).to_lowercase());
+    if manifest.started > 0 {
+        tell("started", &utc(manifest.started));
+    }
+    let profile = boundary.profile.as_deref().map_or_else(String::new, |profile| format!(", profile {profile}"));
+    tell("boundary", &format!("{}, autonomy {}{profile}, {}", boundary.name, boundary.autonomy, boundary.digest));
+    tell("tools", &line(&names(&boundary.tools), 100));
+    if !boundary.preauthorised.is_empty() {
+        tell("approved", &format!("{} beforehand", line(&names(&boundary.preauthorised), 90)));
+    }
+    if !boundary.fail_closed.is_empty() {
+        let conditions: Vec<&str> = boundary.fail_closed.iter().map(|condition| condition.name()).collect();
+        tell("fail closed", &line(&conditions.join(", "), 100));
+    }
+    let caps: Vec<String> = Dimension::ALL
+        .into_iter()
+        .filter(|dimension| manifest.limits.of(*dimension) != u64::MAX)
+        .map(|dimension| format!("{dimension} {}", number(manifest.limits.of(dimension))))
+        .collect();
+    for caps in caps.chunks(5) {
+        tell("caps", &caps.join(", "));
+    }
+    tell("graph", &format!("{} {}", manifest.graph.name, manifest.graph_digest));
+}
+
+/// A moment, from UTC milliseconds. The civil date of a day number is that of Howard Hinnant's
+/// `civil_from_days`.
+fn utc(milliseconds: u64) -> String {
+    let (days, second) = (milliseconds / 86_400_000, milliseconds / 1000 % 86_400);
+    let days = i64::try_from(days).unwrap_or(0) + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
 fn input(input: &Input) -> String {
     match input {
         Input::Started => "started".to_owned(),
@@ -174,6 +229,10 @@ fn input(input: &Input) -> String {
         Input::Verified { call, verification } => {
             format!("tool call {call} verified: {}", if verification.holds { "holds" } else { &verification.detail })
         }
+        Input::Waited { wait } => format!("wait {wait} is over"),
+        Input::Refused { bucket, dimension, .. } => format!("{bucket} refuses: {dimension}"),
+        Input::Halted { switch, .. } => format!("halted: {switch}"),
+        Input::Decided { by, decision, .. } => format!("{by}: {}", crate::screen::decided(decision)),
         Input::Cancelled => "cancelled".to_owned(),
         Input::Closed { code } => format!("recording over: {code}"),
     }

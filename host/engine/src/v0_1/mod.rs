@@ -122,13 +122,15 @@ impl Exports {
     }
 
     pub fn functions(&self, store: &mut Store<CallState>, instance: &Instance) -> wasmtime::Result<Functions> {
-        let mut functions = Functions { classifier: None, confidence: None, risk: None, doom_loop: None };
+        let mut functions =
+            Functions { classifier: None, confidence: None, risk: None, doom_loop: None, estimator: None };
         for (slot, index) in &self.slots {
             match slot {
                 Slot::Classifier => functions.classifier = Some(instance.get_typed_func(&mut *store, index)?),
                 Slot::Confidence => functions.confidence = Some(instance.get_typed_func(&mut *store, index)?),
                 Slot::Risk => functions.risk = Some(instance.get_typed_func(&mut *store, index)?),
                 Slot::DoomLoop => functions.doom_loop = Some(instance.get_typed_func(&mut *store, index)?),
+                Slot::Estimator => functions.estimator = Some(instance.get_typed_func(&mut *store, index)?),
             }
         }
         Ok(functions)
@@ -141,6 +143,7 @@ pub struct Functions {
     confidence: Option<TypedFunc<(types::Answer,), (types::Trust,)>>,
     risk: Option<TypedFunc<(types::ProposedAction,), (types::Assessment,)>>,
     doom_loop: Option<TypedFunc<(types::ObservedStep,), (types::DoomLoopSignal,)>>,
+    estimator: Option<TypedFunc<(types::Progress,), (types::Forecast,)>>,
 }
 
 impl Functions {
@@ -162,6 +165,10 @@ impl Functions {
             Question::DoomLoop(step) => {
                 let answer = self.doom_loop.as_ref()?.call(store, (step.into(),));
                 answer.map(|(answer,)| Answered::DoomLoop(answer.into()))
+            }
+            Question::Estimator(progress) => {
+                let answer = self.estimator.as_ref()?.call(store, (progress.into(),));
+                answer.map(|(answer,)| Answered::Estimator(answer.into()))
             }
         })
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use countersign_kernel::contract::{self, classifier, confidence, doom_loop, risk, view};
+use countersign_kernel::contract::{self, classifier, confidence, doom_loop, estimator, risk, view};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 /// An enum of the contract and its twin in the kernel.
@@ -44,8 +44,11 @@ twin!(ToolCategory, contract::ToolCategory {
 });
 twin!(Phase, contract::Phase { Intake = "intake", Proposal = "proposal", Observation = "observation" });
 twin!(Dimension, contract::Dimension {
-    Steps = "steps", InputTokens = "input-tokens", OutputTokens = "output-tokens",
-    ToolCalls = "tool-calls", RunningTime = "running-time", Cost = "cost",
+    Steps = "steps", InputTokens = "input-tokens", OutputTokens = "output-tokens", ToolCalls = "tool-calls",
+    ExternalCalls = "external-calls", RunningTime = "running-time", Cost = "cost", Retries = "retries",
+    Reflections = "reflections", ContextTokens = "context-tokens", MemoryWrites = "memory-writes",
+    SideEffects = "side-effects", RecordsTouched = "records-touched", MoneyMoved = "money-moved",
+    RecipientsReached = "recipients-reached",
 });
 twin!(SideEffect, classifier::SideEffect {
     None = "none", Reversible = "reversible", Irreversible = "irreversible",
@@ -444,6 +447,71 @@ impl From<DoomLoopSignal> for doom_loop::Signal {
                 evidence: trip.evidence,
                 handoff: trip.handoff.into(),
             }),
+        }
+    }
+}
+
+#[derive(Debug, ComponentType, Lower)]
+#[component(record)]
+pub struct Spent {
+    dimension: Dimension,
+    used: u64,
+    left: u64,
+}
+
+#[derive(Debug, ComponentType, Lower)]
+#[component(record)]
+pub struct Progress {
+    done: u32,
+    total: u32,
+    steps: u32,
+    spent: Vec<Spent>,
+}
+
+impl From<&estimator::Progress> for Progress {
+    fn from(progress: &estimator::Progress) -> Self {
+        Progress {
+            done: progress.done,
+            total: progress.total,
+            steps: progress.steps,
+            spent: progress
+                .spent
+                .iter()
+                .map(|spent| Spent { dimension: spent.dimension.into(), used: spent.used, left: spent.left })
+                .collect(),
+        }
+    }
+}
+
+#[derive(Debug, ComponentType, Lift)]
+#[component(record)]
+pub struct Interval {
+    dimension: Dimension,
+    lower: u64,
+    upper: u64,
+}
+
+/// The kernel's `Estimate`: in the contract `estimate` is the function.
+#[derive(Debug, ComponentType, Lift)]
+#[component(record)]
+pub struct Forecast {
+    intervals: Vec<Interval>,
+    reason: String,
+}
+
+impl From<Forecast> for estimator::Estimate {
+    fn from(answer: Forecast) -> Self {
+        estimator::Estimate {
+            intervals: answer
+                .intervals
+                .into_iter()
+                .map(|interval| estimator::Interval {
+                    dimension: interval.dimension.into(),
+                    lower: interval.lower,
+                    upper: interval.upper,
+                })
+                .collect(),
+            reason: answer.reason,
         }
     }
 }

@@ -5,6 +5,7 @@
 pub mod classifier;
 pub mod confidence;
 pub mod doom_loop;
+pub mod estimator;
 pub mod risk;
 pub mod view;
 mod violation;
@@ -17,7 +18,7 @@ pub use violation::Violation;
 
 /// Version of the contract that this kernel speaks, as the package name in a component's imports
 /// and exports carries it.
-pub const CONTRACT: &str = "countersign:policy@0.1.0-draft.1";
+pub const CONTRACT: &str = "countersign:policy@0.1.0-draft.2";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -75,7 +76,7 @@ pub enum Compliance {
     Regulated,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ToolCategory {
     ReadOnlyLookup,
@@ -105,18 +106,36 @@ pub enum Dimension {
     InputTokens,
     OutputTokens,
     ToolCalls,
+    ExternalCalls,
     RunningTime,
     Cost,
+    Retries,
+    Reflections,
+    ContextTokens,
+    MemoryWrites,
+    SideEffects,
+    RecordsTouched,
+    MoneyMoved,
+    RecipientsReached,
 }
 
 impl Dimension {
-    pub const ALL: [Dimension; 6] = [
+    pub const ALL: [Dimension; 15] = [
         Dimension::Steps,
         Dimension::InputTokens,
         Dimension::OutputTokens,
         Dimension::ToolCalls,
+        Dimension::ExternalCalls,
         Dimension::RunningTime,
         Dimension::Cost,
+        Dimension::Retries,
+        Dimension::Reflections,
+        Dimension::ContextTokens,
+        Dimension::MemoryWrites,
+        Dimension::SideEffects,
+        Dimension::RecordsTouched,
+        Dimension::MoneyMoved,
+        Dimension::RecipientsReached,
     ];
 }
 
@@ -127,8 +146,17 @@ impl fmt::Display for Dimension {
             Dimension::InputTokens => "input tokens",
             Dimension::OutputTokens => "output tokens",
             Dimension::ToolCalls => "tool calls",
+            Dimension::ExternalCalls => "external calls",
             Dimension::RunningTime => "running time",
             Dimension::Cost => "cost",
+            Dimension::Retries => "retries",
+            Dimension::Reflections => "reflections",
+            Dimension::ContextTokens => "context tokens",
+            Dimension::MemoryWrites => "memory writes",
+            Dimension::SideEffects => "side effects",
+            Dimension::RecordsTouched => "records touched",
+            Dimension::MoneyMoved => "money moved",
+            Dimension::RecipientsReached => "recipients reached",
         })
     }
 }

@@ -1,33 +1,62 @@
 //! The state machine: one input opens a frame, judgements fill it, `close` ends it.
+//!
+//! The run stands at a node of its compiled graph. An input wakes the node; what it finds is a
+//! guard; the guard's edge leads to the next node, and so on until a node waits for the world, a
+//! policy or a person. There is no other way to move.
 
-mod escalate;
-mod step;
+mod completion;
+mod halt;
+mod joined;
+mod machine;
+mod model;
+mod people;
+mod pipeline;
+mod planning;
+mod repair;
+mod start;
+mod tools;
 mod view;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::budget::{Demand, Reservation};
 use crate::contract::classifier::PlanningMode;
 use crate::contract::{Key, Tier, Verdict, Violation};
-use crate::effect::Effect;
-use crate::event::Event;
+use crate::effect::{Effect, Purpose};
+use crate::event::{Event, Move};
 use crate::frame::Frame;
+use crate::graph::{Compiled, Guard, NodeId};
 use crate::grounding::{Attempted, Call, Observed};
-use crate::input::{Input, Reply};
-use crate::judgement::{Answered, Judged, Judgement, Question, Slot};
-use crate::manifest::{Manifest, ManifestError, Mode};
-use crate::packet::Report;
-use crate::status::{Code, Status};
+use crate::input::{Action, Input, Observation, Outcome, Reply, Unavailability, Usage, Verification};
+use crate::judgement::{Answered, Judged, Judgement, Question};
+use crate::manifest::{Manifest, ManifestError, PolicyMode};
+use crate::plan::{Plan, PlanStep};
+use crate::state::Memory;
+use crate::status::Status;
 
 pub use view::View;
 
-use step::Proposal;
+use halt::Halt;
+use joined::Joined;
+use people::{Asked, Granted};
+use pipeline::Proposal;
+use tools::{Reading, ToolRecord};
+
+/// Transitions of one frame. A compiled graph spends something on every way round; this is for a
+/// fault of ours.
+const MOST_MOVES: usize = 256;
+/// Exchanges and calls that are remembered.
+const CALLS: usize = 64;
 
 /// A run: the fold of its recorded inputs.
 #[derive(Debug)]
 pub struct Run {
     manifest: Arc<Manifest>,
+    graph: Compiled,
+    node: NodeId,
+    /// How often edges with a limit were taken.
+    taken: BTreeMap<(NodeId, Guard), u32>,
     /// What policies see. Shared with a request while a policy is called, and only then.
     view: Arc<View>,
     status: Status,
@@ -36,32 +65,84 @@ pub struct Run {
     /// Frames closed, the manifest included.
     frames: u64,
     at: u64,
+    /// Why the run is on its way to somebody else, or to its end.
+    halt: Option<Halt>,
 
     tier: Tier,
     planning: PlanningMode,
+    class: Option<String>,
     max_escalations: u32,
     escalations: u32,
     model_calls: u64,
     tool_calls: u64,
+    waits: u64,
+    model_retries: u32,
+    /// What the next model call is for.
+    purpose: Purpose,
     /// Fused confidence in the answer at hand.
     confidence: Option<f64>,
     attempts: Attempts,
+    /// Failures in a row, whatever the step is called.
+    failures: u32,
     guidance: Option<Arc<str>>,
     notice: Option<String>,
     message: Option<Arc<str>>,
+    scratchpad: Option<Arc<str>>,
+    kept: Option<Arc<str>>,
     /// A person has spoken since the last observed step.
     user_boundary: bool,
     last_valid_state: String,
     error_signals: VecDeque<String>,
     snippet: String,
+    last_output: Arc<str>,
     recent: VecDeque<(Arc<str>, Arc<str>)>,
     /// Bytes that a loop without packets would have carried along.
     history_bytes: u64,
-    criteria: Vec<CriterionState>,
+
+    plan: Plan,
+    /// A plan, or sub-tasks to be added, that nobody has looked at; or why there is none.
+    draft: Option<Draft>,
+    plan_repairs: u32,
+    plan_approved: bool,
+    /// A memory that a person is asked about.
+    doubted: Option<Memory>,
+
+    /// The call on its way through the pipeline.
+    pending: Option<Proposal>,
+    granted: Option<Granted>,
+    asks: u64,
+    decided: Vec<Arc<str>>,
+    reviews: u32,
+
+    records: Vec<ToolRecord>,
     calls_seen: VecDeque<Key>,
-    tools_used: Vec<Arc<str>>,
-    denied: VecDeque<Key>,
-    committed: u32,
+    done: BTreeSet<Key>,
+    repeated: (Option<Key>, u32),
+    /// Changes whose outcome nobody knows: a call that did not answer in time may have done it.
+    uncertain: BTreeSet<Key>,
+    denied: BTreeMap<Key, u32>,
+    denied_tools: BTreeMap<Arc<str>, u32>,
+    /// Calls in a row that the pipeline did not let pass.
+    refused: u32,
+    last_calls: VecDeque<Arc<str>>,
+
+    observed: Option<Call<Observed>>,
+    verified: Option<Call<crate::grounding::Verified>>,
+    /// What the doom-loop slot said of the step at hand.
+    watched: Option<Watched>,
+    /// What the step at hand claims.
+    claim: Option<Claim>,
+    /// Why the step at hand is to be repaired.
+    mend: Option<repair::Mend>,
+    readings: BTreeMap<Arc<str>, Reading>,
+    conflict: Option<String>,
+    conflicts: u32,
+    validation_reflections: u32,
+    terminal_retried: bool,
+    changed: bool,
+    criteria: Vec<CriterionState>,
+    committed: Vec<u64>,
+    memories: Vec<Memory>,
 }
 
 /// What the run waits for.
@@ -70,16 +151,25 @@ enum Waiting {
     Start,
     Model(ModelCall),
     Tool(ToolCall),
-    Verifier(Call<Observed>, Watched),
-    Person,
+    Verifier(Call<Observed>),
+    /// A wait before something is tried again.
+    Retry(u64, Retrying),
+    Person(Asked),
     Nothing,
+}
+
+#[derive(Debug)]
+enum Retrying {
+    Model(Purpose),
+    Tool(Box<ToolCall>),
 }
 
 #[derive(Debug)]
 struct ModelCall {
     call: u64,
-    patch: bool,
-    /// None in monitor mode, where nothing is set aside.
+    /// Where the answer is wanted: for a plan, a step, or help.
+    purpose: Purpose,
+    /// None where nothing is set aside.
     reservation: Option<Reservation>,
     /// A message was taken since the call.
     message: bool,
@@ -89,14 +179,30 @@ struct ModelCall {
 struct ToolCall {
     call: Call<Attempted>,
     proposal: Proposal,
+    demand: Demand,
     reservation: Option<Reservation>,
+    attempt: u32,
 }
 
-/// What the doom-loop slot said of a step, kept until its verifier has spoken.
+/// What the doom-loop slot said of a step, kept until the step is checked.
 #[derive(Debug, Clone)]
 struct Watched {
     verdict: Verdict,
     reason: String,
+}
+
+/// What a step without a call claims.
+#[derive(Debug)]
+enum Claim {
+    Finished { summary: Arc<str>, tools: Vec<Arc<str>> },
+    Words,
+}
+
+#[derive(Debug)]
+enum Draft {
+    Whole(Vec<PlanStep>),
+    More(Vec<PlanStep>),
+    None(String),
 }
 
 /// Failed attempts at one step.
@@ -122,6 +228,8 @@ struct Open {
     events: Vec<Event>,
     effects: Vec<Effect>,
     stage: Option<Stage>,
+    from: NodeId,
+    path: Vec<Move>,
 }
 
 /// A slot being heard.
@@ -134,29 +242,26 @@ struct Stage {
     then: Then,
 }
 
-/// The join of a slot's answers so far.
-#[derive(Debug, Default)]
-struct Joined {
-    verdict: Option<Verdict>,
-    by: Vec<Arc<str>>,
-    reason: String,
-    /// Lowest confidence score.
-    score: Option<f64>,
-    classification: Option<crate::contract::classifier::Classification>,
-}
-
 /// How to go on once a slot has been heard.
 #[derive(Debug)]
 enum Then {
     Route,
-    Act(crate::input::Action),
-    Dispatch(Proposal),
-    /// A tool has answered.
-    Settle(Option<Call<Observed>>, Option<usize>),
-    /// Nothing was called: blocked, or only words.
-    GoOn {
-        failed: bool,
-    },
+    Act(Box<Action>),
+    Assess(Box<Proposal>),
+    /// The doom-loop slot was told of a step, which leaves by this guard.
+    Watch(Guard),
+    Estimate,
+}
+
+/// What a node does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// It is left along the edge of this guard.
+    Leave(Guard),
+    /// Something happened that no node expects.
+    Interrupt(Guard),
+    /// It waits.
+    Wait,
 }
 
 /// A question for one entry.
@@ -235,44 +340,88 @@ impl Run {
     /// A manifest that makes no sense, or of another version of the fold.
     pub fn open(manifest: Arc<Manifest>) -> Result<Run, ManifestError> {
         manifest.check()?;
+        let graph = manifest.graph.compile().map_err(|violations| ManifestError::Invalid {
+            key: "graph".to_owned(),
+            problem: violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        })?;
         let criteria = manifest
             .goal
             .criteria
             .iter()
             .map(|criterion| CriterionState {
                 met: false,
-                reading: manifest.tool(&criterion.tool).is_some_and(|tool| !tool.mutating),
+                reading: manifest.tool(&criterion.tool).is_some_and(|tool| !tool.mutating()),
             })
             .collect();
         Ok(Run {
             view: Arc::new(View::new(&manifest)),
+            node: graph.start(),
+            graph,
+            taken: BTreeMap::new(),
             status: Status::Running,
             waiting: Waiting::Start,
             open: None,
             frames: 1,
             at: 0,
+            halt: None,
             tier: manifest.models.first().map_or(Tier::Cheap, |model| model.tier),
             planning: PlanningMode::Act,
+            class: None,
             max_escalations: manifest.escalation.max_escalations,
             escalations: 0,
             model_calls: 0,
             tool_calls: 0,
+            waits: 0,
+            model_retries: 0,
+            purpose: Purpose::Step,
             confidence: None,
             attempts: Attempts::default(),
+            failures: 0,
             guidance: None,
             notice: None,
             message: None,
+            scratchpad: None,
+            kept: None,
             user_boundary: false,
             last_valid_state: "nothing has been done yet".to_owned(),
             error_signals: VecDeque::new(),
             snippet: String::new(),
+            last_output: "".into(),
             recent: VecDeque::new(),
             history_bytes: 0,
-            criteria,
+            plan: Plan::default(),
+            draft: None,
+            plan_repairs: 0,
+            plan_approved: false,
+            doubted: None,
+            pending: None,
+            granted: None,
+            asks: 0,
+            decided: Vec::new(),
+            reviews: 0,
+            records: vec![ToolRecord::default(); manifest.tools.len()],
             calls_seen: VecDeque::new(),
-            tools_used: Vec::new(),
-            denied: VecDeque::new(),
-            committed: 0,
+            done: BTreeSet::new(),
+            repeated: (None, 0),
+            uncertain: BTreeSet::new(),
+            denied: BTreeMap::new(),
+            denied_tools: BTreeMap::new(),
+            refused: 0,
+            last_calls: VecDeque::new(),
+            observed: None,
+            verified: None,
+            watched: None,
+            claim: None,
+            mend: None,
+            readings: BTreeMap::new(),
+            conflict: None,
+            conflicts: 0,
+            validation_reflections: 0,
+            terminal_retried: false,
+            changed: false,
+            criteria,
+            committed: Vec::new(),
+            memories: Vec::new(),
             manifest,
         })
     }
@@ -287,6 +436,21 @@ impl Run {
         self.status
     }
 
+    /// The node of the graph that it stands at.
+    pub fn node(&self) -> &Arc<str> {
+        self.graph.name(self.node)
+    }
+
+    /// Class of the task, once somebody has classified it.
+    pub fn class(&self) -> Option<&str> {
+        self.class.as_deref()
+    }
+
+    /// How often a stronger model was asked.
+    pub fn escalations(&self) -> u32 {
+        self.escalations
+    }
+
     /// What policies see of it now.
     pub fn view(&self) -> &View {
         &self.view
@@ -295,6 +459,16 @@ impl Run {
     /// Frames closed so far, the manifest included: the number of the next one.
     pub fn frames(&self) -> u64 {
         self.frames
+    }
+
+    /// Milliseconds of the run's own time at its last input.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// The stronger model's advice that the run follows.
+    pub fn guidance(&self) -> Option<&Arc<str>> {
+        self.guidance.as_ref()
     }
 
     /// Size in tokens of what a loop without packets would have carried along, estimated as a
@@ -315,7 +489,9 @@ impl Run {
             return Err(InputError::Time { last: self.at, found: at });
         }
         self.expect(&input)?;
-        let in_time = self.status != Status::Running || self.view_mut_time(at - self.at);
+        let passed = at - self.at;
+        // Waiting for a person costs no running time.
+        let in_time = self.status != Status::Running || self.view_mut().budget.run_for(passed) || !self.enforces();
         self.at = at;
         self.open = Some(Open {
             at,
@@ -324,9 +500,47 @@ impl Run {
             events: Vec::new(),
             effects: Vec::new(),
             stage: None,
+            from: self.node,
+            path: Vec::new(),
         });
-        self.begin(input, in_time);
+        let next = self.begin(input, in_time);
+        self.go(next);
         Ok(())
+    }
+
+    /// What there is to say when whoever drove the run was lost on the way: nobody knows what became
+    /// of a call, a model has not answered, nothing was verified. None while a person is waited for,
+    /// or after the end.
+    pub fn lost(&self) -> Option<Input> {
+        const LOST: &str = "the host stopped on the way";
+        Some(match &self.waiting {
+            Waiting::Start => Input::Started,
+            Waiting::Model(waiting) => Input::Replied {
+                call: waiting.call,
+                reply: Reply::Unavailable { reason: LOST.to_owned(), class: Unavailability::Transient },
+                usage: Usage::default(),
+            },
+            Waiting::Tool(waiting) => Input::Observed {
+                call: waiting.call.id(),
+                observation: Observation::new(Outcome::TimedOut, LOST.into()),
+            },
+            Waiting::Verifier(call) => {
+                let tool = self.manifest.tool(call.tool());
+                let verifier = tool.and_then(|tool| tool.verifier.clone())?;
+                let (holds, detail, drifted) = (false, LOST.to_owned(), false);
+                Input::Verified { call: call.id(), verification: Verification { verifier, holds, detail, drifted } }
+            }
+            Waiting::Retry(wait, _) => Input::Waited { wait: *wait },
+            Waiting::Person(_) | Waiting::Nothing => return None,
+        })
+    }
+
+    /// Whether the run could take this input now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn expects(&self, input: &Input) -> Result<(), InputError> {
+        self.expect(input)
     }
 
     /// The next question of the open frame; none when it can be closed.
@@ -353,8 +567,21 @@ impl Run {
         judged.answer.check(&stage.question).map_err(InputError::Violation)?;
         let pin = &self.manifest.entries[entry];
         let slot = stage.question.slot();
-        let failure_verdict = pin.slots.iter().find(|pin| pin.slot == slot).map(|pin| pin.failure_verdict);
-        stage.joined.add(&pin.name, &judged.answer, failure_verdict.unwrap_or(Verdict::Ask));
+        let slot_pin = pin.slots.iter().find(|pin| pin.slot == slot);
+        let failure_verdict = slot_pin.map_or(Verdict::Ask, |pin| pin.failure_verdict);
+        if slot_pin.is_some_and(|pin| pin.mode == PolicyMode::Monitor) {
+            // Recorded and heard by nobody.
+            let verdict = judged.answer.verdict().unwrap_or(failure_verdict);
+            if verdict > Verdict::Notify {
+                let reason = match &judged.answer {
+                    Answered::Undecided(cause) => format!("undecided: {cause}"),
+                    answer => answer.reason().to_owned(),
+                };
+                open.events.push(Event::WouldHave { verdict, by: Arc::clone(&pin.name), reason });
+            }
+        } else {
+            stage.joined.add(&pin.name, &judged.answer, failure_verdict);
+        }
         open.judgements.push(Judgement {
             entry: Arc::clone(&pin.name),
             policy: Arc::clone(&pin.component),
@@ -364,11 +591,11 @@ impl Run {
             fuel: judged.fuel,
         });
         stage.next += 1;
-        if self.manifest.entries_in(slot).nth(stage.next).is_none() {
-            let stage = open.stage.take();
-            if let Some(stage) = stage {
-                self.heard(slot, stage.joined, stage.then);
-            }
+        if self.manifest.entries_in(slot).nth(stage.next).is_none()
+            && let Some(stage) = open.stage.take()
+        {
+            let next = self.heard(slot, stage.joined, stage.then);
+            self.go(next);
         }
         Ok(())
     }
@@ -383,7 +610,16 @@ impl Run {
             Some(open) if open.stage.is_some() => return Err(InputError::Order("a question is open")),
             Some(_) => {}
         }
-        let Some(open) = self.open.take() else { return Err(InputError::Order("no frame is open")) };
+        let Some(mut open) = self.open.take() else { return Err(InputError::Order("no frame is open")) };
+        if !open.path.is_empty() {
+            let moved = Event::Moved {
+                from: Arc::clone(self.graph.name(open.from)),
+                path: open.path,
+                boundary: Arc::clone(&self.manifest.boundary.digest),
+            };
+            // Where the input led comes first; an end stays the last word.
+            open.events.insert(0, moved);
+        }
         let frame = Frame {
             frame: self.frames,
             at: open.at,
@@ -426,180 +662,6 @@ impl Run {
         }
         Ok(closed.effects)
     }
-
-    fn expect(&self, input: &Input) -> Result<(), InputError> {
-        let refuse = |found, expected| Err(InputError::NotExpected { found, expected });
-        let monitor = self.manifest.mode == Mode::Monitor;
-        match (&self.waiting, input) {
-            (Waiting::Nothing, _) => Err(InputError::Over),
-            (_, Input::Cancelled) => Ok(()),
-            (Waiting::Start, Input::Started) => Ok(()),
-            (Waiting::Start, _) => refuse(input.name(), "its start"),
-            (_, Input::Closed { .. }) if monitor => Ok(()),
-            (Waiting::Model(call), Input::Message { .. }) if monitor || !call.message => Ok(()),
-            (Waiting::Model(waiting), Input::Replied { call, reply, .. }) if *call == waiting.call => {
-                check_reply(reply, waiting.patch)
-            }
-            (Waiting::Model(_), _) => refuse(input.name(), "a model's reply"),
-            (Waiting::Tool(waiting), Input::Observed { call, .. }) if *call == waiting.call.id() => Ok(()),
-            (Waiting::Tool(_), _) => refuse(input.name(), "a tool's answer"),
-            (Waiting::Verifier(waiting, _), Input::Verified { call, .. }) if *call == waiting.id() => Ok(()),
-            (Waiting::Verifier(..), _) => refuse(input.name(), "a verification"),
-            (Waiting::Person, _) => refuse(input.name(), "a person"),
-        }
-    }
-
-    fn monitor(&self) -> bool {
-        self.manifest.mode == Mode::Monitor
-    }
-
-    fn view_mut(&mut self) -> &mut View {
-        Arc::make_mut(&mut self.view)
-    }
-
-    fn view_mut_time(&mut self, milliseconds: u64) -> bool {
-        self.view_mut().budget.run_for(milliseconds) || self.monitor()
-    }
-
-    fn event(&mut self, event: Event) {
-        if let Some(open) = &mut self.open {
-            open.events.push(event);
-        }
-    }
-
-    fn effect(&mut self, effect: Effect) {
-        if let Some(open) = &mut self.open {
-            open.effects.push(effect);
-        }
-    }
-
-    /// Puts a question to a slot; when nobody serves it, says so and goes on at once.
-    fn ask(&mut self, question: Question, then: Then) {
-        let slot = question.slot();
-        if self.manifest.entries_in(slot).next().is_none() {
-            self.event(Event::NotJudged { slot });
-            self.then(Joined::default(), then);
-        } else if let Some(open) = &mut self.open {
-            open.stage = Some(Stage { question: Arc::new(question), next: 0, joined: Joined::default(), then });
-        }
-    }
-
-    /// A slot has been heard.
-    fn heard(&mut self, slot: Slot, mut joined: Joined, then: Then) {
-        let verdict = joined.verdict.unwrap_or(Verdict::Proceed);
-        self.event(Event::Verdict { slot, verdict, by: std::mem::take(&mut joined.by), reason: joined.reason.clone() });
-        if self.monitor() && verdict > Verdict::Notify {
-            self.event(Event::WouldHave { verdict, slot, reason: std::mem::take(&mut joined.reason) });
-            joined.verdict = Some(Verdict::Proceed);
-        } else if verdict == Verdict::Notify {
-            let text = format!("{slot}: {}", joined.reason);
-            self.event(Event::Notified { text: text.clone() });
-            self.effect(Effect::Notify { text });
-        }
-        self.then(joined, then);
-    }
-
-    fn then(&mut self, joined: Joined, then: Then) {
-        match then {
-            Then::Route => self.route(joined),
-            Then::Act(action) => self.trusted(joined, action),
-            Then::Dispatch(proposal) => self.assessed(joined, proposal),
-            Then::Settle(call, tool) => self.watched(joined, call, tool),
-            Then::GoOn { failed } => self.passed(joined, failed),
-        }
-    }
-
-    fn suspend(&mut self, code: Code, reason: String, approval: Option<crate::packet::Approval>) {
-        let met = |wanted: bool| {
-            let states = self.manifest.goal.criteria.iter().zip(&self.criteria);
-            states.filter(|(_, state)| state.met == wanted).map(|(criterion, _)| Arc::clone(&criterion.id)).collect()
-        };
-        let report = Report {
-            goal: Arc::clone(&self.manifest.goal.text),
-            reason,
-            last_valid_state: self.last_valid_state.clone(),
-            met: met(true),
-            unmet: met(false),
-            approval,
-        };
-        self.status = Status::Suspended(code);
-        self.waiting = Waiting::Person;
-        self.event(Event::Suspended { code, report: report.clone() });
-        self.effect(Effect::Suspend { code, report });
-    }
-
-    fn end(&mut self, code: Code, reason: impl Into<String>) {
-        let verified = !self.criteria.is_empty() && self.criteria.iter().all(|criterion| criterion.met);
-        self.status = Status::Ended(code);
-        self.waiting = Waiting::Nothing;
-        let frames = self.frames + 1;
-        self.event(Event::Ended { code, verified, reason: reason.into(), frames });
-        self.effect(Effect::End { code });
-    }
-}
-
-/// Whether the numbers in a reply are ones that the contract allows.
-fn check_reply(reply: &Reply, patch: bool) -> Result<(), InputError> {
-    match reply {
-        Reply::Step(step) => {
-            if patch {
-                return Err(InputError::NotExpected { found: "a step", expected: "a patch" });
-            }
-            let word = step.confidence.map(verbalised);
-            word.iter().chain(&step.signals).try_for_each(|signal| signal.check().map_err(InputError::Violation))
-        }
-        Reply::Patch { .. } if !patch => Err(InputError::NotExpected { found: "a patch", expected: "a step" }),
-        _ => Ok(()),
-    }
-}
-
-/// The model's own word on its confidence, as a signal.
-fn verbalised(value: f64) -> crate::contract::confidence::Signal {
-    crate::contract::confidence::Signal {
-        name: "verbalised".into(),
-        value,
-        orientation: crate::contract::confidence::Orientation::Confidence,
-    }
-}
-
-impl Joined {
-    /// The most restrictive verdict counts; among equals all are named and the first gives the
-    /// reason.
-    fn add(&mut self, entry: &Arc<str>, answer: &Answered, failure_verdict: Verdict) {
-        let verdict = answer.verdict().unwrap_or(failure_verdict);
-        if self.verdict.is_none_or(|so_far| verdict > so_far) {
-            self.verdict = Some(verdict);
-            self.by.clear();
-            self.reason = match answer {
-                Answered::Undecided(cause) => format!("undecided: {cause}"),
-                answer => answer.reason().to_owned(),
-            };
-        }
-        if self.verdict == Some(verdict) {
-            self.by.push(Arc::clone(entry));
-        }
-        match answer {
-            Answered::Confidence(trust) => {
-                self.score = match (self.score, trust.score) {
-                    (Some(a), Some(b)) => Some(a.min(b)),
-                    (a, b) => a.or(b),
-                };
-            }
-            Answered::Classifier(classification) => self.classification = Some(classification.clone()),
-            _ => {}
-        }
-    }
-}
-
-/// Books what a model call used.
-fn used(usage: crate::input::Usage) -> Demand {
-    Demand {
-        steps: 1,
-        input_tokens: usage.input_tokens,
-        output_tokens: usage.output_tokens,
-        tool_calls: 0,
-        cost: usage.cost,
-    }
 }
 
 /// At most so many bytes of a text, whole characters.
@@ -609,7 +671,10 @@ fn cut(text: &str, most: usize) -> &str {
 
 /// Keeps a ring at its length.
 fn push_bounded<T>(ring: &mut VecDeque<T>, most: usize, value: T) {
-    if ring.len() == most {
+    if most == 0 {
+        return;
+    }
+    while ring.len() >= most {
         ring.pop_front();
     }
     ring.push_back(value);

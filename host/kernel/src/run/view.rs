@@ -58,6 +58,11 @@ impl View {
         self.show_budget.then_some(self.step_index)
     }
 
+    /// Committed facts, by name.
+    pub(super) fn facts(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        self.facts.iter()
+    }
+
     pub(super) fn push_step(&mut self, step: StepSummary) {
         super::push_bounded(&mut self.recent, STEPS, step);
     }

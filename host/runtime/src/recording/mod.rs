@@ -5,9 +5,11 @@
 
 mod nature;
 mod openhands;
+mod registry;
 mod stream;
 
 pub use stream::RecordingError;
 pub(crate) use stream::{Event, Header, Runs, Visit};
 
 pub(crate) use openhands::Adapter;
+pub(crate) use registry::Envelope;

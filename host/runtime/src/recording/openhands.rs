@@ -1,9 +1,9 @@
-//! From the events of a recorded OpenHands run to the inputs of a run in monitor mode.
+//! From the events of a recorded OpenHands run to the inputs of a recorded run.
 
 use std::sync::Arc;
 
 use countersign_kernel::contract::Key;
-use countersign_kernel::{Action, Code, Input, Observation, Outcome, Reply, StepReply, StepStatus, Usage};
+use countersign_kernel::{Action, Code, Input, Observation, Outcome, Reply, StepReply, StepStatus, Touched, Usage};
 use serde_json::Value;
 
 use super::nature::{Nature, of_command};
@@ -132,7 +132,7 @@ impl Adapter {
             }
             "finish" => {
                 let text = event.args.get("final_thought").and_then(Value::as_str).unwrap_or_default();
-                return (Action::Finish { summary: clean(text, SHOWN, &self.salt) }, None);
+                return (Action::Finish { summary: clean(text, SHOWN, &self.salt), claims: Vec::new() }, None);
             }
             _ => {}
         }
@@ -165,6 +165,8 @@ impl Adapter {
             arguments: shown.into(),
             key,
             invalid: None,
+            missing: Vec::new(),
+            touches: Touched::default(),
             payload: payload.then(|| Arc::from(format!("sha1:{}", event.args_sha1))),
         };
         (action, Some(Pending { event: event.id, nature }))
@@ -184,17 +186,15 @@ impl Adapter {
         let exit = event.exit_code.map(|code| code.to_string()).unwrap_or_default();
         // A page that a failed click left on the screen is no error text.
         let error_text = if event.kind == "browse" { "" } else { shown };
+        let (result_key, error_key) =
+            (result_key(&exit, shown, &full), failed.then(|| keys::error_key(error_text)).flatten());
         let observation = Observation {
-            outcome,
             bytes,
-            payload: None,
-            result_key: Some(result_key(&exit, shown, &full)),
-            error_key: failed.then(|| keys::error_key(error_text)).flatten(),
-            state_before: None,
-            state_after: None,
+            result_key: Some(result_key),
+            error_key,
             mutating: Some(pending.nature.mutating),
             poller: Some(pending.nature.poller),
-            text,
+            ..Observation::new(outcome, text)
         };
         out.push((self.at, Input::Observed { call: self.tool_calls, observation }));
         self.tool_calls += 1;
@@ -204,16 +204,9 @@ impl Adapter {
     fn unanswered(&mut self, out: &mut Vec<Timed>) {
         let Some(pending) = self.pending.take() else { return };
         let observation = Observation {
-            outcome: Outcome::Unknown,
-            text: "".into(),
-            bytes: 0,
-            payload: None,
-            result_key: None,
-            error_key: None,
-            state_before: None,
-            state_after: None,
             mutating: Some(pending.nature.mutating),
             poller: Some(pending.nature.poller),
+            ..Observation::new(Outcome::Unknown, "".into())
         };
         out.push((self.at, Input::Observed { call: self.tool_calls, observation }));
         self.tool_calls += 1;

@@ -1,6 +1,10 @@
 //! What a scenario expects, and events in one line each.
 
-use countersign_kernel::{Answered, Code, Event, Frame, Status};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use countersign_kernel::contract::Dimension;
+use countersign_kernel::{Answered, Code, Event, Frame, Run, Status};
 use serde::Deserialize;
 
 /// What must have happened.
@@ -19,6 +23,50 @@ pub struct Expectations {
     /// Parts of event lines that must not come.
     #[serde(default)]
     pub never: Vec<String>,
+    /// How often event lines with this part come.
+    #[serde(default)]
+    pub times: BTreeMap<String, Range>,
+    /// What the tools left behind, by path; below `operator/` what people and memory got.
+    #[serde(default)]
+    pub files: BTreeMap<String, FileExpectation>,
+    /// What was used, by dimension.
+    #[serde(default)]
+    pub spent: BTreeMap<Dimension, Range>,
+    /// With several runs: the last needs fewer steps and fewer escalations than the first.
+    #[serde(default)]
+    pub converges: bool,
+}
+
+/// At least and at most.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Range {
+    /// At least.
+    pub least: Option<u64>,
+    /// At most.
+    pub most: Option<u64>,
+}
+
+impl Range {
+    fn problem(&self, found: u64) -> Option<String> {
+        if let Some(least) = self.least.filter(|least| found < *least) {
+            return Some(format!("expected at least {least}, found {found}"));
+        }
+        self.most.filter(|most| found > *most).map(|most| format!("expected at most {most}, found {found}"))
+    }
+}
+
+/// What is in a file.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FileExpectation {
+    /// It is not there.
+    #[serde(default)]
+    pub absent: bool,
+    /// Lines.
+    pub lines: Option<u64>,
+    /// A part of it.
+    pub contains: Option<String>,
 }
 
 impl Expectations {
@@ -36,12 +84,16 @@ pub(super) struct Matching {
     next: usize,
     never: Vec<String>,
     seen: Vec<String>,
+    times: BTreeMap<String, (Range, u64)>,
+    shows: BTreeMap<String, (String, bool)>,
     verified: Option<bool>,
 }
 
 impl Matching {
-    pub fn new(expectations: &Expectations) -> Self {
+    pub fn new(expectations: &Expectations, shows: &BTreeMap<String, String>) -> Self {
         Matching {
+            times: expectations.times.iter().map(|(part, range)| (part.clone(), (*range, 0))).collect(),
+            shows: shows.iter().map(|(id, part)| (id.clone(), (part.clone(), false))).collect(),
             events: expectations.events.clone(),
             next: 0,
             never: expectations.never.clone(),
@@ -54,6 +106,12 @@ impl Matching {
         for line in describe(frame) {
             if self.events.get(self.next).is_some_and(|wanted| line.contains(wanted)) {
                 self.next += 1;
+            }
+            for (part, (_, times)) in &mut self.times {
+                *times += u64::from(line.contains(part.as_str()));
+            }
+            for (part, shown) in self.shows.values_mut() {
+                *shown |= line.contains(part.as_str());
             }
             if let Some(found) = self.never.iter().find(|unwanted| line.contains(*unwanted)) {
                 self.seen.push(format!("expected no `{found}`, frame {}: {line}", frame.frame));
@@ -86,6 +144,14 @@ impl Matching {
         if expectations.verified.is_some() && expectations.verified != self.verified {
             unmet.push(format!("expected verified = {:?}, it is {:?}", expectations.verified, self.verified));
         }
+        for (part, (range, times)) in &self.times {
+            unmet.extend(range.problem(*times).map(|problem| format!("`{part}`: {problem}")));
+        }
+        for (id, (part, shown)) in &self.shows {
+            if !shown {
+                unmet.push(format!("{id} is to be shown by `{part}`; it did not happen"));
+            }
+        }
         // What comes after the first that is missing says nothing new.
         if let Some(missing) = self.events.get(self.next) {
             unmet.push(format!("expected `{missing}` to happen next; it did not"));
@@ -94,42 +160,67 @@ impl Matching {
     }
 }
 
+/// What the run used and left behind, against what was expected.
+pub(super) fn unmet_after(expectations: &Expectations, run: &Run, workspace: &Path, operator: &Path) -> Vec<String> {
+    let mut unmet = Vec::new();
+    for (dimension, range) in &expectations.spent {
+        let used = run.view().budget(*dimension).used;
+        unmet.extend(range.problem(used).map(|problem| format!("{dimension}: {problem}")));
+    }
+    for (name, expected) in &expectations.files {
+        let path = match name.strip_prefix("operator/") {
+            Some(name) => operator.join(name),
+            None => workspace.join(name),
+        };
+        let text = std::fs::read_to_string(path).ok();
+        let problem = match (&text, expected.absent) {
+            (Some(text), true) => Some(format!("expected nothing, found {} lines", text.lines().count())),
+            (None, true) => None,
+            (None, false) => Some("it is not there".to_owned()),
+            (Some(text), false) => {
+                let lines = text.lines().count() as u64;
+                let wrong_lines = expected.lines.filter(|wanted| *wanted != lines);
+                let lacking = expected.contains.as_ref().filter(|part| !text.contains(part.as_str()));
+                wrong_lines
+                    .map(|wanted| format!("expected {wanted} lines, found {lines}"))
+                    .or_else(|| lacking.map(|part| format!("expected `{part}` in it")))
+            }
+        };
+        unmet.extend(problem.map(|problem| format!("file `{name}`: {problem}")));
+    }
+    unmet
+}
+
+/// What shows that it went so, in the words of what was expected: files, what was spent.
+pub(super) fn evidence(expectations: &Expectations, run: &Run, workspace: &Path, operator: &Path) -> Vec<String> {
+    let mut evidence = Vec::new();
+    for (name, expected) in &expectations.files {
+        let path = match name.strip_prefix("operator/") {
+            Some(name) => operator.join(name),
+            None => workspace.join(name),
+        };
+        let name = name.strip_prefix("operator/").unwrap_or(name);
+        evidence.push(match std::fs::read_to_string(path) {
+            Err(_) => format!("no {name}"),
+            Ok(text) => match (text.lines().count(), &expected.contains) {
+                // Of a single line its words say more than its number.
+                (1, Some(part)) if text.contains(part.as_str()) => format!("{name}: {part}"),
+                (1, _) => format!("{name}: 1 line"),
+                (lines, _) => format!("{name}: {lines} lines"),
+            },
+        });
+    }
+    for dimension in expectations.spent.keys() {
+        evidence.push(format!("{dimension}: {}", run.view().budget(*dimension).used));
+    }
+    evidence
+}
+
 /// What a frame tells, one line an event: for expectations and for people.
 pub fn describe(frame: &Frame) -> Vec<String> {
     let undecided = frame.judgements.iter().filter_map(|judgement| match &judgement.answer {
         Answered::Undecided(cause) => Some(format!("undecided {} {}", judgement.entry, cause.name())),
         _ => None,
     });
-    undecided.chain(frame.events.iter().map(line)).collect()
-}
-
-fn line(event: &Event) -> String {
-    match event {
-        Event::Classified { class, tier, .. } => {
-            format!("classified {} tier {tier}", class.as_deref().unwrap_or("-"))
-        }
-        Event::Verdict { slot, verdict, reason, .. } => format!("verdict {slot} {verdict}: {reason}"),
-        Event::NotJudged { slot } => format!("not-judged {slot}"),
-        Event::SchemaViolation { reason } => format!("schema-violation: {reason}"),
-        Event::ModelCalled { tier, .. } => format!("model-called {tier}"),
-        Event::Escalated { from, to, cause, .. } => format!("escalated {from} to {to}: {cause}"),
-        Event::Patched { tier } => format!("patched {tier}"),
-        Event::Replanned { reason } => format!("replanned: {reason}"),
-        Event::Blocked { tool, reason } => format!("blocked {tool}: {reason}"),
-        Event::Dispatched { tool, .. } => format!("dispatched {tool}"),
-        Event::Committed { fact, .. } => format!("committed {fact}"),
-        Event::VerificationFailed { detail, .. } => format!("verification-failed: {detail}"),
-        Event::CriterionMet { id } => format!("criterion-met {id}"),
-        Event::CriterionLost { id } => format!("criterion-lost {id}"),
-        Event::ClaimUnsupported { unmet } => format!("claim-unsupported: {}", unmet.join(", ")),
-        Event::BudgetRefused { dimension, demand, left } => {
-            format!("budget-refused {dimension}: needs {demand}, {left} left")
-        }
-        Event::Notified { text } => format!("notified: {text}"),
-        Event::WouldHave { verdict, slot, reason } => format!("would-have {slot} {verdict}: {reason}"),
-        Event::Suspended { code, report } => format!("suspended {code}: {}", report.reason),
-        Event::Ended { code, verified, reason, .. } => {
-            format!("ended {code}{}: {reason}", if *verified { " verified" } else { "" })
-        }
-    }
+    undecided.chain(frame.events.iter().map(super::describe::line)).collect()
 }

@@ -3,27 +3,41 @@
 //! Models are scripted, but a reply is matched on what the request says, so that a loop that sends
 //! something else gets something else. Tools are scripted too, or real commands in a working folder.
 
+mod describe;
 mod expect;
+mod people;
+mod resume;
 mod script;
 mod spec;
 mod tools;
 mod workspace;
 mod world;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign_bundle::write_atomically;
 use countersign_engine::Outcome;
-use countersign_kernel::{Frame, Manifest, ManifestError, Run, Status};
-use countersign_store::{Diagnostics, Durability, FileStore, StoreError};
+use countersign_kernel::state::Memory;
+use countersign_kernel::{Frame, Input, Manifest, ManifestError, Run, Status};
+use countersign_store::{Diagnostics, Durability, FileStore, ResumeError, RunFolder, Runs, StoreError};
+use toml::Table;
 
+use crate::convergence::RunFigures;
 use crate::drive::{DriveError, Observer, drive};
 use crate::host::{Host, HostError};
+use crate::operate::SinkError;
+use crate::operations::{NotDispatched, Operations};
 use crate::redact::Salt;
+use crate::settings::{SettingsError, read_merged};
 
+pub use crate::reply::INJECTED;
+pub use describe::line as describe_event;
 pub use expect::{Expectations, describe};
+pub use resume::{Resumed, resume};
 
 /// A scenario that cannot be read. Names file and line or key.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +80,31 @@ pub enum RunError {
         /// What makes no sense.
         source: ManifestError,
     },
+    /// A file of settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A sink of the operator's.
+    #[error("`{file}`, operator.sinks: {source}")]
+    Sink {
+        /// Which file.
+        file: String,
+        /// What makes no sense.
+        source: SinkError,
+    },
+    /// Its agent is paused, or something is switched off.
+    #[error(transparent)]
+    NotDispatched(#[from] NotDispatched),
+    /// A run that cannot be taken up again.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
+    /// The same, for reasons of its own.
+    #[error("run `{run}`: {problem}")]
+    NotResumable {
+        /// Which.
+        run: String,
+        /// What stands in the way, and what to do.
+        problem: String,
+    },
     /// The machine.
     #[error("{what}: {source}")]
     Machine {
@@ -81,8 +120,11 @@ pub enum RunError {
 pub struct Scenario {
     file: String,
     spec: spec::Spec,
-    /// Where the file lies: `bundle` is relative to it.
+    /// Everything in it, with what it includes.
+    table: Table,
+    /// Where the file lies: what it names is relative to it.
     folder: PathBuf,
+    twin: Option<Box<Scenario>>,
 }
 
 /// How a run is made.
@@ -90,6 +132,8 @@ pub struct Scenario {
 pub struct RunOptions {
     /// Where the trace goes; none keeps it in a folder that vanishes.
     pub trace: Option<PathBuf>,
+    /// A folder of runs that this one joins: it can be taken up again from there.
+    pub store: Option<Runs>,
     /// Id of the run; random by default.
     pub id: Option<String>,
     /// Set from another thread to stop the run.
@@ -107,6 +151,10 @@ pub struct Finished {
     pub run: Run,
     /// What was expected and did not happen; empty when all is as expected.
     pub unmet: Vec<String>,
+    /// What shows it: files and amounts that were expected, as they are.
+    pub evidence: Vec<String>,
+    /// Of each run, where a scenario has several.
+    pub figures: Vec<RunFigures>,
 }
 
 impl Scenario {
@@ -116,12 +164,28 @@ impl Scenario {
     /// What is wrong, with line or key.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
         let file = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|source| ScenarioError::Io { path: path.to_owned(), source })?;
-        let invalid = |problem: String| ScenarioError::Invalid { file: file.clone(), problem };
-        let text = String::from_utf8(bytes).map_err(|_| invalid("is not UTF-8".to_owned()))?;
-        let spec = spec::Spec::parse(&text).map_err(invalid)?;
+        let merged = read_merged(path).map_err(|error| match error {
+            SettingsError::Io { path, source } => ScenarioError::Io { path, source },
+            SettingsError::Invalid { file, problem } => ScenarioError::Invalid { file, problem },
+        })?;
         let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-        Ok(Scenario { file, spec, folder })
+        Scenario::from_table(file, merged.table, merged.text.as_deref(), folder)
+    }
+
+    fn from_table(file: String, table: Table, text: Option<&str>, folder: PathBuf) -> Result<Self, ScenarioError> {
+        let invalid = |problem: String| ScenarioError::Invalid { file: file.clone(), problem };
+        let mut spec = spec::Spec::parse(table.clone(), text).map_err(invalid)?;
+        let twin = match spec.twin.take() {
+            None => None,
+            Some(twin) => {
+                let table = twin.table(&table).map_err(invalid)?;
+                let mut other = Scenario::from_table(file.clone(), table, None, folder.clone())?;
+                other.spec.expect = twin.expect;
+                other.spec.title = format!("without {}", twin.without);
+                Some(Box::new(other))
+            }
+        };
+        Ok(Scenario { file, spec, table, folder, twin })
     }
 
     /// Its file.
@@ -134,6 +198,16 @@ impl Scenario {
         &self.spec.title
     }
 
+    /// The same scenario with one guard switched off, where it has one.
+    pub fn twin(&self) -> Option<&Scenario> {
+        self.twin.as_deref()
+    }
+
+    /// The behaviours that it shows: id, and the part of an event line that must come.
+    pub fn shows(&self) -> &BTreeMap<String, String> {
+        &self.spec.shows
+    }
+
     /// The bundle that it asks for, instead of the host's own.
     pub fn bundle(&self) -> Option<PathBuf> {
         self.spec.bundle.as_ref().map(|bundle| self.folder.join(bundle))
@@ -144,41 +218,137 @@ impl Scenario {
         &self.spec.expect
     }
 
-    /// Runs it.
+    /// Runs it, as often as it says.
     ///
     /// # Errors
     /// When it could not be run; a run that ends badly is no error.
     pub fn run(&self, host: &Host, options: RunOptions, observer: &mut dyn Observer) -> Result<Finished, RunError> {
-        let machine = |what| move |source| RunError::Machine { what, source };
-        let mut random = [0; 40];
+        let mut memory = Vec::new();
+        let mut figures = Vec::new();
+        let mut complaints = Vec::new();
+        for number in 1..=self.spec.runs {
+            let last = number == self.spec.runs;
+            let once = self.once(host, &options, last, &mut memory, observer)?;
+            figures.push(RunFigures::of(&once.run, number.into()));
+            let mut finished = once;
+            complaints.append(&mut finished.unmet);
+            if last {
+                if self.spec.expect.converges {
+                    complaints.extend(crate::convergence::not_converging(&figures));
+                }
+                return Ok(Finished { unmet: complaints, figures, ..finished });
+            }
+        }
+        Err(machine("the scenario has no run")(std::io::ErrorKind::InvalidInput.into()))
+    }
+
+    fn once(
+        &self,
+        host: &Host,
+        options: &RunOptions,
+        last: bool,
+        memory: &mut Vec<Memory>,
+        observer: &mut dyn Observer,
+    ) -> Result<Finished, RunError> {
+        let mut random = [0; 48];
         getrandom::fill(&mut random)
             .map_err(std::io::Error::other)
             .map_err(machine("cannot get random bytes for the run's salt"))?;
         let mut salt = [0; 32];
-        salt.copy_from_slice(&random[8..]);
+        salt.copy_from_slice(&random[8..40]);
         let salt = Salt(salt);
-        let id = options.id.unwrap_or_else(|| random[..8].iter().map(|byte| format!("{byte:02x}")).collect());
-
-        let workspace =
-            workspace::Workspace::create(&self.spec.files).map_err(machine("cannot make the working folder"))?;
-        let manifest = Arc::new(self.spec.manifest(host, &id));
+        let id = options.id.clone().unwrap_or_else(|| random[..8].iter().map(|byte| format!("{byte:02x}")).collect());
+        let mut seed = [0; 8];
+        seed.copy_from_slice(&random[40..]);
+        let pinned = spec::Pinned {
+            file: &self.file,
+            id: &id,
+            seed: self.spec.seed.unwrap_or(u64::from_le_bytes(seed)),
+            started: utc_now(),
+            memory: memory.as_slice(),
+        };
+        let manifest = Arc::new(self.spec.manifest(host, &self.folder, &pinned)?);
         let mut run = Run::open(Arc::clone(&manifest))
             .map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;
-        let mut judges = host.open(&run)?;
         let scratch = tempfile::tempdir().map_err(machine("cannot make a folder for the trace"))?;
-        let path = options.trace.clone().unwrap_or_else(|| scratch.path().join("trace.jsonl"));
-        let mut store = self.store(&path, &manifest, options.trace.is_some(), &salt)?;
-        let mut world = world::ScenarioWorld::new(&self.spec, &manifest, workspace, salt, options.cancel);
+        let operator = match &options.store {
+            Some(store) => store.folder().to_path_buf(),
+            None => scratch.path().join("operator"),
+        };
+        std::fs::create_dir_all(&operator).map_err(machine("cannot make the operator's folder"))?;
+        let mut operations = self.operations(&operator)?;
+        operations.dispatch(&manifest, manifest.started)?;
+        let mut judges = host.open(&run)?;
+        let kept = options.store.as_ref().map(|store| store.create(&id)).transpose()?;
+        let workspace = match &kept {
+            Some(folder) => {
+                self.keep(folder)?;
+                workspace::Workspace::at(folder.path().join("workspace"), &self.spec.files)
+            }
+            None => workspace::Workspace::create(&self.spec.files),
+        };
+        let workspace = workspace.map_err(machine("cannot make the working folder"))?;
+        let named = options.trace.clone().filter(|_| last);
+        let durable = named.is_some() || kept.is_some();
+        let path =
+            named.or_else(|| kept.as_ref().map(RunFolder::trace)).unwrap_or_else(|| scratch.path().join("trace.jsonl"));
+        let mut store = self.store(&path, &manifest, durable, &salt)?;
+        let surroundings = world::Surroundings {
+            workspace,
+            operator: operator.clone(),
+            salt,
+            cancel: options.cancel.clone().or_else(|| Some(Arc::new(AtomicBool::new(false)))),
+            before: 0,
+        };
+        let mut world = world::ScenarioWorld::new(&self.spec, &manifest, surroundings);
         let mut watching = Watching {
             inner: observer,
             diagnostics: Diagnostics::beside(&path),
             frame: 1,
-            matching: expect::Matching::new(&self.spec.expect),
+            matching: expect::Matching::new(&self.spec.expect, &self.spec.shows),
         };
-        let status = drive(&mut run, &mut judges, &mut store, &mut world, &mut watching)?;
-        let mut unmet = watching.matching.unmet(&self.spec.expect, status);
-        unmet.extend(world.complaints());
-        Ok(Finished { status, id, run, unmet })
+        let status =
+            drive(&mut run, Input::Started, &mut judges, &mut store, &mut world, &mut operations, &mut watching)?;
+        let mut unmet = Vec::new();
+        if last {
+            unmet = watching.matching.unmet(&self.spec.expect, status);
+            unmet.extend(expect::unmet_after(&self.spec.expect, &run, world.workspace().path(), &operator));
+        }
+        let evidence = expect::evidence(&self.spec.expect, &run, world.workspace().path(), &operator);
+        unmet.extend(world.complaints().iter().cloned());
+        memory.extend(world.memories().iter().cloned());
+        Ok(Finished { status, id, run, unmet, evidence, figures: Vec::new() })
+    }
+
+    fn operations(&self, folder: &Path) -> Result<Operations, RunError> {
+        let mut operator = self.spec.operator.clone();
+        if let Some(named) = &operator.switches {
+            // A switch that is not where it is looked for would switch nothing off.
+            let path = self.folder.join(named);
+            if !path.exists() {
+                let problem = format!("there is no file `{}`", path.display());
+                return Err(SettingsError::invalid(&self.file, "operator.switches", problem).into());
+            }
+            operator.switches = Some(std::path::absolute(&path).unwrap_or(path));
+        }
+        if !self.spec.switches.is_empty() {
+            operator.switches = Some("switches.toml".into());
+        }
+        let file = || self.file.clone();
+        Operations::new(&operator, None, folder).map_err(|source| RunError::Sink { file: file(), source })
+    }
+
+    /// Keeps what taking the run up again needs.
+    fn keep(&self, folder: &RunFolder) -> Result<(), RunError> {
+        let write = |name: &str, text: String| {
+            let path = folder.path().join(name);
+            write_atomically(&path, text.as_bytes()).map_err(|source| StoreError { path: path.clone(), source })
+        };
+        let base = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
+        let base = base.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        write("scenario.toml", self.table.to_string())?;
+        write("folder", base.display().to_string())?;
+        Ok(())
     }
 
     fn store(&self, path: &Path, manifest: &Manifest, kept: bool, salt: &Salt) -> Result<FileStore, RunError> {
@@ -186,13 +356,27 @@ impl Scenario {
         let durability = if kept { Durability::Synced } else { Durability::Buffered };
         let store = FileStore::create(path, manifest, durability)?;
         if kept {
-            let mut salt_path = path.as_os_str().to_owned();
-            salt_path.push(".salt");
-            let salt_path = PathBuf::from(salt_path);
+            let salt_path = salt_beside(path);
             write_atomically(&salt_path, &salt.0).map_err(|source| StoreError { path: salt_path.clone(), source })?;
         }
         Ok(store)
     }
+}
+
+fn salt_beside(trace: &Path) -> PathBuf {
+    let mut path = trace.as_os_str().to_owned();
+    path.push(".salt");
+    PathBuf::from(path)
+}
+
+fn machine(what: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
+    move |source| RunError::Machine { what, source }
+}
+
+/// UTC milliseconds. Recorded once in the manifest; nothing else of a run depends on it.
+fn utc_now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Passes everything on, writes diagnostics beside the trace, and matches expectations.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use countersign_kernel::Unavailability;
 use countersign_kernel::contract::Tier;
 use countersign_kernel::contract::confidence::Signal;
 use serde_json::{Value, json};
 
-use super::spec::{ReplySpec, Spec};
+use super::spec::{ReplySpec, Spec, StepSpec};
 
 /// The six fields of a packet, and nothing else.
 const PACKET: [&str; 6] = ["constraints", "error-signals", "failure-point", "goal", "last-valid-state", "snippet"];
@@ -27,6 +28,7 @@ struct Scripted {
     lacks: Vec<String>,
     times: Option<u32>,
     answer: Answer,
+    takes: u64,
     used: u32,
 }
 
@@ -36,7 +38,7 @@ pub enum Answer {
     Bytes(Vec<u8>, Vec<Signal>),
     /// Made when asked for: it may be very large.
     Repeat(String, u32),
-    Unavailable(String),
+    Unavailable(String, Unavailability),
 }
 
 impl Script {
@@ -58,22 +60,23 @@ impl Script {
         }
     }
 
-    /// The answer to a request.
-    pub fn answer(&mut self, tier: Tier, request: &str, packet: bool) -> Answer {
+    /// The answer to a request, and the milliseconds it takes.
+    pub fn answer(&mut self, tier: Tier, request: &str, packet: bool) -> (Answer, u64) {
+        let gone = |reason: String| (Answer::Unavailable(reason, Unavailability::Permanent), 0);
         if packet && let Err(problem) = self.check_packet(request) {
             self.complaints.push(format!("the escalation packet {problem}"));
-            return Answer::Unavailable(format!("the escalation packet {problem}"));
+            return gone(format!("the escalation packet {problem}"));
         }
         let scripted = self.replies.get_mut(&tier).into_iter().flatten().find(|scripted| scripted.fits(request));
         match scripted {
             Some(scripted) => {
                 scripted.used += 1;
-                scripted.answer.clone()
+                (scripted.answer.clone(), scripted.takes)
             }
             None => {
                 let start = &request[..request.floor_char_boundary(400)];
                 self.complaints.push(format!("no reply of the {tier} model fits this request: {start}"));
-                Answer::Unavailable(format!("the script has no reply of the {tier} model for this request"))
+                gone(format!("the script has no reply of the {tier} model for this request"))
             }
         }
     }
@@ -119,6 +122,7 @@ impl Scripted {
             lacks: spec.when.lacks.clone(),
             times: spec.times,
             answer: answer(spec),
+            takes: spec.takes,
             used: 0,
         }
     }
@@ -132,13 +136,7 @@ impl Scripted {
 
 fn answer(body: &ReplySpec) -> Answer {
     if let Some(step) = &body.step {
-        let action = match (&step.tool, &step.finish, &step.say) {
-            (Some(tool), _, _) => {
-                json!({"tool": tool, "arguments": step.arguments.clone().unwrap_or_else(|| json!({}))})
-            }
-            (_, Some(summary), _) => json!({"finish": summary}),
-            (_, _, words) => json!(words),
-        };
+        let action = action(step);
         let text = json!({
             "step": step.step,
             "action": action,
@@ -149,7 +147,7 @@ fn answer(body: &ReplySpec) -> Answer {
         return Answer::Bytes(text.to_string().into_bytes(), step.signals.iter().map(Signal::from).collect());
     }
     if let Some(reason) = &body.unavailable {
-        return Answer::Unavailable(reason.clone());
+        return Answer::Unavailable(reason.clone(), body.class);
     }
     if let Some(repeat) = &body.repeat {
         return Answer::Repeat(repeat.text.clone(), repeat.times);
@@ -157,6 +155,19 @@ fn answer(body: &ReplySpec) -> Answer {
     let hex = body.hex.as_deref().and_then(from_hex);
     let bytes = hex.unwrap_or_else(|| body.text.clone().unwrap_or_default().into_bytes());
     Answer::Bytes(bytes, Vec::new())
+}
+
+/// As the model would write it.
+fn action(step: &StepSpec) -> Value {
+    match (&step.tool, &step.finish, &step.action) {
+        (Some(tool), _, _) => json!({"tool": tool, "arguments": step.arguments.clone().unwrap_or_else(|| json!({}))}),
+        (_, Some(summary), _) => match &step.claims {
+            Some(claims) => json!({"finish": summary, "claims": claims}),
+            None => json!({"finish": summary}),
+        },
+        (_, _, Some(action)) => json!(action),
+        _ => json!(step.say),
+    }
 }
 
 /// Bytes of a text of hexadecimal digits.

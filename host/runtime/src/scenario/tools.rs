@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::spec::ToolSpec;
+use super::spec::{ResultSpec, ToolSpec};
+use crate::process;
 use countersign_kernel::Outcome;
 
 /// Bytes of a command's output that are kept; the rest is counted.
@@ -27,28 +28,35 @@ impl Result {
     }
 }
 
-/// Calls a scripted tool. `used` counts how often each of its results was given.
-pub fn scripted(tool: &ToolSpec, arguments: &str, used: &mut [u32]) -> Result {
+/// Calls a scripted tool: its result, and the entry that gave it. `used` counts how often each was given.
+pub fn scripted<'a>(tool: &'a ToolSpec, arguments: &str, used: &mut [u32]) -> (Result, Option<&'a ResultSpec>) {
     let fits = tool.results.iter().zip(used.iter_mut()).find(|(result, used)| {
         result.times.is_none_or(|times| **used < times) && result.contains.iter().all(|part| arguments.contains(part))
     });
     let Some((result, used)) = fits else {
-        return Result::failed(Outcome::Returned { exit_code: Some(1), ok: false }, "no such thing");
+        return (Result::failed(Outcome::Returned { exit_code: Some(1), ok: false }, "no such thing"), None);
     };
     *used += 1;
     let outcome = if result.time_out {
         Outcome::TimedOut
     } else if result.infrastructure {
         Outcome::Infrastructure
+    } else if result.unauthenticated {
+        Outcome::Unauthenticated
     } else {
         Outcome::Returned { exit_code: Some(result.exit_code), ok: result.exit_code == 0 }
     };
-    Result { outcome, text: result.text.clone(), bytes: result.text.len() as u64 }
+    (Result { outcome, text: result.text.clone(), bytes: result.text.len() as u64 }, Some(result))
 }
 
 /// Runs a command in a folder: no shell, a small environment, the arguments as JSON on standard
 /// input, both outputs together.
 pub fn command(words: &[String], time_out: Duration, folder: &Path, arguments: &str) -> Result {
+    command_with(words, time_out, folder, arguments, arguments)
+}
+
+/// The same with something else on standard input.
+pub fn command_with(words: &[String], time_out: Duration, folder: &Path, arguments: &str, stdin: &str) -> Result {
     let values: serde_json::Value = serde_json::from_str(arguments).unwrap_or_default();
     let mut words = words.iter().map(|word| fill(word, &values));
     let Some(program) = words.next() else {
@@ -65,38 +73,21 @@ pub fn command(words: &[String], time_out: Duration, folder: &Path, arguments: &
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::CommandExt;
-        // Its own group, so that what it starts ends with it.
-        command.process_group(0);
-    }
+    process::in_own_group(&mut command);
     match command.spawn() {
-        Ok(child) => wait(child, time_out, arguments),
+        Ok(child) => wait(child, time_out, stdin),
         Err(error) => Result::failed(Outcome::Rejected, format!("cannot start `{program}`: {error}")),
     }
 }
 
 fn wait(mut child: Child, time_out: Duration, arguments: &str) -> Result {
-    let until = Instant::now() + time_out;
     if let Some(mut stdin) = child.stdin.take() {
         let arguments = arguments.to_owned();
         // A tool need not read them.
         std::thread::spawn(move || drop(stdin.write_all(arguments.as_bytes())));
     }
     let outputs = [child.stdout.take().map(drain), child.stderr.take().map(drain)];
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break Some(status),
-            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(2)),
-            _ => break None,
-        }
-    };
-    if status.is_none() {
-        end(&mut child);
-    }
-    // Whatever it left running in its group ends with the call, and lets go of its outputs.
-    end_group(&child);
+    let status = process::ended_within(child, time_out);
     let mut text = String::new();
     let mut bytes = 0;
     for output in outputs.into_iter().flatten() {
@@ -145,25 +136,8 @@ fn drain(mut pipe: impl Read + Send + 'static) -> Output {
     Output { read, closed }
 }
 
-fn end(child: &mut Child) {
-    end_group(child);
-    // It may have ended by itself in the meantime.
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
-fn end_group(child: &Child) {
-    #[cfg(unix)]
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        // An empty group is what we want.
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
-    #[cfg(not(unix))]
-    let _ = child;
-}
-
 /// Replaces `{name}` by the argument of that name.
-fn fill(word: &str, values: &serde_json::Value) -> String {
+pub fn fill(word: &str, values: &serde_json::Value) -> String {
     let mut out = String::with_capacity(word.len());
     let mut rest = word;
     while let Some(start) = rest.find('{') {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use countersign_kernel::contract::Key;
 use sha2::{Digest, Sha256};
@@ -12,37 +12,48 @@ use tempfile::TempDir;
 const MOST_FILES: usize = 2_000;
 const MOST_BYTES: u64 = 32 << 20;
 
-/// A fresh folder with the scenario's files, gone when the run is over.
-pub struct Workspace {
-    folder: TempDir,
+/// A folder with the scenario's files: a fresh one that is gone when the run is over, or one that
+/// stays with the run.
+pub enum Workspace {
+    Fresh(TempDir),
+    Kept(PathBuf),
 }
 
 impl Workspace {
     pub fn create(files: &BTreeMap<String, String>) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("countersign-").tempdir()?;
-        for (path, text) in files {
-            let path = folder.path().join(path);
-            if let Some(parent) = path.parent() {
-                std::fs::create_dir_all(parent)?;
-            }
-            std::fs::write(path, text)?;
-        }
-        Ok(Workspace { folder })
+        fill(folder.path(), files)?;
+        Ok(Workspace::Fresh(folder))
+    }
+
+    /// Makes one that stays.
+    pub fn at(folder: PathBuf, files: &BTreeMap<String, String>) -> io::Result<Self> {
+        std::fs::create_dir_all(&folder)?;
+        fill(&folder, files)?;
+        Ok(Workspace::Kept(folder))
+    }
+
+    /// One that is there already.
+    pub fn again(folder: PathBuf) -> Self {
+        Workspace::Kept(folder)
     }
 
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        match self {
+            Workspace::Fresh(folder) => folder.path(),
+            Workspace::Kept(folder) => folder,
+        }
     }
 
     /// Hash of every file's path and content; none when there is too much of it.
     pub fn state(&self) -> Option<Key> {
         let mut files = Vec::new();
-        collect(self.folder.path(), Path::new(""), &mut files).ok()?;
+        collect(self.path(), Path::new(""), &mut files).ok()?;
         files.sort();
         let mut hasher = Sha256::new();
         let mut bytes = 0;
         for name in &files {
-            let content = std::fs::read(self.folder.path().join(name)).ok()?;
+            let content = std::fs::read(self.path().join(name)).ok()?;
             bytes += content.len() as u64;
             if bytes > MOST_BYTES {
                 return None;
@@ -57,6 +68,17 @@ impl Workspace {
         first.copy_from_slice(&digest[..8]);
         Some(Key(u64::from_be_bytes(first)))
     }
+}
+
+fn fill(folder: &Path, files: &BTreeMap<String, String>) -> io::Result<()> {
+    for (path, text) in files {
+        let path = folder.join(path);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::write(path, text)?;
+    }
+    Ok(())
 }
 
 fn collect(folder: &Path, inside: &Path, files: &mut Vec<String>) -> io::Result<()> {

@@ -1,15 +1,21 @@
-//! The world of a scenario: its scripted models, its tools, its clock.
+//! The world of a scenario: its scripted models and people, its tools, its clock.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use countersign_kernel::contract::Tier;
-use countersign_kernel::{Manifest, ModelRequest, Observation, Outcome, Purpose, Reply, Usage, Verification, Verifier};
+use countersign_kernel::state::Memory;
+use countersign_kernel::{
+    Code, Decision, Input, Manifest, ModelRequest, Observation, Outcome, Purpose, Reply, Report, Touched, Usage,
+    Verification, Verifier,
+};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+use super::people::People;
 use super::script::{Answer, Script};
 use super::spec::{Spec, ToolSpec, VerifySpec};
 use super::tools;
@@ -17,7 +23,7 @@ use super::workspace::Workspace;
 use crate::drive::World;
 use crate::keys;
 use crate::prompt::render;
-use crate::redact::{Salt, salted};
+use crate::redact::{Salt, redact_value, salted};
 use crate::reply::{Arguments, clean, parse_patch, parse_step};
 
 /// Most bytes of a result that are kept.
@@ -28,14 +34,26 @@ pub struct ScenarioWorld<'a> {
     tools: BTreeMap<&'a str, Registered<'a>>,
     shown_tools: Vec<Value>,
     script: Script,
+    people: People<'a>,
     workspace: Workspace,
+    /// Where the operator's files lie, those that this scenario's operator writes among them.
+    operator: PathBuf,
     salt: Salt,
-    started: Instant,
+    clock: Clock,
     cancel: Option<Arc<AtomicBool>>,
     /// Arguments of the last proposal as its tool is to receive them.
     arguments: Option<String>,
-    /// The last result, whole, for its verifier.
-    result: Option<(String, String, Outcome)>,
+    /// The last call: tool, arguments, and its result, whole, for its verifier.
+    result: Option<Called>,
+    dispatched: u32,
+    memories: Vec<Memory>,
+}
+
+struct Called {
+    tool: String,
+    arguments: String,
+    text: String,
+    outcome: Outcome,
 }
 
 struct Registered<'a> {
@@ -45,14 +63,37 @@ struct Registered<'a> {
     used: Vec<u32>,
 }
 
+/// Real time, and on top of it whatever the scenario says that things take: nobody sits it out.
+struct Clock {
+    started: Instant,
+    /// What had passed when the run was taken up.
+    before: u64,
+    skipped: u64,
+}
+
+impl Clock {
+    fn now(&self) -> u64 {
+        let real = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.before.saturating_add(real).saturating_add(self.skipped)
+    }
+
+    fn skip(&mut self, milliseconds: u64) {
+        self.skipped = self.skipped.saturating_add(milliseconds);
+    }
+}
+
+/// What the world needs beside its scenario.
+pub struct Surroundings {
+    pub workspace: Workspace,
+    pub operator: PathBuf,
+    pub salt: Salt,
+    pub cancel: Option<Arc<AtomicBool>>,
+    /// Milliseconds of the run's time that have passed already.
+    pub before: u64,
+}
+
 impl<'a> ScenarioWorld<'a> {
-    pub fn new(
-        spec: &'a Spec,
-        manifest: &'a Manifest,
-        workspace: Workspace,
-        salt: Salt,
-        cancel: Option<Arc<AtomicBool>>,
-    ) -> Self {
+    pub fn new(spec: &'a Spec, manifest: &'a Manifest, surroundings: Surroundings) -> Self {
         let compiled = |schema: &Value| jsonschema::validator_for(schema).ok();
         let registered = |tool: &'a ToolSpec| Registered {
             spec: tool,
@@ -63,44 +104,233 @@ impl<'a> ScenarioWorld<'a> {
             },
             used: vec![0; tool.results.len()],
         };
-        let shown_tools = manifest
-            .boundary
-            .tools
-            .iter()
-            .filter_map(|name| spec.tools.get(&**name).map(|tool| (name, tool)))
-            .map(|(name, tool)| json!({"name": **name, "description": tool.description, "arguments": tool.arguments}))
-            .collect();
+        let shown_tools = shown(spec, &manifest.boundary.tools);
         ScenarioWorld {
             manifest,
             tools: spec.tools.iter().map(|(name, tool)| (name.as_str(), registered(tool))).collect(),
             shown_tools,
             script: Script::new(spec),
-            workspace,
-            salt,
-            started: Instant::now(),
-            cancel,
+            people: People::new(spec),
+            workspace: surroundings.workspace,
+            operator: surroundings.operator,
+            salt: surroundings.salt,
+            clock: Clock { started: Instant::now(), before: surroundings.before, skipped: 0 },
+            cancel: surroundings.cancel,
             arguments: None,
             result: None,
+            dispatched: 0,
+            memories: Vec::new(),
         }
     }
 
     /// What was wrong with the script.
-    pub fn complaints(self) -> Vec<String> {
-        self.script.complaints
+    pub fn complaints(&self) -> &[String] {
+        &self.script.complaints
     }
+
+    /// What the run left behind.
+    pub fn memories(&self) -> &[Memory] {
+        &self.memories
+    }
+
+    /// Milliseconds of the run's time that have passed already.
+    pub fn set_before(&mut self, milliseconds: u64) {
+        self.clock.before = milliseconds;
+    }
+
+    /// Where its files lie.
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// Goes through what was recorded, so that scripts stand where they stood. Nothing is run.
+    pub fn catch_up(&mut self, effect: &countersign_kernel::Effect) {
+        use countersign_kernel::Effect;
+        match effect {
+            Effect::CallModel { tier, request, max_output_tokens, .. } => {
+                self.call_model(*tier, request, *max_output_tokens);
+            }
+            Effect::Dispatch { tool, arguments, .. } => {
+                let exact = self.arguments.clone().unwrap_or_else(|| arguments.to_string());
+                if let Some(registered) = self.tools.get_mut(&**tool)
+                    && registered.spec.command.is_none()
+                {
+                    tools::scripted(registered.spec, &exact, &mut registered.used);
+                }
+                self.dispatched += 1;
+            }
+            Effect::Suspend { code, .. } => self.people.skip(*code),
+            _ => {}
+        }
+        self.clock.skipped = 0;
+    }
+
+    fn operator_acts(&mut self) {
+        for act in self.people.switches(self.dispatched) {
+            if act.cancel
+                && let Some(cancel) = &self.cancel
+            {
+                cancel.store(true, Ordering::Relaxed);
+            }
+            let tools: Vec<&str> = act.tool.iter().map(String::as_str).collect();
+            let all = act.all.unwrap_or(false);
+            let file = format!("all = {all}\ntools = {}\nreason = \"the operator says so\"\n", json!(tools));
+            // A scenario that cannot write it will not go as it expects, and says so.
+            let _ = std::fs::write(self.operator.join("switches.toml"), file);
+        }
+    }
+
+    /// Runs a tool, scripted or real.
+    fn run(&mut self, tool: &str, exact: &str) -> Option<tools::Result> {
+        let registered = self.tools.get_mut(tool)?;
+        let time_out = Duration::from_millis(registered.spec.time_out);
+        let folder = self.workspace.path();
+        let mut result = match &registered.spec.command {
+            Some(words) => tools::command(words, time_out, folder, exact),
+            None => {
+                let (result, entry) = tools::scripted(registered.spec, exact, &mut registered.used);
+                if let Some(entry) = entry {
+                    self.clock.skip(entry.takes);
+                    if let Some(words) = &entry.effect {
+                        tools::command(words, time_out, folder, exact);
+                    }
+                }
+                result
+            }
+        };
+        // Where a run happens to work is nobody's business.
+        result.text = result.text.replace(&*folder.to_string_lossy(), ".");
+        Some(result)
+    }
+
+    /// What a verifier finds wrong, and whether the result has lost its form.
+    fn problem(&mut self, verifier: &Verifier, called: &Called) -> Option<(String, bool)> {
+        let Outcome::Returned { exit_code, .. } = called.outcome else {
+            return Some(("there is no result to look at".to_owned(), false));
+        };
+        let spec = self.tools.get(called.tool.as_str()).map(|registered| registered.spec);
+        match (verifier, spec.and_then(|spec| spec.verify.as_ref())) {
+            (Verifier::ExitCode(wanted), _) => (exit_code != Some(*wanted)).then(|| match exit_code {
+                Some(found) => (format!("expected exit code {wanted}, found {found}"), false),
+                None => (format!("expected exit code {wanted}, it was ended by a signal"), false),
+            }),
+            (Verifier::ResultSchema, _) => match serde_json::from_str::<Value>(&called.text) {
+                Err(error) => Some((format!("expected a JSON result: {error}"), true)),
+                Ok(value) => {
+                    let schema = self.tools.get(called.tool.as_str())?.result.as_ref()?;
+                    schema.iter_errors(&value).next().map(|error| (error.to_string(), true))
+                }
+            },
+            (Verifier::ReadBack(_), Some(VerifySpec::ReadBack(read))) => {
+                let values: Value = serde_json::from_str(&called.arguments).unwrap_or_default();
+                let own = |name: &String| values.get(name).map(|value| (name.clone(), value.clone()));
+                let arguments: serde_json::Map<String, Value> = read.arguments.iter().filter_map(own).collect();
+                let wanted = tools::fill(&read.shows, &values);
+                let tool = read.tool.clone();
+                let seen = self.run(&tool, &crate::canonical(&Value::Object(arguments)));
+                // What a reading that fails says is no reading.
+                let seen = seen.filter(|seen| matches!(seen.outcome, Outcome::Returned { ok: true, .. }));
+                let Some(seen) = seen else { return Some((format!("`{tool}` could not read it back"), false)) };
+                let seen = seen.text;
+                (!seen.contains(&wanted)).then(|| (format!("`{tool}` does not show `{wanted}`"), false))
+            }
+            (Verifier::Checker(_), Some(VerifySpec::Checker(words))) => {
+                let folder = self.workspace.path();
+                let time_out = Duration::from_millis(10_000);
+                let seen = tools::command_with(words, time_out, folder, &called.arguments, &called.text);
+                match seen.outcome {
+                    Outcome::Returned { ok: true, .. } => None,
+                    Outcome::Returned { exit_code, .. } if seen.text.trim().is_empty() => {
+                        let code = exit_code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
+                        Some((format!("the checker ends with {code} and says nothing"), false))
+                    }
+                    Outcome::TimedOut => Some(("the checker does not come to an end".to_owned(), false)),
+                    _ => Some((format!("the checker says: {}", seen.text.trim()), false)),
+                }
+            }
+            _ => Some(("its verifier is not there".to_owned(), false)),
+        }
+    }
+}
+
+/// What a model is told of its tools: those of the boundary, and the two that every agent has.
+pub fn shown(spec: &Spec, tools: &[Arc<str>]) -> Vec<Value> {
+    tools
+        .iter()
+        .filter_map(|name| spec.tools.get(&**name).map(|tool| (name, tool)))
+        .map(|(name, tool)| json!({"name": **name, "description": tool.description, "arguments": tool.arguments}))
+        .chain(injected())
+        .collect()
+}
+
+/// The two tools that every agent has (specification E2).
+fn injected() -> [Value; 2] {
+    let reason = json!({"type": "string", "minLength": 20});
+    [
+        json!({
+            "name": "defer_to_human",
+            "description": "This task cannot go on without a person. Say what is missing, in at least 20 characters.",
+            "arguments": {"type": "object", "required": ["reason"], "properties": {"reason": reason}},
+        }),
+        json!({
+            "name": "escalate_to_architect",
+            "description": "Something larger than this task is wrong. Say what, in at least 20 characters.",
+            "arguments": {"type": "object", "required": ["severity", "reason"], "properties": {
+                "severity": {"enum": ["warning", "critical"]}, "reason": reason,
+            }},
+        }),
+    ]
 }
 
 impl Arguments for BTreeMap<&str, Registered<'_>> {
     fn problem(&self, tool: &str, arguments: &Value) -> Option<String> {
-        let error = self.get(tool)?.arguments.as_ref()?.iter_errors(arguments).next()?;
-        let path = error.instance_path().to_string();
-        Some(if path.is_empty() { error.to_string() } else { format!("`{path}`: {error}") })
+        let registered = self.get(tool)?;
+        let error = registered.arguments.as_ref().and_then(|schema| schema.iter_errors(arguments).next());
+        if let Some(error) = error {
+            let path = error.instance_path().to_string();
+            return Some(if path.is_empty() { error.to_string() } else { format!("`{path}`: {error}") });
+        }
+        // What counts must be countable: unknown is not nothing.
+        let touches = &registered.spec.touches;
+        let uncounted = |pointer: &Option<String>, things: bool| {
+            let pointer = pointer.as_deref()?;
+            let value = arguments.pointer(pointer);
+            let wanted = if things { "a whole number, a list or a name" } else { "a whole number of micro-dollars" };
+            let known = value.is_some_and(|value| counted(value, things).is_some());
+            (!known).then(|| format!("`{pointer}`: expected {wanted}"))
+        };
+        uncounted(&touches.money, false)
+            .or_else(|| uncounted(&touches.records, true))
+            .or_else(|| uncounted(&touches.recipients, true))
+    }
+
+    fn missing(&self, tool: &str, arguments: &Value) -> Vec<Arc<str>> {
+        let schema = self.get(tool).and_then(|registered| registered.spec.arguments.as_ref());
+        let required = schema.and_then(|schema| schema.get("required")).and_then(Value::as_array);
+        let names = required.into_iter().flatten().filter_map(Value::as_str);
+        names.filter(|name| arguments.get(name).is_none()).map(Arc::from).collect()
+    }
+
+    fn touches(&self, tool: &str, arguments: &Value) -> Touched {
+        let Some(registered) = self.get(tool) else { return Touched::default() };
+        let touches = &registered.spec.touches;
+        let count = |pointer: &Option<String>, things: bool| counted(arguments.pointer(pointer.as_deref()?)?, things);
+        Touched {
+            records: count(&touches.records, true),
+            money: count(&touches.money, false),
+            recipients: count(&touches.recipients, true),
+        }
+    }
+
+    fn identity(&self, tool: &str, arguments: &Value) -> Option<Value> {
+        let pointers = self.get(tool)?.spec.identity.as_ref()?;
+        Some(pointers.iter().map(|pointer| arguments.pointer(pointer).cloned().unwrap_or(Value::Null)).collect())
     }
 }
 
 impl World for ScenarioWorld<'_> {
     fn now(&mut self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.clock.now()
     }
 
     fn cancelled(&mut self) -> bool {
@@ -110,10 +340,12 @@ impl World for ScenarioWorld<'_> {
     fn call_model(&mut self, tier: Tier, request: &ModelRequest, max_output_tokens: u64) -> (Reply, Usage) {
         let text = render(request, &self.shown_tools);
         let patch = matches!(request.purpose, Purpose::Patch(_));
-        let (bytes, signals) = match self.script.answer(tier, &text, patch) {
+        let (answer, takes) = self.script.answer(tier, &text, patch);
+        self.clock.skip(takes);
+        let (bytes, signals) = match answer {
             Answer::Bytes(bytes, signals) => (bytes, signals),
             Answer::Repeat(text, times) => (text.repeat(times as usize).into_bytes(), Vec::new()),
-            Answer::Unavailable(reason) => return (Reply::Unavailable { reason }, Usage::default()),
+            Answer::Unavailable(reason, class) => return (Reply::Unavailable { reason, class }, Usage::default()),
         };
         // A scripted model has no tokenizer: four bytes a token.
         let input_tokens = (text.len() as u64).div_ceil(4);
@@ -128,80 +360,143 @@ impl World for ScenarioWorld<'_> {
         (parsed.reply, usage)
     }
 
-    fn dispatch(&mut self, tool: &str, arguments: &Arc<str>) -> Observation {
-        let exact = self.arguments.take().unwrap_or_else(|| arguments.to_string());
+    fn dispatch(&mut self, tool: &str, arguments: &Arc<str>, _idempotency_key: Option<&str>) -> Observation {
+        // Kept for another try of the same call. It must be what was judged, secrets apart.
+        let exact = self.arguments.clone().unwrap_or_else(|| arguments.to_string());
+        if shown_as(&exact, &self.salt) != **arguments {
+            let text = "its arguments are not the ones that were judged".into();
+            return Observation::new(Outcome::Rejected, text);
+        }
         let state_before = self.workspace.state();
-        let Some(registered) = self.tools.get_mut(tool) else {
-            return observation(
-                tool,
-                tools::Result { outcome: Outcome::Rejected, text: String::new(), bytes: 0 },
-                &self.salt,
-            );
+        self.dispatched += 1;
+        let result = self.run(tool, &exact);
+        self.operator_acts();
+        let Some(result) = result else {
+            return Observation::new(Outcome::Rejected, "there is no such tool".into());
         };
-        let result = match &registered.spec.command {
-            Some(words) => {
-                tools::command(words, Duration::from_millis(registered.spec.time_out), self.workspace.path(), &exact)
-            }
-            None => tools::scripted(registered.spec, &exact, &mut registered.used),
-        };
-        // Where a run happens to work is nobody's business.
-        let mut result = result;
-        result.text = result.text.replace(&*self.workspace.path().to_string_lossy(), ".");
         self.script.note(&result.text);
-        self.result = Some((tool.to_owned(), result.text.clone(), result.outcome));
-        let has_command = registered.spec.command.is_some();
-        let mut observed = observation(tool, result, &self.salt);
-        if has_command {
+        self.result = Some(Called {
+            tool: tool.to_owned(),
+            arguments: exact,
+            text: result.text.clone(),
+            outcome: result.outcome,
+        });
+        let spec = self.tools.get(tool).map(|registered| registered.spec);
+        let mut observed = observation(tool, result, spec, &self.salt);
+        if spec.is_some_and(|spec| spec.command.is_some()) {
             observed.state_before = state_before;
             observed.state_after = self.workspace.state();
         }
         observed
     }
 
-    fn verify(&mut self, verifier: Verifier) -> Verification {
-        let (tool, text, outcome) =
-            self.result.take().unwrap_or_else(|| (String::new(), String::new(), Outcome::Unknown));
-        let problem = match (verifier, outcome) {
-            (Verifier::ExitCode(wanted), Outcome::Returned { exit_code, .. }) => {
-                (exit_code != Some(wanted)).then(|| match exit_code {
-                    Some(found) => format!("expected exit code {wanted}, found {found}"),
-                    None => format!("expected exit code {wanted}, it was ended by a signal"),
-                })
-            }
-            (Verifier::ResultSchema, Outcome::Returned { .. }) => match serde_json::from_str::<Value>(&text) {
-                Err(error) => Some(format!("expected a JSON result: {error}")),
-                Ok(value) => self
-                    .tools
-                    .get(tool.as_str())
-                    .and_then(|registered| registered.result.as_ref())
-                    .and_then(|schema| schema.iter_errors(&value).next().map(|error| error.to_string())),
-            },
-            _ => Some("there is no result to look at".to_owned()),
+    fn verify(&mut self, verifier: &Verifier) -> Verification {
+        let problem = match self.result.take() {
+            Some(called) => self.problem(verifier, &called),
+            None => Some(("there is no result to look at".to_owned(), false)),
         };
-        let detail = problem.as_deref().map(|problem| clean(problem, 512, &self.salt).to_string());
-        Verification { verifier, holds: problem.is_none(), detail: detail.unwrap_or_default() }
+        let detail = problem.as_ref().map(|(problem, _)| clean(problem, 512, &self.salt).to_string());
+        Verification {
+            verifier: verifier.clone(),
+            holds: problem.is_none(),
+            drifted: problem.is_some_and(|(_, drifted)| drifted),
+            detail: detail.unwrap_or_default(),
+        }
+    }
+
+    fn wait(&mut self, milliseconds: u64) {
+        self.clock.skip(milliseconds);
+    }
+
+    fn remember(&mut self, memory: &Memory) {
+        self.memories.push(memory.clone());
+        let line = serde_json::to_string(memory).unwrap_or_default();
+        let path = self.operator.join("memory.jsonl");
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        let _ = file.and_then(|mut file| std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes()));
+    }
+
+    fn person(&mut self, code: Code, report: &Report) -> Option<Input> {
+        let act = self.people.next(code)?;
+        self.clock.skip(act.after);
+        let decision = match act.decision(report) {
+            Some(decision) => decision,
+            None => return Some(Input::Cancelled),
+        };
+        if decision == Decision::Expired
+            && let Some(approval) = &report.approval
+        {
+            let now = self.clock.now();
+            self.clock.skip(approval.expires.saturating_sub(now).saturating_add(1));
+        }
+        Some(Input::Decided { id: act.id.into(), by: act.by.into(), decision })
     }
 }
 
-fn observation(tool: &str, result: tools::Result, salt: &Salt) -> Observation {
-    let text = clean(&result.text, SHOWN, salt);
-    let exit = match result.outcome {
-        Outcome::Returned { exit_code: Some(code), .. } => code.to_string(),
-        other => format!("{other:?}"),
+fn observation(tool: &str, result: tools::Result, spec: Option<&ToolSpec>, salt: &Salt) -> Observation {
+    let full = &result.text;
+    let text = clean(full, SHOWN, salt);
+    let whole = text.len() as u64 == result.bytes;
+    let failed = matches!(result.outcome, Outcome::Returned { ok: false, .. });
+    let exit = format!("{:?}", result.outcome);
+    let parsed: Option<Value> = spec.and_then(|spec| {
+        let wanted = !spec.facts.is_empty() || !spec.reports.is_empty() || !spec.volatile.is_empty();
+        wanted.then(|| serde_json::from_str(full).ok()).flatten()
+    });
+    let stable = match (&parsed, spec) {
+        (Some(value), Some(spec)) if !spec.volatile.is_empty() => without(value.clone(), &spec.volatile).to_string(),
+        _ => full.clone(),
     };
-    let failed = result.outcome.failure().is_some();
-    let whole = *text == *result.text && result.bytes == text.len() as u64;
-    let full = if result.bytes > SHOWN as u64 { result.text.as_str() } else { &text };
-    Observation {
-        outcome: result.outcome,
-        bytes: result.bytes,
-        payload: (!whole).then(|| salted(result.text.as_bytes(), salt).into()),
-        result_key: Some(keys::key(&[tool.as_bytes(), exit.as_bytes(), keys::stable(full).as_bytes()])),
-        error_key: failed.then(|| keys::error_key(&text)).flatten(),
-        state_before: None,
-        state_after: None,
-        mutating: None,
-        poller: None,
-        text,
+    let mut observed = Observation::new(result.outcome, text);
+    observed.bytes = result.bytes;
+    observed.payload = (!whole).then(|| salted(result.text.as_bytes(), salt).into());
+    observed.result_key = Some(keys::key(&[tool.as_bytes(), exit.as_bytes(), keys::stable(&stable).as_bytes()]));
+    observed.error_key = failed.then(|| keys::error_key(&observed.text)).flatten();
+    if let (Some(value), Some(spec)) = (&parsed, spec) {
+        for (name, pointer) in &spec.facts {
+            let found = match value.pointer(pointer) {
+                None | Some(Value::Null) => continue,
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+            };
+            observed.facts.insert(name.as_str().into(), clean(&found, 512, salt));
+        }
+        let reported = |pointer: &String| value.pointer(pointer).and_then(Value::as_bool) == Some(true);
+        observed.reports =
+            spec.reports.iter().filter(|(_, pointer)| reported(pointer)).map(|(condition, _)| *condition).collect();
     }
+    observed
+}
+
+/// Arguments as they are judged and recorded.
+fn shown_as(exact: &str, salt: &Salt) -> String {
+    let Ok(mut value) = serde_json::from_str::<Value>(exact) else { return exact.to_owned() };
+    if redact_value(&mut value, salt) { crate::canonical(&value) } else { exact.to_owned() }
+}
+
+/// How much a value counts: a whole number, or, where things are counted, a list or a name. None for
+/// what cannot be counted.
+fn counted(value: &Value, things: bool) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64().or_else(|| {
+            // Whole numbers in another spelling; from here on they would be rounded.
+            const EXACT: f64 = 9_007_199_254_740_992.0;
+            let float = number.as_f64().filter(|float| float.fract() == 0.0 && (0.0..=EXACT).contains(float))?;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within 53 bits")]
+            Some(float as u64)
+        }),
+        Value::Array(list) if things => Some(list.len() as u64),
+        Value::String(_) if things => Some(1),
+        _ => None,
+    }
+}
+
+/// A result without the parts that change although nothing has.
+fn without(mut value: Value, pointers: &[String]) -> Value {
+    for pointer in pointers {
+        if let Some(part) = value.pointer_mut(pointer) {
+            *part = Value::Null;
+        }
+    }
+    value
 }

@@ -1,6 +1,7 @@
-//! A policy of the slots `risk` and `doom-loop` that does, on request, what policies must not do.
+//! A policy of the slots `risk`, `doom-loop` and `estimator` that does, on request, what policies must not do.
 
 use countersign_sdk::doom_loop::{DoomLoop, ObservedStep, Signal};
+use countersign_sdk::estimator::{Dimension, Estimator, Forecast, Interval, Progress};
 use countersign_sdk::risk::{Assessment, ProposedAction, Risk, Verdict};
 use countersign_sdk::{ConfigError, Policy, RunView, log, policy};
 use serde::Deserialize;
@@ -40,6 +41,10 @@ enum Behaviour {
     ReadTooMuch,
     RefuseConfiguration,
     Count,
+    /// Only as an estimator: an interval that ends before it begins.
+    Backwards,
+    /// Only as an estimator: the same dimension once more.
+    Twice,
 }
 
 impl Policy for Misbehaving {
@@ -102,9 +107,11 @@ impl Misbehaving {
                 }
                 (0.0, String::new())
             }
-            Behaviour::Behave | Behaviour::Count | Behaviour::RefuseConfiguration => {
-                (0.0, format!("call {}, step {:?}", self.calls, run.step_index()))
-            }
+            Behaviour::Behave
+            | Behaviour::Count
+            | Behaviour::RefuseConfiguration
+            | Behaviour::Backwards
+            | Behaviour::Twice => (0.0, format!("call {}, step {:?}", self.calls, run.step_index())),
         }
     }
 }
@@ -131,4 +138,17 @@ impl DoomLoop for Misbehaving {
     }
 }
 
-policy!(Misbehaving: risk, doom_loop);
+impl Estimator for Misbehaving {
+    fn estimate(&mut self, _: Progress, run: &dyn RunView) -> Forecast {
+        let (_, reason) = self.act(run);
+        let steps = Interval { dimension: Dimension::Steps, lower: 1, upper: 2 };
+        let intervals = match self.configuration.behaviour {
+            Behaviour::Backwards => vec![Interval { upper: 0, ..steps }],
+            Behaviour::Twice => vec![steps, Interval { dimension: Dimension::Cost, ..steps }, steps],
+            _ => vec![steps],
+        };
+        Forecast { intervals, reason }
+    }
+}
+
+policy!(Misbehaving: risk, doom_loop, estimator);

@@ -1,0 +1,96 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use countersign::operate::{HealthRules, HealthTracker, health::FILE_NAME};
+
+use super::Stored;
+use crate::exit;
+use crate::look::{QUIET, number, styled, table};
+
+/// Look at the health of agents, pause them, and let them work again
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// List the agents of a store and whether runs are dispatched to them
+    #[command(after_help = "Example:\n  countersign agents list --store runs")]
+    List(Stored),
+    /// Pause an agent until an administrator resumes it
+    #[command(after_help = "Example:\n  countersign agents pause coder --reason 'new credentials' --store runs")]
+    Pause(Pause),
+    /// Lift an administrator's pause
+    #[command(after_help = "Example:\n  countersign agents resume coder --store runs")]
+    Resume(Resume),
+}
+
+#[derive(clap::Args)]
+pub struct Pause {
+    /// The agent
+    agent: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Who pauses it
+    #[arg(long, value_name = "NAME", default_value = "operator")]
+    by: String,
+    #[command(flatten)]
+    stored: Stored,
+}
+
+#[derive(clap::Args)]
+pub struct Resume {
+    /// The agent
+    agent: String,
+    /// Lift a pause for its health too
+    #[arg(long)]
+    clear_health: bool,
+    #[command(flatten)]
+    stored: Stored,
+}
+
+pub fn run(command: &Command) -> anyhow::Result<u8> {
+    let tracker = |stored: &Stored| HealthTracker::new(stored.store.join(FILE_NAME), HealthRules::default());
+    match command {
+        Command::List(stored) => list(stored, &tracker(stored)),
+        Command::Pause(pause) => {
+            std::fs::create_dir_all(&pause.stored.store)?;
+            tracker(&pause.stored).pause(&pause.agent, &pause.by, &pause.reason, utc_now())?;
+            list(&pause.stored, &tracker(&pause.stored))
+        }
+        Command::Resume(resume) => {
+            tracker(&resume.stored).resume(&resume.agent, resume.clear_health)?;
+            list(&resume.stored, &tracker(&resume.stored))
+        }
+    }
+}
+
+fn list(stored: &Stored, tracker: &HealthTracker) -> anyhow::Result<u8> {
+    let agents = tracker.agents()?;
+    if stored.json {
+        super::print_json(&agents)?;
+        return Ok(exit::OK);
+    }
+    let headings = ["agent", "dispatched", "errors", "incomplete", "deferrals", "escalations", "why not"];
+    let mut cells = vec![headings.map(str::to_owned).to_vec()];
+    for (name, health) in &agents {
+        let refused = health.refuses(utc_now());
+        cells.push(vec![
+            name.clone(),
+            if refused.is_none() { "yes".to_owned() } else { "no".to_owned() },
+            number(health.consecutive_errors.into()),
+            number(health.incomplete_cycles),
+            number(health.deferrals),
+            number(health.escalations.warning + health.escalations.critical),
+            refused.map_or_else(String::new, |refused| refused.to_string()),
+        ]);
+    }
+    for (index, text) in table(&cells, &[2, 3, 4, 5]).into_iter().enumerate() {
+        match index {
+            0 => crate::say!("{}", styled(QUIET, text)),
+            _ => crate::say!("{text}"),
+        }
+    }
+    Ok(exit::OK)
+}
+
+fn utc_now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

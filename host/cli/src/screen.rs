@@ -1,0 +1,247 @@
+//! A run on the terminal, step by step.
+
+use countersign::engine::Outcome;
+use countersign::kernel::{Action, Answered, Decision, Event, Frame, Input, Reply, Run, Slot};
+use countersign::{Observer, scenario};
+
+use crate::look::{self, BAD, GOOD, MIND, QUIET, STRONG, line, number, styled};
+
+/// Shows each step as it happens.
+#[derive(Default)]
+pub struct Screen {
+    step: u64,
+    /// Size of the last packet, in tokens.
+    pub packet: Option<u64>,
+    score: Option<f64>,
+    failures: Vec<(String, String)>,
+}
+
+impl Observer for Screen {
+    fn judged(&mut self, entry: &str, outcome: &Outcome) {
+        if let Some(failure) = &outcome.failure {
+            self.failures.push((entry.to_owned(), failure.clone()));
+        }
+    }
+
+    fn frame(&mut self, _: &Run, frame: &Frame) {
+        self.input(&frame.input);
+        for (_, failure) in self.failures.drain(..) {
+            crate::say!("      {} {}", styled(BAD, "undecided"), line(&failure, 110));
+        }
+        self.score = frame.judgements.iter().find_map(|judgement| match &judgement.answer {
+            Answered::Confidence(trust) => trust.score,
+            _ => None,
+        });
+        for event in &frame.events {
+            self.event(event);
+        }
+    }
+}
+
+impl Screen {
+    fn input(&mut self, input: &Input) {
+        match input {
+            Input::Replied { reply, .. } => self.reply(reply),
+            Input::Observed { observation, .. } => {
+                let size = if observation.bytes == 0 { "nothing".to_owned() } else { line(&observation.text, 70) };
+                let outcome = match observation.outcome {
+                    countersign::kernel::Outcome::Returned { exit_code: Some(code), .. } => format!("exit {code}"),
+                    countersign::kernel::Outcome::Returned { ok: true, .. } => "answered".to_owned(),
+                    countersign::kernel::Outcome::Returned { .. } => "failed".to_owned(),
+                    countersign::kernel::Outcome::Rejected => "did not run".to_owned(),
+                    countersign::kernel::Outcome::TimedOut => "timed out".to_owned(),
+                    countersign::kernel::Outcome::Infrastructure => "could not be reached".to_owned(),
+                    countersign::kernel::Outcome::Unauthenticated => "did not accept the credential".to_owned(),
+                    countersign::kernel::Outcome::Unknown => "unknown".to_owned(),
+                };
+                tell("tool", &format!("{outcome}: {size}"));
+            }
+            Input::Verified { verification, .. } => {
+                let text = if verification.holds { "holds".to_owned() } else { verification.detail.clone() };
+                let style = if verification.holds { GOOD } else { BAD };
+                crate::say!("      {:<11} {}", "verifier", styled(style, line(&text, 80)));
+            }
+            Input::Message { text } => tell("person", &line(text, 80)),
+            Input::Decided { by, decision, .. } => {
+                crate::say!("\n      {} {}", styled(STRONG, format!("{by:<11}")), line(&decided(decision), 100));
+            }
+            Input::Refused { bucket, dimension, .. } => stop("bucket", &format!("{bucket}: {dimension} used up")),
+            Input::Halted { switch, reason } => stop("switch", &format!("{switch}: {reason}")),
+            Input::Started | Input::Waited { .. } | Input::Cancelled | Input::Closed { .. } => {}
+        }
+    }
+
+    fn reply(&mut self, reply: &Reply) {
+        self.step += 1;
+        match reply {
+            Reply::Step(step) => {
+                let confidence =
+                    step.confidence.map_or_else(String::new, |value| format!("  says it is {value:.2} sure"));
+                crate::say!(
+                    "\n{:>4}  {}{}",
+                    self.step,
+                    styled(STRONG, line(&step.step, 60)),
+                    styled(QUIET, confidence)
+                );
+                let wants = match &step.action {
+                    Action::Call { tool, arguments, .. } => format!("{tool} {arguments}"),
+                    Action::Finish { summary, .. } => format!("finish: {summary}"),
+                    Action::Say { text, .. } => format!("says: {text}"),
+                    Action::Plan { steps } => format!("plan of {} steps", steps.len()),
+                    Action::Split { steps } => format!("{} sub-tasks", steps.len()),
+                    Action::Write { state, key, .. } => format!("write {state} {key}"),
+                    Action::Reflect { about } => format!("reflect on {about}"),
+                    Action::Ask { question } => format!("ask: {question}"),
+                    Action::Abandon { reason } => format!("give up: {reason}"),
+                    Action::Defer { reason } => format!("defer to a person: {reason}"),
+                    Action::EscalateToArchitect { reason, .. } => format!("tell an architect: {reason}"),
+                };
+                tell("wants", &line(&wants, 90));
+            }
+            Reply::Patch { text } => {
+                crate::say!("\n{:>4}  {}", self.step, styled(STRONG, "advice of the stronger model"));
+                for part in text.lines() {
+                    crate::say!("      {}", line(part, 100));
+                }
+            }
+            Reply::Invalid { bytes, .. } => {
+                crate::say!("\n{:>4}  {}", self.step, styled(STRONG, format!("an answer of {} bytes", number(*bytes))));
+            }
+            Reply::Unavailable { reason, .. } => {
+                crate::say!("\n{:>4}  {}", self.step, styled(BAD, line(reason, 100)));
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Classified { class, tier, .. } => {
+                let class = class.as_deref().unwrap_or("unclassified");
+                tell("start", &format!("class {class}, tier {tier}"));
+            }
+            Event::Verdict { slot, verdict, by, reason } => {
+                let by = if by.len() > 1 || *by != [slot.name().into()] {
+                    format!(" [{}]", by.join(", "))
+                } else {
+                    String::new()
+                };
+                let score = self.score.filter(|_| *slot == Slot::Confidence && reason.is_empty());
+                let reason = score.map_or_else(|| reason.clone(), |score| format!("score {score:.2}"));
+                crate::say!(
+                    "      {:<11} {} {}{}",
+                    slot.name(),
+                    styled(look::verdict(*verdict), format!("{verdict:<9}")),
+                    line(&reason, 80),
+                    styled(QUIET, by)
+                );
+            }
+            Event::NotJudged { slot } => not_judged(*slot),
+            Event::SchemaViolation { reason } => stop("invalid", reason),
+            Event::Escalated { from, to, cause, packet_tokens, history_tokens, .. } => {
+                self.packet = Some(*packet_tokens);
+                mind("escalate", &format!("{from} → {to}: {cause}"));
+                tell("packet", &format!("{packet_tokens} tokens instead of {history_tokens}"));
+            }
+            Event::Patched { tier } => tell("restart", &format!("the {tier} model goes on from the last valid state")),
+            Event::Replanned { reason } => mind("replan", reason),
+            Event::Blocked { tool, reason, stage, .. } => {
+                stop("blocked", &format!("{tool} at {}: {reason}", stage.name()));
+            }
+            Event::Dispatched { tool, .. } => tell("host", &format!("runs {tool}")),
+            Event::Committed { fact, .. } => tell("commit", fact),
+            Event::VerificationFailed { .. }
+            | Event::ModelCalled { .. }
+            | Event::Moved { .. }
+            | Event::EvidenceKept { .. }
+            | Event::Bounded { .. }
+            | Event::BucketRefused { .. }
+            | Event::Halted { .. } => {}
+            Event::CriterionMet { id } => {
+                crate::say!("      {:<11} {}", "criterion", styled(GOOD, format!("{id} is verified")))
+            }
+            Event::CriterionLost { id } => mind("criterion", &format!("{id} no longer holds")),
+            Event::ClaimUnsupported { unmet } => stop("claim", &format!("not verified: {}", unmet.join(", "))),
+            Event::BudgetRefused { dimension, demand, left } => {
+                stop("budget", &format!("{dimension}: may need {demand}, {left} left"));
+            }
+            Event::Notified { text } => mind("notify", text),
+            Event::WouldHave { verdict, reason, .. } => mind("would", &format!("{verdict}: {reason}")),
+            Event::Suspended { report, .. } => {
+                mind("suspend", &report.reason);
+                tell("state", &line(&report.last_valid_state, 90));
+                let authority = &report.authority;
+                tell("authority", &line(&format!("{}: {}", authority.endpoint, authority.recovery), 100));
+                if let Some(approval) = &report.approval {
+                    tell("approve?", &line(&format!("{} {}", approval.tool, approval.arguments), 90));
+                    tell("fingerprint", &approval.fingerprint);
+                }
+            }
+            Event::Ended { reason, .. } => tell("end", &line(reason, 90)),
+            other => {
+                // The rest has no look of its own: the name, then what there is to say.
+                let text = scenario::describe_event(other);
+                let (name, rest) = text.split_once([' ', ':']).unwrap_or((&text, ""));
+                mind(&short(name), rest.trim_start_matches([':', ' ']));
+            }
+        }
+    }
+}
+
+/// A decision in words.
+pub fn decided(decision: &Decision) -> String {
+    match decision {
+        Decision::Approved { .. } => "approves".to_owned(),
+        Decision::Rejected { instead: None, .. } => "rejects".to_owned(),
+        Decision::Rejected { instead: Some(text), .. } => format!("rejects: {text}"),
+        Decision::Expired => "did not decide in time".to_owned(),
+        Decision::Unavailable => "could not be reached".to_owned(),
+        Decision::Answered { text } => format!("answers: {text}"),
+        Decision::Accepted => "accepts it as it is".to_owned(),
+        Decision::Released { extra } => {
+            let parts = extra.iter().map(|(dimension, more)| format!("{} {dimension}", number(*more)));
+            format!("releases {}", parts.collect::<Vec<_>>().join(", "))
+        }
+        Decision::Resumed => "lets it go on".to_owned(),
+    }
+}
+
+/// An event's name as it fits its column.
+fn short(name: &str) -> String {
+    let label = match name {
+        "plan-refused" => "no plan",
+        "plan-step-done" => "done",
+        "reflecting" => "reflect",
+        "reflection-refused" => "no thought",
+        "write-refused" => "not written",
+        "memory-proposed" => "remember?",
+        "memory-written" => "remembered",
+        "tool-required" => "needs tool",
+        "tool-set-aside" => "set aside",
+        "credential-expired" => "credential",
+        "escalated-to-architect" => "architect",
+        "will-not-suffice" => "estimate",
+        "approval-spent" => "approval",
+        "approval-expired" => "expired",
+        "approval-unavailable" => "unreachable",
+        "review-deferred" => "later",
+        "failed-closed" => "fail closed",
+        other => other,
+    };
+    label.chars().take(11).collect()
+}
+
+fn not_judged(slot: Slot) {
+    crate::say!("      {:<11} {}", slot.name(), styled(QUIET, "not judged: the slot is empty"));
+}
+
+fn tell(what: &str, text: &str) {
+    crate::say!("      {} {}", styled(QUIET, format!("{what:<11}")), line(text, 110));
+}
+
+fn mind(what: &str, text: &str) {
+    crate::say!("      {} {}", styled(MIND, format!("{what:<11}")), line(text, 110));
+}
+
+fn stop(what: &str, text: &str) {
+    crate::say!("      {} {}", styled(BAD, format!("{what:<11}")), line(text, 110));
+}

@@ -1,0 +1,179 @@
+//! Why a run is on its way to somebody else, or to its end.
+
+use std::sync::Arc;
+
+use super::{Next, Run};
+use crate::boundary::FailClosed;
+use crate::contract::Dimension;
+use crate::event::Event;
+use crate::graph::Guard;
+use crate::packet::{Approval, Wanted};
+use crate::routing::RiskState;
+use crate::status::Code;
+
+/// Why, and what would help.
+#[derive(Debug)]
+pub(super) struct Halt {
+    /// What the run is suspended or ended with.
+    pub code: Code,
+    pub reason: String,
+    pub state: RiskState,
+    /// A stronger model may help, before a person is asked.
+    pub trouble: Option<Trouble>,
+    pub wanted: Wanted,
+    pub approval: Option<Approval>,
+    pub dimension: Option<Dimension>,
+    /// Who receives authority, where the table does not say.
+    pub endpoint: Option<Arc<str>>,
+}
+
+/// What a stronger model may help with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    LowConfidence,
+    Confused,
+    Blocked,
+    InvalidSchema,
+    RepeatedFailure,
+    Loop,
+    Review,
+    Divergence,
+}
+
+impl Trouble {
+    /// What becomes of the run when no stronger model may be asked.
+    fn code(self) -> Code {
+        match self {
+            Trouble::LowConfidence => Code::LowConfidence,
+            Trouble::Confused => Code::AmbiguousIntent,
+            Trouble::Blocked => Code::MissingInfo,
+            Trouble::InvalidSchema => Code::ValidationFail,
+            Trouble::RepeatedFailure => Code::RepeatedFailure,
+            Trouble::Loop | Trouble::Review | Trouble::Divergence => Code::ReviewRequired,
+        }
+    }
+
+    fn state(self) -> RiskState {
+        match self {
+            Trouble::Confused => RiskState::AmbiguousGoal,
+            Trouble::Blocked => RiskState::MissingInput,
+            Trouble::RepeatedFailure => RiskState::ToolFailure,
+            _ => RiskState::LowConfidence,
+        }
+    }
+
+    fn wanted(self) -> Wanted {
+        match self {
+            Trouble::Confused | Trouble::Blocked => Wanted::Answer,
+            _ => Wanted::Review,
+        }
+    }
+}
+
+impl Halt {
+    fn new(code: Code, reason: String, state: RiskState, wanted: Wanted) -> Self {
+        Halt { code, reason, state, trouble: None, wanted, approval: None, dimension: None, endpoint: None }
+    }
+
+    /// The end, with this code.
+    pub fn ended(code: Code, reason: String) -> Self {
+        Halt::new(code, reason, state_of(code).unwrap_or(RiskState::LowConfidence), Wanted::Review)
+    }
+
+    /// A stronger model may help, else the code that goes with the trouble.
+    pub fn trouble(trouble: Trouble, reason: String) -> Self {
+        Halt { trouble: Some(trouble), ..Halt::new(trouble.code(), reason, trouble.state(), trouble.wanted()) }
+    }
+
+    /// A person must look.
+    pub fn review(reason: String, state: RiskState) -> Self {
+        Halt::new(Code::ReviewRequired, reason, state, Wanted::Review)
+    }
+
+    /// A person must say something.
+    pub fn question(code: Code, reason: String, state: RiskState) -> Self {
+        Halt::new(code, reason, state, Wanted::Answer)
+    }
+
+    /// A person must approve an action.
+    pub fn approval(reason: String, state: RiskState, approval: Approval) -> Self {
+        Halt { approval: Some(approval), ..Halt::new(Code::ConfirmRequired, reason, state, Wanted::Approval) }
+    }
+
+    /// The budget is used up.
+    pub fn budget(reason: String, dimension: Option<Dimension>) -> Self {
+        let code = if dimension == Some(Dimension::RunningTime) { Code::Timeout } else { Code::BudgetExhausted };
+        Halt { dimension, ..Halt::new(code, reason, RiskState::BudgetLimit, Wanted::Release) }
+    }
+
+    /// A bucket above the run is empty: its operator fills it, then the run goes on.
+    pub fn bucket(reason: String) -> Self {
+        Halt::new(Code::BudgetExhausted, reason, RiskState::BudgetLimit, Wanted::Resumption)
+    }
+
+    /// An operator's switch, or a credential that ran out.
+    pub fn halted(reason: String) -> Self {
+        Halt::new(Code::ReviewRequired, reason, RiskState::ProviderOutage, Wanted::Resumption)
+    }
+}
+
+/// The state of the table that an end calls for; none after a success, or when a person ended it.
+pub(super) fn state_of(code: Code) -> Option<RiskState> {
+    Some(match code {
+        Code::Success | Code::PartialSuccess | Code::UserCancel => return None,
+        Code::UnsafeDetection => RiskState::SecurityBreach,
+        Code::PermissionDenied => RiskState::RepeatedDenial,
+        Code::UnavailableDep => RiskState::ProviderOutage,
+        Code::RepeatedFailure => RiskState::ToolFailure,
+        Code::BudgetExhausted | Code::Timeout => RiskState::BudgetLimit,
+        Code::MissingInfo => RiskState::MissingInput,
+        Code::AmbiguousIntent => RiskState::AmbiguousGoal,
+        Code::ConfirmRequired => RiskState::HighImpactMutation,
+        Code::Impossible | Code::ReviewRequired | Code::ValidationFail | Code::LowConfidence | Code::SourceConflict => {
+            RiskState::LowConfidence
+        }
+    })
+}
+
+impl Run {
+    /// The run is to end or to be handed over for this.
+    pub(super) fn leave(&mut self, on: Guard, halt: Halt) -> Next {
+        self.halt = Some(halt);
+        Next::Leave(on)
+    }
+
+    /// Its running time is used up.
+    pub(super) fn out_of_time(&mut self) -> Next {
+        self.halt = Some(Halt::budget("the running time is used up".to_owned(), Some(Dimension::RunningTime)));
+        Next::Interrupt(Guard::TimedOut)
+    }
+
+    /// A dimension of its budget is used up.
+    pub(super) fn over_budget(&mut self, dimension: Dimension, reason: String) -> Next {
+        if let Some(next) = self.fails_closed(FailClosed::BudgetBreach, &reason) {
+            return next;
+        }
+        self.halt = Some(Halt::budget(reason, Some(dimension)));
+        Next::Interrupt(Guard::OverBudget)
+    }
+
+    /// Ends the run at once, where its boundary says so for this condition.
+    pub(super) fn fails_closed(&mut self, condition: FailClosed, reason: &str) -> Option<Next> {
+        let listed = self.manifest.boundary.fail_closed.contains(&condition);
+        if !listed || !self.blocks(condition.name(), crate::contract::Verdict::Terminate, reason) {
+            return None;
+        }
+        self.event(Event::FailedClosed { condition, reason: reason.to_owned() });
+        let code = match condition {
+            FailClosed::UnauthorisedAccess => Code::PermissionDenied,
+            FailClosed::SourceConflict => Code::SourceConflict,
+            FailClosed::UngroundedClaim | FailClosed::FailedCheckAfterChange => Code::ValidationFail,
+            FailClosed::BudgetBreach => Code::BudgetExhausted,
+            FailClosed::MissingApproval => Code::ConfirmRequired,
+            FailClosed::AmbiguousGoal => Code::AmbiguousIntent,
+            _ => Code::UnsafeDetection,
+        };
+        self.halt = Some(Halt::ended(code, format!("{}: {reason}", condition.name())));
+        Some(Next::Interrupt(Guard::Unsafe))
+    }
+}

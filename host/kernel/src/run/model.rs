@@ -1,0 +1,504 @@
+//! The action-selection node: what a model is told, what it answers, whether that may be trusted.
+
+use std::sync::Arc;
+
+use super::halt::{Halt, Trouble};
+use super::joined::Joined;
+use super::pipeline::Proposal;
+use super::{Attempts, Claim, Draft, ModelCall, Next, Retrying, Run, Then, Waiting, cut, push_bounded};
+use crate::boundary::{DecisionRight, Pattern, PlanRule};
+use crate::budget::Demand;
+use crate::contract::confidence::{Answer, Orientation, Signal};
+use crate::contract::doom_loop::ObservedStep;
+use crate::contract::view::StepSummary;
+use crate::contract::{Dimension, Key, Phase, Tier, Verdict};
+use crate::effect::{Effect, ModelRequest, Purpose};
+use crate::event::Event;
+use crate::graph::{Guard, NodeKind};
+use crate::input::{Action, Alarm, Reply, StepReply, StepStatus, Unavailability, Usage};
+use crate::judgement::Question;
+use crate::routing::RiskState;
+use crate::state::StateKind;
+use crate::status::Code;
+
+/// Most bytes of a text that policies see.
+pub(super) const ACTION_TEXT: usize = 8 << 10;
+/// Most bytes of an action or a result that the next request carries.
+const EXCHANGE_TEXT: usize = 2 << 10;
+/// Most bytes of what a compressed request keeps.
+const KEPT_TEXT: usize = 4 << 10;
+
+impl Run {
+    /// The action-selection node.
+    pub(super) fn select(&mut self) -> Next {
+        if self.pending.is_some() {
+            return Next::Leave(Guard::Selected);
+        }
+        let approved = self.plan_approved || self.purpose == Purpose::Plan;
+        if self.manifest.boundary.plans == PlanRule::Approved && !approved && !self.recorded() {
+            // Nobody approves nothing.
+            if self.plan.is_empty() {
+                return self.call_model(Purpose::Plan);
+            }
+            let outline = self.plan.outline();
+            if self.blocks("plan approval", Verdict::Ask, "a person approves the plan") {
+                return self.ask_for("plan", outline.into());
+            }
+            self.plan_approved = true;
+        }
+        let purpose = std::mem::replace(&mut self.purpose, Purpose::Step);
+        self.call_model(purpose)
+    }
+
+    pub(super) fn call_model(&mut self, purpose: Purpose) -> Next {
+        let strongest = || self.manifest.models.last().map_or(self.tier, |model| model.tier);
+        let tier = match &purpose {
+            Purpose::Patch(_) => self.stronger_tier().unwrap_or(self.tier),
+            Purpose::Plan if self.manifest.boundary.pattern == Pattern::PlannerExecutor => strongest(),
+            _ => self.tier,
+        };
+        let mut request = self.compose(purpose);
+        if !self.recorded() && self.is_over_the_gate(&request) {
+            request = self.compress(request);
+        }
+        let tokens = self.tokens(&request);
+        let Some(model) = self.manifest.model(tier) else {
+            let halt = Halt::ended(Code::UnavailableDep, format!("no model of tier {tier}"));
+            return self.leave(Guard::Unavailable, halt);
+        };
+        let max_output_tokens = model.max_output_tokens;
+        let demand = Demand::default()
+            .with(Dimension::Steps, 1)
+            .with(Dimension::InputTokens, tokens)
+            .with(Dimension::OutputTokens, max_output_tokens)
+            .with(Dimension::Cost, model.cost(tokens, max_output_tokens));
+        if !self.recorded() {
+            let most = self.view.budget(Dimension::ContextTokens).limit;
+            if tokens > most {
+                self.event(Event::BudgetRefused { dimension: Dimension::ContextTokens, demand: tokens, left: most });
+                let reason = format!("the next request has {tokens} tokens, {most} are allowed");
+                if self.blocks("budget", Verdict::Terminate, &reason) {
+                    self.put_off(request.purpose);
+                    return self.over_budget(Dimension::ContextTokens, reason);
+                }
+            }
+            self.view_mut().budget.level(Dimension::ContextTokens, tokens);
+        }
+        let reservation = match self.reserve(demand) {
+            Ok(reservation) => reservation,
+            Err(refused) => {
+                let reason = format!("{} used up: the next model call may need {}", refused.dimension, refused.demand);
+                self.put_off(request.purpose);
+                return self.over_budget(refused.dimension, reason);
+            }
+        };
+        let call = self.model_calls;
+        self.model_calls += 1;
+        self.view_mut().step_index = u32::try_from(call).unwrap_or(u32::MAX);
+        self.view_mut().phase = Phase::Proposal;
+        let purpose = request.purpose.clone();
+        self.waiting = Waiting::Model(ModelCall { call, purpose, reservation, message: false });
+        // A recording's models are called by nobody.
+        if !self.recorded() {
+            self.notice = None;
+            self.message = None;
+            self.scratchpad = None;
+            self.event(Event::ModelCalled { call, tier });
+            self.effect(Effect::CallModel { call, tier, request, max_output_tokens, demand });
+        }
+        Next::Wait
+    }
+
+    /// A model call that does not fit is made after a release all the same. Help for a weaker model is
+    /// not: by then the run stands elsewhere, and asks for it again when it needs to.
+    fn put_off(&mut self, purpose: Purpose) {
+        self.purpose = if matches!(purpose, Purpose::Patch(_)) { Purpose::Step } else { purpose };
+    }
+
+    /// What a model is told now.
+    pub(super) fn compose(&self, purpose: Purpose) -> ModelRequest {
+        let bare = self.recorded() || matches!(purpose, Purpose::Patch(_));
+        let notice = match (&self.notice, &self.message) {
+            (Some(notice), Some(message)) => Some(format!("{notice}\n{message}")),
+            (Some(notice), None) => Some(notice.clone()),
+            (None, message) => message.as_deref().map(str::to_owned),
+        };
+        let now = self.manifest.started.saturating_add(self.at);
+        let lasting = self.manifest.memory.iter().filter(|memory| {
+            let written = memory.written.unwrap_or(self.manifest.started);
+            memory.tenure.is_none_or(|tenure| now <= written.saturating_add(tenure))
+        });
+        let memory = lasting.map(|memory| (Arc::clone(&memory.key), Arc::clone(&memory.text)));
+        ModelRequest {
+            purpose,
+            goal: Arc::clone(&self.manifest.goal.text),
+            constraints: self.manifest.goal.constraints.clone(),
+            planning: self.planning,
+            guidance: self.guidance.clone().filter(|_| !bare),
+            notice: notice.filter(|_| !bare),
+            plan: (!bare && !self.plan.is_empty()).then(|| self.plan.outline()),
+            kept: self.kept.clone().filter(|_| !bare),
+            scratchpad: self.scratchpad.clone().filter(|_| !bare),
+            memory: if bare { Vec::new() } else { memory.collect() },
+            recent: if bare { Vec::new() } else { self.recent.iter().cloned().collect() },
+        }
+    }
+
+    /// Size of a request in tokens, with what it says of the tools. Help is asked for without them.
+    pub(super) fn tokens(&self, request: &ModelRequest) -> u64 {
+        let overhead = if matches!(request.purpose, Purpose::Patch(_)) { 0 } else { self.manifest.request_overhead };
+        request.tokens().saturating_add(overhead)
+    }
+
+    fn is_over_the_gate(&self, request: &ModelRequest) -> bool {
+        let gate = u64::from(self.manifest.guards.context_gate);
+        let most = self.view.budget(Dimension::ContextTokens).limit;
+        // In 128 bits: a cap may be as large as a number can be.
+        let line = u128::from(most) * u128::from(gate) / 100;
+        gate > 0 && !request.recent.is_empty() && u128::from(self.tokens(request)) > line
+    }
+
+    /// Keeps goal, plan, verified observations, open questions, budget, call ids and approvals;
+    /// drops drafts and what was only read (specification D12).
+    fn compress(&mut self, request: ModelRequest) -> ModelRequest {
+        let before = self.tokens(&request);
+        let mut kept = String::from("verified so far:");
+        for (name, text) in self.view.facts() {
+            kept.push_str(&format!("\n{name}: {}", cut(text, 256)));
+        }
+        let open: Vec<&str> = self.unmet().map(|id| &**id).collect();
+        kept.push_str(&format!(
+            "\nnot verified yet: {}",
+            if open.is_empty() { "nothing".to_owned() } else { open.join(", ") }
+        ));
+        kept.push_str(&format!("\nlast call: {}", self.tool_calls.saturating_sub(1)));
+        let steps = self.view.budget(Dimension::Steps);
+        kept.push_str(&format!("\nsteps left: {}", steps.left()));
+        if let Some(granted) = &self.granted {
+            kept.push_str(&format!("\napproved and not yet done: {}", granted.tool()));
+        }
+        kept.push_str(&format!("\nlast valid state: {}", self.last_valid_state));
+        self.kept = Some(cut(&kept, KEPT_TEXT).into());
+        self.scratchpad = None;
+        // The exchange at hand is what the next step is about.
+        while self.recent.len() > 1 {
+            self.recent.pop_front();
+        }
+        let request = self.compose(request.purpose);
+        let (kept, dropped): (Vec<StateKind>, Vec<StateKind>) =
+            StateKind::ALL.iter().partition(|kind| kind.survives_compression());
+        self.event(Event::Compressed { before, after: self.tokens(&request), kept, dropped });
+        request
+    }
+
+    /// A model has answered.
+    pub(super) fn replied(&mut self, reply: Reply, usage: Usage, in_time: bool) -> Next {
+        let Waiting::Model(call) = std::mem::replace(&mut self.waiting, Waiting::Nothing) else { return Next::Wait };
+        // A call that nobody answered was none: an outage does not use up a run.
+        let answered = u64::from(!matches!(reply, Reply::Unavailable { .. }));
+        let used = Demand::default()
+            .with(Dimension::Steps, answered)
+            .with(Dimension::InputTokens, usage.input_tokens)
+            .with(Dimension::OutputTokens, usage.output_tokens)
+            .with(Dimension::Cost, usage.cost);
+        self.settle(call.reservation, used);
+        if !in_time {
+            return self.out_of_time();
+        }
+        match reply {
+            Reply::Unavailable { reason, class } => self.without_answer(call.purpose, reason, class),
+            reply => {
+                self.model_retries = 0;
+                match reply {
+                    Reply::Step(step) => self.stepped(step, call.purpose == Purpose::Plan),
+                    Reply::Patch { text } => self.patched(text),
+                    Reply::Invalid { reason, bytes, .. } => self.malformed(&call.purpose, reason, bytes),
+                    Reply::Unavailable { .. } => Next::Wait,
+                }
+            }
+        }
+    }
+
+    /// Tried again after a wait where that may help; an outage is not a loop.
+    fn without_answer(&mut self, purpose: Purpose, reason: String, class: Unavailability) -> Next {
+        let retry = self.manifest.guards.retry;
+        if class == Unavailability::Transient && self.model_retries < retry.attempts && !self.recorded() {
+            self.model_retries += 1;
+            return self.wait_and(self.model_retries, reason, Retrying::Model(purpose));
+        }
+        let halt = Halt::ended(Code::UnavailableDep, reason);
+        self.model_retries = 0;
+        match self.kind() {
+            NodeKind::Plan | NodeKind::ActionSelection | NodeKind::Escalate => self.leave(Guard::Unavailable, halt),
+            _ => self.leave(Guard::Hopeless, halt),
+        }
+    }
+
+    /// Waits before something is tried again: longer each time, and by a jitter that follows from
+    /// the run's seed.
+    pub(super) fn wait_and(&mut self, attempt: u32, reason: String, what: Retrying) -> Next {
+        let wait = self.waits;
+        self.waits += 1;
+        let milliseconds = self.manifest.guards.retry.wait(self.manifest.seed ^ wait, attempt);
+        self.event(Event::Retrying { attempt, wait: milliseconds, reason });
+        self.effect(Effect::Wait { wait, milliseconds });
+        self.waiting = Waiting::Retry(wait, what);
+        Next::Wait
+    }
+
+    pub(super) fn waited(&mut self, in_time: bool) -> Next {
+        let Waiting::Retry(_, what) = std::mem::replace(&mut self.waiting, Waiting::Nothing) else { return Next::Wait };
+        if !in_time {
+            return self.out_of_time();
+        }
+        match what {
+            Retrying::Model(purpose) => self.call_model(purpose),
+            Retrying::Tool(call) => self.dispatch_again(*call),
+        }
+    }
+
+    fn patched(&mut self, text: Arc<str>) -> Next {
+        self.guidance = Some(text);
+        self.attempts = Attempts::default();
+        self.failures = 0;
+        self.recent.clear();
+        self.notice = None;
+        self.halt = None;
+        self.repeated = (None, 0);
+        self.event(Event::Patched { tier: self.tier });
+        Next::Leave(Guard::Patched)
+    }
+
+    fn malformed(&mut self, purpose: &Purpose, reason: String, bytes: u64) -> Next {
+        self.history_bytes = self.history_bytes.saturating_add(bytes);
+        self.event(Event::SchemaViolation { reason: reason.clone() });
+        self.signal(&reason);
+        self.snippet.clear();
+        match purpose {
+            Purpose::Patch(_) => {
+                let reason = format!("the stronger model's answer: {reason}");
+                self.suspend(Halt::review(reason, RiskState::LowConfidence))
+            }
+            Purpose::Plan if self.kind() == NodeKind::Plan => {
+                self.draft = Some(Draft::None(format!("expected a plan: {reason}")));
+                Next::Leave(Guard::Drafted)
+            }
+            _ => {
+                self.leave(Guard::Malformed, Halt::trouble(Trouble::InvalidSchema, format!("invalid schema: {reason}")))
+            }
+        }
+    }
+
+    fn stepped(&mut self, step: StepReply, planning: bool) -> Next {
+        self.history_bytes = self.history_bytes.saturating_add(step.bytes);
+        self.last_output = cut(&step.reasoning, 512).into();
+        if self.attempts.step.as_ref().is_none_or(|last| *last != step.step) {
+            self.attempts = Attempts { step: Some(Arc::clone(&step.step)), failed: 0 };
+        }
+        if planning && self.kind() == NodeKind::Plan {
+            return self.plan_given(step);
+        }
+        if !self.recorded() {
+            // What it says is what a stronger model needs to hear.
+            let stuck = match step.status {
+                StepStatus::Ok => None,
+                StepStatus::Confused => Some(("confused", Trouble::Confused)),
+                StepStatus::Blocked => Some(("blocked", Trouble::Blocked)),
+            };
+            if let Some((word, trouble)) = stuck {
+                self.signal(&format!("the model is {word}: {}", cut(&step.reasoning, 512)));
+                let reason = format!("status {word}");
+                if self.blocks("status", Verdict::Escalate, &reason) {
+                    return self.leave(Guard::Stuck, Halt::trouble(trouble, reason));
+                }
+            }
+        }
+        let mut signals = step.signals;
+        if let Some(confidence) = step.confidence {
+            signals.insert(0, verbalised(confidence));
+        }
+        self.confidence = None;
+        let goal = &self.manifest.goal;
+        let answer = Answer {
+            signals,
+            stakes: goal.stakes,
+            compliance: goal.compliance,
+            model: self.manifest.model(self.tier).map(|model| model.kind).unwrap_or_default(),
+            evidence: u32::try_from(self.committed.len()).unwrap_or(u32::MAX),
+            may_investigate: goal.may_investigate,
+        };
+        self.ask(Question::Confidence(answer), Then::Act(Box::new(step.action)))
+    }
+
+    fn plan_given(&mut self, step: StepReply) -> Next {
+        self.draft = Some(match step.action {
+            Action::Plan { steps } => Draft::Whole(steps),
+            Action::Abandon { reason } if self.may_decide(DecisionRight::Abandon) => {
+                return self.leave(Guard::Abandoned, Halt::ended(Code::Impossible, reason.to_string()));
+            }
+            _ => Draft::None("expected a plan, found another action".to_owned()),
+        });
+        Next::Leave(Guard::Drafted)
+    }
+
+    pub(super) fn trusted(&mut self, joined: Joined, action: Action) -> Next {
+        self.confidence = joined.score;
+        match joined.verdict() {
+            Verdict::Proceed | Verdict::Log | Verdict::Notify => self.act(action),
+            Verdict::Replan => {
+                self.replan(joined.reason);
+                Next::Leave(Guard::Doubtful)
+            }
+            Verdict::Escalate => {
+                let reason = format!("low confidence: {}", joined.reason);
+                self.signal(&reason);
+                self.leave(Guard::Untrusted, Halt::trouble(Trouble::LowConfidence, reason))
+            }
+            Verdict::Ask | Verdict::Deny => {
+                let halt = Halt { code: Code::LowConfidence, ..Halt::review(joined.reason, RiskState::LowConfidence) };
+                self.leave(Guard::Untrusted, halt)
+            }
+            Verdict::Terminate => self.leave(Guard::Unsafe, Halt::ended(Code::UnsafeDetection, joined.reason)),
+        }
+    }
+
+    fn act(&mut self, action: Action) -> Next {
+        match action {
+            Action::Call { tool, arguments, key, invalid, missing, payload, touches } => {
+                let index = self.manifest.tools.iter().position(|known| known.name == tool);
+                self.pending =
+                    Some(Proposal { tool: index, name: tool, arguments, key, invalid, missing, payload, touches });
+                Next::Leave(Guard::Selected)
+            }
+            Action::Finish { summary, claims } => {
+                self.last_output = cut(&summary, 512).into();
+                self.claim = Some(Claim::Finished { summary, tools: claims });
+                Next::Leave(Guard::Finished)
+            }
+            Action::Say { text, key } => self.said(&text, key),
+            Action::Plan { steps } => {
+                self.draft = Some(Draft::Whole(steps));
+                Next::Leave(Guard::Planned)
+            }
+            Action::Split { steps } => {
+                self.draft = Some(Draft::More(steps));
+                Next::Leave(Guard::Planned)
+            }
+            Action::Write { state, key, text, sources } => self.propose_write(state, key, text, sources),
+            Action::Reflect { about } => self.asked_to_reflect(&about),
+            Action::Ask { question } => self.asks_user(&question),
+            Action::Abandon { reason } => {
+                if self.withholds(DecisionRight::Abandon) {
+                    return self.not_allowed("give the goal up");
+                }
+                self.leave(Guard::HandedOver, Halt::ended(Code::Impossible, reason.to_string()))
+            }
+            Action::Defer { reason } => {
+                if self.withholds(DecisionRight::HandOver) {
+                    return self.not_allowed("hand the task over");
+                }
+                self.event(Event::Deferred { reason: Arc::clone(&reason) });
+                let mut halt = Halt::review(reason.to_string(), RiskState::MissingInput);
+                halt.wanted = crate::packet::Wanted::Triage;
+                halt.endpoint = Some("triage".into());
+                self.leave(Guard::HandedOver, halt)
+            }
+            Action::EscalateToArchitect { severity, reason } => {
+                if self.withholds(DecisionRight::HandOver) {
+                    return self.not_allowed("hand the task over");
+                }
+                self.event(Event::EscalatedToArchitect { severity, reason: Arc::clone(&reason) });
+                self.effect(Effect::Alarm { severity, reason: Arc::clone(&reason) });
+                let mut halt = Halt::review(reason.to_string(), RiskState::LowConfidence);
+                halt.wanted = crate::packet::Wanted::Architect;
+                halt.endpoint = Some(match severity {
+                    Alarm::Warning => "architect".into(),
+                    Alarm::Critical => "architect and operations lead".into(),
+                });
+                self.leave(Guard::HandedOver, halt)
+            }
+        }
+    }
+
+    /// Only words.
+    fn said(&mut self, text: &Arc<str>, key: Key) -> Next {
+        self.last_output = cut(text, 512).into();
+        let step = ObservedStep {
+            index: self.view.shown_index(),
+            action: cut(text, ACTION_TEXT).into(),
+            call_key: None,
+            result_key: Some(key),
+            state_before: None,
+            state_after: None,
+            failure: None,
+            mutating: false,
+            poller: false,
+            internal: false,
+            user_boundary: std::mem::take(&mut self.user_boundary),
+            action_bytes: text.len() as u64,
+            result_bytes: 0,
+            drift: None,
+        };
+        self.summarise(None, Some(key), false, false);
+        if !self.recorded() {
+            self.exchange(text, "No tool was called. Call a tool, or finish.");
+            self.claim = Some(Claim::Words);
+        }
+        self.ask(Question::DoomLoop(step), Then::Watch(Guard::Idle))
+    }
+
+    fn asks_user(&mut self, question: &Arc<str>) -> Next {
+        if self.withholds(DecisionRight::Clarify) {
+            return self.not_allowed("ask the user");
+        }
+        let halt = Halt::question(Code::MissingInfo, question.to_string(), RiskState::MissingInput);
+        self.leave(Guard::HandedOver, halt)
+    }
+
+    /// The boundary does not leave that to the model.
+    pub(super) fn not_allowed(&mut self, what: &str) -> Next {
+        let reason = format!("the boundary does not let the model {what}");
+        self.signal(&reason);
+        self.exchange(what, &format!("Not done: {reason}."));
+        self.fail();
+        Next::Leave(Guard::Idle)
+    }
+
+    pub(super) fn kind(&self) -> NodeKind {
+        self.graph.kind(self.node)
+    }
+
+    /// The weakest model above the one at work.
+    pub(super) fn stronger_tier(&self) -> Option<Tier> {
+        self.manifest.models.iter().map(|model| model.tier).find(|tier| *tier > self.tier)
+    }
+
+    pub(super) fn summarise(&mut self, call_key: Option<Key>, result_key: Option<Key>, failed: bool, mutating: bool) {
+        let index = self.view.step_index;
+        self.view_mut().push_step(StepSummary { index, call_key, result_key, failed, mutating });
+    }
+
+    pub(super) fn exchange(&mut self, action: &str, result: &str) {
+        let pair = (cut(action, EXCHANGE_TEXT).into(), cut(result, EXCHANGE_TEXT).into());
+        let most = self.manifest.boundary.exchanges as usize;
+        push_bounded(&mut self.recent, most, pair);
+    }
+
+    /// An attempt at the step failed.
+    pub(super) fn fail(&mut self) {
+        self.attempts.failed += 1;
+    }
+
+    /// An attempt succeeded.
+    pub(super) fn succeed(&mut self) {
+        self.attempts.failed = 0;
+        self.failures = 0;
+        self.view_mut().budget.level(Dimension::Retries, 0);
+        self.error_signals.clear();
+    }
+}
+
+/// The model's own word on its confidence, as a signal.
+pub(super) fn verbalised(value: f64) -> Signal {
+    Signal { name: "verbalised".into(), value, orientation: Orientation::Confidence }
+}

@@ -1,0 +1,113 @@
+//! Plans: asked for, validated, sent back a bounded number of times (specification D5).
+
+use std::sync::Arc;
+
+use super::halt::{Halt, Trouble};
+use super::{Draft, Next, Run};
+use crate::boundary::{DecisionRight, PlanRule};
+use crate::contract::{Dimension, Verdict};
+use crate::effect::Purpose;
+use crate::event::Event;
+use crate::graph::Guard;
+
+impl Run {
+    /// The plan node: calls a model where a plan is wanted and none is at hand.
+    pub(super) fn draft_plan(&mut self) -> Next {
+        if self.recorded() || self.draft.is_some() {
+            return Next::Leave(Guard::Drafted);
+        }
+        let wanted = self.purpose == Purpose::Plan
+            || (self.plan.is_empty() && self.manifest.boundary.plans != PlanRule::Optional);
+        if wanted { self.call_model(Purpose::Plan) } else { Next::Leave(Guard::Drafted) }
+    }
+
+    pub(super) fn validate_plan(&mut self) -> Next {
+        let Some(draft) = self.draft.take() else { return Next::Leave(Guard::Valid) };
+        let (steps, add) = match draft {
+            Draft::Whole(steps) => (steps, false),
+            Draft::More(steps) => (steps, true),
+            Draft::None(problem) => return self.send_back(vec![problem]),
+        };
+        let right = if add { DecisionRight::SplitWork } else { DecisionRight::Plan };
+        if self.withholds(right) {
+            return self.send_back(vec!["the boundary does not let the model plan".to_owned()]);
+        }
+        let manifest = Arc::clone(&self.manifest);
+        match self.plan.propose(&steps, add, &manifest.guards, &manifest.boundary.tools) {
+            Ok(accepted) => {
+                let calls = accepted.plan.steps().filter(|(step, done)| step.tool.is_some() && !done).count() as u64;
+                let left = self.view.budget(Dimension::ToolCalls).left();
+                if manifest.guards.plan_validation && calls > left {
+                    return self.send_back(vec![format!("it needs {calls} tool calls, {left} are left")]);
+                }
+                for (id, into) in accepted.merged {
+                    self.event(Event::Merged { id, into });
+                }
+                self.plan = accepted.plan;
+                self.plan_repairs = 0;
+                // Another plan is another thing to approve.
+                self.plan_approved = false;
+                self.purpose = Purpose::Step;
+                let steps = self.plan.steps().map(|(step, _)| step.clone()).collect();
+                self.event(Event::Planned { steps });
+                self.exchange("plan", &self.plan.outline());
+                Next::Leave(Guard::Valid)
+            }
+            Err(problems) => self.send_back(problems),
+        }
+    }
+
+    /// The plan does not count; the model may mend it, a few times.
+    fn send_back(&mut self, problems: Vec<String>) -> Next {
+        let reason = format!("the plan is not valid: {}", problems.join("; "));
+        if !self.blocks("plan", Verdict::Replan, &reason) {
+            // Nothing is blocked: the run goes on as if nobody had looked at the plan.
+            self.purpose = Purpose::Step;
+            return Next::Leave(Guard::Valid);
+        }
+        self.event(Event::PlanRefused { problems });
+        self.signal(&reason);
+        self.notice = Some(reason.clone());
+        self.plan_repairs += 1;
+        if self.plan_repairs > self.manifest.guards.plan_repairs {
+            self.plan_repairs = 0;
+            self.purpose = Purpose::Step;
+            return self.leave(Guard::Exhausted, Halt::trouble(Trouble::Divergence, reason));
+        }
+        self.purpose = Purpose::Plan;
+        Next::Leave(Guard::Invalid)
+    }
+
+    /// A call has done what a step of the plan asks for.
+    pub(super) fn complete_step(&mut self, tool: &str, reading: bool) {
+        let Some(id) = self.plan.ready_for(tool, reading).map(|step| Arc::clone(&step.id)) else { return };
+        for id in self.plan.complete(&id) {
+            self.event(Event::PlanStepDone { id });
+        }
+    }
+
+    /// Whether the boundary leaves this decision to the model.
+    pub(super) fn may_decide(&self, right: DecisionRight) -> bool {
+        self.manifest.boundary.decisions.contains(&right)
+    }
+
+    /// Whether the boundary withholds this decision from the model, which is then told.
+    pub(super) fn withholds(&mut self, right: DecisionRight) -> bool {
+        if self.may_decide(right) || self.recorded() {
+            return false;
+        }
+        if !self.blocks("decision right", Verdict::Deny, "the boundary does not leave this to the model") {
+            return false;
+        }
+        self.event(Event::RightWithheld { right });
+        true
+    }
+
+    /// Asks for another plan.
+    pub(super) fn replan(&mut self, reason: String) {
+        self.event(Event::Replanned { reason: reason.clone() });
+        self.attempts.failed = 0;
+        self.notice = Some(format!("Stop: {reason}. Make another plan."));
+        self.purpose = if self.plan.is_empty() { Purpose::Replan } else { Purpose::Plan };
+    }
+}

@@ -1,0 +1,124 @@
+//! From the goal to a run that is ready: intake, classification, the envelope.
+
+use std::sync::Arc;
+
+use super::halt::Halt;
+use super::joined::Joined;
+use super::{Next, Run, Then, cut};
+use crate::boundary::FailClosed;
+use crate::contract::Verdict;
+use crate::contract::classifier::{SideEffect, Task, TierOffer};
+use crate::contract::risk::Reversibility;
+use crate::effect::{ModelRequest, Purpose};
+use crate::event::Event;
+use crate::graph::Guard;
+use crate::judgement::Question;
+use crate::routing::RiskState;
+use crate::status::Code;
+
+/// Most bytes of a goal that policies see.
+const GOAL_TEXT: usize = 16 << 10;
+/// Most bytes of a prompt that they see.
+const PROMPT_TEXT: usize = 64 << 10;
+
+impl Run {
+    pub(super) fn intake(&mut self) -> Next {
+        if self.manifest.goal.text.trim().is_empty() && !self.recorded() {
+            let halt = Halt::question(Code::MissingInfo, "the goal is empty".to_owned(), RiskState::MissingInput);
+            return self.leave(Guard::Refused, halt);
+        }
+        Next::Leave(Guard::Accepted)
+    }
+
+    pub(super) fn classify(&mut self) -> Next {
+        let goal: Arc<str> = cut(&self.manifest.goal.text, GOAL_TEXT).into();
+        let reachable = self.manifest.tools.iter().filter(|tool| self.manifest.boundary.tools.contains(&tool.name));
+        let side_effects = reachable
+            .map(|tool| match (tool.mutating(), tool.reversibility) {
+                (false, _) => SideEffect::None,
+                (true, Reversibility::Reversible) => SideEffect::Reversible,
+                (true, _) => SideEffect::Irreversible,
+            })
+            .max();
+        let request = self.compose(Purpose::Step);
+        let task = Task {
+            prompt: prompt(&request).into(),
+            goal,
+            tools: self.manifest.boundary.tools.clone(),
+            step_estimate: self.manifest.goal.step_estimate,
+            side_effects: side_effects.unwrap_or(SideEffect::None),
+            tiers: self
+                .manifest
+                .models
+                .iter()
+                .map(|model| TierOffer {
+                    tier: model.tier,
+                    cheapest_call: model.cost(self.tokens(&request), model.max_output_tokens),
+                })
+                .collect(),
+            past: Vec::new(),
+        };
+        self.ask(Question::Classifier(task), Then::Route)
+    }
+
+    pub(super) fn route(&mut self, joined: Joined) -> Next {
+        let verdict = joined.verdict();
+        let mut class = None;
+        if let Some(classification) = joined.classification {
+            self.tier = classification.tier;
+            self.planning = classification.planning;
+            self.max_escalations = classification.cascade.map_or(0, |cascade| cascade.max_escalations);
+            class = Some(classification.class);
+        }
+        self.class.clone_from(&class);
+        self.event(Event::Classified { class, tier: self.tier, planning: self.planning });
+        match verdict {
+            Verdict::Deny | Verdict::Terminate => {
+                self.leave(Guard::Refused, Halt::ended(Code::UnsafeDetection, joined.reason))
+            }
+            Verdict::Ask | Verdict::Replan | Verdict::Escalate => {
+                if let Some(next) = self.fails_closed(FailClosed::AmbiguousGoal, &joined.reason) {
+                    return next;
+                }
+                let halt = Halt::question(Code::AmbiguousIntent, joined.reason, RiskState::AmbiguousGoal);
+                self.leave(Guard::Ambiguous, halt)
+            }
+            Verdict::Proceed | Verdict::Log | Verdict::Notify => Next::Leave(Guard::Classified),
+        }
+    }
+
+    pub(super) fn initialise(&mut self) -> Next {
+        self.event(Event::Bounded {
+            autonomy: self.manifest.boundary.autonomy,
+            least_autonomy: self.manifest.boundary.least_autonomy,
+            boundary: Arc::clone(&self.manifest.boundary.digest),
+            graph: Arc::clone(&self.manifest.graph_digest),
+        });
+        if self.plan.is_empty() && !self.manifest.plan.is_empty() {
+            let manifest = Arc::clone(&self.manifest);
+            match self.plan.propose(&manifest.plan, false, &manifest.guards, &manifest.boundary.tools) {
+                Ok(accepted) => {
+                    self.plan = accepted.plan;
+                    let steps = self.plan.steps().map(|(step, _)| step.clone()).collect();
+                    self.event(Event::Planned { steps });
+                }
+                Err(problems) => {
+                    let reason = format!("the task's own plan is not valid: {}", problems.join("; "));
+                    self.event(Event::PlanRefused { problems });
+                    return self.leave(Guard::Refused, Halt::ended(Code::ValidationFail, reason));
+                }
+            }
+        }
+        Next::Leave(Guard::Initialised)
+    }
+}
+
+/// The words of the first request, as a classifier sees them.
+fn prompt(request: &ModelRequest) -> String {
+    let mut prompt = cut(&request.goal, GOAL_TEXT).to_owned();
+    for constraint in &request.constraints {
+        prompt.push('\n');
+        prompt.push_str(constraint);
+    }
+    cut(&prompt, PROMPT_TEXT).to_owned()
+}

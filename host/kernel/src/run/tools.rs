@@ -1,0 +1,503 @@
+//! A call and what comes of it: invocation, capture, verification, the task's state.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::halt::Halt;
+use super::model::ACTION_TEXT;
+use super::pipeline::Proposal;
+use super::repair::Mend;
+use super::{CALLS, Next, Retrying, Run, Then, ToolCall, Waiting, cut, push_bounded};
+use crate::boundary::FailClosed;
+use crate::budget::Demand;
+use crate::contract::doom_loop::{Failure, FailureClass, ObservedStep};
+use crate::contract::{Dimension, Key, Phase, ToolCategory};
+use crate::effect::{Effect, Purpose};
+use crate::event::Event;
+use crate::graph::Guard;
+use crate::grounding::{Call, Intended};
+use crate::input::{Observation, Outcome, Verification};
+use crate::judgement::Question;
+use crate::routing::RiskState;
+use crate::tool::Verifier;
+
+/// Most bytes of a committed fact.
+const FACT_TEXT: usize = 4 << 10;
+
+/// What a run knows of a tool.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ToolRecord {
+    pub calls: u32,
+    pub cost: u64,
+    /// When it was called, newest last.
+    pub times: VecDeque<u64>,
+    /// It has answered well at least once.
+    pub succeeded: bool,
+    /// Results that did not have their form.
+    pub drifts: u32,
+    pub set_aside: bool,
+}
+
+/// What a source said about a fact.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    pub value: Arc<str>,
+    pub source: Arc<str>,
+    pub at: u64,
+}
+
+impl Run {
+    /// The tool-invocation node.
+    pub(super) fn invoke(&mut self) -> Next {
+        let Some(proposal) = self.pending.take() else { return Next::Leave(Guard::Answered) };
+        let demand = self.demand(&proposal);
+        let reservation = match self.reserve(demand) {
+            Ok(reservation) => reservation,
+            Err(refused) => {
+                let reason = format!("{} used up", refused.dimension);
+                return self.over_budget(refused.dimension, reason);
+            }
+        };
+        let call: Call<Intended> = Call::intend(self.tool_calls, Arc::clone(&proposal.name));
+        self.tool_calls += 1;
+        self.refused = 0;
+        self.repeats(proposal.key);
+        push_bounded(&mut self.calls_seen, CALLS, proposal.key);
+        push_bounded(&mut self.last_calls, 2, format!("{} {}", proposal.name, cut(&proposal.arguments, 256)).into());
+        let call = ToolCall { call: call.attempt(), proposal, demand, reservation, attempt: 0 };
+        self.send(call);
+        Next::Wait
+    }
+
+    /// Emits the effect of a call; nobody calls the tools of a recording.
+    fn send(&mut self, call: ToolCall) {
+        if !self.recorded() {
+            let proposal = &call.proposal;
+            let mutating = proposal.tool.is_some_and(|index| self.manifest.tools[index].mutating());
+            let idempotency_key: Option<Arc<str>> =
+                mutating.then(|| format!("{}-{}", self.manifest.run, call.call.id()).into());
+            let tool = Arc::clone(&proposal.name);
+            let (key, arguments) = (proposal.key, Arc::clone(&proposal.arguments));
+            self.event(Event::Dispatched {
+                call: call.call.id(),
+                tool: Arc::clone(&tool),
+                key,
+                idempotency_key: idempotency_key.clone(),
+                boundary: Arc::clone(&self.manifest.boundary.digest),
+            });
+            self.effect(Effect::Dispatch {
+                call: call.call.id(),
+                tool,
+                arguments,
+                idempotency_key,
+                demand: call.demand,
+            });
+        }
+        self.waiting = Waiting::Tool(call);
+    }
+
+    /// The same call once more, under its old number.
+    pub(super) fn dispatch_again(&mut self, mut call: ToolCall) -> Next {
+        match self.reserve(call.demand) {
+            Ok(reservation) => call.reservation = reservation,
+            Err(refused) => {
+                let reason = format!("{} used up", refused.dimension);
+                return self.over_budget(refused.dimension, reason);
+            }
+        }
+        self.send(call);
+        Next::Wait
+    }
+
+    /// A tool has answered, or failed to.
+    pub(super) fn answered(&mut self, observation: Observation, in_time: bool) -> Next {
+        let Waiting::Tool(mut waiting) = std::mem::replace(&mut self.waiting, Waiting::Nothing) else {
+            return Next::Wait;
+        };
+        let used = used(&waiting, &observation);
+        self.settle(waiting.reservation.take(), used);
+        if !in_time {
+            return self.out_of_time();
+        }
+        self.count(&waiting.proposal);
+        if let Some(reason) = self.may_retry(&waiting, observation.outcome) {
+            waiting.attempt += 1;
+            return self.wait_and(waiting.attempt, reason, Retrying::Tool(Box::new(waiting)));
+        }
+        self.view_mut().phase = Phase::Observation;
+        self.watch_later(waiting, observation);
+        Next::Leave(Guard::Answered)
+    }
+
+    /// A call was made: what was known before a change says nothing about after it.
+    fn count(&mut self, proposal: &Proposal) {
+        let Some(index) = proposal.tool else { return };
+        let record = &mut self.records[index];
+        record.calls = record.calls.saturating_add(1);
+        record.cost = record.cost.saturating_add(self.manifest.tools[index].cost);
+        // As many as its rate needs to know.
+        let most = self.manifest.tools[index].limits.calls_per_minute.unwrap_or(0) as usize;
+        push_bounded(&mut record.times, most, self.at);
+        if self.manifest.tools[index].mutating() {
+            self.lose_readings();
+            self.readings.clear();
+            self.changed = true;
+        }
+    }
+
+    /// Why a call may be made again as it is. A call whose outcome is unknown is made again only if
+    /// doing it twice is doing it once.
+    fn may_retry(&self, waiting: &ToolCall, outcome: Outcome) -> Option<String> {
+        let tool = waiting.proposal.tool.map(|index| &self.manifest.tools[index])?;
+        let passing = matches!(outcome, Outcome::Infrastructure | Outcome::TimedOut);
+        let harmless = tool.idempotent || !tool.mutating();
+        let left = self.manifest.guards.retry.attempts.saturating_sub(waiting.attempt);
+        let asked_to = self.manifest.mode != crate::manifest::Mode::Recorded;
+        let room = self.view.budget(Dimension::ToolCalls).left() > 0
+            && u64::from(waiting.attempt) < self.view.budget(Dimension::Retries).limit;
+        let capped = self.over_own_caps(tool);
+        (asked_to && passing && harmless && left > 0 && room && capped.is_none()).then(|| {
+            let what = if outcome == Outcome::TimedOut { "timed out" } else { "could not be reached" };
+            format!("{} {what}", tool.name)
+        })
+    }
+
+    /// Turns the answer into an observed call, kept for the capture node.
+    fn watch_later(&mut self, waiting: ToolCall, observation: Observation) {
+        self.pending = Some(waiting.proposal);
+        self.observed = Some(waiting.call.observe(observation));
+    }
+
+    /// The observation-capture node: the raw answer is kept before anybody reads anything into it.
+    pub(super) fn capture(&mut self) -> Next {
+        let (Some(proposal), Some(call)) = (self.pending.take(), self.observed.take()) else {
+            return Next::Leave(Guard::Captured);
+        };
+        let observation = call.observation();
+        let tool = proposal.tool.map(|index| &self.manifest.tools[index]);
+        let action = format!("{} {}", proposal.name, proposal.arguments);
+        self.history_bytes = self.history_bytes.saturating_add(observation.bytes);
+        let failure = observation.outcome.failure();
+        let mutating = observation.mutating.unwrap_or_else(|| tool.is_some_and(crate::tool::Tool::mutating));
+        let step = ObservedStep {
+            index: self.view.shown_index(),
+            action: cut(&action, ACTION_TEXT).into(),
+            call_key: Some(proposal.key),
+            result_key: observation.result_key,
+            state_before: observation.state_before,
+            state_after: observation.state_after,
+            failure: failure.map(|class| Failure { class, key: observation.error_key }),
+            mutating,
+            poller: observation.poller.unwrap_or_else(|| tool.is_some_and(|tool| tool.poller)),
+            internal: tool.is_some_and(|tool| tool.internal),
+            user_boundary: std::mem::take(&mut self.user_boundary),
+            action_bytes: action.len() as u64,
+            result_bytes: observation.bytes,
+            drift: None,
+        };
+        self.summarise(step.call_key, step.result_key, failure.is_some(), mutating);
+        if self.recorded() {
+            self.observed = Some(call);
+            return self.ask(Question::DoomLoop(step), Then::Watch(Guard::Captured));
+        }
+        let text = Arc::clone(&observation.text);
+        let reports = observation.reports.clone();
+        self.exchange(&action, &text);
+        self.snippet = cut(&format!("{action}\n{text}"), 1024).to_owned();
+        if let Some(class) = failure {
+            // It did not answer, or died on the way: what it had done by then nobody knows.
+            let died = matches!(call.observation().outcome, Outcome::Returned { exit_code: None, ok: false });
+            if (class == FailureClass::TimedOut || died) && mutating {
+                self.uncertain.insert(proposal.key);
+            }
+            let what = match class {
+                FailureClass::Rejected => "was refused",
+                FailureClass::Failed => "failed",
+                FailureClass::TimedOut => "timed out",
+                FailureClass::Infrastructure => "could not be reached",
+            };
+            self.signal(&format!("{} {what}: {}", proposal.name, cut(&text, 256)));
+        } else if let Some(index) = proposal.tool {
+            self.keep(index, &proposal, &call);
+        }
+        for condition in reports {
+            if let Some(next) = self.fails_closed(condition, &format!("`{}` reports it", proposal.name)) {
+                return next;
+            }
+        }
+        self.pending = None;
+        self.observed = Some(call);
+        self.ask(Question::DoomLoop(step), Then::Watch(Guard::Captured))
+    }
+
+    /// What a good answer leaves behind before anything is verified: that it was done, evidence
+    /// with its source and age, what it states.
+    fn keep(&mut self, index: usize, proposal: &Proposal, call: &Call<crate::grounding::Observed>) {
+        let tool = &self.manifest.tools[index];
+        let (category, mutating, name) = (tool.category, tool.mutating(), Arc::clone(&tool.name));
+        if mutating {
+            self.done.insert(proposal.key);
+        }
+        if matches!(category, ToolCategory::ReadOnlyLookup | ToolCategory::Retrieval | ToolCategory::LiveApi) {
+            self.event(Event::EvidenceKept { call: call.id(), source: Arc::clone(&name), at: self.at });
+        }
+        for (fact, value) in call.observation().facts.clone() {
+            let before = self.readings.get(&fact).cloned();
+            if let Some(before) = before
+                && before.source != name
+                && before.value != value
+                && self.manifest.guards.source_conflicts
+            {
+                self.conflict = Some(format!("`{fact}`: {} says {}, {name} says {value}", before.source, before.value));
+                self.event(Event::Conflict {
+                    fact: Arc::clone(&fact),
+                    first: (Arc::clone(&before.value), before.source),
+                    now: (Arc::clone(&value), Arc::clone(&name)),
+                });
+            }
+            self.readings.insert(fact, Reading { value, source: Arc::clone(&name), at: self.at });
+        }
+    }
+
+    /// The observation-verification node.
+    pub(super) fn verification(&mut self) -> Next {
+        let Some(call) = self.observed.take() else { return Next::Leave(Guard::Unverified) };
+        if self.recorded() {
+            return Next::Leave(Guard::Unverified);
+        }
+        let index = self.manifest.tools.iter().position(|tool| tool.name == *call.tool());
+        let outcome = call.observation().outcome;
+        if outcome == Outcome::Unauthenticated
+            && self.manifest.guards.credential_expiry
+            && index.is_some_and(|index| self.records[index].succeeded)
+        {
+            let tool = Arc::clone(call.tool());
+            let reason = format!("`{tool}` no longer accepts its credential: renew it, then go on");
+            if self.blocks("credential", crate::contract::Verdict::Ask, &reason) {
+                self.event(Event::CredentialExpired { tool });
+                return self.leave(Guard::Expired, Halt::halted(reason));
+            }
+        }
+        let verifier = index.and_then(|index| self.manifest.tools[index].verifier.clone());
+        // What a tool itself calls a failure needs no verifier; an exit code is the verifier's to read.
+        let has_result = match outcome {
+            Outcome::Returned { ok, .. } => ok || matches!(verifier, Some(Verifier::ExitCode(_))),
+            _ => false,
+        };
+        match verifier {
+            Some(verifier) if has_result => {
+                self.effect(Effect::Verify { call: call.id(), verifier });
+                self.waiting = Waiting::Verifier(call);
+                Next::Wait
+            }
+            _ => match outcome.failure() {
+                Some(class) => {
+                    self.lose_criteria(call.tool());
+                    let reason = format!("{} did not succeed", call.tool());
+                    self.mend = Some(Mend::Failed(reason));
+                    Next::Leave(match class {
+                        FailureClass::Infrastructure | FailureClass::TimedOut => Guard::Unavailable,
+                        FailureClass::Rejected | FailureClass::Failed => Guard::Failed,
+                    })
+                }
+                None => {
+                    if outcome != Outcome::Unknown {
+                        self.note_success(index);
+                        self.complete_step(
+                            &Arc::clone(call.tool()),
+                            index.is_some_and(|at| !self.manifest.tools[at].mutating()),
+                        );
+                    }
+                    self.succeed();
+                    self.last_valid_state = state_text(call.tool(), call.observation(), "unverified");
+                    Next::Leave(Guard::Unverified)
+                }
+            },
+        }
+    }
+
+    /// A verifier has looked.
+    pub(super) fn looked(&mut self, verification: &Verification, in_time: bool) -> Next {
+        let Waiting::Verifier(call) = std::mem::replace(&mut self.waiting, Waiting::Nothing) else { return Next::Wait };
+        if !in_time {
+            return self.out_of_time();
+        }
+        match call.verify(verification) {
+            Ok(call) => {
+                self.verified = Some(call);
+                Next::Leave(Guard::Verified)
+            }
+            Err(call) => self.not_verified(&call, verification),
+        }
+    }
+
+    fn not_verified(&mut self, call: &Call<crate::grounding::Observed>, verification: &Verification) -> Next {
+        let detail = verification.detail.clone();
+        self.event(Event::VerificationFailed { call: call.id(), detail: detail.clone() });
+        self.signal(&format!("{}: {detail}", call.tool()));
+        self.lose_criteria(call.tool());
+        let index = self.manifest.tools.iter().position(|tool| tool.name == *call.tool());
+        if verification.drifted
+            && let Some(index) = index
+        {
+            let record = &mut self.records[index];
+            record.drifts += 1;
+            let limit = self.manifest.guards.parser_drift;
+            if limit > 0 && record.drifts >= limit && record.succeeded {
+                record.set_aside = true;
+                let (tool, payload) = (Arc::clone(call.tool()), call.observation().payload.clone());
+                self.event(Event::ToolSetAside { tool: Arc::clone(&tool), payload });
+                let reason = format!("results of `{tool}` no longer have their form: {detail}");
+                return self.leave(Guard::Drifted, Halt::review(reason, RiskState::ToolFailure));
+            }
+        }
+        if self.changed
+            && let Some(next) = self.fails_closed(FailClosed::FailedCheckAfterChange, &detail)
+        {
+            return next;
+        }
+        self.mend = Some(Mend::Invalid(format!("{}: {detail}", call.tool())));
+        Next::Leave(Guard::Failed)
+    }
+
+    /// The state-update node: only here does anything become part of the task's state.
+    pub(super) fn update_state(&mut self) -> Next {
+        let Some(call) = self.verified.take() else { return Next::Leave(Guard::Updated) };
+        let call = call.commit();
+        let text: Arc<str> = cut(&call.observation().text, FACT_TEXT).into();
+        self.last_valid_state = state_text(call.tool(), call.observation(), "verified");
+        self.view_mut().commit(call.tool(), text);
+        push_bounded_list(&mut self.committed, call.id());
+        self.event(Event::Committed { call: call.id(), fact: Arc::clone(call.tool()) });
+        let index = self.manifest.tools.iter().position(|tool| tool.name == *call.tool());
+        self.note_success(index);
+        self.meet_criteria(call.tool());
+        self.complete_step(&Arc::clone(call.tool()), index.is_some_and(|at| !self.manifest.tools[at].mutating()));
+        self.succeed();
+        Next::Leave(Guard::Updated)
+    }
+
+    fn note_success(&mut self, index: Option<usize>) {
+        if let Some(index) = index {
+            self.records[index].succeeded = true;
+        }
+    }
+
+    /// Counts calls that are the same as the one before.
+    pub(super) fn repeats(&mut self, key: Key) {
+        self.repeated = match self.repeated {
+            (Some(last), times) if last == key => (Some(key), times.saturating_add(1)),
+            _ => (Some(key), 1),
+        };
+    }
+
+    /// A tool was called before.
+    pub(super) fn was_used(&self, name: &str) -> bool {
+        let index = self.manifest.tools.iter().position(|tool| *tool.name == *name);
+        index.is_some_and(|index| self.records[index].calls > 0)
+    }
+
+    /// A tool has answered well before.
+    pub(super) fn has_succeeded(&self, name: &str) -> bool {
+        let index = self.manifest.tools.iter().position(|tool| *tool.name == *name);
+        index.is_some_and(|index| self.records[index].succeeded)
+    }
+
+    /// A fact was read lately, and nothing was changed since.
+    pub(super) fn is_fresh(&self, fact: &str, within: u64) -> bool {
+        self.readings.get(fact).is_some_and(|reading| self.at - reading.at <= within)
+    }
+
+    /// Remembers an error signal for the next packet.
+    pub(super) fn signal(&mut self, text: &str) {
+        const SIGNALS: usize = 5;
+        if self.error_signals.back().is_none_or(|last| last != text) {
+            push_bounded(&mut self.error_signals, SIGNALS, cut(text, 512).to_owned());
+        }
+    }
+
+    fn meet_criteria(&mut self, tool: &Arc<str>) {
+        self.change_criteria(tool, true);
+    }
+
+    fn lose_criteria(&mut self, tool: &Arc<str>) {
+        self.change_criteria(tool, false);
+    }
+
+    fn change_criteria(&mut self, tool: &Arc<str>, met: bool) {
+        for index in 0..self.criteria.len() {
+            if self.manifest.goal.criteria[index].tool == *tool {
+                self.set_criterion(index, met);
+            }
+        }
+    }
+
+    /// What was read before a change says nothing about after it.
+    fn lose_readings(&mut self) {
+        for index in 0..self.criteria.len() {
+            if self.criteria[index].reading {
+                self.set_criterion(index, false);
+            }
+        }
+    }
+
+    fn set_criterion(&mut self, index: usize, met: bool) {
+        if self.criteria[index].met != met {
+            self.criteria[index].met = met;
+            let id = Arc::clone(&self.manifest.goal.criteria[index].id);
+            self.event(if met { Event::CriterionMet { id } } else { Event::CriterionLost { id } });
+        }
+    }
+
+    /// The next model call is one of reflection, as far as the budget has any.
+    pub(super) fn reflect(&mut self, about: String) -> bool {
+        if self.reserve_reflection().is_err() {
+            return false;
+        }
+        let passes = self.view.budget(Dimension::Reflections).used;
+        let about: Arc<str> = cut(&about, 1024).into();
+        self.event(Event::Reflecting { about: Arc::clone(&about), passes });
+        self.purpose = Purpose::Reflect(about);
+        true
+    }
+
+    fn reserve_reflection(&mut self) -> Result<(), ()> {
+        let one = Demand::default().with(Dimension::Reflections, 1);
+        let reservation = self.view_mut().budget.reserve(one).map_err(drop)?;
+        self.view_mut().budget.settle(reservation, one);
+        Ok(())
+    }
+}
+
+/// What a call has used: what was set aside, without what it did not do.
+fn used(waiting: &ToolCall, observation: &Observation) -> Demand {
+    let demand = waiting.demand;
+    let did_nothing =
+        matches!(observation.outcome, Outcome::Infrastructure | Outcome::Rejected | Outcome::Unauthenticated);
+    let mut used = Demand::default()
+        .with(Dimension::ToolCalls, demand.of(Dimension::ToolCalls))
+        .with(Dimension::ExternalCalls, demand.of(Dimension::ExternalCalls));
+    if did_nothing {
+        return used;
+    }
+    used = used.with(Dimension::Cost, observation.cost.unwrap_or_else(|| demand.of(Dimension::Cost)));
+    for dimension in
+        [Dimension::SideEffects, Dimension::RecordsTouched, Dimension::MoneyMoved, Dimension::RecipientsReached]
+    {
+        used = used.with(dimension, demand.of(dimension));
+    }
+    used
+}
+
+fn state_text(tool: &str, observation: &Observation, how: &str) -> String {
+    format!("{tool} ({how}): {}", cut(&observation.text, 256))
+}
+
+/// Keeps the numbers of the last committed calls.
+fn push_bounded_list(list: &mut Vec<u64>, id: u64) {
+    const COMMITTED: usize = 4096;
+    if list.len() == COMMITTED {
+        list.remove(0);
+    }
+    list.push(id);
+}

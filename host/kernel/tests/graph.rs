@@ -1,0 +1,521 @@
+//! The default graph passes, broken graphs are named, random valid graphs pass.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
+
+#[path = "support/graphs.rs"]
+mod graphs;
+
+use std::path::Path;
+
+use countersign_kernel::graph::{
+    Check, Edge, Graph, Guard, INTERRUPTS, InterruptEdge, LoopPhase, MOST_NODES, NodeKind, Violation, mermaid, svg,
+};
+use proptest::prelude::*;
+
+const DEFAULT: &str = include_str!("../../runtime/presets/graph.toml");
+
+fn default_graph() -> Graph {
+    toml::from_str(DEFAULT).unwrap()
+}
+
+#[test]
+fn the_default_graph_is_the_first_target_of_every_exit() {
+    let graph = default_graph();
+    let compiled = graph.compile().unwrap();
+    assert_eq!(compiled.len(), 19);
+    assert_eq!(&**compiled.name(compiled.start()), "intake");
+    for kind in NodeKind::ALL {
+        let node = compiled.find(kind.name()).unwrap();
+        assert_eq!(compiled.kind(node), *kind);
+        for guard in Guard::ALL {
+            let next = compiled.next(node, *guard).map(|next| compiled.kind(next));
+            assert_eq!(next, kind.exit(*guard).map(|exit| exit.to[0]), "{kind} on {guard}");
+            assert_eq!(compiled.limit(node, *guard), None);
+        }
+    }
+    for guard in Guard::ALL {
+        let next = compiled.interrupt(*guard).map(|next| compiled.kind(next));
+        assert_eq!(next, INTERRUPTS.iter().find(|exit| exit.on == *guard).map(|exit| exit.to[0]));
+    }
+    assert_eq!(compiled.find("nowhere"), None);
+}
+
+#[test]
+fn every_phase_has_a_node_in_the_default_graph() {
+    let compiled = default_graph().compile().unwrap();
+    for phase in LoopPhase::ALL {
+        assert!(compiled.nodes().any(|node| compiled.phases(node).contains(phase)), "no node covers `{phase}`");
+    }
+}
+
+/// The table in the documentation of the module is the default graph's.
+#[test]
+fn the_documented_phases_are_those_of_the_default_graph() {
+    let source = include_str!("../src/graph/mod.rs");
+    let graph = default_graph();
+    for (index, phase) in LoopPhase::ALL.iter().enumerate() {
+        let covers = |kind: &&NodeKind| graph.nodes[kind.name()].phases.contains(phase);
+        let nodes: Vec<_> = NodeKind::ALL.iter().filter(covers).map(|kind| kind.name()).collect();
+        let row = format!("//! | {} {phase} | {} |\n", index + 1, nodes.join(", "));
+        assert!(source.contains(&row), "missing in the table: {row}");
+    }
+}
+
+#[test]
+fn a_limit_is_kept() {
+    let mut graph = default_graph();
+    edge(&mut graph, "plan-validation", Guard::Invalid).limit = Some(2);
+    let compiled = graph.compile().unwrap();
+    let node = compiled.find("plan-validation").unwrap();
+    assert_eq!(compiled.limit(node, Guard::Invalid), Some(2));
+    assert_eq!(compiled.limit(node, Guard::Valid), None);
+}
+
+#[test]
+fn a_graph_reads_the_same_from_toml_and_json() {
+    let graph = default_graph();
+    let json = serde_json::to_string(&graph).unwrap();
+    assert_eq!(serde_json::from_str::<Graph>(&json).unwrap(), graph);
+    let unknown = DEFAULT.replace("name = \"default\"", "name = \"default\"\nmodel = \"decides\"");
+    assert!(toml::from_str::<Graph>(&unknown).unwrap_err().to_string().contains("model"));
+    let unknown = DEFAULT.replace("on = \"accepted\"", "on = \"whatever-the-model-says\"");
+    assert!(toml::from_str::<Graph>(&unknown).is_err());
+}
+
+fn edge<'a>(graph: &'a mut Graph, from: &str, on: Guard) -> &'a mut Edge {
+    graph.edges.iter_mut().find(|edge| &*edge.from == from && edge.on == on).unwrap()
+}
+
+fn drop_edge(graph: &mut Graph, from: &str, on: Guard) {
+    graph.edges.retain(|edge| &*edge.from != from || edge.on != on);
+}
+
+fn add_edge(graph: &mut Graph, from: &str, on: Guard, to: &str) {
+    graph.edges.push(Edge { from: from.into(), on, to: to.into(), limit: None });
+}
+
+fn drop_node(graph: &mut Graph, name: &str) {
+    graph.nodes.remove(name);
+    graph.edges.retain(|edge| &*edge.from != name && &*edge.to != name);
+    graph.interrupts.retain(|edge| &*edge.to != name);
+}
+
+/// What is broken, how, and what is to be found: check, node, edge, a piece of the sentence.
+type Broken = (&'static str, fn(&mut Graph), u8, Option<&'static str>, Option<&'static str>, &'static str);
+
+const BROKEN: &[Broken] = &[
+    (
+        "an exit without an edge",
+        |graph| drop_edge(graph, "plan", Guard::Abandoned),
+        1,
+        Some("plan"),
+        Some("plan -abandoned-> ?"),
+        "add one to a node of kind `terminate`, `escalate` or `ask-user`",
+    ),
+    (
+        "a node without any exit",
+        |graph| graph.edges.retain(|edge| &*edge.from != "state-update"),
+        1,
+        Some("state-update"),
+        Some("state-update -updated-> ?"),
+        "no edge says what follows",
+    ),
+    (
+        "a second node of a kind without exits",
+        |graph| {
+            graph.nodes.insert("second-plan".into(), graphs::node(NodeKind::Plan));
+            edge(graph, "repair", Guard::Looping).to = "second-plan".into();
+        },
+        1,
+        Some("second-plan"),
+        Some("second-plan -drafted-> ?"),
+        "kind `plan-validation`",
+    ),
+    (
+        "a cycle without a way out",
+        |graph| {
+            graph.edges.retain(|edge| &*edge.from != "finalise" && &*edge.from != "memory-write");
+            add_edge(graph, "finalise", Guard::Finalised, "memory-write");
+            add_edge(graph, "memory-write", Guard::Written, "finalise");
+        },
+        2,
+        Some("finalise"),
+        None,
+        "nothing leads out of the cycle over `finalise` and `memory-write`",
+    ),
+    (
+        "a cycle that spends nothing and has no limit",
+        |graph| edge(graph, "state-update", Guard::Updated).to = "observation-verification".into(),
+        2,
+        Some("observation-verification"),
+        Some("observation-verification -verified-> state-update"),
+        "`observation-verification` → `state-update` → `observation-verification` can turn for ever",
+    ),
+    (
+        "a node that leads to itself",
+        |graph| edge(graph, "state-update", Guard::Updated).to = "state-update".into(),
+        2,
+        Some("state-update"),
+        Some("state-update -updated-> state-update"),
+        "`state-update` → `state-update` can turn for ever",
+    ),
+    (
+        "a guard of another kind",
+        |graph| add_edge(graph, "scope", Guard::Drafted, "plan"),
+        3,
+        Some("scope"),
+        Some("scope -drafted-> plan"),
+        "never ends on `drafted`: use `resolved` or `refused`",
+    ),
+    (
+        "an interrupt as an edge of one node",
+        |graph| add_edge(graph, "scope", Guard::Cancelled, "terminate"),
+        3,
+        Some("scope"),
+        Some("scope -cancelled-> terminate"),
+        "move the edge to `interrupts`",
+    ),
+    (
+        "two edges with one guard",
+        |graph| add_edge(graph, "plan", Guard::Abandoned, "escalate"),
+        3,
+        Some("plan"),
+        Some("plan -abandoned-> escalate"),
+        "more than one edge on `abandoned`",
+    ),
+    (
+        "a target that does not exist",
+        |graph| edge(graph, "plan", Guard::Abandoned).to = "nirvana".into(),
+        3,
+        Some("plan"),
+        Some("plan -abandoned-> nirvana"),
+        "`nirvana`, which is no node",
+    ),
+    (
+        "a source that does not exist",
+        |graph| add_edge(graph, "limbo", Guard::Abandoned, "terminate"),
+        3,
+        Some("limbo"),
+        Some("limbo -abandoned-> terminate"),
+        "`limbo`, which is no node",
+    ),
+    (
+        "a target that may not follow",
+        |graph| edge(graph, "plan", Guard::Drafted).to = "action-selection".into(),
+        3,
+        Some("plan"),
+        Some("plan -drafted-> action-selection"),
+        "lead it to a node of kind `plan-validation`",
+    ),
+    (
+        "a limit of zero",
+        |graph| edge(graph, "plan", Guard::Drafted).limit = Some(0),
+        3,
+        Some("plan"),
+        Some("plan -drafted-> plan-validation"),
+        "could never be taken",
+    ),
+    (
+        "two interrupts on one guard",
+        |graph| graph.interrupts.push(InterruptEdge { on: Guard::Halted, to: "terminate".into() }),
+        3,
+        None,
+        Some("any node -halted-> terminate"),
+        "more than one interrupt on `halted`",
+    ),
+    (
+        "an interrupt that is none",
+        |graph| graph.interrupts.push(InterruptEdge { on: Guard::Finished, to: "terminate".into() }),
+        3,
+        None,
+        Some("any node -finished-> terminate"),
+        "`finished` is no interrupt",
+    ),
+    (
+        "a cancellation that goes on",
+        |graph| graph.interrupts[0].to = "plan".into(),
+        3,
+        None,
+        Some("any node -cancelled-> plan"),
+        "lead it to a node of kind `terminate`",
+    ),
+    (
+        "a tool without a time-out and verification",
+        |graph| graph.nodes.get_mut("tool-invocation").unwrap().requires.truncate(3),
+        4,
+        Some("tool-invocation"),
+        None,
+        "without `time-out` and `verification`",
+    ),
+    (
+        "requirements of a node that runs no tools",
+        |graph| graph.nodes.get_mut("plan").unwrap().requires = graphs::node(NodeKind::ToolInvocation).requires,
+        4,
+        Some("plan"),
+        None,
+        "runs no tools",
+    ),
+    (
+        "a call past its checks",
+        |graph| edge(graph, "action-selection", Guard::Selected).to = "tool-invocation".into(),
+        4,
+        Some("tool-invocation"),
+        Some("action-selection -selected-> tool-invocation"),
+        "lead it to a node of kind `tool-eligibility`",
+    ),
+    (
+        "an interrupt that runs a tool",
+        |graph| graph.interrupts[4].to = "tool-invocation".into(),
+        4,
+        Some("tool-invocation"),
+        Some("any node -halted-> tool-invocation"),
+        "past the checks of a call",
+    ),
+    (
+        "an answer that nobody keeps",
+        |graph| edge(graph, "tool-invocation", Guard::Answered).to = "state-update".into(),
+        4,
+        Some("tool-invocation"),
+        Some("tool-invocation -answered-> state-update"),
+        "lead it to a node of kind `observation-capture`",
+    ),
+    (
+        "success that is escalated",
+        |graph| edge(graph, "completion-check", Guard::Complete).to = "escalate".into(),
+        5,
+        Some("completion-check"),
+        Some("completion-check -complete-> escalate"),
+        "lead it to a node of kind `finalise`",
+    ),
+    (
+        "no success at all",
+        |graph| drop_node(graph, "completion-check"),
+        5,
+        None,
+        None,
+        "the graph has no way to success",
+    ),
+    (
+        "nothing for a cancellation",
+        |graph| graph.interrupts.retain(|edge| edge.on != Guard::Cancelled),
+        5,
+        None,
+        Some("any node -cancelled-> ?"),
+        "add an interrupt to a node of kind `terminate`",
+    ),
+    (
+        "nothing for a used up budget",
+        |graph| graph.interrupts.retain(|edge| edge.on != Guard::OverBudget),
+        5,
+        None,
+        Some("any node -over-budget-> ?"),
+        "a node of kind `terminate` or `escalate`",
+    ),
+    (
+        "success that never ends",
+        |graph| edge(graph, "memory-write", Guard::Written).to = "memory-write".into(),
+        5,
+        Some("finalise"),
+        Some("finalise -finalised-> memory-write"),
+        "is a way of success, and from `memory-write` no terminal node can be reached",
+    ),
+    (
+        "an escalation without an end",
+        |graph| {
+            graph.edges.retain(|edge| &*edge.from != "escalate");
+            add_edge(graph, "escalate", Guard::Rejected, "escalate");
+        },
+        5,
+        Some("action-selection"),
+        Some("action-selection -stuck-> escalate"),
+        "is a way of escalation",
+    ),
+    (
+        "a terminal node without a trace",
+        |graph| {
+            graph.nodes.get_mut("terminate").unwrap().writes.remove(0);
+        },
+        6,
+        Some("terminate"),
+        None,
+        "without `trace`",
+    ),
+    (
+        "writes of a node that ends nothing",
+        |graph| graph.nodes.get_mut("plan").unwrap().writes = graphs::node(NodeKind::Terminate).writes,
+        6,
+        Some("plan"),
+        None,
+        "take `writes` away",
+    ),
+    (
+        "a life after the end",
+        |graph| add_edge(graph, "terminate", Guard::Accepted, "intake"),
+        6,
+        Some("terminate"),
+        Some("terminate -accepted-> intake"),
+        "where the run is over",
+    ),
+    (
+        "a node that nobody reaches",
+        |graph| edge(graph, "finalise", Guard::Finalised).to = "terminate".into(),
+        6,
+        Some("memory-write"),
+        None,
+        "no run can reach `memory-write`",
+    ),
+    (
+        "a name in capitals",
+        |graph| {
+            graph.nodes.insert("Loud--".into(), graphs::node(NodeKind::Terminate));
+            edge(graph, "ask-user", Guard::Withdrawn).to = "Loud--".into();
+        },
+        6,
+        Some("Loud--"),
+        None,
+        "use lower-case letters",
+    ),
+    ("no start", |graph| drop_node(graph, "intake"), 6, None, None, "add a node of kind `intake`"),
+    ("no end", |graph| drop_node(graph, "terminate"), 6, None, None, "add a node of kind `terminate`"),
+    (
+        "two starts",
+        |graph| {
+            graph.nodes.insert("back-door".into(), graphs::node(NodeKind::Intake));
+            add_edge(graph, "back-door", Guard::Accepted, "classify");
+            add_edge(graph, "back-door", Guard::Refused, "terminate");
+        },
+        6,
+        Some("back-door"),
+        None,
+        "more than one start: keep one of `back-door` or `intake`",
+    ),
+    (
+        "more nodes than allowed",
+        |graph| {
+            let names = (0..=MOST_NODES).map(|index| format!("end-{index}").into());
+            graph.nodes.extend(names.map(|name| (name, graphs::node(NodeKind::Terminate))));
+        },
+        6,
+        None,
+        None,
+        "1024 are allowed",
+    ),
+];
+
+#[test]
+fn a_broken_graph_is_named() {
+    for (what, break_it, check, node, edge, piece) in BROKEN {
+        let mut graph = default_graph();
+        break_it(&mut graph);
+        let violations = graph.compile().expect_err(what);
+        let fits = |found: &Violation| {
+            found.check.number() == *check
+                && found.node.as_deref() == *node
+                && found.edge.as_deref() == *edge
+                && found.problem.contains(piece)
+        };
+        assert!(violations.iter().any(fits), "{what}: {violations:#?}");
+        assert!(violations.is_sorted_by_key(|found| found.check), "{what}");
+        for found in &violations {
+            let text = found.to_string();
+            assert!(text.starts_with(&format!("check {}: ", found.check.number())), "{text}");
+            assert!(!text.contains('\n') && !text.ends_with('.') && text.contains(": "), "{text}");
+        }
+    }
+}
+
+#[test]
+fn every_check_is_in_the_table() {
+    for check in Check::ALL {
+        assert!(BROKEN.iter().any(|(_, _, number, ..)| *number == check.number()), "{check:?}");
+    }
+}
+
+/// One mistake does not hide another.
+#[test]
+fn every_violation_is_told() {
+    let mut graph = default_graph();
+    drop_edge(&mut graph, "plan", Guard::Abandoned);
+    edge(&mut graph, "plan", Guard::Drafted).to = "nirvana".into();
+    graph.nodes.get_mut("tool-invocation").unwrap().requires.clear();
+    graph.nodes.get_mut("terminate").unwrap().writes.clear();
+    graph.interrupts.clear();
+    let checks: Vec<u8> = graph.compile().unwrap_err().iter().map(|found| found.check.number()).collect();
+    for check in [1, 3, 4, 5, 6] {
+        assert!(checks.contains(&check), "{checks:?}");
+    }
+}
+
+#[test]
+fn a_limit_makes_a_cycle_end() {
+    let mut graph = default_graph();
+    *edge(&mut graph, "state-update", Guard::Updated) =
+        Edge { from: "state-update".into(), on: Guard::Updated, to: "observation-verification".into(), limit: Some(3) };
+    let violations = graph.compile().unwrap_err();
+    assert!(violations.iter().all(|found| found.check != Check::Cycles), "{violations:#?}");
+}
+
+fn golden(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("COUNTERSIGN_BLESS").is_some() {
+        std::fs::write(&path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == expected, "`{}` differs; set COUNTERSIGN_BLESS=1 to accept the new one", path.display());
+}
+
+#[test]
+fn the_default_graph_is_drawn_as_before() {
+    golden("graph.mmd", &mermaid(&default_graph()));
+    golden("graph.svg", &svg(&default_graph()));
+}
+
+#[test]
+fn what_a_name_holds_cannot_leave_the_picture() {
+    let mut graph = default_graph();
+    let name = "\"]<script>&#;\u{1b}\n";
+    graph.name = name.to_owned();
+    graph.nodes.insert(name.into(), graphs::node(NodeKind::Plan));
+    add_edge(&mut graph, name, Guard::Drafted, "nirvana");
+    assert!(!svg(&graph).contains("<script") && !svg(&graph).contains('\u{1b}'));
+    assert!(!mermaid(&graph).contains("<script") && !mermaid(&graph).contains('\u{1b}'));
+}
+
+#[test]
+fn a_broken_graph_is_drawn_too() {
+    for (_, break_it, ..) in BROKEN {
+        let mut graph = default_graph();
+        break_it(&mut graph);
+        assert!(svg(&graph).ends_with("</svg>\n"));
+        assert!(mermaid(&graph).starts_with("flowchart TD\n"));
+    }
+    let empty = Graph { name: String::new(), version: 0, nodes: [].into(), edges: vec![], interrupts: vec![] };
+    assert!(empty.compile().is_err());
+    assert!(svg(&empty).ends_with("</svg>\n"));
+}
+
+proptest! {
+    #[test]
+    fn a_random_valid_graph_compiles(graph in graphs::valid_graph()) {
+        let compiled = graph.compile();
+        prop_assert!(compiled.is_ok(), "{:#?}", compiled.err());
+        let compiled = compiled.unwrap();
+        for edge in &graph.edges {
+            let (from, to) = (compiled.find(&edge.from).unwrap(), compiled.find(&edge.to));
+            prop_assert_eq!(compiled.next(from, edge.on), to);
+            prop_assert_eq!(compiled.limit(from, edge.on), edge.limit);
+        }
+        prop_assert_eq!(svg(&graph), svg(&graph.clone()));
+        prop_assert_eq!(graph.nodes.len(), compiled.len());
+    }
+
+    /// Without any one of its edges a valid graph is not valid: nothing falls back silently.
+    #[test]
+    fn no_edge_can_be_left_out(graph in graphs::valid_graph(), at in any::<proptest::sample::Index>()) {
+        let mut graph = graph;
+        let edge = graph.edges.remove(at.index(graph.edges.len()));
+        let missing = format!("{} -{}-> ?", edge.from, edge.on);
+        let violations = graph.compile().unwrap_err();
+        prop_assert!(violations.iter().any(|found| found.edge.as_deref() == Some(&missing)));
+    }
+}

@@ -1,0 +1,264 @@
+//! What stands above a run while it is driven: kill switches, buckets, health, and the sinks by
+//! which people hear of it. Whatever they refuse reaches the run as a recorded input.
+
+use std::path::{Path, PathBuf};
+
+use countersign_kernel::budget::Demand;
+use countersign_kernel::contract::Dimension;
+use countersign_kernel::routing::{Authority, Severity as RouteSeverity, TriggerClass};
+use countersign_kernel::{
+    Alarm, Code, Effect, Event, Frame, IncompleteKind, Input, Manifest, Observation, Outcome, Reply, Report, Run,
+    Unavailability, Usage, Verifier, Wanted,
+};
+use serde_json::json;
+
+use crate::operate::{
+    self, BucketReservation, Buckets, Counter, ErrorClass, HealthTracker, Item, ItemKind, Severity, SinkError, Sinks,
+    Switches,
+};
+use crate::settings::OperatorSpec;
+
+/// The operator's side of a run. Cheap to make; buckets and health are shared between runs.
+#[derive(Debug, Default)]
+pub struct Operations {
+    sinks: Option<Sinks>,
+    health: Option<HealthTracker>,
+    buckets: Option<Buckets>,
+    switches: Option<Switches>,
+    /// Where items go that no sink took.
+    undelivered: Option<PathBuf>,
+}
+
+/// Why a run is not begun.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("agent `{agent}` is not dispatched{}: {reason}", until.map_or_else(String::new, |until| format!(" until {until} (UTC ms)")))]
+pub struct NotDispatched {
+    /// Who.
+    pub agent: String,
+    /// Until when, UTC milliseconds; none until an administrator says so.
+    pub until: Option<u64>,
+    /// Why.
+    pub reason: String,
+}
+
+impl Operations {
+    /// Nothing above the run.
+    pub fn none() -> Self {
+        Operations::default()
+    }
+
+    /// What an operator's file says. `folder` is what its paths are relative to, and where health
+    /// and undelivered items are kept.
+    ///
+    /// # Errors
+    /// A sink that makes no sense.
+    pub fn new(spec: &OperatorSpec, buckets: Option<Buckets>, folder: &Path) -> Result<Self, SinkError> {
+        Ok(Operations {
+            sinks: (!spec.sinks.is_empty()).then(|| Sinks::new(&spec.sinks, folder)).transpose()?,
+            health: Some(HealthTracker::new(folder.join(operate::health::FILE_NAME), spec.health)),
+            buckets: Some(buckets.unwrap_or_else(|| Buckets::new(&spec.buckets))),
+            switches: spec.switches.as_ref().map(|path| Switches::load(folder.join(path))),
+            undelivered: Some(folder.join("undelivered.jsonl")),
+        })
+    }
+
+    /// Health of the agents, where it is kept.
+    pub fn health(&self) -> Option<&HealthTracker> {
+        self.health.as_ref()
+    }
+
+    /// Whether a run may begin, or be taken up, at this moment (UTC milliseconds).
+    ///
+    /// # Errors
+    /// When its agent is paused, or something it needs is switched off.
+    pub fn dispatch(&mut self, manifest: &Manifest, now: u64) -> Result<(), NotDispatched> {
+        let refuse = |until, reason| NotDispatched { agent: manifest.agent.to_string(), until, reason };
+        if let Some(health) = &self.health {
+            health.dispatch(&manifest.agent, now).map_err(|refused| refuse(refused.until, refused.reason))?;
+        }
+        let policies: Vec<&str> = manifest.entries.iter().map(|entry| &*entry.component).collect();
+        let none: [&str; 0] = [];
+        if let Some(switches) = &mut self.switches
+            && let Some(halt) = switches.current().refuses(manifest.tenant.as_deref(), &none, &policies)
+        {
+            return Err(refuse(None, format!("{} is switched off: {}", halt.what, halt.reason)));
+        }
+        Ok(())
+    }
+
+    /// Whether an effect may be carried out; what is held for it in the buckets.
+    pub(crate) fn admit(&mut self, run: &Run, effect: &Effect) -> Result<Option<BucketReservation>, Box<Input>> {
+        let manifest = run.manifest();
+        let nothing = Demand::default();
+        let (demand, tool) = match effect {
+            Effect::CallModel { demand, .. } => (demand, None),
+            Effect::Dispatch { demand, tool, .. } => (demand, Some(&**tool)),
+            // A reading that verifies is a call too.
+            Effect::Verify { verifier: Verifier::ReadBack(tool), .. } => (&nothing, Some(&**tool)),
+            _ => return Ok(None),
+        };
+        if let Some(switches) = &mut self.switches {
+            let tools: Vec<&str> = tool.into_iter().collect();
+            let policies: Vec<&str> = manifest.entries.iter().map(|entry| &*entry.component).collect();
+            if let Some(halt) = switches.current().refuses(manifest.tenant.as_deref(), &tools, &policies) {
+                let switch = halt.what.to_string().as_str().into();
+                return Err(Box::new(Input::Halted { switch, reason: halt.reason.as_str().into() }));
+            }
+        }
+        let Some(buckets) = &self.buckets else { return Ok(None) };
+        match buckets.reserve(manifest.tenant.as_deref(), bucket_demand(demand)) {
+            Ok(held) => Ok(Some(held)),
+            Err(refused) => Err(Box::new(Input::Refused {
+                bucket: refused.bucket.as_str().into(),
+                dimension: refused.dimension.into(),
+                demand: refused.demand,
+                left: refused.left,
+            })),
+        }
+    }
+
+    pub(crate) fn replied(&mut self, run: &Run, reply: &Reply, usage: Usage, held: Option<BucketReservation>) {
+        if let Some(held) = held {
+            let tokens = usage.input_tokens.saturating_add(usage.output_tokens);
+            held.settle(operate::Demand { tokens, cost: usage.cost, ..operate::Demand::default() });
+        }
+        let Some(health) = &self.health else { return };
+        let manifest = run.manifest();
+        let now = manifest.started.saturating_add(run.at());
+        // Health is a help: where it cannot be written the run goes on, and dispatch refuses later.
+        let _ = match reply {
+            Reply::Unavailable { class, .. } => {
+                let class = match class {
+                    Unavailability::AuthFailure => ErrorClass::AuthFailure,
+                    Unavailability::QuotaExceeded => ErrorClass::QuotaExceeded,
+                    Unavailability::Transient | Unavailability::Permanent => ErrorClass::Other,
+                };
+                health.record_error(&manifest.agent, class, now).map(drop)
+            }
+            _ => health.record_success(&manifest.agent, now),
+        };
+    }
+
+    pub(crate) fn observed(&mut self, observation: &Observation, demand: &Demand, held: Option<BucketReservation>) {
+        let Some(held) = held else { return };
+        let nothing =
+            matches!(observation.outcome, Outcome::Infrastructure | Outcome::Rejected | Outcome::Unauthenticated);
+        held.settle(if nothing { operate::Demand::default() } else { bucket_demand(demand) });
+    }
+
+    /// Counts what a frame tells of the agent.
+    pub(crate) fn watch(&mut self, run: &Run, frame: &Frame) {
+        let Some(health) = &self.health else { return };
+        for event in &frame.events {
+            let counter = match event {
+                Event::Incomplete { kind: IncompleteKind::PoliteLoop, .. } => continue,
+                Event::Incomplete { .. } => Counter::IncompleteCycle,
+                Event::Deferred { .. } => Counter::Deferral,
+                Event::EscalatedToArchitect { severity: Alarm::Warning, .. } => Counter::WarningEscalation,
+                Event::EscalatedToArchitect { severity: Alarm::Critical, .. } => Counter::CriticalEscalation,
+                _ => continue,
+            };
+            let _ = health.count(&run.manifest().agent, counter);
+        }
+    }
+
+    pub(crate) fn notify(&mut self, run: &Run, text: &str) {
+        self.deliver(item(run, ItemKind::Review, "review queue", Severity::Low, text, &["review"], json!({})));
+    }
+
+    pub(crate) fn alarm(&mut self, run: &Run, severity: Alarm, reason: &str) {
+        let (severity, channels): (_, &[&str]) = match severity {
+            Alarm::Warning => (Severity::High, &["coordination"]),
+            Alarm::Critical => (Severity::Critical, &["coordination", "ops-lead"]),
+        };
+        self.deliver(item(run, ItemKind::Escalate, "architect", severity, reason, channels, json!({})));
+    }
+
+    pub(crate) fn suspended(&mut self, run: &Run, code: Code, report: &Report) {
+        let (kind, channel) = match report.wanted {
+            Wanted::Approval | Wanted::Answer => (ItemKind::Ask, "approvals"),
+            Wanted::Review => (ItemKind::Review, "review"),
+            Wanted::Release => (ItemKind::Exhausted, "budget"),
+            Wanted::Triage => (ItemKind::Defer, "triage"),
+            // Told by its alarm.
+            Wanted::Architect => return,
+            Wanted::Resumption if code == Code::BudgetExhausted => (ItemKind::Exhausted, "budget"),
+            Wanted::Resumption => (ItemKind::Paused, "operations"),
+        };
+        let severity = severity(report.authority.severity);
+        let details = json!({"code": code, "report": report});
+        self.deliver(item(run, kind, &report.authority.endpoint, severity, &report.reason, &[channel], details));
+    }
+
+    pub(crate) fn ended(&mut self, run: &Run, code: Code, reason: &str, authority: Option<&Authority>) {
+        let Some(authority) = authority else { return };
+        let (kind, channel) = match authority.class {
+            TriggerClass::Security => (ItemKind::Review, "security"),
+            _ if code == Code::BudgetExhausted || code == Code::Timeout => (ItemKind::Exhausted, "budget"),
+            _ if code == Code::ConfirmRequired => (ItemKind::Expired, "approvals"),
+            _ => (ItemKind::Review, "ended"),
+        };
+        let details = json!({"code": code, "authority": authority});
+        let severity = severity(authority.severity);
+        self.deliver(item(run, kind, &authority.endpoint, severity, reason, &[channel], details));
+    }
+
+    /// Never only a log: what no sink takes is kept.
+    fn deliver(&mut self, item: Item) {
+        let Some(sinks) = &self.sinks else { return };
+        if !sinks.deliver(&item).reached()
+            && let Some(path) = &self.undelivered
+        {
+            use std::io::Write;
+            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+            let line = serde_json::to_string(&item).unwrap_or_default();
+            let _ = file.and_then(|mut file| writeln!(file, "{line}"));
+        }
+    }
+}
+
+fn item(
+    run: &Run,
+    kind: ItemKind,
+    authority: &str,
+    severity: Severity,
+    reason: &str,
+    channels: &[&str],
+    details: serde_json::Value,
+) -> Item {
+    let manifest = run.manifest();
+    Item {
+        version: operate::sinks::ITEM_VERSION,
+        id: format!("{}-{}-{}", manifest.run, run.frames(), channels.first().unwrap_or(&"item")),
+        kind,
+        run: manifest.run.to_string(),
+        agent: manifest.agent.to_string(),
+        tenant: manifest.tenant.as_deref().map(str::to_owned),
+        authority: authority.to_owned(),
+        channels: channels.iter().map(|channel| (*channel).to_owned()).collect(),
+        severity,
+        reason: reason.to_owned(),
+        details,
+        at: manifest.started.saturating_add(run.at()),
+        accepted_by: None,
+    }
+}
+
+fn severity(severity: RouteSeverity) -> Severity {
+    match severity {
+        RouteSeverity::Low => Severity::Low,
+        RouteSeverity::Moderate => Severity::Moderate,
+        RouteSeverity::High => Severity::High,
+        RouteSeverity::Critical => Severity::Critical,
+    }
+}
+
+fn bucket_demand(demand: &Demand) -> operate::Demand {
+    operate::Demand {
+        tokens: demand.of(Dimension::InputTokens).saturating_add(demand.of(Dimension::OutputTokens)),
+        cost: demand.of(Dimension::Cost),
+        records: demand.of(Dimension::RecordsTouched),
+        money: demand.of(Dimension::MoneyMoved),
+        recipients: demand.of(Dimension::RecipientsReached),
+    }
+}

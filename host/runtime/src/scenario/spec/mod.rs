@@ -1,0 +1,160 @@
+//! The scenario file. Keys in kebab-case; an unknown one is an error.
+
+mod manifest;
+mod model;
+mod people;
+mod task;
+mod tool;
+mod twin;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use countersign_kernel::contract::Tier;
+use countersign_kernel::state::Memory;
+use countersign_kernel::{Guards, Mode, PolicyMode, Slot};
+use serde::Deserialize;
+use toml::Table;
+
+use super::expect::Expectations;
+use crate::settings::{OperatorSpec, PresetFiles};
+
+pub use manifest::Pinned;
+pub use model::{ModelSpec, ReplySpec, StepSpec};
+pub use people::{Does, PersonSpec, SwitchSpec};
+pub use task::{BoundarySpec, BudgetSpec, GoalSpec, PlanStepSpec};
+pub use tool::{ResultSpec, ToolSpec, VerifySpec};
+pub use twin::TwinSpec;
+
+/// A scenario.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Spec {
+    /// Version of this format: 1.
+    pub version: u32,
+    pub title: String,
+    /// A bundle's folder, relative to this file, instead of the default one.
+    pub bundle: Option<String>,
+    /// A graph's file, relative to this file, instead of the default one.
+    pub graph: Option<PathBuf>,
+    /// A file with the table of escalations.
+    pub escalation: Option<PathBuf>,
+    /// Files of presets, relative to this file, instead of those that ship.
+    #[serde(default)]
+    pub presets: PresetFiles,
+    /// By default verdicts are enforced.
+    pub mode: Option<Mode>,
+    /// Slots that are heard and not obeyed: `doom-loop = "monitor"`.
+    #[serde(default)]
+    pub slots: BTreeMap<Slot, PolicyMode>,
+    pub tenant: Option<String>,
+    #[serde(default = "agent")]
+    pub agent: String,
+    /// Seed of jitter and of numbers used once; by default a random one.
+    pub seed: Option<u64>,
+    pub goal: GoalSpec,
+    #[serde(default)]
+    pub boundary: BoundarySpec,
+    #[serde(default)]
+    pub budget: BudgetSpec,
+    #[serde(default)]
+    pub guards: Guards,
+    /// A plan that comes with the task.
+    #[serde(default)]
+    pub plan: Vec<PlanStepSpec>,
+    /// What earlier runs left.
+    #[serde(default)]
+    pub memory: Vec<Memory>,
+    /// By tier.
+    pub models: BTreeMap<Tier, ModelSpec>,
+    /// By name.
+    #[serde(default)]
+    pub tools: BTreeMap<String, ToolSpec>,
+    /// Files of the working folder, by relative path.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// Who decides when the run is suspended, in this order.
+    #[serde(default)]
+    pub people: Vec<PersonSpec>,
+    /// What an operator does while the run is going on.
+    #[serde(default)]
+    pub switches: Vec<SwitchSpec>,
+    /// What stands above the run.
+    #[serde(default)]
+    pub operator: OperatorSpec,
+    /// Runs one after the other, each with the memories of those before; by default 1.
+    #[serde(default = "one")]
+    pub runs: u32,
+    #[serde(default)]
+    pub expect: Expectations,
+    /// The behaviours that it shows: id and the part of an event line that must come.
+    #[serde(default)]
+    pub shows: BTreeMap<String, String>,
+    /// The same with one guard switched off, in which the harm happens.
+    pub twin: Option<TwinSpec>,
+}
+
+fn agent() -> String {
+    "agent".to_owned()
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Spec {
+    /// Reads a scenario from its text, or, where files were merged, from a table.
+    pub fn parse(table: Table, text: Option<&str>) -> Result<Self, String> {
+        let spec: Spec = match text {
+            // With lines in its errors.
+            Some(text) => toml::from_str(text).map_err(|error| error.to_string())?,
+            None => table.try_into().map_err(|error: toml::de::Error| error.to_string())?,
+        };
+        spec.check()?;
+        Ok(spec)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.version != 1 {
+            return Err(format!("key `version`: expected 1, found {}", self.version));
+        }
+        if self.models.is_empty() {
+            return Err("key `models`: expected at least one of cheap, mid and strong".to_owned());
+        }
+        if self.mode == Some(Mode::Recorded) {
+            return Err("key `mode`: expected `enforce` or `monitor`; recordings are judged by `backtest`".to_owned());
+        }
+        if self.runs == 0 {
+            return Err("key `runs`: expected at least 1".to_owned());
+        }
+        for (tier, model) in &self.models {
+            for (index, reply) in model.replies.iter().enumerate() {
+                reply.check().map_err(|problem| format!("key `models.{tier}.replies[{index}]`: {problem}"))?;
+            }
+        }
+        for (name, tool) in &self.tools {
+            tool.check(name)?;
+            if let Some(VerifySpec::ReadBack(read)) = &tool.verify
+                && !self.tools.contains_key(&read.tool)
+            {
+                return Err(format!("key `tools.{name}.verify.read-back.tool`: there is no tool `{}`", read.tool));
+            }
+            if super::INJECTED.contains(&name.as_str()) {
+                return Err(format!("key `tools.{name}`: the host brings this tool itself"));
+            }
+        }
+        self.budget.check(&self.tools)?;
+        for path in self.files.keys() {
+            let plain = std::path::Path::new(path)
+                .components()
+                .all(|component| matches!(component, std::path::Component::Normal(_)));
+            if !plain || path.is_empty() || path.ends_with('/') || path.contains('\0') {
+                return Err(format!("key `files.\"{path}\"`: expected a relative path without `..`"));
+            }
+        }
+        for (index, person) in self.people.iter().enumerate() {
+            person.check().map_err(|problem| format!("key `people[{index}]`: {problem}"))?;
+        }
+        self.expect.check()
+    }
+}

@@ -1,0 +1,262 @@
+//! A tool of the registry, as TOML (specification D13).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use countersign_bundle::sha256;
+use countersign_kernel::boundary::FailClosed;
+use countersign_kernel::contract::risk::Reversibility;
+use countersign_kernel::contract::{Compliance, ToolCategory};
+use countersign_kernel::tool::{ApprovalRule, Freshness, SideEffectClass, ToolLimits};
+use countersign_kernel::{Tool, Verifier};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ToolSpec {
+    #[serde(default)]
+    pub description: String,
+    pub category: ToolCategory,
+    /// What a call may change; by default it writes what others see, unless `mutating = false`.
+    pub side_effect: Option<SideEffectClass>,
+    /// Short for `side-effect = "read-only"` where it is false.
+    #[serde(default = "yes")]
+    pub mutating: bool,
+    #[serde(default)]
+    pub reversibility: Reversibility,
+    #[serde(default)]
+    pub idempotent: bool,
+    /// Paid or networked; by default what a `live-api`, `payment` or `communication` tool is.
+    pub external: Option<bool>,
+    #[serde(default)]
+    pub poller: bool,
+    #[serde(default)]
+    pub terminal: bool,
+    pub blast_radius: Option<u64>,
+    #[serde(default)]
+    pub compliance: Compliance,
+    /// Micro-dollars of one call.
+    #[serde(default)]
+    pub cost: u64,
+    pub permission: Option<String>,
+    pub approval: Option<ApprovalRule>,
+    #[serde(default)]
+    pub limits: ToolLimits,
+    pub cheaper: Option<String>,
+    #[serde(default)]
+    pub needs_fresh: Vec<Freshness>,
+    /// What the arguments say that a call touches.
+    #[serde(default)]
+    pub touches: TouchesSpec,
+    /// JSON pointers to the arguments that make two calls the same one; by default all of them.
+    pub identity: Option<Vec<String>>,
+    /// JSON pointers to parts of a result that change although nothing has.
+    #[serde(default)]
+    pub volatile: Vec<String>,
+    /// Facts that a result states: name and JSON pointer.
+    #[serde(default)]
+    pub facts: BTreeMap<String, String>,
+    /// Conditions that a result reports: a JSON pointer to a true value, by condition.
+    #[serde(default)]
+    pub reports: BTreeMap<FailClosed, String>,
+    /// JSON Schema of the arguments.
+    pub arguments: Option<serde_json::Value>,
+    /// A real command: its argument vector. `{name}` is replaced by that argument, within one word;
+    /// all arguments stand on its standard input as JSON.
+    pub command: Option<Vec<String>>,
+    /// Milliseconds a command may take.
+    #[serde(default = "time_out")]
+    pub time_out: u64,
+    /// Scripted results, tried in order; the first whose conditions hold on the arguments.
+    #[serde(default)]
+    pub results: Vec<ResultSpec>,
+    /// What makes its observation a verified one.
+    pub verify: Option<VerifySpec>,
+}
+
+/// JSON pointers into the arguments: to a number, or to a list whose length counts.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct TouchesSpec {
+    pub records: Option<String>,
+    /// Micro-dollars.
+    pub money: Option<String>,
+    pub recipients: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ResultSpec {
+    /// Parts of the canonical arguments that must be there.
+    #[serde(default)]
+    pub contains: Vec<String>,
+    pub times: Option<u32>,
+    #[serde(default)]
+    pub text: String,
+    #[serde(default)]
+    pub exit_code: i32,
+    /// Milliseconds that the call takes, on the scenario's clock.
+    #[serde(default)]
+    pub takes: u64,
+    /// It does not answer in time.
+    #[serde(default)]
+    pub time_out: bool,
+    /// What stands behind it is busy or broken, and did nothing.
+    #[serde(default)]
+    pub infrastructure: bool,
+    /// It does not accept the host's credential.
+    #[serde(default)]
+    pub unauthenticated: bool,
+    /// A command that the call runs all the same: for what it leaves behind.
+    pub effect: Option<Vec<String>>,
+}
+
+/// One of these.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerifySpec {
+    /// The exit code is this.
+    ExitCode(i32),
+    /// The result is JSON that matches this schema.
+    ResultSchema(serde_json::Value),
+    /// Another tool, which only reads, is called with some of the same arguments and must show this.
+    ReadBack(ReadBackSpec),
+    /// A command that must end with 0; the call's arguments fill its words, the result stands on its
+    /// standard input.
+    Checker(Vec<String>),
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ReadBackSpec {
+    pub tool: String,
+    /// Arguments of the reading call that are taken over from the call.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// What the reading must contain; `{name}` is replaced by that argument of the call.
+    pub shows: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn time_out() -> u64 {
+    10_000
+}
+
+impl ToolSpec {
+    /// Whether it makes sense by itself.
+    pub fn check(&self, name: &str) -> Result<(), String> {
+        let key = |key: &str| format!("key `tools.{name}.{key}`");
+        if self.command.is_some() != self.results.is_empty() {
+            return Err(format!("{}: expected either `command` or `results`", key("command")));
+        }
+        if self.command.as_ref().is_some_and(Vec::is_empty) {
+            return Err(format!("{}: expected the program and its arguments", key("command")));
+        }
+        if !self.mutating && self.side_effect.is_some_and(|class| class != SideEffectClass::ReadOnly) {
+            return Err(format!("{}: `mutating = false` says that nothing is changed", key("side-effect")));
+        }
+        let compiles = |schema: &serde_json::Value| jsonschema::validator_for(schema).map(drop);
+        if let Some(schema) = &self.arguments {
+            compiles(schema).map_err(|error| format!("{}: is no JSON Schema: {error}", key("arguments")))?;
+        }
+        match &self.verify {
+            Some(VerifySpec::ResultSchema(schema)) => compiles(schema)
+                .map_err(|error| format!("{}: is no JSON Schema: {error}", key("verify.result-schema")))?,
+            Some(VerifySpec::ReadBack(read)) if read.shows.trim().is_empty() => {
+                return Err(format!("{}: expected what must be seen", key("verify.read-back.shows")));
+            }
+            Some(VerifySpec::Checker(words)) => checker_exists(words, &key("verify.checker"))?,
+            _ => {}
+        }
+        let pointers = self
+            .facts
+            .values()
+            .chain(self.reports.values())
+            .chain(&self.volatile)
+            .chain(self.identity.iter().flatten())
+            .chain([&self.touches.records, &self.touches.money, &self.touches.recipients].into_iter().flatten());
+        for pointer in pointers {
+            if !pointer.is_empty() && !pointer.starts_with('/') {
+                return Err(format!("key `tools.{name}`: `{pointer}` is no JSON pointer; expected one like `/amount`"));
+            }
+        }
+        let limits = &self.limits;
+        if let (Some(calls), Some(rate)) = (limits.calls, limits.calls_per_minute)
+            && rate > calls
+        {
+            return Err(format!("{}: {rate} a minute of {calls} calls in all cannot be", key("limits")));
+        }
+        Ok(())
+    }
+
+    /// The class of what a call may change.
+    pub fn side_effect(&self) -> SideEffectClass {
+        match (self.side_effect, self.mutating) {
+            (Some(class), _) => class,
+            (None, false) => SideEffectClass::ReadOnly,
+            (None, true) => match self.category {
+                ToolCategory::ReadOnlyLookup | ToolCategory::Retrieval => SideEffectClass::ReadOnly,
+                ToolCategory::FileSystem | ToolCategory::Sandbox => SideEffectClass::LocalWrite,
+                ToolCategory::Payment => SideEffectClass::Financial,
+                ToolCategory::Communication => SideEffectClass::Communication,
+                ToolCategory::Infrastructure => SideEffectClass::Infrastructure,
+                ToolCategory::LiveApi | ToolCategory::Database | ToolCategory::ReviewQueue => {
+                    SideEffectClass::ExternalWrite
+                }
+            },
+        }
+    }
+
+    /// As a run is pinned to it.
+    pub fn registered(&self, name: &str) -> Tool {
+        let definition = crate::canonical(&serde_json::to_value(self).unwrap_or_default());
+        let networked =
+            matches!(self.category, ToolCategory::LiveApi | ToolCategory::Payment | ToolCategory::Communication);
+        Tool {
+            name: name.into(),
+            definition: Arc::clone(sha256(definition.as_bytes()).as_str()),
+            category: self.category,
+            side_effect: self.side_effect(),
+            reversibility: self.reversibility,
+            idempotent: self.idempotent,
+            external: self.external.unwrap_or(networked),
+            poller: self.poller,
+            internal: false,
+            terminal: self.terminal,
+            blast_radius: self.blast_radius,
+            compliance: self.compliance,
+            cost: self.cost,
+            time_out: self.time_out,
+            permission: self.permission.as_deref().map(Arc::from),
+            approval: self.approval,
+            limits: self.limits,
+            cheaper: self.cheaper.as_deref().map(Arc::from),
+            needs_fresh: self.needs_fresh.clone(),
+            verifier: self.verify.as_ref().map(|verify| match verify {
+                VerifySpec::ExitCode(code) => Verifier::ExitCode(*code),
+                VerifySpec::ResultSchema(_) => Verifier::ResultSchema,
+                VerifySpec::ReadBack(read) => Verifier::ReadBack(read.tool.as_str().into()),
+                VerifySpec::Checker(words) => Verifier::Checker(words.join(" ").as_str().into()),
+            }),
+        }
+    }
+}
+
+/// A verifier that is not there would verify nothing, and be found out at the worst moment.
+fn checker_exists(words: &[String], key: &str) -> Result<(), String> {
+    let Some(program) = words.first() else {
+        return Err(format!("{key}: expected the program and its arguments"));
+    };
+    let found = if program.contains('/') {
+        // In the working folder, or anywhere: the first can only be known when the run begins.
+        !Path::new(program).is_absolute() || Path::new(program).exists()
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(program).exists())
+    };
+    if found { Ok(()) } else { Err(format!("{key}: there is no program `{program}`")) }
+}

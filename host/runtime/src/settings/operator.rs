@@ -1,0 +1,39 @@
+//! What an operator sets above every run: ceilings, buckets, switches, sinks, health.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{BudgetCaps, SettingsError, read_toml};
+use crate::operate::{BucketsSpec, HealthRules, SinkSpec};
+
+/// An operator's file. Every part may be left out.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct OperatorSpec {
+    /// Caps that no run and no release goes beyond.
+    pub ceilings: BudgetCaps,
+    /// Buckets of the application and its tenants.
+    pub buckets: BucketsSpec,
+    /// Where items for people go. Paths are relative to the folder of runs.
+    pub sinks: Vec<SinkSpec>,
+    /// File of the kill switches, relative to the file that names it. It must be there: keys `all`,
+    /// `tenants`, `tools`, `policies` (digests) and `reason`.
+    pub switches: Option<PathBuf>,
+    /// When an agent is paused.
+    pub health: HealthRules,
+}
+
+impl OperatorSpec {
+    /// Reads an operator's file.
+    ///
+    /// # Errors
+    /// What is wrong with it, by line or key.
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        let mut spec: OperatorSpec = read_toml(path)?;
+        if let (Some(switches), Some(folder)) = (&mut spec.switches, path.parent()) {
+            *switches = folder.join(&*switches);
+        }
+        Ok(spec)
+    }
+}
