@@ -26,6 +26,13 @@ pub enum Effect {
         /// What was set aside for it, for the buckets above the run.
         demand: Demand,
     },
+    /// Wait for the next proposal of the agent that owns the loop; comes back as `Replied`.
+    Await {
+        /// Number of the call.
+        call: u64,
+        /// What the agent is told with the answer to its last proposal.
+        notice: Option<String>,
+    },
     /// Call a tool with the arguments of the reply that proposed it; comes back as `Observed`.
     Dispatch {
         /// Number of the call.
@@ -67,6 +74,13 @@ pub enum Effect {
         severity: Alarm,
         /// What the agent reports.
         reason: Arc<str>,
+    },
+    /// People are told and may decide; the run goes on meanwhile.
+    Report {
+        /// Why.
+        code: Code,
+        /// What they are told.
+        report: Report,
     },
     /// The run waits for a person, who is told.
     Suspend {

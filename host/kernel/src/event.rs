@@ -9,7 +9,7 @@ use crate::graph::Guard;
 use crate::input::Alarm;
 use crate::judgement::Slot;
 use crate::manifest::Need;
-use crate::packet::{Packet, Report};
+use crate::packet::{Approval, Packet, Report};
 use crate::plan::PlanStep;
 use crate::routing::Authority;
 use crate::state::StateKind;
@@ -421,6 +421,12 @@ pub enum Event {
     Halted {
         /// What was switched off.
         switch: Arc<str>,
+    },
+    /// A person is asked to approve an action; the run goes on without it. Only where the agent owns
+    /// the loop.
+    ApprovalRequested {
+        /// What is to be approved.
+        approval: Approval,
     },
     /// A person approved an action.
     Approved {

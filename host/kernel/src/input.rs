@@ -80,7 +80,7 @@ pub enum Input {
     },
     /// A person stops the run.
     Cancelled,
-    /// A recording is over. Only in monitor mode.
+    /// A recording is over, or the agent that owned the loop is gone. Not where the host drives.
     Closed {
         /// Its outcome as a code.
         code: Code,
@@ -467,7 +467,7 @@ impl Input {
             Input::Halted { .. } => "an operator's halt",
             Input::Decided { .. } => "that decision",
             Input::Cancelled => "a cancellation",
-            Input::Closed { .. } => "the end of a recording",
+            Input::Closed { .. } => "the end of a recording or of its agent",
         }
     }
 }

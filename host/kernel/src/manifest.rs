@@ -34,6 +34,9 @@ pub struct Manifest {
     pub seed: u64,
     /// Whether verdicts are enforced.
     pub mode: Mode,
+    /// Who owns the loop.
+    #[serde(default, skip_serializing_if = "Driver::is_host")]
+    pub driver: Driver,
     /// What is to be achieved.
     pub goal: Goal,
     /// The operating envelope.
@@ -90,6 +93,25 @@ pub enum Mode {
     Monitor,
     /// The run has long happened: nothing is called, everything is judged.
     Recorded,
+}
+
+/// Who owns the loop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Driver {
+    /// The host: it calls models and tools.
+    #[default]
+    Host,
+    /// The agent: it proposes each of its calls, is permitted to make them or not, and says what came
+    /// of them. No model is called, nothing is tried again, and a call that waits for a person holds
+    /// nobody else up.
+    Agent,
+}
+
+impl Driver {
+    fn is_host(&self) -> bool {
+        *self == Driver::Host
+    }
 }
 
 /// What is to be achieved.
@@ -328,6 +350,12 @@ impl Manifest {
         }
         if self.boundary.autonomy == 3 && self.plan.is_empty() {
             return invalid("plan".to_owned(), "autonomy 3 is a deterministic workflow; expected its steps");
+        }
+        if self.driver == Driver::Agent && self.boundary.plans != PlanRule::Optional {
+            return invalid(
+                "boundary.plans".to_owned(),
+                "an agent that owns its loop hands in no plan; expected `optional`",
+            );
         }
         for (key, names) in [("preauthorised", &self.boundary.preauthorised), ("asks", &self.boundary.asks)] {
             for name in names {

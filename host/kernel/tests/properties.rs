@@ -18,8 +18,8 @@ use countersign_kernel::plan::PlanStep;
 use countersign_kernel::state::StateKind;
 use countersign_kernel::tool::{ApprovalRule, SideEffectClass, ToolLimits};
 use countersign_kernel::{
-    Action, Alarm, Answered, Boundary, Cause, Code, Criterion, Decision, Effect, EntryPin, EscalationRules, Event,
-    Frame, Goal, Guards, Input, Judged, KERNEL_RULES, Manifest, Mode, Model, Observation, Outcome, PolicyMode,
+    Action, Alarm, Answered, Boundary, Cause, Code, Criterion, Decision, Driver, Effect, EntryPin, EscalationRules,
+    Event, Frame, Goal, Guards, Input, Judged, KERNEL_RULES, Manifest, Mode, Model, Observation, Outcome, PolicyMode,
     Question, Reply, Run, Slot, SlotPin, Status, StepReply, StepStatus, TRACE_FORMAT, Tool, Touched, Unavailability,
     Usage, Verification, Verifier,
 };
@@ -73,6 +73,7 @@ fn manifest(limits: Limits, entries: bool, graph: Graph, shape: u8) -> Manifest 
         started: 0,
         seed: 7,
         mode: Mode::Enforce,
+        driver: Driver::Host,
         goal: Goal {
             text: "g".into(),
             constraints: vec![],

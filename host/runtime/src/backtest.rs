@@ -13,8 +13,8 @@ use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::confidence::{ModelKind, Stakes};
 use countersign_kernel::contract::{CONTRACT, Compliance, Tier, Verdict};
 use countersign_kernel::{
-    Answered, EscalationRules, Event as RunEvent, Frame, Goal, Guards, Input, KERNEL_RULES, Manifest, Mode, Model, Run,
-    Slot, Source, TRACE_FORMAT,
+    Answered, Driver, EscalationRules, Event as RunEvent, Frame, Goal, Guards, Input, KERNEL_RULES, Manifest, Mode,
+    Model, Run, Slot, Source, TRACE_FORMAT,
 };
 use countersign_store::{Diagnostic, Diagnostics, Durability, FileStore, Store, StoreError};
 use serde::Serialize;
@@ -319,6 +319,7 @@ impl Judging<'_> {
             started: 0,
             seed: 0,
             mode: Mode::Recorded,
+            driver: Driver::Host,
             goal: Goal {
                 text: header.task.as_str().into(),
                 constraints: Vec::new(),

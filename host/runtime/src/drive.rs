@@ -139,21 +139,26 @@ fn act(run: &Run, world: &mut dyn World, operations: &mut Operations, effect: Ef
             world.remember(&memory);
             None
         }
-        Effect::Notify { text } => {
-            operations.notify(run, &text);
+        Effect::Suspend { code, ref report } => {
+            tell(run, operations, &effect);
+            world.person(code, report)
+        }
+        // Where the host drives, no agent is waited for.
+        Effect::Await { .. } => None,
+        Effect::Notify { .. } | Effect::Alarm { .. } | Effect::Report { .. } | Effect::End { .. } => {
+            tell(run, operations, &effect);
             None
         }
-        Effect::Alarm { severity, reason } => {
-            operations.alarm(run, severity, &reason);
-            None
-        }
-        Effect::Suspend { code, report } => {
-            operations.suspended(run, code, &report);
-            world.person(code, &report)
-        }
-        Effect::End { code, reason, authority } => {
-            operations.ended(run, code, &reason, authority.as_ref());
-            None
-        }
+    }
+}
+
+/// Tells people what an effect has to tell them.
+pub(crate) fn tell(run: &Run, operations: &mut Operations, effect: &Effect) {
+    match effect {
+        Effect::Notify { text } => operations.notify(run, text),
+        Effect::Alarm { severity, reason } => operations.alarm(run, *severity, reason),
+        Effect::Report { code, report } | Effect::Suspend { code, report } => operations.suspended(run, *code, report),
+        Effect::End { code, reason, authority } => operations.ended(run, *code, reason, authority.as_ref()),
+        _ => {}
     }
 }

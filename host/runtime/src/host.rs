@@ -9,8 +9,8 @@ use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::CONTRACT;
 use countersign_kernel::contract::view::Read;
 use countersign_kernel::{
-    Answered, Boundary, EscalationRules, Goal, Guards, InputError, Judgement, KERNEL_RULES, Manifest, Mode, Model,
-    Question, Run, TRACE_FORMAT, Tool,
+    Answered, Boundary, Driver, EscalationRules, Goal, Guards, InputError, Judgement, KERNEL_RULES, Manifest, Mode,
+    Model, Question, Run, TRACE_FORMAT, Tool,
 };
 use countersign_store::{Store, Stored, TraceReader};
 
@@ -86,6 +86,7 @@ impl Host {
             started: 0,
             seed: 0,
             mode: Mode::Enforce,
+            driver: Driver::Host,
             goal,
             boundary: sealed(Boundary::new("default", names)),
             graph_digest: Arc::clone(graph_digest.as_str()),

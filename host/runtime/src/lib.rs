@@ -20,6 +20,7 @@ mod process;
 mod prompt;
 mod recording;
 mod redact;
+pub mod registry;
 pub mod replay;
 mod reply;
 pub mod scenario;

@@ -14,6 +14,18 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Copy)]
 pub struct Salt(pub [u8; 32]);
 
+impl Salt {
+    /// A new one.
+    ///
+    /// # Errors
+    /// When the machine gives no random bytes.
+    pub fn random() -> std::io::Result<Self> {
+        let mut salt = [0; 32];
+        getrandom::fill(&mut salt).map_err(std::io::Error::other)?;
+        Ok(Salt(salt))
+    }
+}
+
 impl std::fmt::Debug for Salt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Salt(..)")

@@ -167,21 +167,7 @@ fn action(value: Value, tools: &dyn Arguments, salt: &Salt) -> Result<(Action, O
         if !arguments.is_object() {
             return Err(format!("key `action.arguments`: expected an object, found {}", kind(&arguments)));
         }
-        if !INJECTED.contains(&tool.as_str()) {
-            return Ok(call(&tool, arguments, tools, salt));
-        }
-        return Ok(match handed_over(&tool, &arguments, salt) {
-            Some(action) => (action, None),
-            None => {
-                let (mut action, exact) = call(&tool, arguments, tools, salt);
-                if let Action::Call { invalid, .. } = &mut action {
-                    let expected =
-                        if tool == INJECTED[0] { "`reason`" } else { "`severity` warning or critical, and `reason`" };
-                    *invalid = Some(format!("expected {expected}, a reason of at least {LEAST_REASON} characters"));
-                }
-                (action, exact)
-            }
-        });
+        return Ok(proposed(&tool, arguments, tools, salt));
     }
     let claims = object.remove("claims").map(|claims| names("action.claims", claims)).transpose()?;
     let mut entries = object.into_iter();
@@ -201,6 +187,23 @@ fn action(value: Value, tools: &dyn Arguments, salt: &Salt) -> Result<(Action, O
         _ => return Err(EXPECTED.to_owned()),
     };
     Ok((action, None))
+}
+
+/// A call of a tool, or one of the two injected ones: what is recorded and judged, and what the tool
+/// receives.
+pub(crate) fn proposed(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &Salt) -> (Action, Option<String>) {
+    if !INJECTED.contains(&tool) {
+        return call(tool, arguments, tools, salt);
+    }
+    if let Some(action) = handed_over(tool, &arguments, salt) {
+        return (action, None);
+    }
+    let (mut action, exact) = call(tool, arguments, tools, salt);
+    if let Action::Call { invalid, .. } = &mut action {
+        let expected = if tool == INJECTED[0] { "`reason`" } else { "`severity` warning or critical, and `reason`" };
+        *invalid = Some(format!("expected {expected}, a reason of at least {LEAST_REASON} characters"));
+    }
+    (action, exact)
 }
 
 /// The two injected tools. With arguments that they do not take they are a call like any other, of a

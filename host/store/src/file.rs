@@ -25,6 +25,14 @@ pub trait Store {
     /// When it could not be made durable: the run must not go on.
     fn append(&mut self, frame: &Frame) -> Result<(), StoreError>;
 
+    /// Makes what was appended survive a crash of the machine, where it does not already.
+    ///
+    /// # Errors
+    /// When it cannot.
+    fn sync(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The run is over or suspended.
     ///
     /// # Errors
@@ -40,6 +48,9 @@ pub trait Store {
 pub enum Durability {
     /// A crash of the machine. For runs that act on the world.
     Synced,
+    /// A crash of the process; one of the machine from [`Store::sync`] on. For runs that mostly read:
+    /// whoever drives them syncs before a call that changes something.
+    Written,
     /// Nothing before `finish`. For runs that only judge what has long happened.
     Buffered,
 }
@@ -122,6 +133,7 @@ impl FileStore {
         self.line.push(b'\n');
         let written = self.file.write_all(&self.line).and_then(|()| match self.durability {
             Durability::Synced => self.file.flush().and_then(|()| self.file.get_ref().sync_data()),
+            Durability::Written => self.file.flush(),
             Durability::Buffered => Ok(()),
         });
         written.map_err(|source| StoreError { path: self.open.clone(), source })
@@ -169,6 +181,11 @@ impl Store for FileStore {
     fn append(&mut self, frame: &Frame) -> Result<(), StoreError> {
         self.prev = chain::encode_frame(&mut self.line, &self.prev, frame);
         self.write()
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_data());
+        synced.map_err(|source| StoreError { path: self.open.clone(), source })
     }
 
     fn finish(&mut self) -> Result<(), StoreError> {

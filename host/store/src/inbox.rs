@@ -115,6 +115,21 @@ impl Inbox {
         self.read().map(|(entries, _)| entries)
     }
 
+    /// What is waiting, whoever holds the run back first: where people disagree, they are heard before
+    /// the others.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn by_caution(&self) -> Result<Vec<Entry>, EntryError> {
+        let mut entries = self.waiting()?;
+        entries.sort_by_key(|entry| match &entry.wants {
+            Offer::Cancel => 0,
+            Offer::Decide(Decision::Rejected { .. }) => 1,
+            Offer::Decide(_) => 2,
+        });
+        Ok(entries)
+    }
+
     /// What lies in the inbox and is no entry.
     ///
     /// # Errors

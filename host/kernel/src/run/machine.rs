@@ -26,6 +26,7 @@ impl Run {
             (Waiting::Start, Input::Started) => Ok(()),
             (Waiting::Start, _) => refuse("its start"),
             (_, Input::Closed { .. }) if self.recorded() => Ok(()),
+            (Waiting::Model(_) | Waiting::Person(_), Input::Closed { .. }) if self.agent_drives() => Ok(()),
             (Waiting::Person(asked), Input::Decided { id, decision, .. }) => {
                 if self.decided.contains(id) {
                     return Err(InputError::Order("this entry of the inbox was taken before"));
@@ -39,6 +40,13 @@ impl Run {
             (Waiting::Model(waiting), Input::Replied { call, reply, .. }) if *call == waiting.call => {
                 check_reply(reply, matches!(waiting.purpose, Purpose::Patch(_)))
             }
+            (Waiting::Model(_), Input::Decided { id, decision, .. }) if self.agent_drives() => {
+                if self.decided.contains(id) {
+                    return Err(InputError::Order("this entry of the inbox was taken before"));
+                }
+                self.expects_of_parked(decision)
+            }
+            (Waiting::Model(_), _) if self.agent_drives() => refuse("a proposal"),
             (Waiting::Model(_), _) => refuse("a model's reply"),
             (Waiting::Tool(waiting), Input::Observed { call, .. }) if *call == waiting.call.id() => Ok(()),
             (Waiting::Tool(_), _) => refuse("a tool's answer"),
@@ -83,6 +91,9 @@ impl Run {
                 self.halt = Some(Halt::halted(format!("{switch} is switched off: {reason}")));
                 Next::Interrupt(Guard::Halted)
             }
+            Input::Decided { id, by, decision } if matches!(self.waiting, Waiting::Model(_)) => {
+                self.decide_parked(id, &by, decision)
+            }
             Input::Decided { id, by, decision } => self.decided(id, &by, decision),
             Input::Cancelled => {
                 self.abandon();
@@ -90,7 +101,9 @@ impl Run {
                 Next::Interrupt(Guard::Cancelled)
             }
             Input::Closed { code } => {
-                self.end(code, "the recording is over".to_owned());
+                let what = if self.recorded() { "the recording is over" } else { "the agent is gone" };
+                self.abandon();
+                self.end(code, what.to_owned());
                 Next::Wait
             }
         }

@@ -4,6 +4,7 @@
 //! guard; the guard's edge leads to the next node, and so on until a node waits for the world, a
 //! policy or a person. There is no other way to move.
 
+mod agent;
 mod completion;
 mod halt;
 mod joined;
@@ -37,6 +38,7 @@ use crate::status::Status;
 
 pub use view::View;
 
+use agent::Parked;
 use halt::Halt;
 use joined::Joined;
 use people::{Asked, Granted};
@@ -110,6 +112,10 @@ pub struct Run {
     /// The call on its way through the pipeline.
     pending: Option<Proposal>,
     granted: Option<Granted>,
+    /// Approvals that calls of the agent wait for, or were given.
+    parked: Vec<Parked>,
+    /// The call that got nowhere too often: it is not made again before something else succeeds.
+    tripped: Option<(Key, String)>,
     asks: u64,
     decided: Vec<Arc<str>>,
     reviews: u32,
@@ -396,6 +402,8 @@ impl Run {
             doubted: None,
             pending: None,
             granted: None,
+            parked: Vec::new(),
+            tripped: None,
             asks: 0,
             decided: Vec::new(),
             reviews: 0,
@@ -510,11 +518,13 @@ impl Run {
 
     /// What there is to say when whoever drove the run was lost on the way: nobody knows what became
     /// of a call, a model has not answered, nothing was verified. None while a person is waited for,
-    /// or after the end.
+    /// or an agent, or after the end.
     pub fn lost(&self) -> Option<Input> {
         const LOST: &str = "the host stopped on the way";
         Some(match &self.waiting {
             Waiting::Start => Input::Started,
+            // The agent may still be there.
+            Waiting::Model(_) if self.agent_drives() => return None,
             Waiting::Model(waiting) => Input::Replied {
                 call: waiting.call,
                 reply: Reply::Unavailable { reason: LOST.to_owned(), class: Unavailability::Transient },

@@ -16,7 +16,7 @@ use crate::effect::{Effect, ModelRequest, Purpose};
 use crate::event::Event;
 use crate::graph::{Guard, NodeKind};
 use crate::input::{Action, Alarm, Reply, StepReply, StepStatus, Unavailability, Usage};
-use crate::judgement::Question;
+use crate::judgement::{Question, Slot};
 use crate::routing::RiskState;
 use crate::state::StateKind;
 use crate::status::Code;
@@ -51,6 +51,9 @@ impl Run {
     }
 
     pub(super) fn call_model(&mut self, purpose: Purpose) -> Next {
+        if self.agent_drives() {
+            return self.await_agent();
+        }
         let strongest = || self.manifest.models.last().map_or(self.tier, |model| model.tier);
         let tier = match &purpose {
             Purpose::Patch(_) => self.stronger_tier().unwrap_or(self.tier),
@@ -318,6 +321,11 @@ impl Run {
             signals.insert(0, verbalised(confidence));
         }
         self.confidence = None;
+        if signals.is_empty() && self.agent_drives() {
+            // Unknown, and so the strictest case of whoever asks for it.
+            self.event(Event::NotJudged { slot: Slot::Confidence });
+            return self.act(step.action);
+        }
         let goal = &self.manifest.goal;
         let answer = Answer {
             signals,
@@ -401,7 +409,7 @@ impl Run {
                 let mut halt = Halt::review(reason.to_string(), RiskState::MissingInput);
                 halt.wanted = crate::packet::Wanted::Triage;
                 halt.endpoint = Some("triage".into());
-                self.leave(Guard::HandedOver, halt)
+                self.hand_task_over(halt)
             }
             Action::EscalateToArchitect { severity, reason } => {
                 if self.withholds(DecisionRight::HandOver) {
@@ -415,7 +423,7 @@ impl Run {
                     Alarm::Warning => "architect".into(),
                     Alarm::Critical => "architect and operations lead".into(),
                 });
-                self.leave(Guard::HandedOver, halt)
+                self.hand_task_over(halt)
             }
         }
     }
@@ -493,6 +501,7 @@ impl Run {
     pub(super) fn succeed(&mut self) {
         self.attempts.failed = 0;
         self.failures = 0;
+        self.tripped = None;
         self.view_mut().budget.level(Dimension::Retries, 0);
         self.error_signals.clear();
     }

@@ -32,8 +32,8 @@ pub(super) struct Asked {
 /// An approval that was given and not yet used.
 #[derive(Debug)]
 pub(super) struct Granted {
-    approval: Approval,
-    payload: Option<Arc<str>>,
+    pub approval: Approval,
+    pub payload: Option<Arc<str>>,
 }
 
 impl Granted {
@@ -131,7 +131,8 @@ impl Run {
         self.suspend_at(halt, false)
     }
 
-    fn suspend_at(&mut self, halt: Halt, user: bool) -> Next {
+    /// What people are told.
+    pub(super) fn report(&self, halt: &Halt) -> Report {
         let met = |wanted: bool| {
             let states = self.manifest.goal.criteria.iter().zip(&self.criteria);
             states.filter(|(_, state)| state.met == wanted).map(|(criterion, _)| Arc::clone(&criterion.id)).collect()
@@ -140,7 +141,7 @@ impl Run {
         if let Some(endpoint) = &halt.endpoint {
             authority.endpoint = Arc::clone(endpoint);
         }
-        let report = Report {
+        Report {
             goal: Arc::clone(&self.manifest.goal.text),
             reason: halt.reason.clone(),
             last_valid_state: self.last_valid_state.clone(),
@@ -150,7 +151,11 @@ impl Run {
             met: met(true),
             unmet: met(false),
             approval: halt.approval.clone(),
-        };
+        }
+    }
+
+    fn suspend_at(&mut self, halt: Halt, user: bool) -> Next {
+        let report = self.report(&halt);
         let code = halt.code;
         self.status = Status::Suspended(code);
         self.waiting = Waiting::Person(Asked { halt, user });
@@ -226,6 +231,7 @@ impl Run {
         self.pending = None;
         self.refused = 0;
         self.repeated = (None, 0);
+        self.tripped = None;
         self.doubted = None;
     }
 
@@ -346,12 +352,16 @@ impl Run {
 
     /// Digest over run, tool, definition, arguments and a number used once.
     fn fingerprint(&mut self, approval: &Approval) -> Arc<str> {
+        let payload = self.pending.as_ref().and_then(|pending| pending.payload.clone()).unwrap_or_default();
+        self.fingerprint_with(approval, &payload)
+    }
+
+    pub(super) fn fingerprint_with(&mut self, approval: &Approval, payload: &Arc<str>) -> Arc<str> {
         let once = mix(self.manifest.seed ^ mix(self.asks));
         self.asks += 1;
-        let payload = self.pending.as_ref().and_then(|pending| pending.payload.clone()).unwrap_or_default();
         let mut hasher = Sha256::new();
         hasher.update(b"countersign approval 1\0");
-        let parts = [&self.manifest.run, &approval.tool, &approval.definition, &approval.arguments, &payload];
+        let parts = [&self.manifest.run, &approval.tool, &approval.definition, &approval.arguments, payload];
         for part in parts {
             hasher.update((part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
@@ -366,23 +376,31 @@ impl Run {
 
     /// Uses an approval for the very call it was given for, and only against those who asked.
     pub(super) fn spend_approval(&mut self, proposal: &Proposal, by: &[Arc<str>]) -> bool {
-        let definition = proposal.tool.map(|index| &self.manifest.tools[index].definition);
-        let fits = self.granted.as_ref().is_some_and(|granted| {
-            let approval = &granted.approval;
-            approval.tool == proposal.name
-                && approval.arguments == proposal.arguments
-                && Some(&approval.definition) == definition
-                && granted.payload == proposal.payload
-                && self.at <= approval.expires
-                && by.iter().all(|name| approval.asked_by.contains(name))
-        });
-        if !fits {
-            return false;
-        }
-        if let Some(granted) = self.granted.take() {
-            self.event(Event::ApprovalSpent { fingerprint: granted.approval.fingerprint });
-        }
+        let fits = |granted: &Granted| {
+            self.is_of(granted, proposal)
+                && self.at <= granted.approval.expires
+                && by.iter().all(|name| granted.approval.asked_by.contains(name))
+        };
+        let parked = self.parked.iter().position(|parked| parked.is_granted() && fits(&parked.asked));
+        let granted = self.granted.as_ref().is_some_and(fits);
+        let spent = match parked {
+            Some(at) => Some(self.parked.remove(at).asked),
+            None if granted => self.granted.take(),
+            None => None,
+        };
+        let Some(spent) = spent else { return false };
+        self.event(Event::ApprovalSpent { fingerprint: spent.approval.fingerprint });
         true
+    }
+
+    /// Whether an approval is of this very call.
+    pub(super) fn is_of(&self, granted: &Granted, proposal: &Proposal) -> bool {
+        let approval = &granted.approval;
+        let definition = proposal.tool.map(|index| &self.manifest.tools[index].definition);
+        approval.tool == proposal.name
+            && approval.arguments == proposal.arguments
+            && Some(&approval.definition) == definition
+            && granted.payload == proposal.payload
     }
 
     /// What the run waits for a person to do; none while it does not.

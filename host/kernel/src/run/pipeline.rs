@@ -160,6 +160,11 @@ impl Run {
     fn stop_by_state(&self, proposal: &Proposal, tool: &Tool) -> Option<Stop> {
         let guards = &self.manifest.guards;
         let name = &proposal.name;
+        if let Some((key, why)) = &self.tripped
+            && *key == proposal.key
+        {
+            return Some(Stop::new(Stage::Repetition, Response::Block, Guard::Refused, why.clone()));
+        }
         let lacking = match self.manifest.boundary.plans {
             PlanRule::Approved if !self.plan_approved => Some("an approved plan"),
             PlanRule::Required if self.plan.is_empty() => Some("a plan"),
@@ -328,6 +333,9 @@ impl Run {
             Verdict::Ask => {
                 if self.spend_approval(&proposal, &by) {
                     return self.eligible(proposal);
+                }
+                if self.agent_drives() {
+                    return self.park(&proposal, by, reason);
                 }
                 let state = self.state_of(&proposal);
                 let approval = self.approval(&proposal, by, reason.clone());

@@ -93,7 +93,11 @@ impl Run {
             }
             Verdict::Replan => {
                 self.signal(&reason);
-                self.replan(watched.reason);
+                if self.agent_drives() {
+                    self.trip(watched.reason);
+                } else {
+                    self.replan(watched.reason);
+                }
                 Next::Leave(Guard::Looping)
             }
         })

@@ -152,7 +152,7 @@ impl Run {
         let passing = matches!(outcome, Outcome::Infrastructure | Outcome::TimedOut);
         let harmless = tool.idempotent || !tool.mutating();
         let left = self.manifest.guards.retry.attempts.saturating_sub(waiting.attempt);
-        let asked_to = self.manifest.mode != crate::manifest::Mode::Recorded;
+        let asked_to = !self.recorded() && !self.agent_drives();
         let room = self.view.budget(Dimension::ToolCalls).left() > 0
             && u64::from(waiting.attempt) < self.view.budget(Dimension::Retries).limit;
         let capped = self.over_own_caps(tool);

@@ -10,9 +10,9 @@ use countersign_kernel::contract::{CONTRACT, Key, Tier, ToolCategory, Verdict};
 use countersign_kernel::plan::PlanStep;
 use countersign_kernel::tool::SideEffectClass;
 use countersign_kernel::{
-    Action, Answered, Decision, Effect, EntryPin, EscalationRules, Event, Goal, Guards, Input, Judged, KERNEL_RULES,
-    Manifest, Mode, Model, Observation, Outcome, PolicyMode, Question, Reply, Run, Slot, SlotPin, Status, StepReply,
-    StepStatus, TRACE_FORMAT, Tool, Touched, Unavailability, Usage, Verification,
+    Action, Answered, Decision, Driver, Effect, EntryPin, EscalationRules, Event, Goal, Guards, Input, Judged,
+    KERNEL_RULES, Manifest, Mode, Model, Observation, Outcome, PolicyMode, Question, Reply, Run, Slot, SlotPin, Status,
+    StepReply, StepStatus, TRACE_FORMAT, Tool, Touched, Unavailability, Usage, Verification,
 };
 
 /// A manifest with one model, two harmless tools and no policies.
@@ -32,6 +32,7 @@ pub fn manifest() -> Manifest {
         started: 0,
         seed: 7,
         mode: Mode::Enforce,
+        driver: Driver::Host,
         goal: Goal::new("do it"),
         boundary: Boundary::new("b", names),
         graph_digest: "g".into(),

@@ -81,6 +81,9 @@ pub fn line(event: &Event) -> String {
         Event::Halted { switch } => format!("halted by {switch}"),
         Event::Approved { by, .. } => format!("approved by {by}"),
         Event::ApprovalSpent { .. } => "approval-spent".to_owned(),
+        Event::ApprovalRequested { approval } => {
+            format!("approval-requested {} {}", approval.tool, approval.fingerprint)
+        }
         Event::Rejected { by } => format!("rejected by {by}"),
         Event::ApprovalExpired { asked_again, .. } => {
             format!("approval-expired{}", if *asked_again { ", asked again" } else { "" })

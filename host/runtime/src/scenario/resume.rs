@@ -111,14 +111,7 @@ fn take_up(
     while !matches!(run.status(), Status::Ended(_)) {
         let now = crate::drive::World::now(&mut world);
         let expired = run.awaits().is_some_and(|approval| now > approval.expires);
-        let mut entries = inbox.waiting().map_err(entry_error)?;
-        // Where people disagree, whoever holds the run back is heard first.
-        entries.sort_by_key(|entry| match &entry.wants {
-            Offer::Cancel => 0,
-            Offer::Decide(Decision::Rejected { .. }) => 1,
-            Offer::Decide(_) => 2,
-        });
-        let waiting = entries.into_iter().next();
+        let waiting = inbox.by_caution().map_err(entry_error)?.into_iter().next();
         // A run that is under way takes no decisions, but it can be cancelled.
         let waiting = waiting.filter(|entry| run.lost().is_none() || entry.wants == Offer::Cancel);
         let (id, input) = match (waiting, expired) {

@@ -7,34 +7,20 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::spec::{ResultSpec, ToolSpec};
 use crate::process;
+use crate::registry::{ResultSpec, ToolResult, ToolSpec, fill};
 use countersign_kernel::Outcome;
 
 /// Bytes of a command's output that are kept; the rest is counted.
 const MOST_OUTPUT: usize = 1 << 20;
 
-/// What a tool gave.
-pub struct Result {
-    pub outcome: Outcome,
-    pub text: String,
-    pub bytes: u64,
-}
-
-impl Result {
-    fn failed(outcome: Outcome, text: impl Into<String>) -> Self {
-        let text = text.into();
-        Result { outcome, bytes: text.len() as u64, text }
-    }
-}
-
 /// Calls a scripted tool: its result, and the entry that gave it. `used` counts how often each was given.
-pub fn scripted<'a>(tool: &'a ToolSpec, arguments: &str, used: &mut [u32]) -> (Result, Option<&'a ResultSpec>) {
+pub fn scripted<'a>(tool: &'a ToolSpec, arguments: &str, used: &mut [u32]) -> (ToolResult, Option<&'a ResultSpec>) {
     let fits = tool.results.iter().zip(used.iter_mut()).find(|(result, used)| {
         result.times.is_none_or(|times| **used < times) && result.contains.iter().all(|part| arguments.contains(part))
     });
     let Some((result, used)) = fits else {
-        return (Result::failed(Outcome::Returned { exit_code: Some(1), ok: false }, "no such thing"), None);
+        return (ToolResult::new(Outcome::Returned { exit_code: Some(1), ok: false }, "no such thing"), None);
     };
     *used += 1;
     let outcome = if result.time_out {
@@ -46,21 +32,21 @@ pub fn scripted<'a>(tool: &'a ToolSpec, arguments: &str, used: &mut [u32]) -> (R
     } else {
         Outcome::Returned { exit_code: Some(result.exit_code), ok: result.exit_code == 0 }
     };
-    (Result { outcome, text: result.text.clone(), bytes: result.text.len() as u64 }, Some(result))
+    (ToolResult { outcome, text: result.text.clone(), bytes: result.text.len() as u64 }, Some(result))
 }
 
 /// Runs a command in a folder: no shell, a small environment, the arguments as JSON on standard
 /// input, both outputs together.
-pub fn command(words: &[String], time_out: Duration, folder: &Path, arguments: &str) -> Result {
+pub fn command(words: &[String], time_out: Duration, folder: &Path, arguments: &str) -> ToolResult {
     command_with(words, time_out, folder, arguments, arguments)
 }
 
 /// The same with something else on standard input.
-pub fn command_with(words: &[String], time_out: Duration, folder: &Path, arguments: &str, stdin: &str) -> Result {
+pub fn command_with(words: &[String], time_out: Duration, folder: &Path, arguments: &str, stdin: &str) -> ToolResult {
     let values: serde_json::Value = serde_json::from_str(arguments).unwrap_or_default();
     let mut words = words.iter().map(|word| fill(word, &values));
     let Some(program) = words.next() else {
-        return Result::failed(Outcome::Rejected, "the command is empty");
+        return ToolResult::new(Outcome::Rejected, "the command is empty");
     };
     let mut command = Command::new(&program);
     command
@@ -76,11 +62,11 @@ pub fn command_with(words: &[String], time_out: Duration, folder: &Path, argumen
     process::in_own_group(&mut command);
     match command.spawn() {
         Ok(child) => wait(child, time_out, stdin),
-        Err(error) => Result::failed(Outcome::Rejected, format!("cannot start `{program}`: {error}")),
+        Err(error) => ToolResult::new(Outcome::Rejected, format!("cannot start `{program}`: {error}")),
     }
 }
 
-fn wait(mut child: Child, time_out: Duration, arguments: &str) -> Result {
+fn wait(mut child: Child, time_out: Duration, arguments: &str) -> ToolResult {
     if let Some(mut stdin) = child.stdin.take() {
         let arguments = arguments.to_owned();
         // A tool need not read them.
@@ -99,7 +85,7 @@ fn wait(mut child: Child, time_out: Duration, arguments: &str) -> Result {
         None => Outcome::TimedOut,
         Some(status) => Outcome::Returned { exit_code: status.code(), ok: status.success() },
     };
-    Result { outcome, text, bytes }
+    ToolResult { outcome, text, bytes }
 }
 
 /// What has been read of an output so far.
@@ -134,26 +120,4 @@ fn drain(mut pipe: impl Read + Send + 'static) -> Output {
         let _ = done.send(());
     });
     Output { read, closed }
-}
-
-/// Replaces `{name}` by the argument of that name.
-pub fn fill(word: &str, values: &serde_json::Value) -> String {
-    let mut out = String::with_capacity(word.len());
-    let mut rest = word;
-    while let Some(start) = rest.find('{') {
-        out.push_str(&rest[..start]);
-        let Some(length) = rest[start..].find('}') else {
-            rest = &rest[start..];
-            break;
-        };
-        let name = &rest[start + 1..start + length];
-        match values.get(name) {
-            Some(serde_json::Value::String(text)) => out.push_str(text),
-            Some(other) => out.push_str(&other.to_string()),
-            None => out.push_str(&rest[start..=start + length]),
-        }
-        rest = &rest[start + length + 1..];
-    }
-    out.push_str(rest);
-    out
 }

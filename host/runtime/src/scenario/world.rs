@@ -9,29 +9,27 @@ use std::time::{Duration, Instant};
 use countersign_kernel::contract::Tier;
 use countersign_kernel::state::Memory;
 use countersign_kernel::{
-    Code, Decision, Input, Manifest, ModelRequest, Observation, Outcome, Purpose, Reply, Report, Touched, Usage,
-    Verification, Verifier,
+    Code, Decision, Input, Manifest, ModelRequest, Observation, Outcome, Purpose, Reply, Report, Usage, Verification,
+    Verifier,
 };
-use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use super::people::People;
 use super::script::{Answer, Script};
-use super::spec::{Spec, ToolSpec, VerifySpec};
+use super::spec::Spec;
 use super::tools;
 use super::workspace::Workspace;
 use crate::drive::World;
-use crate::keys;
 use crate::prompt::render;
-use crate::redact::{Salt, redact_value, salted};
-use crate::reply::{Arguments, clean, parse_patch, parse_step};
-
-/// Most bytes of a result that are kept.
-const SHOWN: usize = 4 << 10;
+use crate::redact::Salt;
+use crate::registry::{Called, Finding, Registry, ToolResult, shown_as};
+use crate::reply::{parse_patch, parse_step};
 
 pub struct ScenarioWorld<'a> {
     manifest: &'a Manifest,
-    tools: BTreeMap<&'a str, Registered<'a>>,
+    tools: Registry,
+    /// How often each scripted result was given, by tool.
+    used: BTreeMap<&'a str, Vec<u32>>,
     shown_tools: Vec<Value>,
     script: Script,
     people: People<'a>,
@@ -47,20 +45,6 @@ pub struct ScenarioWorld<'a> {
     result: Option<Called>,
     dispatched: u32,
     memories: Vec<Memory>,
-}
-
-struct Called {
-    tool: String,
-    arguments: String,
-    text: String,
-    outcome: Outcome,
-}
-
-struct Registered<'a> {
-    spec: &'a ToolSpec,
-    arguments: Option<Validator>,
-    result: Option<Validator>,
-    used: Vec<u32>,
 }
 
 /// Real time, and on top of it whatever the scenario says that things take: nobody sits it out.
@@ -94,20 +78,11 @@ pub struct Surroundings {
 
 impl<'a> ScenarioWorld<'a> {
     pub fn new(spec: &'a Spec, manifest: &'a Manifest, surroundings: Surroundings) -> Self {
-        let compiled = |schema: &Value| jsonschema::validator_for(schema).ok();
-        let registered = |tool: &'a ToolSpec| Registered {
-            spec: tool,
-            arguments: tool.arguments.as_ref().and_then(compiled),
-            result: match &tool.verify {
-                Some(VerifySpec::ResultSchema(schema)) => compiled(schema),
-                _ => None,
-            },
-            used: vec![0; tool.results.len()],
-        };
         let shown_tools = shown(spec, &manifest.boundary.tools);
         ScenarioWorld {
             manifest,
-            tools: spec.tools.iter().map(|(name, tool)| (name.as_str(), registered(tool))).collect(),
+            tools: Registry::new(&spec.tools),
+            used: spec.tools.iter().map(|(name, tool)| (name.as_str(), vec![0; tool.results.len()])).collect(),
             shown_tools,
             script: Script::new(spec),
             people: People::new(spec),
@@ -152,10 +127,10 @@ impl<'a> ScenarioWorld<'a> {
             }
             Effect::Dispatch { tool, arguments, .. } => {
                 let exact = self.arguments.clone().unwrap_or_else(|| arguments.to_string());
-                if let Some(registered) = self.tools.get_mut(&**tool)
-                    && registered.spec.command.is_none()
+                if let (Some(spec), Some(used)) = (self.tools.spec(tool), self.used.get_mut(&**tool))
+                    && spec.command.is_none()
                 {
-                    tools::scripted(registered.spec, &exact, &mut registered.used);
+                    tools::scripted(spec, &exact, used);
                 }
                 self.dispatched += 1;
             }
@@ -181,14 +156,14 @@ impl<'a> ScenarioWorld<'a> {
     }
 
     /// Runs a tool, scripted or real.
-    fn run(&mut self, tool: &str, exact: &str) -> Option<tools::Result> {
-        let registered = self.tools.get_mut(tool)?;
-        let time_out = Duration::from_millis(registered.spec.time_out);
+    fn run(&mut self, tool: &str, exact: &str) -> Option<ToolResult> {
+        let (spec, used) = (self.tools.spec(tool)?, self.used.get_mut(tool)?);
+        let time_out = Duration::from_millis(spec.time_out);
         let folder = self.workspace.path();
-        let mut result = match &registered.spec.command {
+        let mut result = match &spec.command {
             Some(words) => tools::command(words, time_out, folder, exact),
             None => {
-                let (result, entry) = tools::scripted(registered.spec, exact, &mut registered.used);
+                let (result, entry) = tools::scripted(spec, exact, used);
                 if let Some(entry) = entry {
                     self.clock.skip(entry.takes);
                     if let Some(words) = &entry.effect {
@@ -203,53 +178,32 @@ impl<'a> ScenarioWorld<'a> {
         Some(result)
     }
 
-    /// What a verifier finds wrong, and whether the result has lost its form.
-    fn problem(&mut self, verifier: &Verifier, called: &Called) -> Option<(String, bool)> {
-        let Outcome::Returned { exit_code, .. } = called.outcome else {
-            return Some(("there is no result to look at".to_owned(), false));
-        };
-        let spec = self.tools.get(called.tool.as_str()).map(|registered| registered.spec);
-        match (verifier, spec.and_then(|spec| spec.verify.as_ref())) {
-            (Verifier::ExitCode(wanted), _) => (exit_code != Some(*wanted)).then(|| match exit_code {
-                Some(found) => (format!("expected exit code {wanted}, found {found}"), false),
-                None => (format!("expected exit code {wanted}, it was ended by a signal"), false),
-            }),
-            (Verifier::ResultSchema, _) => match serde_json::from_str::<Value>(&called.text) {
-                Err(error) => Some((format!("expected a JSON result: {error}"), true)),
-                Ok(value) => {
-                    let schema = self.tools.get(called.tool.as_str())?.result.as_ref()?;
-                    schema.iter_errors(&value).next().map(|error| (error.to_string(), true))
-                }
-            },
-            (Verifier::ReadBack(_), Some(VerifySpec::ReadBack(read))) => {
-                let values: Value = serde_json::from_str(&called.arguments).unwrap_or_default();
-                let own = |name: &String| values.get(name).map(|value| (name.clone(), value.clone()));
-                let arguments: serde_json::Map<String, Value> = read.arguments.iter().filter_map(own).collect();
-                let wanted = tools::fill(&read.shows, &values);
-                let tool = read.tool.clone();
-                let seen = self.run(&tool, &crate::canonical(&Value::Object(arguments)));
-                // What a reading that fails says is no reading.
-                let seen = seen.filter(|seen| matches!(seen.outcome, Outcome::Returned { ok: true, .. }));
-                let Some(seen) = seen else { return Some((format!("`{tool}` could not read it back"), false)) };
-                let seen = seen.text;
-                (!seen.contains(&wanted)).then(|| (format!("`{tool}` does not show `{wanted}`"), false))
+    /// What a verifier finds, with whatever has to be called for it.
+    fn look(&mut self, verifier: &Verifier, called: &Called) -> Finding {
+        match self.tools.look(verifier, called) {
+            Finding::Read(reading) => {
+                let seen = self.run(&reading.tool, &reading.arguments);
+                reading.judge(seen.as_ref())
             }
-            (Verifier::Checker(_), Some(VerifySpec::Checker(words))) => {
-                let folder = self.workspace.path();
-                let time_out = Duration::from_millis(10_000);
-                let seen = tools::command_with(words, time_out, folder, &called.arguments, &called.text);
-                match seen.outcome {
-                    Outcome::Returned { ok: true, .. } => None,
-                    Outcome::Returned { exit_code, .. } if seen.text.trim().is_empty() => {
-                        let code = exit_code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
-                        Some((format!("the checker ends with {code} and says nothing"), false))
-                    }
-                    Outcome::TimedOut => Some(("the checker does not come to an end".to_owned(), false)),
-                    _ => Some((format!("the checker says: {}", seen.text.trim()), false)),
-                }
-            }
-            _ => Some(("its verifier is not there".to_owned(), false)),
+            Finding::Check(words) => self.check(&words, called),
+            finding => finding,
         }
+    }
+
+    fn check(&self, words: &[String], called: &Called) -> Finding {
+        let folder = self.workspace.path();
+        let time_out = Duration::from_millis(10_000);
+        let seen = tools::command_with(words, time_out, folder, &called.arguments, &called.text);
+        let detail = match seen.outcome {
+            Outcome::Returned { ok: true, .. } => return Finding::Holds,
+            Outcome::Returned { exit_code, .. } if seen.text.trim().is_empty() => {
+                let code = exit_code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
+                format!("the checker ends with {code} and says nothing")
+            }
+            Outcome::TimedOut => "the checker does not come to an end".to_owned(),
+            _ => format!("the checker says: {}", seen.text.trim()),
+        };
+        Finding::Problem { detail, drifted: false }
     }
 }
 
@@ -280,52 +234,6 @@ fn injected() -> [Value; 2] {
             }},
         }),
     ]
-}
-
-impl Arguments for BTreeMap<&str, Registered<'_>> {
-    fn problem(&self, tool: &str, arguments: &Value) -> Option<String> {
-        let registered = self.get(tool)?;
-        let error = registered.arguments.as_ref().and_then(|schema| schema.iter_errors(arguments).next());
-        if let Some(error) = error {
-            let path = error.instance_path().to_string();
-            return Some(if path.is_empty() { error.to_string() } else { format!("`{path}`: {error}") });
-        }
-        // What counts must be countable: unknown is not nothing.
-        let touches = &registered.spec.touches;
-        let uncounted = |pointer: &Option<String>, things: bool| {
-            let pointer = pointer.as_deref()?;
-            let value = arguments.pointer(pointer);
-            let wanted = if things { "a whole number, a list or a name" } else { "a whole number of micro-dollars" };
-            let known = value.is_some_and(|value| counted(value, things).is_some());
-            (!known).then(|| format!("`{pointer}`: expected {wanted}"))
-        };
-        uncounted(&touches.money, false)
-            .or_else(|| uncounted(&touches.records, true))
-            .or_else(|| uncounted(&touches.recipients, true))
-    }
-
-    fn missing(&self, tool: &str, arguments: &Value) -> Vec<Arc<str>> {
-        let schema = self.get(tool).and_then(|registered| registered.spec.arguments.as_ref());
-        let required = schema.and_then(|schema| schema.get("required")).and_then(Value::as_array);
-        let names = required.into_iter().flatten().filter_map(Value::as_str);
-        names.filter(|name| arguments.get(name).is_none()).map(Arc::from).collect()
-    }
-
-    fn touches(&self, tool: &str, arguments: &Value) -> Touched {
-        let Some(registered) = self.get(tool) else { return Touched::default() };
-        let touches = &registered.spec.touches;
-        let count = |pointer: &Option<String>, things: bool| counted(arguments.pointer(pointer.as_deref()?)?, things);
-        Touched {
-            records: count(&touches.records, true),
-            money: count(&touches.money, false),
-            recipients: count(&touches.recipients, true),
-        }
-    }
-
-    fn identity(&self, tool: &str, arguments: &Value) -> Option<Value> {
-        let pointers = self.get(tool)?.spec.identity.as_ref()?;
-        Some(pointers.iter().map(|pointer| arguments.pointer(pointer).cloned().unwrap_or(Value::Null)).collect())
-    }
 }
 
 impl World for ScenarioWorld<'_> {
@@ -381,9 +289,8 @@ impl World for ScenarioWorld<'_> {
             text: result.text.clone(),
             outcome: result.outcome,
         });
-        let spec = self.tools.get(tool).map(|registered| registered.spec);
-        let mut observed = observation(tool, result, spec, &self.salt);
-        if spec.is_some_and(|spec| spec.command.is_some()) {
+        let mut observed = self.tools.observation(tool, &result, &self.salt);
+        if self.tools.spec(tool).is_some_and(|spec| spec.command.is_some()) {
             observed.state_before = state_before;
             observed.state_after = self.workspace.state();
         }
@@ -391,17 +298,11 @@ impl World for ScenarioWorld<'_> {
     }
 
     fn verify(&mut self, verifier: &Verifier) -> Verification {
-        let problem = match self.result.take() {
-            Some(called) => self.problem(verifier, &called),
-            None => Some(("there is no result to look at".to_owned(), false)),
+        let finding = match self.result.take() {
+            Some(called) => self.look(verifier, &called),
+            None => Finding::Problem { detail: "there is no result to look at".to_owned(), drifted: false },
         };
-        let detail = problem.as_ref().map(|(problem, _)| clean(problem, 512, &self.salt).to_string());
-        Verification {
-            verifier: verifier.clone(),
-            holds: problem.is_none(),
-            drifted: problem.is_some_and(|(_, drifted)| drifted),
-            detail: detail.unwrap_or_default(),
-        }
+        finding.verification(verifier, &self.salt)
     }
 
     fn wait(&mut self, milliseconds: u64) {
@@ -431,72 +332,4 @@ impl World for ScenarioWorld<'_> {
         }
         Some(Input::Decided { id: act.id.into(), by: act.by.into(), decision })
     }
-}
-
-fn observation(tool: &str, result: tools::Result, spec: Option<&ToolSpec>, salt: &Salt) -> Observation {
-    let full = &result.text;
-    let text = clean(full, SHOWN, salt);
-    let whole = text.len() as u64 == result.bytes;
-    let failed = matches!(result.outcome, Outcome::Returned { ok: false, .. });
-    let exit = format!("{:?}", result.outcome);
-    let parsed: Option<Value> = spec.and_then(|spec| {
-        let wanted = !spec.facts.is_empty() || !spec.reports.is_empty() || !spec.volatile.is_empty();
-        wanted.then(|| serde_json::from_str(full).ok()).flatten()
-    });
-    let stable = match (&parsed, spec) {
-        (Some(value), Some(spec)) if !spec.volatile.is_empty() => without(value.clone(), &spec.volatile).to_string(),
-        _ => full.clone(),
-    };
-    let mut observed = Observation::new(result.outcome, text);
-    observed.bytes = result.bytes;
-    observed.payload = (!whole).then(|| salted(result.text.as_bytes(), salt).into());
-    observed.result_key = Some(keys::key(&[tool.as_bytes(), exit.as_bytes(), keys::stable(&stable).as_bytes()]));
-    observed.error_key = failed.then(|| keys::error_key(&observed.text)).flatten();
-    if let (Some(value), Some(spec)) = (&parsed, spec) {
-        for (name, pointer) in &spec.facts {
-            let found = match value.pointer(pointer) {
-                None | Some(Value::Null) => continue,
-                Some(Value::String(text)) => text.clone(),
-                Some(other) => other.to_string(),
-            };
-            observed.facts.insert(name.as_str().into(), clean(&found, 512, salt));
-        }
-        let reported = |pointer: &String| value.pointer(pointer).and_then(Value::as_bool) == Some(true);
-        observed.reports =
-            spec.reports.iter().filter(|(_, pointer)| reported(pointer)).map(|(condition, _)| *condition).collect();
-    }
-    observed
-}
-
-/// Arguments as they are judged and recorded.
-fn shown_as(exact: &str, salt: &Salt) -> String {
-    let Ok(mut value) = serde_json::from_str::<Value>(exact) else { return exact.to_owned() };
-    if redact_value(&mut value, salt) { crate::canonical(&value) } else { exact.to_owned() }
-}
-
-/// How much a value counts: a whole number, or, where things are counted, a list or a name. None for
-/// what cannot be counted.
-fn counted(value: &Value, things: bool) -> Option<u64> {
-    match value {
-        Value::Number(number) => number.as_u64().or_else(|| {
-            // Whole numbers in another spelling; from here on they would be rounded.
-            const EXACT: f64 = 9_007_199_254_740_992.0;
-            let float = number.as_f64().filter(|float| float.fract() == 0.0 && (0.0..=EXACT).contains(float))?;
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within 53 bits")]
-            Some(float as u64)
-        }),
-        Value::Array(list) if things => Some(list.len() as u64),
-        Value::String(_) if things => Some(1),
-        _ => None,
-    }
-}
-
-/// A result without the parts that change although nothing has.
-fn without(mut value: Value, pointers: &[String]) -> Value {
-    for pointer in pointers {
-        if let Some(part) = value.pointer_mut(pointer) {
-            *part = Value::Null;
-        }
-    }
-    value
 }

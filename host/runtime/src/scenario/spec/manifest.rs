@@ -7,7 +7,7 @@ use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::CONTRACT;
 use countersign_kernel::routing::Route;
 use countersign_kernel::state::Memory;
-use countersign_kernel::{Boundary, EscalationRules, KERNEL_RULES, Manifest, Mode, Model, TRACE_FORMAT, Tool};
+use countersign_kernel::{Boundary, Driver, EscalationRules, KERNEL_RULES, Manifest, Mode, Model, TRACE_FORMAT, Tool};
 
 use super::Spec;
 use crate::host::Host;
@@ -76,6 +76,7 @@ impl Spec {
             started: pinned.started,
             seed: pinned.seed,
             mode: self.mode.unwrap_or(Mode::Enforce),
+            driver: Driver::Host,
             goal: self.goal.goal(),
             boundary,
             graph_digest: Arc::clone(graph_digest.as_str()),

@@ -4,7 +4,6 @@ mod manifest;
 mod model;
 mod people;
 mod task;
-mod tool;
 mod twin;
 
 use std::collections::BTreeMap;
@@ -17,13 +16,13 @@ use serde::Deserialize;
 use toml::Table;
 
 use super::expect::Expectations;
+use crate::registry::{ToolSpec, VerifySpec};
 use crate::settings::{OperatorSpec, PresetFiles};
 
 pub use manifest::Pinned;
 pub use model::{ModelSpec, ReplySpec, StepSpec};
 pub use people::{Does, PersonSpec, SwitchSpec};
 pub use task::{BoundarySpec, BudgetSpec, GoalSpec, PlanStepSpec};
-pub use tool::{ResultSpec, ToolSpec, VerifySpec};
 pub use twin::TwinSpec;
 
 /// A scenario.
@@ -133,6 +132,9 @@ impl Spec {
             }
         }
         for (name, tool) in &self.tools {
+            if tool.command.is_some() != tool.results.is_empty() {
+                return Err(format!("key `tools.{name}.command`: expected either `command` or `results`"));
+            }
             tool.check(name)?;
             if let Some(VerifySpec::ReadBack(read)) = &tool.verify
                 && !self.tools.contains_key(&read.tool)

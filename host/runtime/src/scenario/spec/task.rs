@@ -12,8 +12,8 @@ use countersign_kernel::state::StateKind;
 use countersign_kernel::{Goal, Need};
 use serde::Deserialize;
 
-use super::ToolSpec;
 use crate::keys;
+use crate::registry::ToolSpec;
 use crate::settings::{BudgetCaps, Presets};
 
 #[derive(Debug, Deserialize)]

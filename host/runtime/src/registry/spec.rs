@@ -12,38 +12,52 @@ use countersign_kernel::tool::{ApprovalRule, Freshness, SideEffectClass, ToolLim
 use countersign_kernel::{Tool, Verifier};
 use serde::{Deserialize, Serialize};
 
+/// A tool as a file declares it. What nobody says is unknown, and unknown is the strict case.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ToolSpec {
+    /// What a model is told of it.
     #[serde(default)]
     pub description: String,
+    /// What kind of thing it does.
     pub category: ToolCategory,
     /// What a call may change; by default it writes what others see, unless `mutating = false`.
     pub side_effect: Option<SideEffectClass>,
     /// Short for `side-effect = "read-only"` where it is false.
     #[serde(default = "yes")]
     pub mutating: bool,
+    /// Whether it can be undone.
     #[serde(default)]
     pub reversibility: Reversibility,
+    /// Doing it twice is doing it once.
     #[serde(default)]
     pub idempotent: bool,
     /// Paid or networked; by default what a `live-api`, `payment` or `communication` tool is.
     pub external: Option<bool>,
+    /// Repeating it is its purpose.
     #[serde(default)]
     pub poller: bool,
+    /// It moves the world on in a way that a cycle may end with.
     #[serde(default)]
     pub terminal: bool,
+    /// Records or people one call touches, where its arguments do not say.
     pub blast_radius: Option<u64>,
+    /// Strictest tag of what it touches.
     #[serde(default)]
     pub compliance: Compliance,
     /// Micro-dollars of one call.
     #[serde(default)]
     pub cost: u64,
+    /// The scope that the boundary must grant.
     pub permission: Option<String>,
+    /// When a person must approve, instead of what its category says.
     pub approval: Option<ApprovalRule>,
+    /// Its own caps, beside the run's.
     #[serde(default)]
     pub limits: ToolLimits,
+    /// A tool that does the same for less, to be tried before.
     pub cheaper: Option<String>,
+    /// Facts that must have been read lately.
     #[serde(default)]
     pub needs_fresh: Vec<Freshness>,
     /// What the arguments say that a call touches.
@@ -79,21 +93,27 @@ pub struct ToolSpec {
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct TouchesSpec {
+    /// Records or people.
     pub records: Option<String>,
     /// Micro-dollars.
     pub money: Option<String>,
+    /// People written to.
     pub recipients: Option<String>,
 }
 
+/// A scripted result.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ResultSpec {
     /// Parts of the canonical arguments that must be there.
     #[serde(default)]
     pub contains: Vec<String>,
+    /// How often it is given; always by default.
     pub times: Option<u32>,
+    /// What the tool says.
     #[serde(default)]
     pub text: String,
+    /// What it ends with.
     #[serde(default)]
     pub exit_code: i32,
     /// Milliseconds that the call takes, on the scenario's clock.
@@ -112,7 +132,7 @@ pub struct ResultSpec {
     pub effect: Option<Vec<String>>,
 }
 
-/// One of these.
+/// What makes an observation a verified one.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VerifySpec {
@@ -127,9 +147,11 @@ pub enum VerifySpec {
     Checker(Vec<String>),
 }
 
+/// How another tool shows what a call should have done.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ReadBackSpec {
+    /// The tool that reads.
     pub tool: String,
     /// Arguments of the reading call that are taken over from the call.
     #[serde(default)]
@@ -147,12 +169,12 @@ fn time_out() -> u64 {
 }
 
 impl ToolSpec {
-    /// Whether it makes sense by itself.
+    /// Whether it makes sense by itself, wherever its results come from.
+    ///
+    /// # Errors
+    /// The first key that does not, and what was expected there.
     pub fn check(&self, name: &str) -> Result<(), String> {
         let key = |key: &str| format!("key `tools.{name}.{key}`");
-        if self.command.is_some() != self.results.is_empty() {
-            return Err(format!("{}: expected either `command` or `results`", key("command")));
-        }
         if self.command.as_ref().is_some_and(Vec::is_empty) {
             return Err(format!("{}: expected the program and its arguments", key("command")));
         }
