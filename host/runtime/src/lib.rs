@@ -12,6 +12,7 @@ pub mod backtest;
 mod canonical;
 pub mod convergence;
 mod drive;
+pub mod guard;
 mod host;
 pub mod keys;
 pub mod operate;

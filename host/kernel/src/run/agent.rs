@@ -57,6 +57,14 @@ impl Run {
         self.parked.iter().filter(waiting).map(|parked| &parked.asked.approval)
     }
 
+    /// Number of the proposal that the agent is waited for with; none while it is not.
+    pub fn awaited(&self) -> Option<u64> {
+        match &self.waiting {
+            Waiting::Model(waiting) if self.agent_drives() => Some(waiting.call),
+            _ => None,
+        }
+    }
+
     /// Waits for the agent's next proposal.
     pub(super) fn await_agent(&mut self) -> Next {
         // What the agent says that its own model used is booked when it is known; what is over then

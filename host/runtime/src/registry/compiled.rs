@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::spec::{ToolSpec, VerifySpec};
 use crate::redact::{Salt, redact_value};
 use crate::reply::Arguments;
+use crate::settings::SettingsError;
 
 /// Tools by name.
 #[derive(Debug, Default)]
@@ -37,6 +38,19 @@ impl Registry {
             spec: spec.clone(),
         };
         Registry { tools: tools.iter().map(|(name, spec)| (name.clone(), registered(spec))).collect() }
+    }
+
+    /// Reads tools from TOML: a table for each, by name. `file` is for errors.
+    ///
+    /// # Errors
+    /// What is wrong, with line or key.
+    pub fn parse(file: &str, text: &str) -> Result<Self, SettingsError> {
+        let invalid = |problem: String| SettingsError::Invalid { file: file.to_owned(), problem };
+        let tools: BTreeMap<String, ToolSpec> = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        for (name, tool) in &tools {
+            tool.check(name).map_err(invalid)?;
+        }
+        Ok(Registry::new(&tools))
     }
 
     /// A tool as its file declares it.

@@ -1,0 +1,9 @@
+//! The examples of this crate: compiled, run, and as good as their word.
+
+#[path = "../examples/own_loop.rs"]
+mod own_loop;
+
+#[test]
+fn an_agent_that_owns_its_loop() -> anyhow::Result<()> {
+    own_loop::main()
+}
