@@ -3,12 +3,14 @@
 use countersign::backtest::BacktestError;
 use countersign::bundle::BundleError;
 use countersign::engine::{LoadError, OpenError};
+use countersign::guard::GuardError;
 use countersign::kernel::{Code, Status};
 use countersign::replay::ReplayError;
 use countersign::scenario::{RunError, ScenarioError};
 use countersign::settings::SettingsError;
 use countersign::store::{EntryError, ResumeError, StoreError, TraceError};
 use countersign::{HostError, RecordingError};
+use countersign_gateway::GatewayError;
 
 use crate::look;
 
@@ -66,6 +68,9 @@ fn of(error: &anyhow::Error) -> u8 {
         if let Some(RunError::Resume(ResumeError::Trace(error))) = cause.downcast_ref() {
             return of_trace(error);
         }
+        if matches!(cause.downcast_ref(), Some(GatewayError::Guard(GuardError::NotDispatched(_)))) {
+            return STOPPED;
+        }
         // Its agent is paused, or something is switched off: an operator's decision.
         if matches!(cause.downcast_ref(), Some(RunError::NotDispatched(_))) {
             return STOPPED;
@@ -91,6 +96,17 @@ fn of(error: &anyhow::Error) -> u8 {
                 )
             )
             || matches!(cause.downcast_ref(), Some(HostError::Bundle(_) | HostError::Open(_)))
+            || matches!(
+                cause.downcast_ref(),
+                Some(
+                    GatewayError::Settings(_)
+                        | GatewayError::Mcp(_)
+                        | GatewayError::Pins(_)
+                        | GatewayError::Sink(_)
+                        | GatewayError::UnknownTool(_)
+                        | GatewayError::Host(HostError::Bundle(_))
+                )
+            )
             || matches!(
                 cause.downcast_ref(),
                 Some(BacktestError::Recording(_) | BacktestError::Store(_) | BacktestError::Folder { .. })

@@ -1,4 +1,4 @@
-//! The `countersign` command: run, runs, agents, backtest, trace, policy, bundle, graph.
+//! The `countersign` command: run, mcp, runs, agents, backtest, trace, policy, bundle, graph.
 
 mod commands;
 mod component_build;
@@ -26,6 +26,7 @@ const EXIT_CODES: &str = "Exit codes:
 #[derive(Subcommand)]
 enum Command {
     Run(commands::run::Arguments),
+    Mcp(commands::mcp::Arguments),
     Backtest(commands::backtest::Arguments),
     #[command(subcommand)]
     Runs(commands::runs::Command),
@@ -49,6 +50,7 @@ fn main() -> std::process::ExitCode {
         let arguments = Arguments::parse();
         let done = match arguments.command {
             Command::Run(arguments) => commands::run::run(&arguments),
+            Command::Mcp(arguments) => commands::mcp::run(&arguments),
             Command::Runs(command) => commands::runs::run(&command),
             Command::Agents(command) => commands::agents::run(&command),
             Command::Graph(command) => commands::graph::run(&command),

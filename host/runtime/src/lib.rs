@@ -15,6 +15,7 @@ mod drive;
 pub mod guard;
 mod host;
 pub mod keys;
+pub mod mcp;
 pub mod operate;
 mod operations;
 mod process;
@@ -34,7 +35,7 @@ pub use operations::{NotDispatched, Operations};
 pub use prompt::{overhead, render, templates_digest};
 pub use recording::RecordingError;
 pub use redact::{Salt, redact, salted};
-pub use reply::{Arguments, INJECTED, MOST_REPLY_BYTES, Parsed, parse_patch, parse_step};
+pub use reply::{Arguments, INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, parse_patch, parse_step};
 
 pub use countersign_bundle as bundle;
 pub use countersign_engine as engine;

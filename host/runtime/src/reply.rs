@@ -6,7 +6,7 @@ use countersign_kernel::contract::confidence::Signal;
 use countersign_kernel::plan::PlanStep;
 use countersign_kernel::state::StateKind;
 use countersign_kernel::{Action, Alarm, Reply, StepReply, StepStatus, Touched};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::canonical::{Strict, canonical};
 use crate::keys;
@@ -40,6 +40,26 @@ pub trait Arguments {
 
 /// Tools that every agent has (specification E2): a way out that a person hears of.
 pub const INJECTED: [&str; 2] = ["defer_to_human", "escalate_to_architect"];
+
+/// The same as an agent is told of them: name, description, JSON Schema of the arguments.
+pub fn injected_tools() -> [(&'static str, &'static str, Value); 2] {
+    let reason = json!({"type": "string", "minLength": LEAST_REASON});
+    [
+        (
+            INJECTED[0],
+            "This task cannot go on without a person. Say what is missing, in at least 20 characters.",
+            json!({"type": "object", "required": ["reason"], "properties": {"reason": reason}}),
+        ),
+        (
+            INJECTED[1],
+            "Something larger than this task is wrong. Say what, in at least 20 characters.",
+            json!({"type": "object", "required": ["severity", "reason"], "properties": {
+                "severity": {"enum": ["warning", "critical"]}, "reason": reason,
+            }}),
+        ),
+    ]
+}
+
 /// Least characters of a reason: fewer tell nobody anything.
 const LEAST_REASON: usize = 20;
 

@@ -4,6 +4,7 @@ pub mod agents;
 pub mod backtest;
 pub mod bundle;
 pub mod graph;
+pub mod mcp;
 pub mod policy;
 pub mod run;
 pub mod runs;

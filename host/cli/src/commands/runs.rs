@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::ensure;
 use countersign::convergence::{RunFigures, report};
 use countersign::kernel::contract::Dimension;
-use countersign::kernel::{Decision, Event, Input, Report, Run, Status, Wanted};
+use countersign::kernel::{Approval, Decision, Driver, Event, Input, Report, Run, Status, Wanted};
 use countersign::scenario::{RunError, resume};
 use countersign::store::{Entry, Offer, RunFolder, Runs, TraceReader};
 use countersign::{Host, HostError};
@@ -89,6 +89,9 @@ pub struct Approve {
 pub struct Reject {
     #[command(flatten)]
     deciding: Deciding,
+    /// Which of several calls that wait, by at least 8 digits of its fingerprint
+    #[arg(long, value_name = "FINGERPRINT")]
+    fingerprint: Option<String>,
     /// What the run shall do instead
     #[arg(long, value_name = "TEXT")]
     instead: Option<String>,
@@ -148,9 +151,13 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Approve(approve) => approve_action(approve),
         Command::Reject(reject) => {
             let loaded = load(&reject.deciding.one)?;
-            let fingerprint = loaded.report.as_ref().and_then(|report| report.approval.as_ref());
+            let suspended = matches!(loaded.run.status(), Status::Suspended(_));
+            let approval = match &reject.fingerprint {
+                None if suspended => loaded.report.as_ref().and_then(|report| report.approval.as_ref()),
+                fingerprint => Some(loaded.approval(fingerprint.as_deref())?),
+            };
             let decision = Decision::Rejected {
-                fingerprint: fingerprint.map(|approval| Arc::clone(&approval.fingerprint)),
+                fingerprint: approval.map(|approval| Arc::clone(&approval.fingerprint)),
                 instead: reject.instead.as_deref().map(Arc::from),
             };
             decide(&loaded, "reject", reject.deciding.by.as_deref(), decision, &reject.deciding.one.stored)
@@ -189,6 +196,44 @@ struct Loaded {
     report: Option<Report>,
     /// Who decided so far, and what.
     decided: Vec<(String, String)>,
+    /// Calls of an agent that owns its loop, each waiting by itself.
+    parked: Vec<Approval>,
+    /// What monitor mode would have stopped: in which frame, and what.
+    would_have: Vec<(u64, String)>,
+}
+
+impl Loaded {
+    /// The approval that is meant: by its fingerprint, or the only one that waits.
+    fn approval(&self, fingerprint: Option<&str>) -> anyhow::Result<&Approval> {
+        let id = &self.folder.id;
+        let own = self.report.as_ref().and_then(|report| report.approval.as_ref());
+        let mut waiting = own.into_iter().chain(&self.parked).peekable();
+        ensure!(waiting.peek().is_some(), BadInput(format!("run `{id}` waits for no approval")));
+        let Some(fingerprint) = fingerprint else {
+            let first = waiting.next();
+            return match (first, waiting.next()) {
+                (Some(only), None) => Ok(only),
+                _ => {
+                    Err(BadInput(format!("run `{id}` waits for several; `countersign runs show {id}` shows them"))
+                        .into())
+                }
+            };
+        };
+        // Whoever decides has seen what: the fingerprint is of exactly this action.
+        let found = waiting.find(|approval| fingerprint.len() >= 8 && approval.fingerprint.starts_with(fingerprint));
+        found.ok_or_else(|| {
+            let text = format!(
+                "`{fingerprint}` is not the fingerprint of what waits; `countersign runs show {id}` shows it (at least \
+                 8 digits are needed)"
+            );
+            BadInput(text).into()
+        })
+    }
+
+    /// Whoever drives the run takes what is decided with its next call.
+    fn agent_drives(&self) -> bool {
+        self.run.manifest().driver == Driver::Agent
+    }
 }
 
 fn load(one: &One) -> anyhow::Result<Loaded> {
@@ -204,12 +249,15 @@ fn read(folder: RunFolder) -> anyhow::Result<Loaded> {
     let path = folder.readable_trace();
     let file =
         std::fs::File::open(&path).map_err(|error| BadInput(format!("cannot read `{}`: {error}", path.display())))?;
-    let (mut report, mut decided) = (None, Vec::new());
+    let (mut report, mut decided, mut would_have) = (None, Vec::new(), Vec::new());
     let (run, _) = TraceReader::new(path.display().to_string(), BufReader::new(file)).fold(|_, frame| {
         for event in &frame.events {
             match event {
                 Event::Suspended { report: told, .. } => report = Some(told.clone()),
                 Event::Ended { .. } => report = None,
+                Event::WouldHave { verdict, by, reason } => {
+                    would_have.push((frame.frame, format!("{verdict} by {by}: {reason}")));
+                }
                 _ => {}
             }
         }
@@ -220,7 +268,8 @@ fn read(folder: RunFolder) -> anyhow::Result<Loaded> {
     if !matches!(run.status(), Status::Suspended(_)) {
         report = None;
     }
-    Ok(Loaded { folder, run, report, decided })
+    let parked = run.parked().cloned().collect();
+    Ok(Loaded { folder, run, report, decided, parked, would_have })
 }
 
 #[derive(serde::Serialize)]
@@ -239,6 +288,8 @@ struct Row<'a> {
     waiting: Vec<Entry>,
     report: &'a Option<Report>,
     decided: &'a [(String, String)],
+    parked: &'a [Approval],
+    would_have: &'a [(u64, String)],
 }
 
 impl<'a> Row<'a> {
@@ -258,6 +309,8 @@ impl<'a> Row<'a> {
             waiting: loaded.folder.inbox().waiting()?,
             report: &loaded.report,
             decided: &loaded.decided,
+            parked: &loaded.parked,
+            would_have: &loaded.would_have,
         })
     }
 }
@@ -290,6 +343,8 @@ fn list(stored: &Stored) -> anyhow::Result<u8> {
         let waits = match (&row.report, row.waiting.first()) {
             (_, Some(entry)) => format!("resume ({} by {})", offered(&entry.wants), entry.by),
             (Some(report), None) => report.authority.endpoint.to_string(),
+            (None, None) if row.parked.len() == 1 => "1 approval".to_owned(),
+            (None, None) if !row.parked.is_empty() => format!("{} approvals", row.parked.len()),
             (None, None) => String::new(),
         };
         cells.push(vec![row.run.to_owned(), row.status.to_string(), waits, number(row.steps), line(&row.goal, 60)]);
@@ -337,27 +392,7 @@ fn show(one: &One) -> anyhow::Result<u8> {
         let id = row.run;
         let commands = match &report.approval {
             Some(approval) => {
-                tell("action", &format!("{} {}", approval.tool, approval.arguments));
-                tell("wanted by", &approval.asked_by.join(", "));
-                if let Some(money) = approval.touches.money {
-                    tell("moves", &dollars(money));
-                }
-                if let Some(records) = approval.touches.records {
-                    tell("touches", &format!("{} records", number(records)));
-                }
-                if let Some(people) = approval.touches.recipients {
-                    tell("reaches", &format!("{} people", number(people)));
-                }
-                if let Some(tool) = loaded.run.manifest().tool(&approval.tool) {
-                    tell("nature", &format!("{:?}", tool.reversibility).to_lowercase());
-                }
-                if let Some(confidence) = approval.confidence {
-                    tell("confidence", &format!("{confidence:.2}"));
-                }
-                tell("definition", &approval.definition);
-                tell("fingerprint", &approval.fingerprint);
-                let now = utc_now().saturating_sub(loaded.run.manifest().started);
-                tell("runs out", &format!("in {} minutes", number(approval.expires.saturating_sub(now) / 60_000)));
+                show_approval(&loaded, approval);
                 vec![format!("approve {id} {}", &approval.fingerprint[..8]), format!("reject {id}")]
             }
             None => match report.wanted {
@@ -380,13 +415,57 @@ fn show(one: &One) -> anyhow::Result<u8> {
             crate::say!("  {} countersign runs {command} --store {store}", styled(QUIET, format!("{:<18}", "next")));
         }
     }
-    if row.status == Status::Running {
+    for approval in row.parked {
+        crate::say!();
+        tell("why", &approval.reason);
+        show_approval(&loaded, approval);
+        let (id, fingerprint, store) = (row.run, &approval.fingerprint[..8], one.stored.store.display());
+        let next = |text: String| crate::say!("  {} {text}", styled(QUIET, format!("{:<18}", "next")));
+        next(format!("countersign runs approve {id} {fingerprint} --store {store}"));
+        next(format!("countersign runs reject {id} --fingerprint {fingerprint} --store {store}"));
+    }
+    if !row.would_have.is_empty() {
+        crate::say!();
+        const SHOWN: usize = 20;
+        for (frame, what) in row.would_have.iter().take(SHOWN) {
+            tell("would have stopped", &format!("frame {frame}: {what}"));
+        }
+        if row.would_have.len() > SHOWN {
+            tell("", &format!("and {} times more", row.would_have.len() - SHOWN));
+        }
+    }
+    if row.status == Status::Running && !loaded.agent_drives() {
         let command = format!("countersign runs resume {} --store {}", row.run, one.stored.store.display());
         crate::say!("  {} where nobody drives it any more: {command}", styled(QUIET, format!("{:<18}", "next")));
     }
     crate::say!();
     super::run::budget(&loaded.run);
     Ok(exit::OK)
+}
+
+fn show_approval(loaded: &Loaded, approval: &Approval) {
+    let tell = |what: &str, text: &str| crate::say!("  {} {}", styled(QUIET, format!("{what:<18}")), line(text, 110));
+    tell("action", &format!("{} {}", approval.tool, approval.arguments));
+    tell("wanted by", &approval.asked_by.join(", "));
+    if let Some(money) = approval.touches.money {
+        tell("moves", &dollars(money));
+    }
+    if let Some(records) = approval.touches.records {
+        tell("touches", &format!("{} records", number(records)));
+    }
+    if let Some(people) = approval.touches.recipients {
+        tell("reaches", &format!("{} people", number(people)));
+    }
+    if let Some(tool) = loaded.run.manifest().tool(&approval.tool) {
+        tell("nature", &format!("{:?}", tool.reversibility).to_lowercase());
+    }
+    if let Some(confidence) = approval.confidence {
+        tell("confidence", &format!("{confidence:.2}"));
+    }
+    tell("definition", &approval.definition);
+    tell("fingerprint", &approval.fingerprint);
+    let now = utc_now().saturating_sub(loaded.run.manifest().started);
+    tell("runs out", &format!("in {} minutes", number(approval.expires.saturating_sub(now) / 60_000)));
 }
 
 /// What an entry of the inbox wants, in a word or two.
@@ -399,25 +478,13 @@ fn offered(offer: &Offer) -> String {
 
 fn approve_action(arguments: &Approve) -> anyhow::Result<u8> {
     let loaded = load(&One { run: arguments.run.clone(), stored: copy(&arguments.stored) })?;
-    let approval = loaded.report.as_ref().and_then(|report| report.approval.as_ref());
-    let Some(approval) = approval else {
-        return Err(BadInput(format!("run `{}` waits for no approval", loaded.folder.id)).into());
-    };
-    // Whoever approves has seen what: the fingerprint is of exactly this action.
-    let fits = arguments.fingerprint.len() >= 8 && approval.fingerprint.starts_with(&arguments.fingerprint);
-    ensure!(
-        fits,
-        BadInput(format!(
-            "`{}` is not the fingerprint of what waits; `countersign runs show {}` shows it (at least 8 digits are needed)",
-            arguments.fingerprint, loaded.folder.id
-        ))
-    );
+    let approval = loaded.approval(Some(&arguments.fingerprint))?;
     let decision = Decision::Approved { fingerprint: Arc::clone(&approval.fingerprint) };
     decide(&loaded, "approve", arguments.by.as_deref(), decision, &arguments.stored)
 }
 
 fn decide(loaded: &Loaded, what: &str, by: Option<&str>, decision: Decision, stored: &Stored) -> anyhow::Result<u8> {
-    let waits = matches!(loaded.run.status(), Status::Suspended(_));
+    let waits = matches!(loaded.run.status(), Status::Suspended(_)) || !loaded.parked.is_empty();
     ensure!(waits, BadInput(format!("run `{}` waits for nobody: it is {}", loaded.folder.id, loaded.run.status())));
     // Said now, where somebody can mend it, and not when the run is taken up.
     let input = Input::Decided { id: "now".into(), by: "somebody".into(), decision: decision.clone() };
@@ -438,8 +505,13 @@ fn offer(loaded: &Loaded, what: &str, by: Option<&str>, wants: Offer, stored: &S
     let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
     let entry = Entry {
         version: 1,
-        // One decision of a kind for each time that the run waits.
-        id: format!("{what}-{}", loaded.run.frames()),
+        // One decision of a kind for each time that the run waits, or for each call that does.
+        id: match &wants {
+            Offer::Decide(
+                Decision::Approved { fingerprint } | Decision::Rejected { fingerprint: Some(fingerprint), .. },
+            ) if loaded.agent_drives() => format!("{what}-{fingerprint}"),
+            _ => format!("{what}-{}", loaded.run.frames()),
+        },
         by: by.map(str::to_owned).or(user.ok()).unwrap_or_else(|| "operator".to_owned()),
         at: utc_now(),
         wants,
@@ -459,7 +531,11 @@ fn offer(loaded: &Loaded, what: &str, by: Option<&str>, wants: Offer, stored: &S
     } else {
         crate::say!("{} was in the inbox of run {id} before: it counts once", styled(MIND, &entry.id));
     }
-    crate::say!("{} countersign runs resume {id} --store {}", styled(QUIET, "go on:"), stored.store.display());
+    if loaded.agent_drives() {
+        crate::say!("{} the agent's next call takes it along", styled(QUIET, "go on:"));
+    } else {
+        crate::say!("{} countersign runs resume {id} --store {}", styled(QUIET, "go on:"), stored.store.display());
+    }
     Ok(exit::OK)
 }
 
@@ -469,6 +545,10 @@ fn take_up(arguments: &Resume) -> anyhow::Result<u8> {
     let loaded = load(&arguments.one)?;
     if let Status::Ended(_) = loaded.run.status() {
         return Err(BadInput(format!("run `{}` is over: it {}", loaded.folder.id, loaded.run.status())).into());
+    }
+    if loaded.agent_drives() {
+        let text = format!("run `{}` is an agent's: its next call takes along what was decided", loaded.folder.id);
+        return Err(BadInput(text).into());
     }
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancel);

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use countersign_kernel::contract::Verdict;
 use countersign_kernel::{
     Action, Approval, Code, Decision, Driver, Effect, Event, Frame, Input, InputError, Manifest, ManifestError,
     Observation, Reply, Response, Run, Status, StepReply, StepStatus, Usage, Verifier,
@@ -18,6 +19,8 @@ use crate::registry::{Called, Finding, Registry, ToolResult};
 use crate::reply::{clean, proposed};
 use crate::scenario::utc_now;
 
+/// Most interventions of monitor mode that are kept for whoever asks; all are in the trace.
+const WOULD_HAVE: usize = 256;
 /// Most bytes of an agent's reasoning that are kept.
 const REASONING: usize = 2 << 10;
 
@@ -61,6 +64,8 @@ pub struct GuardedRun {
     awaiting: Option<u64>,
     notice: Option<Arc<str>>,
     stop: Option<Stop>,
+    /// What monitor mode would have stopped, and nobody has asked for yet.
+    would_have: Vec<(Verdict, Arc<str>, String)>,
     /// A frame could not be made durable.
     broken: bool,
 }
@@ -158,12 +163,32 @@ impl GuardedRun {
         let Setup { registry, store, operations, salt } = setup;
         let clock = Clock { since: Instant::now(), before: 0 };
         let setup = Parts { registry, store, operations, salt };
-        Ok(GuardedRun { run, judges, setup, clock, awaiting: None, notice: None, stop: None, broken: false })
+        Ok(GuardedRun {
+            run,
+            judges,
+            setup,
+            clock,
+            awaiting: None,
+            notice: None,
+            stop: None,
+            would_have: Vec::new(),
+            broken: false,
+        })
     }
 
     /// The fold: status, budgets, what policies see.
     pub fn run(&self) -> &Run {
         &self.run
+    }
+
+    /// Lets nobody call a tool, for this reason; none lets it be called again.
+    pub fn withhold(&mut self, tool: &str, reason: Option<String>) {
+        self.setup.registry.withhold(tool, reason);
+    }
+
+    /// What monitor mode would have stopped since the last time: verdict, who, why.
+    pub fn take_would_have(&mut self) -> Vec<(Verdict, Arc<str>, String)> {
+        std::mem::take(&mut self.would_have)
     }
 
     /// Approvals that proposed calls wait for.
@@ -387,6 +412,13 @@ impl GuardedRun {
             self.setup.store.append(&closed.frame)?;
             self.setup.operations.watch(&self.run, &closed.frame);
             self.note_stop(&closed.frame.events);
+            for event in &closed.frame.events {
+                if let Event::WouldHave { verdict, by, reason } = event
+                    && self.would_have.len() < WOULD_HAVE
+                {
+                    self.would_have.push((*verdict, Arc::clone(by), reason.clone()));
+                }
+            }
             self.awaiting = self.run.awaited();
             outcome.events = closed.frame.events;
             for effect in closed.effects {

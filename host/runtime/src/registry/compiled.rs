@@ -16,6 +16,8 @@ use crate::settings::SettingsError;
 #[derive(Debug, Default)]
 pub struct Registry {
     tools: BTreeMap<String, Registered>,
+    /// Tools that may not be called at the moment, and why.
+    withheld: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -37,7 +39,8 @@ impl Registry {
             },
             spec: spec.clone(),
         };
-        Registry { tools: tools.iter().map(|(name, spec)| (name.clone(), registered(spec))).collect() }
+        let tools = tools.iter().map(|(name, spec)| (name.clone(), registered(spec))).collect();
+        Registry { tools, withheld: BTreeMap::new() }
     }
 
     /// Reads tools from TOML: a table for each, by name. `file` is for errors.
@@ -58,6 +61,15 @@ impl Registry {
         self.tools.get(tool).map(|registered| &registered.spec)
     }
 
+    /// Lets nobody call a tool, for this reason; none lets it be called again. Recorded with each call
+    /// that is proposed meanwhile.
+    pub fn withhold(&mut self, tool: &str, reason: Option<String>) {
+        match reason {
+            Some(reason) => self.withheld.insert(tool.to_owned(), reason),
+            None => self.withheld.remove(tool),
+        };
+    }
+
     /// The tools as a run is pinned to them, by name.
     pub fn registered(&self) -> Vec<Tool> {
         self.tools.iter().map(|(name, registered)| registered.spec.registered(name)).collect()
@@ -76,6 +88,9 @@ impl Registry {
 impl Arguments for Registry {
     fn problem(&self, tool: &str, arguments: &Value) -> Option<String> {
         let registered = self.tools.get(tool)?;
+        if let Some(reason) = self.withheld.get(tool) {
+            return Some(reason.clone());
+        }
         let error = registered.arguments.as_ref().and_then(|schema| schema.iter_errors(arguments).next());
         if let Some(error) = error {
             let path = error.instance_path().to_string();

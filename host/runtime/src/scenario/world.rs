@@ -23,7 +23,7 @@ use crate::drive::World;
 use crate::prompt::render;
 use crate::redact::Salt;
 use crate::registry::{Called, Finding, Registry, ToolResult, shown_as};
-use crate::reply::{parse_patch, parse_step};
+use crate::reply::{injected_tools, parse_patch, parse_step};
 
 pub struct ScenarioWorld<'a> {
     manifest: &'a Manifest,
@@ -213,27 +213,10 @@ pub fn shown(spec: &Spec, tools: &[Arc<str>]) -> Vec<Value> {
         .iter()
         .filter_map(|name| spec.tools.get(&**name).map(|tool| (name, tool)))
         .map(|(name, tool)| json!({"name": **name, "description": tool.description, "arguments": tool.arguments}))
-        .chain(injected())
+        .chain(injected_tools().map(
+            |(name, description, arguments)| json!({"name": name, "description": description, "arguments": arguments}),
+        ))
         .collect()
-}
-
-/// The two tools that every agent has (specification E2).
-fn injected() -> [Value; 2] {
-    let reason = json!({"type": "string", "minLength": 20});
-    [
-        json!({
-            "name": "defer_to_human",
-            "description": "This task cannot go on without a person. Say what is missing, in at least 20 characters.",
-            "arguments": {"type": "object", "required": ["reason"], "properties": {"reason": reason}},
-        }),
-        json!({
-            "name": "escalate_to_architect",
-            "description": "Something larger than this task is wrong. Say what, in at least 20 characters.",
-            "arguments": {"type": "object", "required": ["severity", "reason"], "properties": {
-                "severity": {"enum": ["warning", "critical"]}, "reason": reason,
-            }},
-        }),
-    ]
 }
 
 impl World for ScenarioWorld<'_> {

@@ -99,7 +99,11 @@ pub fn least_autonomy(tools: bool, changes: bool, planned: bool, steps: Option<u
     }
 }
 
-fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, SettingsError> {
+/// Reads a file of settings.
+///
+/// # Errors
+/// A file that cannot be read, or what is wrong with it, with its line.
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, SettingsError> {
     let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Io { path: path.to_owned(), source })?;
     parse(&path.display().to_string(), &text)
 }

@@ -1,0 +1,88 @@
+//! Asks the person at the client, where the client can: in the middle of a request as of old, or by a
+//! request for input that the client repeats its call with, as of revision 2026-07-28.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use countersign::kernel::{Approval, Decision};
+use rmcp::model::{
+    CallToolRequestParams, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
+    InputRequest, InputRequiredResult, ProtocolVersion,
+};
+use rmcp::service::RequestContext;
+use rmcp::{Peer, RoleServer};
+
+/// Most characters of arguments that a person is shown.
+const SHOWN: usize = 1000;
+/// Under which a person's answer comes back.
+const KEY: &str = "countersign-approval";
+
+/// How the person at the client can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Not at all.
+    None,
+    /// By a request of our own, while the call waits.
+    Request,
+    /// By a result that asks for input; the client repeats the call with it.
+    Input,
+}
+
+/// How the client of a request can be asked.
+pub fn way(context: &RequestContext<RoleServer>) -> Way {
+    let can = context.client_capabilities().is_some_and(|capabilities| match capabilities.elicitation {
+        // Neither named is a form, as older revisions have it.
+        Some(elicitation) => elicitation.form.is_some() || elicitation.url.is_none(),
+        None => false,
+    });
+    let version = context.protocol_version();
+    match (can, version) {
+        (false, _) => Way::None,
+        (true, Some(version)) if version >= ProtocolVersion::V_2026_07_28 => Way::Input,
+        (true, _) => Way::Request,
+    }
+}
+
+fn form(approval: &Approval) -> ElicitRequestParams {
+    let arguments = &approval.arguments[..approval.arguments.floor_char_boundary(SHOWN)];
+    let cut = if arguments.len() < approval.arguments.len() { "…" } else { "" };
+    ElicitRequestParams::FormElicitationParams {
+        meta: None,
+        message: format!("Approve this call, once? {} {arguments}{cut}\n{}", approval.tool, approval.reason),
+        // To accept the form is the answer: there is nothing to fill in.
+        requested_schema: ElicitationSchema::new(BTreeMap::new()),
+    }
+}
+
+/// Asks while the call waits. None where nobody answers in time or can be asked.
+pub async fn ask(peer: &Peer<RoleServer>, approval: &Approval, time_out: Duration) -> Option<Decision> {
+    let answer = peer.create_elicitation_with_timeout(form(approval), Some(time_out)).await.ok()?;
+    decision(&answer, approval)
+}
+
+/// What a client gets that repeats its call with the person's answer.
+pub fn input_required(approval: &Approval) -> InputRequiredResult {
+    let request = InputRequest::Elicitation(ElicitRequest::new(form(approval)));
+    InputRequiredResult::new(Some(BTreeMap::from([(KEY.to_owned(), request)])), Some(approval.fingerprint.to_string()))
+}
+
+/// The person's answer that a repeated call brings, for the approval that it answers.
+pub fn answered(request: &CallToolRequestParams, approval: &Approval) -> Option<Decision> {
+    // The state is the fingerprint: an answer to another question is none to this one.
+    if request.request_state.as_deref() != Some(&*approval.fingerprint) {
+        return None;
+    }
+    let answer = request.input_responses.as_ref()?.get(KEY)?;
+    let answer: ElicitResult = serde_json::from_value(answer.clone()).ok()?;
+    decision(&answer, approval)
+}
+
+fn decision(answer: &ElicitResult, approval: &Approval) -> Option<Decision> {
+    let fingerprint = approval.fingerprint.clone();
+    match answer.action {
+        ElicitationAction::Accept => Some(Decision::Approved { fingerprint }),
+        ElicitationAction::Decline => Some(Decision::Rejected { fingerprint: Some(fingerprint), instead: None }),
+        // Put aside, not decided.
+        _ => None,
+    }
+}

@@ -1,0 +1,64 @@
+//! What an agent is told in place of, or beside, a tool's result. Texts for a model: short, and with
+//! what to do next.
+
+use std::path::Path;
+
+use countersign::guard::{Refusal, Stop};
+use countersign::kernel::{Approval, Response};
+
+/// What becomes of an agent that goes in circles (specification C4).
+const STOP: &str = "Stop here: report to your user what you found out and what is in the way, and take the next task.";
+
+/// What an agent is told of the gateway when it connects.
+pub const INSTRUCTIONS: &str = "Tool calls go through a gateway that may hold one back: its result then says why and \
+what to do. A call that needs a person's approval is not lost: make the very same call again once it is approved. \
+Call defer_to_human when a task needs a person, escalate_to_architect when something larger is wrong.";
+
+/// The host took a call itself.
+pub fn noted(text: &str) -> String {
+    format!("Noted: {text}. Leave this task as it is and take the next one.")
+}
+
+/// A call was not forwarded.
+pub fn refused(refusal: &Refusal) -> String {
+    let reason = &refusal.reason;
+    if refusal.is_loop() {
+        return format!("Not forwarded: this call gets nowhere ({reason}). {STOP} Do not make this call again.");
+    }
+    let next = match refusal.response {
+        Response::Repair => "Mend the call, or do something else.",
+        Response::Defer => "Try again later.",
+        Response::Substitute => "Use the other means first.",
+        Response::AskUser => "Ask your user.",
+        _ => "Do something else; if the task cannot go on without it, call defer_to_human.",
+    };
+    format!("Not forwarded: {reason}. {next}")
+}
+
+/// A call waits for a person.
+pub fn parked(run: &str, store: &Path, approval: &Approval) -> String {
+    let (token, store) = (&approval.fingerprint, store.display());
+    format!(
+        "Not forwarded yet: a person must approve this call ({}). Token: {token}. Whoever may, approves it with \
+         `countersign runs approve {run} {token} --store {store}`. Go on with something else; once it is approved, make exactly this \
+         call again, with the very same arguments. It then runs once.",
+        approval.reason
+    )
+}
+
+/// Nothing is forwarded any more.
+pub fn stopped(run: &str, store: &Path, stop: &Stop) -> String {
+    let (code, reason, store) = (stop.code, &stop.reason, store.display());
+    if stop.ended {
+        return format!("Not forwarded: this run is over with {code} ({reason}). {STOP}");
+    }
+    format!(
+        "Not forwarded: this run waits for a person, {code} ({reason}). {STOP} Whoever may, lets it go on: \
+         `countersign runs show {run} --store {store}`."
+    )
+}
+
+/// Beside a result: the agent goes in circles.
+pub fn notice(reason: &str) -> String {
+    format!("This gets nowhere: {reason}. {STOP} The same call will not be forwarded again.")
+}

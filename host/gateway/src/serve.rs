@@ -1,0 +1,124 @@
+//! From the gateway's file to a gateway that runs until its client is gone.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign::engine::EngineOptions;
+use countersign::guard::GuardError;
+use countersign::mcp::{McpError, PinError, pins_beside};
+use countersign::operate::SinkError;
+use countersign::settings::SettingsError;
+use countersign::store::StoreError;
+use countersign::{Host, HostError};
+use rmcp::ServiceExt;
+
+use crate::config::Config;
+use crate::service::Gateway;
+use crate::upstream::{Accepted, ToolLine, tools};
+
+/// A gateway that cannot begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// Its file.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The policies.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A server.
+    #[error(transparent)]
+    Mcp(#[from] McpError),
+    /// The pins of the servers' tools.
+    #[error(transparent)]
+    Pins(#[from] PinError),
+    /// A sink of the operator's.
+    #[error("operator.sinks: {0}")]
+    Sink(#[from] SinkError),
+    /// The run.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    /// Where runs are kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The machine.
+    #[error("cannot get random bytes: {source}")]
+    Random {
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No server has a tool that is to be accepted.
+    #[error("no server has a tool `{0}`; `countersign mcp tools` lists them")]
+    UnknownTool(String),
+    /// The client does not speak the protocol.
+    #[error("the client: {0}")]
+    Client(String),
+    /// A task of the gateway's own broke off.
+    #[error("a task broke off: {0}")]
+    Task(String),
+}
+
+/// How a gateway is run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its file.
+    pub file: PathBuf,
+    /// A bundle's folder instead of the file's.
+    pub bundle: Option<PathBuf>,
+    /// Record, block nothing, whatever the file says.
+    pub monitor: bool,
+}
+
+/// What a gateway did until its client was gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The run at its end, which the next process takes up.
+    pub run: Option<String>,
+    /// Calls that were proposed.
+    pub calls: u64,
+    /// Calls that were not forwarded.
+    pub held: u64,
+    /// What monitor mode would have stopped: the call, who, why.
+    pub would_have: Vec<String>,
+}
+
+/// Serves one client over standard input and output until it is gone.
+///
+/// # Errors
+/// A file, a bundle, a server or a client that cannot be used.
+pub async fn serve(options: &Options) -> Result<Report, GatewayError> {
+    let mut config = Config::load(&options.file)?;
+    if options.monitor {
+        config.mode = countersign::kernel::Mode::Monitor;
+    }
+    let bundle = options.bundle.clone().or_else(|| config.bundle.clone());
+    let host = Host::new(EngineOptions::default(), bundle.as_deref())?;
+    let gateway = Gateway::new(host, Arc::new(config), options.file.clone());
+    let serving = Arc::clone(&gateway).serve(rmcp::transport::io::stdio_pipes());
+    let ended = match serving.await {
+        Ok(service) => {
+            let idle = tokio::spawn(crate::service::end_when_idle(Arc::clone(&gateway)));
+            let ended = service.waiting().await.map(drop).map_err(|error| GatewayError::Task(error.to_string()));
+            idle.abort();
+            ended
+        }
+        // A client that goes without a word has done nothing.
+        Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),
+        Err(error) => Err(GatewayError::Client(error.to_string())),
+    };
+    let report = gateway.leave().await?;
+    ended?;
+    Ok(report)
+}
+
+/// Says how the servers' tools stand, and accepts those that are named: all where `accept` is empty.
+///
+/// # Errors
+/// A file or a server that cannot be used, a name that no server has.
+pub async fn review(
+    file: &std::path::Path,
+    accept: Option<&[String]>,
+) -> Result<(Vec<ToolLine>, Accepted, PathBuf), GatewayError> {
+    let config = Config::load(file)?;
+    let (lines, accepted) = tools(&config, file, accept).await?;
+    Ok((lines, accepted, pins_beside(file)))
+}

@@ -1,0 +1,490 @@
+//! What the agent talks to: tool calls are ruled on, everything else passes through.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::guard::{Permit, Proposal, Ruling, Seen, Standing};
+use countersign::kernel::Approval;
+use countersign::mcp::{reads_json, split};
+use countersign::{Host, injected_tools};
+use rmcp::model::*;
+use rmcp::service::{RequestContext, ServiceError, SubscriptionContext};
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::Value;
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::approval::{self, Way};
+use crate::config::Config;
+use crate::messages;
+use crate::serve::{GatewayError, Report};
+use crate::session::Session;
+use crate::upstream::{Shared, Upstream};
+
+/// The gateway of one client.
+pub struct Gateway {
+    host: Host,
+    config: Arc<Config>,
+    file: PathBuf,
+    shared: Arc<Shared>,
+    upstream: OnceCell<Upstream>,
+    /// Calls of one run are taken one after the other: each is judged knowing what came of the last.
+    session: Mutex<Option<Session>>,
+    report: std::sync::Mutex<Report>,
+}
+
+/// What becomes of a call.
+enum Ruled {
+    Answer(CallToolResponse),
+    Parked(Box<Approval>),
+}
+
+impl Gateway {
+    pub fn new(host: Host, config: Arc<Config>, file: PathBuf) -> Arc<Self> {
+        Arc::new(Gateway {
+            host,
+            config,
+            file,
+            shared: Arc::default(),
+            upstream: OnceCell::new(),
+            session: Mutex::new(None),
+            report: std::sync::Mutex::default(),
+        })
+    }
+
+    /// The servers behind, started with what the client can do.
+    async fn upstream(&self, context: &RequestContext<RoleServer>) -> Result<&Upstream, ErrorData> {
+        self.shared.set_client(&context.peer);
+        let start = || async {
+            let folder = self.file.parent().map_or_else(PathBuf::new, PathBuf::from);
+            let pins = countersign::mcp::pins_beside(&self.file);
+            let capabilities = context.client_capabilities().unwrap_or_default();
+            Upstream::start(&self.config, &folder, pins, &self.shared, capabilities).await
+        };
+        self.upstream.get_or_try_init(start).await.map_err(internal)
+    }
+
+    /// The process ends.
+    pub async fn leave(&self) -> Result<Report, GatewayError> {
+        if let Some(upstream) = self.upstream.get() {
+            upstream.close().await;
+        }
+        let run = match self.session.lock().await.as_mut() {
+            Some(session) => session.leave()?,
+            None => None,
+        };
+        let mut report = self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        report.run = run;
+        Ok(report)
+    }
+
+    fn count(&self, act: impl FnOnce(&mut Report)) {
+        act(&mut self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+
+    /// Rules on a call, and makes it where it may be made.
+    async fn rule(
+        &self,
+        upstream: &Upstream,
+        request: &CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Ruled, ErrorData> {
+        let mut session = self.session.lock().await;
+        let session = session.get_or_insert_with(|| {
+            Session::new(self.host.clone(), Arc::clone(&self.config), Arc::clone(upstream.joined()))
+        });
+        let (run, id) = session.run().map_err(internal)?;
+        let id = id.to_owned();
+        let name = &*request.name;
+        run.withhold(name, self.shared.withheld(name));
+        // The person's answer to what this very call asked for.
+        let decided = run.parked().find_map(|parked| approval::answered(request, parked));
+        if let Some(decision) = decided {
+            let entry = format!("client-{}", run.run().frames());
+            run.decide(&entry, &self.by(context), decision).map_err(internal)?;
+        }
+        let arguments = Value::Object(request.arguments.clone().unwrap_or_default());
+        let proposal = Proposal::new(name, arguments);
+        let held = |text: String| {
+            self.count(|report| report.held += 1);
+            Ok(Ruled::Answer(error(text).into()))
+        };
+        let ruled = match run.propose(proposal).map_err(internal)? {
+            Ruling::Permitted(permit) => {
+                let answer = self.forward(upstream, permit, request, context).await;
+                answer.map(|answer| Ruled::Answer(answer.into()))
+            }
+            Ruling::Parked(approval) => {
+                self.count(|report| report.held += 1);
+                Ok(Ruled::Parked(approval))
+            }
+            Ruling::Refused(refusal) => held(messages::refused(&refusal)),
+            Ruling::Noted(text) => {
+                let noted = CallToolResult::success(vec![ContentBlock::text(messages::noted(&text))]);
+                Ok(Ruled::Answer(noted.into()))
+            }
+            Ruling::Stopped(stop) => held(messages::stopped(&id, &self.config.store, &stop)),
+        };
+        self.told(run, name);
+        ruled
+    }
+
+    /// Monitor mode says at once what it would have stopped.
+    fn told(&self, run: &mut countersign::guard::GuardedRun, tool: &str) {
+        for (verdict, by, reason) in run.take_would_have() {
+            let line = format!("{tool}: would have stopped here, {by} says {verdict}: {reason}");
+            tracing::warn!("{line}");
+            self.count(|report| report.would_have.push(line));
+        }
+    }
+
+    fn by(&self, context: &RequestContext<RoleServer>) -> String {
+        let client = context.client_info().map_or_else(|| "client".to_owned(), |info| info.name);
+        format!("{} at {client}", self.config.principal)
+    }
+
+    /// Makes a permitted call, with the arguments that were judged.
+    async fn forward(
+        &self,
+        upstream: &Upstream,
+        permit: Permit<'_>,
+        request: &CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResult, ErrorData> {
+        let full = permit.tool().to_owned();
+        let Some((connection, own)) =
+            split(&full).and_then(|(server, own)| Some((upstream.connection(server)?, own.to_owned())))
+        else {
+            return Err(internal("the tool has no server"));
+        };
+        let mut params = CallToolRequestParams::new(own);
+        params.arguments = serde_json::from_str(permit.arguments()).ok();
+        params.meta.clone_from(&request.meta);
+        self.shared.set_progress(context.meta.get_progress_token());
+        let time_out = permit.time_out().max(Duration::from_millis(1));
+        let answer = tokio::select! {
+            answer = connection.call(params, time_out) => answer,
+            // Given up by the client: the server is told, and nobody knows what became of the call.
+            () = context.ct.cancelled() => return Err(internal("cancelled")),
+        };
+        self.shared.set_progress(None);
+        let spec = upstream.joined().tools.get(&full);
+        let seen = permit.observe(&answer.result(spec.is_some_and(reads_json))).map_err(internal)?;
+        let standing = match seen {
+            Seen::Done(standing) => standing,
+            Seen::ReadBack(reading) => {
+                let read = split(reading.tool()).and_then(|(server, own)| Some((upstream.connection(server)?, own)));
+                let Some((connection, own)) = read else { return Err(internal("the reading tool has no server")) };
+                let mut params = CallToolRequestParams::new(own.to_owned());
+                params.arguments = serde_json::from_str(reading.arguments()).ok();
+                let seen = connection.call(params, time_out).await;
+                reading.answer(&seen.result(false)).map_err(internal)?
+            }
+        };
+        let said = answer.result(false).text;
+        match answer.raw {
+            Ok(mut result) => {
+                add_notice(&mut result, &standing);
+                Ok(result)
+            }
+            Err(ServiceError::McpError(error)) => Err(error),
+            Err(_) => {
+                let mut result = error(said);
+                add_notice(&mut result, &standing);
+                Ok(result)
+            }
+        }
+    }
+}
+
+/// What the agent must hear goes with the result, where it cannot miss it.
+fn add_notice(result: &mut CallToolResult, standing: &Standing) {
+    if let Some(notice) = &standing.notice {
+        result.content.push(ContentBlock::text(messages::notice(notice)));
+    }
+}
+
+fn error(text: String) -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(text)])
+}
+
+fn internal(error: impl std::fmt::Display) -> ErrorData {
+    ErrorData::internal_error(error.to_string(), None)
+}
+
+/// Ends the run when no call has come for as long as the file says.
+pub async fn end_when_idle(gateway: Arc<Gateway>) {
+    loop {
+        let wait = gateway.session.lock().await.as_ref().and_then(Session::idle_in);
+        tokio::time::sleep(wait.unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(50))).await;
+        if let Some(session) = gateway.session.lock().await.as_mut()
+            && let Err(error) = session.end_if_idle()
+        {
+            tracing::warn!(%error, "the idle run could not be ended");
+        }
+    }
+}
+
+/// As the servers' own lists, with the server's name in front.
+fn prefixed(server: &str, name: &str) -> String {
+    format!("{server}__{name}")
+}
+
+impl ServerHandler for Gateway {
+    fn get_info(&self) -> ServerConfig {
+        let mut capabilities = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
+        let mut instructions = vec![messages::INSTRUCTIONS.to_owned()];
+        for (server, connection) in self.upstream.get().into_iter().flat_map(Upstream::connections) {
+            let Some(info) = connection.info() else { continue };
+            let own = &info.capabilities;
+            capabilities.resources = capabilities.resources.or_else(|| own.resources.clone());
+            capabilities.prompts = capabilities.prompts.or_else(|| own.prompts.clone());
+            capabilities.logging = capabilities.logging.or_else(|| own.logging.clone());
+            capabilities.completions = capabilities.completions.or_else(|| own.completions.clone());
+            if let Some(text) = &info.instructions {
+                instructions.push(format!("{server}: {text}"));
+            }
+        }
+        let mut info = ServerConfig::new(capabilities);
+        info.server_info = Implementation::new("countersign", env!("CARGO_PKG_VERSION"));
+        info.instructions = Some(instructions.join("\n\n"));
+        info
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        self.upstream(&context).await?;
+        self.negotiate_initialize(&request)
+    }
+
+    async fn discover(&self, context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        self.upstream(&context).await?;
+        Ok(DiscoverResult::from_server_info(self.supported_protocol_versions().into_owned(), self.get_info()))
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let upstream = self.upstream(&context).await?;
+        let mut tools: Vec<Tool> = Vec::new();
+        for (name, definition) in &upstream.joined().definitions {
+            let allowed = self.config.boundary.tools.as_ref().is_none_or(|tools| tools.contains(name));
+            if allowed && self.shared.withheld(name).is_none() {
+                let mut tool = definition.clone();
+                tool.name = Cow::Owned(name.clone());
+                tools.push(tool);
+            }
+        }
+        tools.extend(injected_tools().into_iter().filter_map(|(name, description, schema)| match schema {
+            Value::Object(schema) => Some(Tool::new(name, description, schema)),
+            _ => None,
+        }));
+        Ok(ListToolsResult::with_all_items(tools))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let upstream = self.upstream(&context).await?;
+        self.count(|report| report.calls += 1);
+        let approval = match self.rule(upstream, &request, &context).await? {
+            Ruled::Answer(answer) => return Ok(answer),
+            Ruled::Parked(approval) => approval,
+        };
+        let way = if self.config.ask_client { approval::way(&context) } else { Way::None };
+        match way {
+            Way::Input if request.request_state.as_deref() != Some(&*approval.fingerprint) => {
+                return Ok(approval::input_required(&approval).into());
+            }
+            Way::Request => {
+                // Nobody else is held up meanwhile.
+                let time_out = Duration::from_millis(self.config.ask_time_out);
+                if let Some(decision) = approval::ask(&context.peer, &approval, time_out).await {
+                    if let Some(session) = self.session.lock().await.as_mut()
+                        && let Some(run) = session.current()
+                    {
+                        let entry = format!("client-{}", run.run().frames());
+                        // Somebody else may have been faster: then that counts.
+                        let _ = run.decide(&entry, &self.by(&context), decision);
+                    }
+                    if let Ruled::Answer(answer) = self.rule(upstream, &request, &context).await? {
+                        return Ok(answer);
+                    }
+                }
+            }
+            Way::Input | Way::None => {}
+        }
+        let run = self.session.lock().await.as_mut().and_then(Session::id).unwrap_or_default();
+        Ok(error(messages::parked(&run, &self.config.store, &approval)).into())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let mut all = Vec::new();
+        for (_, connection) in self.upstream(&context).await?.connections() {
+            if connection.info().is_some_and(|info| info.capabilities.resources.is_some()) {
+                all.extend(connection.peer().list_all_resources().await.map_err(passed)?);
+            }
+        }
+        Ok(ListResourcesResult::with_all_items(all))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let mut all = Vec::new();
+        for (_, connection) in self.upstream(&context).await?.connections() {
+            if connection.info().is_some_and(|info| info.capabilities.resources.is_some()) {
+                all.extend(connection.peer().list_all_resource_templates().await.map_err(passed)?);
+            }
+        }
+        Ok(ListResourceTemplatesResult::with_all_items(all))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let mut last = ErrorData::resource_not_found(format!("no server has `{}`", request.uri), None);
+        for (_, connection) in self.upstream(&context).await?.connections() {
+            if connection.info().is_none_or(|info| info.capabilities.resources.is_none()) {
+                continue;
+            }
+            match connection.peer().read_resource_once(request.clone()).await {
+                Ok(read) => return Ok(read),
+                Err(error) => last = passed(error),
+            }
+        }
+        Err(last)
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let mut all = Vec::new();
+        for (server, connection) in self.upstream(&context).await?.connections() {
+            if connection.info().is_some_and(|info| info.capabilities.prompts.is_some()) {
+                for mut prompt in connection.peer().list_all_prompts().await.map_err(passed)? {
+                    prompt.name = prefixed(server, &prompt.name);
+                    all.push(prompt);
+                }
+            }
+        }
+        Ok(ListPromptsResult::with_all_items(all))
+    }
+
+    async fn get_prompt(
+        &self,
+        mut request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let upstream = self.upstream(&context).await?;
+        let unknown = || ErrorData::invalid_params(format!("no server has a prompt `{}`", request.name), None);
+        let (server, own) = split(&request.name).ok_or_else(unknown)?;
+        let connection = upstream.connection(server).ok_or_else(unknown)?;
+        request.name = own.to_owned();
+        connection.peer().get_prompt_once(request).await.map_err(passed)
+    }
+
+    async fn complete(
+        &self,
+        mut request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let upstream = self.upstream(&context).await?;
+        if let Reference::Prompt(prompt) = &mut request.r#ref {
+            let Some((server, own)) = split(&prompt.name) else { return Ok(CompleteResult::default()) };
+            let Some(connection) = upstream.connection(server) else { return Ok(CompleteResult::default()) };
+            prompt.name = own.to_owned();
+            return connection.peer().complete(request).await.map_err(passed);
+        }
+        for (_, connection) in upstream.connections() {
+            if connection.info().is_some_and(|info| info.capabilities.completions.is_some())
+                && let Ok(result) = connection.peer().complete(request.clone()).await
+            {
+                return Ok(result);
+            }
+        }
+        Ok(CompleteResult::default())
+    }
+
+    #[expect(deprecated, reason = "clients of older revisions set the level of servers' logs")]
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        for (_, connection) in self.upstream(&context).await?.connections() {
+            if connection.info().is_some_and(|info| info.capabilities.logging.is_some()) {
+                connection.peer().set_level(request.clone()).await.map_err(passed)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(deprecated, reason = "clients of older revisions subscribe like this")]
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let mut last = Err(ErrorData::resource_not_found(format!("no server has `{}`", request.uri), None));
+        for (_, connection) in self.upstream(&context).await?.connections() {
+            if connection.info().is_some_and(|info| info.capabilities.resources.is_some()) {
+                last = connection.peer().subscribe(request.clone()).await.map(drop).map_err(passed);
+                if last.is_ok() {
+                    break;
+                }
+            }
+        }
+        last
+    }
+
+    #[expect(deprecated, reason = "clients of older revisions unsubscribe like this")]
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        for (_, connection) in self.upstream(&context).await?.connections() {
+            let _ = connection.peer().unsubscribe(request.clone()).await;
+        }
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(requested.clone())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        self.shared.listen(context.sink().clone());
+        context.cancelled().await;
+        self.shared.unlisten(context.sink());
+        Ok(())
+    }
+}
+
+/// A server's error, as it said it.
+fn passed(error: ServiceError) -> ErrorData {
+    match error {
+        ServiceError::McpError(error) => error,
+        other => internal(other),
+    }
+}

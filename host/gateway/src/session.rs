@@ -1,0 +1,220 @@
+//! The run of a principal: begun with the first call, taken up again by the next process, over after
+//! a time without calls.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use countersign::guard::{GuardError, GuardedRun, Setup};
+use countersign::kernel::{Code, Event, Frame, Manifest, Status};
+use countersign::mcp::Joined;
+use countersign::registry::Registry;
+use countersign::store::{Durability, FileStore, ResumeError, RunFolder, Runs, StoreError};
+use countersign::{Host, Operations, Salt};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::Config;
+use crate::serve::GatewayError;
+
+/// The run of a principal.
+pub struct Session {
+    host: Host,
+    config: Arc<Config>,
+    tools: Arc<Joined>,
+    runs: Runs,
+    open: Option<Open>,
+}
+
+struct Open {
+    run: GuardedRun,
+    folder: RunFolder,
+    /// UTC milliseconds of the last call.
+    last: u64,
+}
+
+/// Which run a principal is in: what the next process takes up.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Pointer {
+    run: String,
+}
+
+impl Session {
+    pub fn new(host: Host, config: Arc<Config>, tools: Arc<Joined>) -> Self {
+        let runs = config.runs();
+        Session { host, config, tools, runs, open: None }
+    }
+
+    /// The run, begun or taken up where none is open, with what people have decided meanwhile.
+    pub fn run(&mut self) -> Result<(&mut GuardedRun, &str), GatewayError> {
+        let now = now();
+        if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, now)) {
+            self.end()?;
+        }
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.take_up(now)?.map_or_else(|| self.begin(), Ok)?,
+        };
+        open.last = now;
+        for (id, why) in open.run.hear(&open.folder.inbox())?.refused {
+            tracing::warn!(entry = id, why, "an entry of the inbox does not fit the run");
+        }
+        let Open { run, folder, .. } = self.open.insert(open);
+        Ok((run, &folder.id))
+    }
+
+    /// Id of the run at hand.
+    pub fn id(&mut self) -> Option<String> {
+        self.open.as_ref().map(|open| open.folder.id.clone())
+    }
+
+    /// The run at hand; none is begun.
+    pub fn current(&mut self) -> Option<&mut GuardedRun> {
+        self.open.as_mut().map(|open| &mut open.run)
+    }
+
+    /// How long until the run at hand is over for want of calls; none while none is open.
+    pub fn idle_in(&self) -> Option<Duration> {
+        let open = self.open.as_ref()?;
+        let until = open.last.saturating_add(self.config.idle_end);
+        Some(Duration::from_millis(until.saturating_sub(now())))
+    }
+
+    /// Ends the run at hand where it has been idle for long enough.
+    pub fn end_if_idle(&mut self) -> Result<(), GatewayError> {
+        if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, now())) {
+            self.end()?;
+        }
+        Ok(())
+    }
+
+    /// The process ends; the next one of this principal may go on.
+    pub fn leave(&mut self) -> Result<Option<String>, GatewayError> {
+        let Some(open) = self.open.take() else { return Ok(None) };
+        open.run.leave()?;
+        Ok(Some(open.folder.id))
+    }
+
+    fn is_idle(&self, last: u64, now: u64) -> bool {
+        now.saturating_sub(last) >= self.config.idle_end
+    }
+
+    fn end(&mut self) -> Result<(), GatewayError> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        close(open.run)?;
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<Open, GatewayError> {
+        let id = id()?;
+        let registry = Registry::new(&self.tools.tools);
+        let manifest = self.config.manifest(&self.host, &id, &registry)?;
+        let folder = self.runs.create(&id)?;
+        let salt = Salt::random().map_err(|source| GatewayError::Random { source })?;
+        let store = FileStore::create(&folder.trace(), &manifest, Durability::Written)?;
+        write(folder.path().join("trace.jsonl.salt"), &salt.0)?;
+        let setup = Setup { registry, store: Box::new(store), operations: self.operations()?, salt };
+        let run = GuardedRun::begin(&self.host, manifest, setup)?;
+        let pointer = serde_json::to_vec(&Pointer { run: id }).unwrap_or_default();
+        let path = self.pointer();
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|source| StoreError { path: parent.to_owned(), source })?;
+        }
+        write(path, &pointer)?;
+        tracing::info!(run = %folder.id, "a run begins");
+        Ok(Open { run, folder, last: now() })
+    }
+
+    /// The run that the principal was in, where it still is: not over, not idle, pinned to the very
+    /// same, and no other process has it.
+    fn take_up(&mut self, now: u64) -> Result<Option<Open>, GatewayError> {
+        let Ok(text) = std::fs::read(self.pointer()) else { return Ok(None) };
+        let Ok(Pointer { run }) = serde_json::from_slice(&text) else { return Ok(None) };
+        let Some(folder) = self.runs.find(&run)?.filter(|folder| folder.id == run) else { return Ok(None) };
+        let salt = std::fs::read(folder.path().join("trace.jsonl.salt")).ok();
+        let Some(salt) = salt.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) else { return Ok(None) };
+        let (store, manifest, frames) = match FileStore::resume(&folder.trace(), Durability::Written) {
+            Ok(resumed) => resumed,
+            // Two processes of one principal are two runs.
+            Err(ResumeError::Busy { .. }) => return Ok(None),
+            Err(error) => {
+                tracing::warn!(run, %error, "the last run cannot be taken up; another one begins");
+                return Ok(None);
+            }
+        };
+        let mut store = store;
+        if over(&frames) {
+            countersign::store::Store::finish(&mut store)?;
+            return Ok(None);
+        }
+        let registry = Registry::new(&self.tools.tools);
+        let same = self.is_pinned(&manifest, &registry)?;
+        let last = manifest.started.saturating_add(frames.last().map_or(0, |frame| frame.at));
+        let setup = Setup { registry, store: Box::new(store), operations: self.operations()?, salt: Salt(salt) };
+        let taken = GuardedRun::resume(&self.host, manifest, &frames, setup);
+        let run = match taken {
+            Ok(run) => run,
+            Err(error @ GuardError::NotDispatched(_)) => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(run, %error, "the last run cannot be taken up; another one begins");
+                return Ok(None);
+            }
+        };
+        if !same || self.is_idle(last, now) {
+            close(run)?;
+            return Ok(None);
+        }
+        tracing::info!(run = %folder.id, "the run is taken up again");
+        Ok(Some(Open { run, folder, last }))
+    }
+
+    /// Whether a run is pinned to what this process would pin one to.
+    fn is_pinned(&self, manifest: &Manifest, registry: &Registry) -> Result<bool, GatewayError> {
+        let now = self.config.manifest(&self.host, &manifest.run, registry)?;
+        Ok(Manifest { seed: manifest.seed, started: manifest.started, ..now } == *manifest)
+    }
+
+    fn operations(&self) -> Result<Operations, GatewayError> {
+        std::fs::create_dir_all(self.runs.folder())
+            .map_err(|source| StoreError { path: self.runs.folder().to_owned(), source })?;
+        Ok(Operations::new(&self.config.operator, None, self.runs.folder())?)
+    }
+
+    fn pointer(&self) -> PathBuf {
+        // A name for files: two principals never share one, whatever the file system does to case.
+        let digest = Sha256::digest(self.config.principal.as_bytes());
+        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        self.runs.folder().join("principals").join(format!("{name}.json"))
+    }
+}
+
+/// The agent is gone. What waits for a person says so in the code; nobody here knows whether the
+/// agent's own goal was reached, so a success is an unverified one.
+fn close(run: GuardedRun) -> Result<Status, GuardError> {
+    let code = match run.run().status() {
+        Status::Suspended(code) => code,
+        _ if run.parked().next().is_some() => Code::ConfirmRequired,
+        _ => Code::Success,
+    };
+    run.close(code)
+}
+
+fn over(frames: &[Frame]) -> bool {
+    frames.last().is_some_and(|frame| frame.events.iter().any(|event| matches!(event, Event::Ended { .. })))
+}
+
+fn id() -> Result<String, GatewayError> {
+    let salt = Salt::random().map_err(|source| GatewayError::Random { source })?;
+    Ok(salt.0[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn write(path: PathBuf, bytes: &[u8]) -> Result<(), StoreError> {
+    countersign::bundle::write_atomically(&path, bytes).map_err(|source| StoreError { path, source })
+}
+
+/// UTC milliseconds.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
