@@ -14,6 +14,7 @@ pub mod convergence;
 mod drive;
 mod host;
 pub mod keys;
+pub mod mcp;
 pub mod operate;
 mod operations;
 mod process;

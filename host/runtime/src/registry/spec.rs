@@ -87,6 +87,9 @@ pub struct ToolSpec {
     pub results: Vec<ResultSpec>,
     /// What makes its observation a verified one.
     pub verify: Option<VerifySpec>,
+    /// Digest of what a server says of it, where it is a server's: no file can say it.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
 }
 
 /// JSON pointers into the arguments: to a number, or to a list whose length counts.

@@ -1,0 +1,85 @@
+use rmcp::ServiceError;
+
+/// A server that cannot be used. Names it, and says what to do where that is known.
+#[derive(Debug, thiserror::Error)]
+pub enum McpError {
+    /// The program cannot be started.
+    #[error("MCP server `{server}`: cannot start `{program}`: {source}; check `servers.{server}.command`")]
+    Spawn {
+        /// Which server.
+        server: String,
+        /// What was to be started.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A variable that is to be handed on is not there.
+    #[error(
+        "key `servers.{server}.env-from`: there is no variable `{variable}` in this environment; set it, or leave it out"
+    )]
+    Variable {
+        /// Which server.
+        server: String,
+        /// Which variable.
+        variable: String,
+    },
+    /// It did not become ready.
+    #[error(
+        "MCP server `{server}`: not ready within {time_out} ms; \
+         if it needs longer, raise `servers.{server}.start-time-out`{said}"
+    )]
+    NotReady {
+        /// Which server.
+        server: String,
+        /// Milliseconds.
+        time_out: u64,
+        /// The end of its standard error.
+        said: String,
+    },
+    /// It did not agree to talk, or ended before it did.
+    #[error("MCP server `{server}`: cannot begin to talk to it: {problem}{said}")]
+    Begin {
+        /// Which server.
+        server: String,
+        /// What happened.
+        problem: String,
+        /// The end of its standard error.
+        said: String,
+    },
+    /// It does not list its tools.
+    #[error("MCP server `{server}`: cannot list its tools: {source}{said}")]
+    List {
+        /// Which server.
+        server: String,
+        /// Why.
+        source: ServiceError,
+        /// The end of its standard error.
+        said: String,
+    },
+    /// It lists them without an end.
+    #[error("MCP server `{server}`: it lists more than {most} tools, or pages without an end")]
+    TooMany {
+        /// Which server.
+        server: String,
+        /// As many as are taken.
+        most: usize,
+    },
+    /// A tool's name does not fit behind that of its server.
+    #[error(
+        "tool `{tool}` of MCP server `{server}`: `{server}__{tool}` has {length} of at most 64 characters; \
+         shorten the server's name to {room} or fewer: `[servers.{server}]`"
+    )]
+    LongName {
+        /// Which server.
+        server: String,
+        /// Which tool.
+        tool: String,
+        /// Characters of the whole name.
+        length: usize,
+        /// Characters that the server's name may have.
+        room: usize,
+    },
+    /// A key of the file that does not fit what the servers have.
+    #[error("{0}")]
+    Key(String),
+}

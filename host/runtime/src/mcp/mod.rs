@@ -1,0 +1,28 @@
+//! Tools of MCP servers: started as child processes, spoken to over their standard streams.
+//!
+//! `servers` is a server as a file names it, `process` its child process, `connection` a client of it
+//! and `answer` what a call gives. `annotations` turns a server's description of a tool into an entry
+//! of the registry, `pins` says whether it is still the description that was accepted, `joined` puts
+//! both together for all servers of a file.
+
+mod annotations;
+mod answer;
+mod connection;
+mod error;
+mod joined;
+mod names;
+mod pins;
+mod process;
+mod servers;
+
+pub use annotations::{Overrides, derived, digest, reads_json};
+pub use answer::Answer;
+pub use connection::{Connection, Quiet};
+pub use error::McpError;
+pub use joined::{Joined, LeftOut, Offer, join};
+pub use names::{MOST_NAME, full_name, split};
+pub use pins::{Pin, PinError, Pins, Review, Seen, pins_beside};
+pub use servers::{ServerSpec, ServersSpec, StandardError, check_servers};
+
+/// The library whose types this module speaks: whoever hands in a handler needs the same version.
+pub use rmcp;
