@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod native;
+pub mod parts;
 pub mod recordings;
 
 use std::path::{Path, PathBuf};
