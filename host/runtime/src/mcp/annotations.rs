@@ -115,6 +115,10 @@ fn hinted(server: &ServerSpec, tool: &Tool) -> Map<String, Value> {
     if hints.destructive_hint == Some(true) {
         entry["approval"] = "mutating".into();
     }
+    if reads {
+        // What changes nothing touches nobody's records.
+        entry["blast-radius"] = 0.into();
+    }
     // The form of a result shows that something was read. It does not show that something was done.
     if reads && let Some(schema) = &tool.output_schema {
         entry["verify"] = json!({"result-schema": **schema});
@@ -144,8 +148,13 @@ fn lay_over(entry: &mut Map<String, Value>, over: &Table, name: &str) -> Result<
             }
             entry.insert("reversibility".to_owned(), "unknown".into());
             entry.remove("verify");
+            entry.remove("blast-radius");
         }
-        (None, Some(false)) => drop(entry.insert("side-effect".to_owned(), "read-only".into())),
+        (None, Some(false)) | (Some("read-only"), _) => {
+            entry.insert("side-effect".to_owned(), "read-only".into());
+            entry.insert("reversibility".to_owned(), "reversible".into());
+            entry.insert("blast-radius".to_owned(), 0.into());
+        }
         // The class that the category has by default.
         (None, None) if !reads && over.contains_key("category") => drop(entry.remove("side-effect")),
         _ => {}
