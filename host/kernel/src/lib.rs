@@ -41,7 +41,8 @@ pub use input::{
 };
 pub use judgement::{Answered, Cause, Judged, Judgement, Question, Slot};
 pub use manifest::{
-    Criterion, EntryPin, EscalationRules, Goal, Manifest, ManifestError, Mode, Model, Need, PolicyMode, SlotPin, Source,
+    Criterion, EntryPin, EscalationRules, Goal, Manifest, ManifestError, Mode, Model, Need, PolicyMode, Retention,
+    SlotPin, Source,
 };
 pub use packet::{Approval, Packet, Report, Wanted};
 pub use run::{Closed, FoldError, InputError, Request, Run, View};

@@ -8,12 +8,14 @@
 //! [`scenario`] runs a whole loop described in a file, [`backtest`] judges recorded runs, and
 //! [`replay`] re-executes the judgements of a trace.
 
+mod address;
 pub mod backtest;
 mod canonical;
 pub mod convergence;
 mod drive;
 mod host;
 pub mod keys;
+pub mod models;
 pub mod operate;
 mod operations;
 mod process;
@@ -23,13 +25,14 @@ mod redact;
 pub mod replay;
 mod reply;
 pub mod scenario;
+mod secret;
 pub mod settings;
 
 pub use canonical::{Strict, canonical};
 pub use drive::{DriveError, Observer, Silent, World, drive};
 pub use host::{Host, HostError, Judges};
 pub use operations::{NotDispatched, Operations};
-pub use prompt::{overhead, render, templates_digest};
+pub use prompt::{messages, overhead, render, templates_digest};
 pub use recording::RecordingError;
 pub use redact::{Salt, redact, salted};
 pub use reply::{Arguments, INJECTED, MOST_REPLY_BYTES, Parsed, parse_patch, parse_step};

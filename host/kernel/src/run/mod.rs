@@ -517,7 +517,11 @@ impl Run {
             Waiting::Start => Input::Started,
             Waiting::Model(waiting) => Input::Replied {
                 call: waiting.call,
-                reply: Reply::Unavailable { reason: LOST.to_owned(), class: Unavailability::Transient },
+                reply: Reply::Unavailable {
+                    reason: LOST.to_owned(),
+                    class: Unavailability::Transient,
+                    retry_after: None,
+                },
                 usage: Usage::default(),
             },
             Waiting::Tool(waiting) => Input::Observed {
