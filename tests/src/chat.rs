@@ -114,15 +114,20 @@ impl ChatServer {
         let stop = Arc::new(AtomicBool::new(false));
         let (seen, stopped) = (Arc::clone(&requests), Arc::clone(&stop));
         let thread = std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
+            let mut last = None;
+            for mut stream in listener.incoming().flatten() {
                 if stopped.load(Ordering::Relaxed) {
                     break;
                 }
                 // A caller that has gone is no failure of the server.
-                if let Ok(false) = serve(stream, &script, &seen, &stopped) {
+                if let Ok(false) = serve(&mut stream, &script, &seen, &stopped) {
+                    last = Some(stream);
                     break;
                 }
             }
+            // In this order: whoever is hung up on must find nobody to call again.
+            drop(listener);
+            drop(last);
         });
         Ok(ChatServer { address, requests, stop, thread: Some(thread) })
     }
@@ -151,12 +156,12 @@ impl Drop for ChatServer {
 
 /// Serves one connection; false when the server is to be gone.
 fn serve(
-    mut stream: TcpStream,
+    stream: &mut TcpStream,
     script: &impl Fn(&Request) -> Does,
     seen: &Mutex<Vec<Request>>,
     stop: &AtomicBool,
 ) -> std::io::Result<bool> {
-    let Some(mut request) = read(&stream)? else { return Ok(true) };
+    let Some(mut request) = read(stream)? else { return Ok(true) };
     {
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         request.number = seen.len();
@@ -173,10 +178,10 @@ fn serve(
         does = *next;
     }
     match does {
-        Does::Says(text) => answer(&mut stream, 200, &[], completion(&[&text]).to_string().as_bytes())?,
-        Does::Answers(body) => answer(&mut stream, 200, &[], body.to_string().as_bytes())?,
-        Does::Refuses(status, headers, body) => answer(&mut stream, status, &headers, body.to_string().as_bytes())?,
-        Does::Malformed => answer(&mut stream, 200, &[], b"{\"choices\": [{\"message\"")?,
+        Does::Says(text) => answer(stream, 200, &[], completion(&[&text]).to_string().as_bytes())?,
+        Does::Answers(body) => answer(stream, 200, &[], body.to_string().as_bytes())?,
+        Does::Refuses(status, headers, body) => answer(stream, status, &headers, body.to_string().as_bytes())?,
+        Does::Malformed => answer(stream, 200, &[], b"{\"choices\": [{\"message\"")?,
         Does::Truncated => {
             let body = completion(&["cut"]).to_string();
             write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len() + 100)?;
