@@ -87,7 +87,7 @@ fn without_key(folder: &Path) -> std::io::Result<()> {
 fn task(without: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
     let text = std::fs::read_to_string(root().join("tests/scenarios/loop-and-recover.toml"))?;
     let mut table: toml::Table = toml::from_str(&text)?;
-    table.retain(|key, _| key != "models" && !without.contains(&key.as_str()));
+    table.retain(|key, _| key != "models" && !without.contains(&key));
     Ok(table.to_string())
 }
 
@@ -141,8 +141,8 @@ fn a_run_escalates_with_a_compact_packet_and_finishes() -> Tested {
     let known = ["constraints", "error-signals", "failure-point", "goal", "last-valid-state", "snippet"];
     assert_eq!(fields, known);
     let steps = requests.iter().filter(|request| request.model() == "small-1");
-    let told: usize = steps.map(|request| request.told().len()).sum();
-    assert!(packets[0].told().len() * 10 < told, "{} of {told}", packets[0].told().len());
+    let whole: usize = steps.map(|request| request.told().len()).sum();
+    assert!(packets[0].told().len() * 10 < whole, "{} of {whole}", packets[0].told().len());
     let trace = place.trace()?;
     assert!(trace.contains("[redacted:model-key]") && trace.contains("\"input-tokens\":120"));
     // Where the models come from is kept, so that the run can be taken up again; the key is not.
