@@ -284,6 +284,13 @@ fn a_key_that_a_server_repeats_goes_nowhere() -> Result<()> {
         let recorded = serde_json::to_string(&reply)?;
         ensure!(!recorded.contains(KEY) && recorded.contains("[redacted:"), "{recorded}");
     }
+    // Cut anywhere, no part of it is left.
+    for before in (100..320).step_by(7) {
+        let message = format!("{}{KEY}", "x".repeat(before));
+        let (reply, _) = once("", move |_| Does::Refuses(401, vec![], json!({"error": {"message": message}})))?;
+        let recorded = serde_json::to_string(&reply)?;
+        ensure!(!recorded.contains(&KEY[..8]), "{recorded}");
+    }
     let long = "x".repeat(100_000);
     let (reply, _) = once("", move |_| Does::Refuses(500, vec![], json!({"error": {"message": long}})))?;
     ensure!(serde_json::to_string(&reply)?.len() < 1000, "{reply:?}");

@@ -19,7 +19,7 @@ use crate::screen::Screen;
 /// A single scenario's exit code tells how its run went, or is 3 when that is not as its file
 /// expects; a folder's whether all went as expected.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  countersign run tests/scenarios/loop-and-recover.toml\n  \
+#[command(after_help = "Example:\n  countersign run tests/scenarios/loop-and-recover.toml\n  \
                         countersign run task.toml --models models.toml")]
 pub struct Arguments {
     /// Scenario file, or a folder of them

@@ -311,8 +311,8 @@ mod tests {
 
     #[test]
     fn what_a_run_is_pinned_to() -> Result<(), SettingsError> {
-        let more = "samples = 3\nreasoning-tuned = true\ncontext = 8192\nretention = { days = 30 }\njurisdiction = \"EU\"\n\
-                    key-file = \"key\"\n[strong]\nname = \"large\"\nendpoint = \"https://example.com/v1\"\n\
+        let more = "samples = 3\nreasoning-tuned = true\ncontext = 8192\nretention = { days = 30 }\n\
+                    jurisdiction = \"EU\"\nkey-file = \"key\"\n[strong]\nname = \"large\"\nendpoint = \"https://example.com/v1\"\n\
                     input-price = 3000\noutput-price = 15000\nkey-env = \"KEY\"\nretention = \"none\"\n";
         let registry = load(&format!("{GOOD}{more}"))?;
         let pinned = registry.pinned();

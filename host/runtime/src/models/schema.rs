@@ -6,8 +6,8 @@ use countersign_kernel::plan::MOST_STEPS;
 use countersign_kernel::state::StateKind;
 use serde_json::{Value, json};
 
-/// The schema of one step. Arguments of a tool are any object: whether they fit is for the tool's own
-/// schema, and a run answers for it. That keeps the whole from what some providers call strict.
+/// The schema of one step. Arguments of a tool are any object here: whether they fit is checked by the
+/// tool's own schema. What some providers call strict allows no such object, so it is not asked for.
 pub fn step_schema() -> Value {
     json!({
         "type": "object",
@@ -17,7 +17,7 @@ pub fn step_schema() -> Value {
             "step": {"type": "string", "description": "short name of what you are doing"},
             "action": action(),
             "reasoning": {"type": "string"},
-            "status": {"enum": ["ok", "confused", "blocked"]},
+            "status": {"type": "string", "enum": ["ok", "confused", "blocked"]},
             "confidence": {"type": "number", "minimum": 0, "maximum": 1},
         },
     })
@@ -26,7 +26,10 @@ pub fn step_schema() -> Value {
 fn action() -> Value {
     let names = || json!({"type": "array", "maxItems": 64, "items": {"type": "string"}});
     let text = || json!({"type": "string"});
-    let one = |required: &str, properties: Value| json!({"type": "object", "additionalProperties": false, "required": [required], "properties": properties});
+    let one = |word: &str, properties: Value| {
+        let required = [word];
+        json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
+    };
     let steps = || {
         json!({"type": "array", "maxItems": MOST_STEPS, "items": {
             "type": "object",
@@ -40,7 +43,7 @@ fn action() -> Value {
         "additionalProperties": false,
         "required": ["state", "key", "text"],
         "properties": {
-            "state": {"enum": StateKind::ALL.map(StateKind::name)},
+            "state": {"type": "string", "enum": StateKind::ALL.map(StateKind::name)},
             "key": text(),
             "text": text(),
             "sources": {"type": "array", "maxItems": 64, "items": {"type": "integer", "minimum": 0}},

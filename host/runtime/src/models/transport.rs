@@ -115,7 +115,7 @@ impl Endpoint {
         Err(failure)
     }
 
-    /// A text without the key, should a server repeat it: bounded, and other secrets replaced too.
+    /// A text without the key, should a server repeat it, and without other secrets; then cut to size.
     pub(super) fn cleaned(&self, text: &str, salt: &Salt) -> String {
         let without = self.key.as_ref().map(|key| text.replace(&key.text, REPLACED));
         clean(without.as_deref().unwrap_or(text).trim(), MOST_REASON, salt).to_string()
@@ -231,8 +231,8 @@ pub(super) fn refused(status: u16, told: &Told) -> Failure {
         404 => "; check `endpoint` and `name`",
         _ => "",
     };
+    // Cut where the key is replaced, and not before: half of it would not be known again.
     let message = told.message.trim();
-    let message = &message[..message.floor_char_boundary(MOST_REASON / 2)];
     let message = if message.is_empty() { String::new() } else { format!(": {message}") };
     Failure::new(class, format!("answered {status}{hint}{message}"))
 }
