@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod coverage;
+mod models;
 mod runs;
 mod scenarios;
 mod swap;

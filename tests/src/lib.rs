@@ -1,6 +1,7 @@
-//! What the tests share: paths, case tables, the default policies natively.
+//! What the tests share: paths, case tables, the default policies natively, a server of models.
 
 pub mod cases;
+pub mod chat;
 pub mod native;
 pub mod parts;
 pub mod recordings;

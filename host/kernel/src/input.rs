@@ -114,6 +114,9 @@ pub enum Reply {
         /// Whether trying again may help.
         #[serde(default)]
         class: Unavailability,
+        /// Milliseconds before which it does not want to be asked again, where it says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u64>,
     },
 }
 

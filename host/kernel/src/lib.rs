@@ -42,7 +42,7 @@ pub use input::{
 pub use judgement::{Answered, Cause, Judged, Judgement, Question, Slot};
 pub use manifest::{
     Criterion, Driver, EntryPin, EscalationRules, Goal, Manifest, ManifestError, Mode, Model, Need, PolicyMode,
-    SlotPin, Source,
+    Retention, SlotPin, Source,
 };
 pub use packet::{Approval, Packet, Report, Wanted};
 pub use run::{Closed, FoldError, InputError, Request, Run, View};

@@ -229,11 +229,47 @@ pub struct Model {
     pub input_price: u64,
     /// Micro-dollars for 1,000 tokens received.
     pub output_price: u64,
-    /// Tokens it may answer at most.
+    /// Tokens that a call may be answered with at most, all samples together.
     pub max_output_tokens: u64,
+    /// Tokens that a request and its answer may have together; none where nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<u64>,
+    /// How long its provider keeps what it is sent; none where nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+    /// Whose law its provider is under; none where nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jurisdiction: Option<Arc<str>>,
+}
+
+/// How long a provider keeps what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retention {
+    /// Not at all.
+    None,
+    /// So many days.
+    Days(u32),
+    /// Nobody knows.
+    Unknown,
 }
 
 impl Model {
+    /// A model of which only this is known: free, general, 1,024 tokens a call.
+    pub fn new(tier: Tier, name: &str) -> Self {
+        Model {
+            tier,
+            name: name.into(),
+            kind: ModelKind::General,
+            input_price: 0,
+            output_price: 0,
+            max_output_tokens: 1024,
+            context: None,
+            retention: None,
+            jurisdiction: None,
+        }
+    }
+
     /// Micro-dollars of a call, rounded up.
     pub fn cost(&self, input_tokens: u64, output_tokens: u64) -> u64 {
         let of = |tokens: u64, price: u64| tokens.saturating_mul(price);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use countersign_kernel::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
 use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::classifier::{Cascade, Classification, PlanningMode};
-use countersign_kernel::contract::confidence::{ModelKind, Resampling, Stakes, Trust, TrustAction};
+use countersign_kernel::contract::confidence::{Resampling, Stakes, Trust, TrustAction};
 use countersign_kernel::contract::doom_loop::{Handoff, Signal, Trip, TripReason};
 use countersign_kernel::contract::estimator::{Estimate, Interval};
 use countersign_kernel::contract::risk::{Assessment, Reversibility};
@@ -50,14 +50,7 @@ fn manifest(limits: Limits, entries: bool, graph: Graph, shape: u8) -> Manifest 
         needs_fresh: vec![],
         verifier,
     };
-    let model = |tier| Model {
-        tier,
-        name: "m".into(),
-        kind: ModelKind::General,
-        input_price: 10,
-        output_price: 20,
-        max_output_tokens: 100,
-    };
+    let model = |tier| Model { input_price: 10, output_price: 20, max_output_tokens: 100, ..Model::new(tier, "m") };
     let slots = Slot::ALL.map(|slot| SlotPin { slot, mode: PolicyMode::Enforce, failure_verdict: Verdict::Ask });
     let mut tools =
         vec![tool("check", false, Some(Verifier::ExitCode(0))), tool("write", true, None), tool("outside", true, None)];
@@ -200,6 +193,7 @@ fn reply(choice: u8) -> Reply {
         16 => Reply::Unavailable {
             reason: "gone".into(),
             class: if choice.is_multiple_of(2) { Unavailability::Transient } else { Unavailability::Permanent },
+            retry_after: choice.is_multiple_of(4).then(|| u64::from(choice) * 500),
         },
         _ => Reply::Step(StepReply {
             step: format!("s{}", choice % 3).into(),

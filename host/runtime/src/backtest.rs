@@ -10,7 +10,7 @@ use std::sync::Arc;
 use countersign_bundle::write_atomically;
 use countersign_engine::Outcome;
 use countersign_kernel::budget::Limits;
-use countersign_kernel::contract::confidence::{ModelKind, Stakes};
+use countersign_kernel::contract::confidence::Stakes;
 use countersign_kernel::contract::{CONTRACT, Compliance, Tier, Verdict};
 use countersign_kernel::{
     Answered, Driver, EscalationRules, Event as RunEvent, Frame, Goal, Guards, Input, KERNEL_RULES, Manifest, Mode,
@@ -343,14 +343,7 @@ impl Judging<'_> {
             },
             show_budget: self.options.show_budget,
             escalation: EscalationRules { failed_attempts: 2, max_escalations: 0, table: Vec::new() },
-            models: vec![Model {
-                tier: Tier::Cheap,
-                name: header.model.as_str().into(),
-                kind: ModelKind::General,
-                input_price: 0,
-                output_price: 0,
-                max_output_tokens: 0,
-            }],
+            models: vec![Model { max_output_tokens: 0, ..Model::new(Tier::Cheap, &header.model) }],
             tools: self.envelope.tools.clone(),
             request_overhead: 0,
             prompt_templates: Arc::clone(templates_digest().as_str()),

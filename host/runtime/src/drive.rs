@@ -122,7 +122,11 @@ fn act(run: &Run, world: &mut dyn World, operations: &mut Operations, effect: Ef
     match effect {
         Effect::CallModel { call, tier, request, max_output_tokens, .. } => {
             let (reply, usage) = world.call_model(tier, &request, max_output_tokens);
-            operations.replied(run, &reply, usage, held);
+            operations.settle(usage, held);
+            // A call that a person broke off says nothing of the model.
+            if !(world.cancelled() && matches!(reply, Reply::Unavailable { .. })) {
+                operations.replied(run, &reply);
+            }
             Some(Input::Replied { call, reply, usage })
         }
         Effect::Dispatch { call, tool, arguments, idempotency_key, demand } => {

@@ -8,6 +8,7 @@
 //! [`scenario`] runs a whole loop described in a file, [`backtest`] judges recorded runs, and
 //! [`replay`] re-executes the judgements of a trace.
 
+mod address;
 pub mod backtest;
 mod canonical;
 pub mod convergence;
@@ -16,6 +17,7 @@ pub mod guard;
 mod host;
 pub mod keys;
 pub mod mcp;
+pub mod models;
 pub mod operate;
 mod operations;
 mod process;
@@ -26,13 +28,14 @@ pub mod registry;
 pub mod replay;
 mod reply;
 pub mod scenario;
+mod secret;
 pub mod settings;
 
 pub use canonical::{Strict, canonical};
 pub use drive::{DriveError, Observer, Silent, World, drive};
 pub use host::{Host, HostError, Judges};
 pub use operations::{NotDispatched, Operations};
-pub use prompt::{overhead, render, templates_digest};
+pub use prompt::{messages, overhead, render, templates_digest};
 pub use recording::RecordingError;
 pub use redact::{Salt, redact, salted};
 pub use reply::{Arguments, INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, parse_patch, parse_step};

@@ -117,20 +117,30 @@ impl Operations {
         }
     }
 
-    pub(crate) fn replied(&mut self, run: &Run, reply: &Reply, usage: Usage, held: Option<BucketReservation>) {
-        if let Some(held) = held {
-            let tokens = usage.input_tokens.saturating_add(usage.output_tokens);
-            held.settle(operate::Demand { tokens, cost: usage.cost, ..operate::Demand::default() });
-        }
+    /// Books what a model call used.
+    pub(crate) fn settle(&mut self, usage: Usage, held: Option<BucketReservation>) {
+        let Some(held) = held else { return };
+        let tokens = usage.input_tokens.saturating_add(usage.output_tokens);
+        held.settle(operate::Demand { tokens, cost: usage.cost, ..operate::Demand::default() });
+    }
+
+    /// Takes in how a model call went.
+    pub(crate) fn replied(&mut self, run: &Run, reply: &Reply) {
         let Some(health) = &self.health else { return };
         let manifest = run.manifest();
         let now = manifest.started.saturating_add(run.at());
         // Health is a help: where it cannot be written the run goes on, and dispatch refuses later.
         let _ = match reply {
-            Reply::Unavailable { class, .. } => {
+            Reply::Unavailable { class, retry_after, .. } => {
                 let class = match class {
                     Unavailability::AuthFailure => ErrorClass::AuthFailure,
                     Unavailability::QuotaExceeded => ErrorClass::QuotaExceeded,
+                    // Asked to stay away for longer than any run waits: other runs need not try it either.
+                    Unavailability::Transient
+                        if retry_after.is_some_and(|after| after > manifest.guards.retry.most) =>
+                    {
+                        ErrorClass::QuotaExceeded
+                    }
                     Unavailability::Transient | Unavailability::Permanent => ErrorClass::Other,
                 };
                 health.record_error(&manifest.agent, class, now).map(drop)

@@ -12,6 +12,13 @@ const FORM: &str = "Answer with one JSON object and nothing else: {\"step\": sho
 {\"write\": {\"state\", \"key\", \"text\", \"sources\": [calls]}}, {\"reflect\": on what}, {\"ask\": question} or \
 {\"abandon\": reason}, \"reasoning\": why, \"status\": \"ok\", \
 \"confused\" or \"blocked\", \"confidence\": 0.0 to 1.0}.";
+/// Who a model is, where the interface has a place of its own for that.
+const STEPPING: &str = "You are the model in an agent loop. You propose one step at a time; a host decides whether it \
+runs, runs it, and shows you what came of it. You are told the state of the task as a JSON object. Use only the tools \
+it lists.";
+const HELPING: &str = "A weaker model in an agent loop is stuck. You are told the goal, the last valid state, where it \
+failed and why. Answer in plain words: what is wrong, and what exactly to do next, in a few short sentences. The \
+weaker model follows your text.";
 const PLANNING: [(&str, &str); 4] = [
     ("act", "Take one step at a time."),
     ("act-with-reflexion", "Take one step at a time, and mind the lessons of earlier tries."),
@@ -21,7 +28,7 @@ const PLANNING: [(&str, &str); 4] = [
 
 /// Digest of the templates.
 pub fn templates_digest() -> Digest {
-    let mut text = FORM.to_owned();
+    let mut text = [FORM, STEPPING, HELPING].concat();
     for (name, words) in PLANNING {
         text.push_str(name);
         text.push_str(words);
@@ -36,6 +43,19 @@ pub fn overhead(tools: &[Value]) -> u64 {
 
 /// The request as text. An escalation is told the six fields of its packet and nothing more.
 pub fn render(request: &ModelRequest, tools: &[Value]) -> String {
+    body(request, tools, Some(FORM))
+}
+
+/// The same as two messages: who the model is and how it answers, and what this request says.
+pub fn messages(request: &ModelRequest, tools: &[Value]) -> (String, String) {
+    let system = match &request.purpose {
+        Purpose::Patch(_) => HELPING.to_owned(),
+        _ => format!("{STEPPING}\n{FORM}"),
+    };
+    (system, body(request, tools, None))
+}
+
+fn body(request: &ModelRequest, tools: &[Value], form: Option<&str>) -> String {
     if let Purpose::Patch(packet) = &request.purpose {
         return serde_json::to_string(packet).unwrap_or_default();
     }
@@ -62,11 +82,11 @@ pub fn render(request: &ModelRequest, tools: &[Value]) -> String {
         "notice": request.notice,
         "recent": recent,
         "tools": tools,
-        "form": FORM,
     });
     // What is not there costs no tokens.
     let memory: Vec<Value> = request.memory.iter().map(|(key, text)| json!({"key": **key, "text": **text})).collect();
     let parts = [
+        ("form", form.map(Value::from)),
         ("about", about.map(Value::from)),
         ("plan", request.plan.as_deref().map(Value::from)),
         ("kept", request.kept.as_deref().map(Value::from)),

@@ -76,7 +76,7 @@ pub fn redact(text: &str, salt: &Salt) -> Option<String> {
             .replace_all(&out, |captures: &regex::Captures<'_>| {
                 let whole = &captures[0];
                 let secret = captures.get(1).map_or(whole, |group| group.as_str());
-                if secret.starts_with("[redacted:") {
+                if secret.starts_with(REDACTED) {
                     return whole.to_owned();
                 }
                 whole.replacen(secret, &mark(kind, secret, salt), 1)
@@ -112,8 +112,11 @@ pub fn redact_value(value: &mut Value, salt: &Salt) -> bool {
     }
 }
 
+/// How the mark of a replaced secret begins.
+pub(crate) const REDACTED: &str = "[redacted:";
+
 fn mark(kind: &str, secret: &str, salt: &Salt) -> String {
-    format!("[redacted:{kind}:{}]", &salted(secret.as_bytes(), salt)[7..15])
+    format!("{REDACTED}{kind}:{}]", &salted(secret.as_bytes(), salt)[7..15])
 }
 
 /// `salted:` and 64 hexadecimal digits.

@@ -91,7 +91,8 @@ pub fn parse_patch(bytes: &[u8], salt: &Salt) -> Reply {
     }
 }
 
-fn invalid(reason: String, bytes: &[u8], salt: &Salt) -> Reply {
+/// An answer that is not in the form asked for.
+pub(crate) fn invalid(reason: String, bytes: &[u8], salt: &Salt) -> Reply {
     Reply::Invalid { reason, bytes: bytes.len() as u64, payload: salted(bytes, salt).into() }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use countersign::kernel::contract::confidence::{ModelKind, Signal};
+use countersign::kernel::contract::confidence::Signal;
 use countersign::kernel::contract::risk::Reversibility;
 use countersign::kernel::contract::{Tier, ToolCategory};
 use countersign::kernel::tool::SideEffectClass;
@@ -19,14 +19,7 @@ use super::questions::{self, key};
 /// What every run here is pinned to. `show_budget` lets policies see the boundary, and the caps:
 /// the default loop detector ends a run at its fiftieth step where it sees them.
 pub fn manifest(host: &Host, show_budget: bool) -> Result<Manifest> {
-    let model = Model {
-        tier: Tier::Cheap,
-        name: "bench".into(),
-        kind: ModelKind::General,
-        input_price: 100,
-        output_price: 400,
-        max_output_tokens: 1024,
-    };
+    let model = Model { input_price: 100, output_price: 400, ..Model::new(Tier::Cheap, "bench") };
     let tools: Vec<Tool> = questions::TOOLS.map(tool).to_vec();
     let mut manifest = host.manifest("bench", Goal::new(questions::GOAL), vec![model], tools)?;
     manifest.boundary.blast_radius_limit = Some(questions::BLAST_RADIUS_LIMIT);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, ensure};
 use countersign::kernel::contract::Dimension;
 use countersign::kernel::{Event, Frame, Run, Status};
+use countersign::models::Registry;
 use countersign::scenario::{Finished, RunOptions, Scenario};
 use countersign::store::Runs;
 use countersign::{Host, Observer, Silent};
@@ -18,13 +19,17 @@ use crate::screen::Screen;
 /// A single scenario's exit code tells how its run went, or is 3 when that is not as its file
 /// expects; a folder's whether all went as expected.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  countersign run tests/scenarios/loop-and-recover.toml")]
+#[command(after_help = "Example:\n  countersign run tests/scenarios/loop-and-recover.toml\n  \
+                        countersign run task.toml --models models.toml")]
 pub struct Arguments {
     /// Scenario file, or a folder of them
     path: PathBuf,
     /// Folder of the bundle [default: the scenario's own, else the one this program carries]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    /// Models to call, instead of scripted ones: one table for each tier, with name, endpoint and prices
+    #[arg(long, value_name = "FILE")]
+    models: Option<PathBuf>,
     /// Keep the trace in this file (for a folder: in this folder)
     #[arg(long, value_name = "PATH")]
     trace: Option<PathBuf>,
@@ -83,6 +88,7 @@ impl Hosts<'_> {
 
 fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     let scenario = Scenario::load(&arguments.path)?;
+    let models = registry(arguments)?;
     if let Some(trace) = &arguments.trace {
         is_new(trace)?;
     }
@@ -92,7 +98,8 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     // Without it Ctrl-C ends the process at once, and the trace stays open.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
     let store = arguments.store.as_ref().map(Runs::new);
-    let options = RunOptions { trace: arguments.trace.clone(), store, id: None, cancel: Some(cancel) };
+    let options =
+        RunOptions { trace: arguments.trace.clone(), store, id: None, cancel: Some(cancel), models: models.clone() };
     let mut screen = Screen::default();
     if arguments.json || arguments.quiet {
         let mut packet = Packets::default();
@@ -115,7 +122,7 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
         }
     }
     if let Some(twin) = scenario.twin() {
-        let other = twin.run(&host, RunOptions::default(), &mut Silent)?;
+        let other = twin.run(&host, RunOptions { models, ..RunOptions::default() }, &mut Silent)?;
         crate::say!("\n{}", styled(STRONG, twin.title()));
         end(&other, None, None);
         for evidence in &other.evidence {
@@ -126,6 +133,10 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
         }
     }
     Ok(code(&finished))
+}
+
+fn registry(arguments: &Arguments) -> anyhow::Result<Option<Registry>> {
+    Ok(arguments.models.as_deref().map(Registry::load).transpose()?)
 }
 
 /// A trace is evidence: it is not written over, nor is anything else.
@@ -147,6 +158,7 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         !paths.is_empty(),
         BadInput(format!("`{}`: no scenario in it; expected files that end in `.toml`", arguments.path.display()))
     );
+    let models = registry(arguments)?;
     let mut hosts = Hosts { forced: arguments.bundle.as_deref(), made: Vec::new() };
     let (mut failed, mut pairs) = (0, 0);
     let mut summaries = Vec::new();
@@ -161,9 +173,10 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         let file = format!("{}.jsonl", name.display().to_string().replace(['/', '\\'], "-"));
         let trace = arguments.trace.as_ref().map(|folder| folder.join(file));
         let store = arguments.store.as_ref().map(Runs::new);
-        let options = RunOptions { trace: trace.clone(), store, ..RunOptions::default() };
+        let options = RunOptions { trace: trace.clone(), store, models: models.clone(), ..RunOptions::default() };
         let finished = scenario.run(&host, options, &mut Silent)?;
-        let twin = scenario.twin().map(|twin| twin.run(&host, RunOptions::default(), &mut Silent)).transpose()?;
+        let again = || RunOptions { models: models.clone(), ..RunOptions::default() };
+        let twin = scenario.twin().map(|twin| twin.run(&host, again(), &mut Silent)).transpose()?;
         let good = finished.unmet.is_empty() && twin.as_ref().is_none_or(|twin| twin.unmet.is_empty());
         failed += u32::from(!good);
         if arguments.json {

@@ -527,7 +527,11 @@ impl Run {
             Waiting::Model(_) if self.agent_drives() => return None,
             Waiting::Model(waiting) => Input::Replied {
                 call: waiting.call,
-                reply: Reply::Unavailable { reason: LOST.to_owned(), class: Unavailability::Transient },
+                reply: Reply::Unavailable {
+                    reason: LOST.to_owned(),
+                    class: Unavailability::Transient,
+                    retry_after: None,
+                },
                 usage: Usage::default(),
             },
             Waiting::Tool(waiting) => Input::Observed {

@@ -209,7 +209,9 @@ impl Run {
             return self.out_of_time();
         }
         match reply {
-            Reply::Unavailable { reason, class } => self.without_answer(call.purpose, reason, class),
+            Reply::Unavailable { reason, class, retry_after } => {
+                self.without_answer(call.purpose, reason, class, retry_after)
+            }
             reply => {
                 self.model_retries = 0;
                 match reply {
@@ -222,12 +224,24 @@ impl Run {
         }
     }
 
-    /// Tried again after a wait where that may help; an outage is not a loop.
-    fn without_answer(&mut self, purpose: Purpose, reason: String, class: Unavailability) -> Next {
+    /// Tried again after a wait where that may help; an outage is not a loop. A model that wants to be
+    /// left alone for longer than a run waits is gone for this run.
+    fn without_answer(
+        &mut self,
+        purpose: Purpose,
+        mut reason: String,
+        class: Unavailability,
+        retry_after: Option<u64>,
+    ) -> Next {
         let retry = self.manifest.guards.retry;
-        if class == Unavailability::Transient && self.model_retries < retry.attempts && !self.recorded() {
+        let least = retry_after.unwrap_or(0);
+        let again = class == Unavailability::Transient && self.model_retries < retry.attempts && !self.recorded();
+        if again && least <= retry.most {
             self.model_retries += 1;
-            return self.wait_and(self.model_retries, reason, Retrying::Model(purpose));
+            return self.wait_and(self.model_retries, least, reason, Retrying::Model(purpose));
+        }
+        if least > retry.most {
+            reason = format!("{reason}; not to be asked again for {least} ms, a wait takes {} ms at most", retry.most);
         }
         let halt = Halt::ended(Code::UnavailableDep, reason);
         self.model_retries = 0;
@@ -238,11 +252,11 @@ impl Run {
     }
 
     /// Waits before something is tried again: longer each time, and by a jitter that follows from
-    /// the run's seed.
-    pub(super) fn wait_and(&mut self, attempt: u32, reason: String, what: Retrying) -> Next {
+    /// the run's seed; never shorter than was asked for.
+    pub(super) fn wait_and(&mut self, attempt: u32, least: u64, reason: String, what: Retrying) -> Next {
         let wait = self.waits;
         self.waits += 1;
-        let milliseconds = self.manifest.guards.retry.wait(self.manifest.seed ^ wait, attempt);
+        let milliseconds = self.manifest.guards.retry.wait(self.manifest.seed ^ wait, attempt).max(least);
         self.event(Event::Retrying { attempt, wait: milliseconds, reason });
         self.effect(Effect::Wait { wait, milliseconds });
         self.waiting = Waiting::Retry(wait, what);

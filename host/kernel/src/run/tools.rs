@@ -122,7 +122,7 @@ impl Run {
         self.count(&waiting.proposal);
         if let Some(reason) = self.may_retry(&waiting, observation.outcome) {
             waiting.attempt += 1;
-            return self.wait_and(waiting.attempt, reason, Retrying::Tool(Box::new(waiting)));
+            return self.wait_and(waiting.attempt, 0, reason, Retrying::Tool(Box::new(waiting)));
         }
         self.view_mut().phase = Phase::Observation;
         self.watch_later(waiting, observation);

@@ -246,6 +246,49 @@ fn what_may_be_tried_again() {
 }
 
 #[test]
+fn a_model_that_says_when_to_ask_again_is_not_asked_before() {
+    let busy =
+        |retry_after| Reply::Unavailable { reason: "busy".into(), class: Unavailability::Transient, retry_after };
+    let wait = |run: &Loop| {
+        run.events.iter().find_map(|event| match event {
+            Event::Retrying { wait, .. } => Some(*wait),
+            _ => None,
+        })
+    };
+    // What it asks for, where that is longer than the back-off; never shorter.
+    for (retry_after, least, most) in [(None, 500, 750), (Some(1), 500, 750), (Some(29_999), 29_999, 29_999)] {
+        let mut asked = Loop::start(manifest());
+        asked.replies(busy(retry_after));
+        let waited = wait(&asked);
+        assert!(waited.is_some_and(|wait| (least..=most).contains(&wait)), "{retry_after:?}: {waited:?}");
+        asked.does(finish(&[]));
+        assert!(ended(&asked).is_some_and(|code| code != Code::UnavailableDep), "{retry_after:?}");
+    }
+    // Longer than a run waits: it is gone, and the reason says so.
+    let mut gone = Loop::start(manifest());
+    gone.replies(busy(Some(30_001)));
+    assert_eq!((ended(&gone), wait(&gone)), (Some(Code::UnavailableDep), None));
+    let told = |event: &Event| matches!(event, Event::Ended { reason, .. } if reason.contains("for 30001 ms"));
+    assert_eq!(gone.count(told), 1);
+    // Only a model that is busy is waited for at all.
+    let mut refused = Loop::start(manifest());
+    let (reason, class) = ("no".into(), Unavailability::AuthFailure);
+    refused.replies(Reply::Unavailable { reason, class, retry_after: Some(1000) });
+    assert_eq!((ended(&refused), wait(&refused)), (Some(Code::UnavailableDep), None));
+}
+
+#[test]
+fn what_a_trace_says_of_a_model_stays_as_it_was() -> Result<(), serde_json::Error> {
+    // Fields that came later are not written where nobody gave them, and need not be there.
+    let reply = r#"{"unavailable":{"reason":"gone","class":"transient"}}"#;
+    assert_eq!(serde_json::to_string(&serde_json::from_str::<Reply>(reply)?)?, reply);
+    let model =
+        r#"{"tier":"cheap","name":"m","kind":"general","input-price":1,"output-price":2,"max-output-tokens":3}"#;
+    assert_eq!(serde_json::to_string(&serde_json::from_str::<Model>(model)?)?, model);
+    Ok(())
+}
+
+#[test]
 fn a_request_is_compressed_at_the_gate() {
     let long = || "x".repeat(2000);
     let crowded = |gate: u32| {

@@ -26,8 +26,8 @@ use countersign_kernel::state::{Memory, StateKind};
 use countersign_kernel::tool::{ApprovalRule, Freshness, SideEffectClass, ToolLimits};
 use countersign_kernel::{
     Action, Alarm, Answered, Cause, Code, Criterion, Decision, Effect, Event, IncompleteKind, Input, Manifest,
-    ManifestError, Mode, Need, Observation, Outcome, PolicyMode, Purpose, Question, Reply, Run, Slot, Status, Touched,
-    Unavailability, Verifier, Wanted,
+    ManifestError, Mode, Model, Need, Observation, Outcome, PolicyMode, Purpose, Question, Reply, Run, Slot, Status,
+    Touched, Unavailability, Verifier, Wanted,
 };
 
 use driven::{Loop, call, entry, finish, manifest, model, reading, step, writing};

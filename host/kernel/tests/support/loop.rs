@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use countersign_kernel::boundary::Boundary;
 use countersign_kernel::budget::Limits;
-use countersign_kernel::contract::confidence::ModelKind;
 use countersign_kernel::contract::risk::Reversibility;
 use countersign_kernel::contract::{CONTRACT, Key, Tier, ToolCategory, Verdict};
 use countersign_kernel::plan::PlanStep;
@@ -57,14 +56,7 @@ pub fn manifest() -> Manifest {
 }
 
 pub fn model(tier: Tier) -> Model {
-    Model {
-        tier,
-        name: "m".into(),
-        kind: ModelKind::General,
-        input_price: 1000,
-        output_price: 1000,
-        max_output_tokens: 100,
-    }
+    Model { input_price: 1000, output_price: 1000, max_output_tokens: 100, ..Model::new(tier, "m") }
 }
 
 /// A tool that only reads.
@@ -226,7 +218,7 @@ impl Loop {
     }
 
     pub fn is_unavailable(&mut self, class: Unavailability) -> &mut Self {
-        self.replies(Reply::Unavailable { reason: "gone".into(), class })
+        self.replies(Reply::Unavailable { reason: "gone".into(), class, retry_after: None })
     }
 
     /// The tool that was dispatched answers well.

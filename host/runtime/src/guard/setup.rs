@@ -43,6 +43,9 @@ impl Host {
             input_price: 0,
             output_price: 0,
             max_output_tokens: 0,
+            context: None,
+            retention: None,
+            jurisdiction: None,
         };
         let mut manifest = self.manifest(run, Goal::new(goal), vec![agent], registry.registered())?;
         let mut seed = [0; 8];

@@ -1,7 +1,8 @@
 //! A whole governed run in one file: goal, models, tools, boundary, budgets, expectations.
 //!
 //! Models are scripted, but a reply is matched on what the request says, so that a loop that sends
-//! something else gets something else. Tools are scripted too, or real commands in a working folder.
+//! something else gets something else; or they are real ones of a registry. Tools are scripted too, or
+//! real commands in a working folder.
 
 mod describe;
 mod expect;
@@ -29,6 +30,7 @@ use toml::Table;
 use crate::convergence::RunFigures;
 use crate::drive::{DriveError, Observer, drive};
 use crate::host::{Host, HostError};
+use crate::models::{Client, Registry};
 use crate::operate::SinkError;
 use crate::operations::{NotDispatched, Operations};
 use crate::redact::Salt;
@@ -138,6 +140,8 @@ pub struct RunOptions {
     pub id: Option<String>,
     /// Set from another thread to stop the run.
     pub cancel: Option<Arc<AtomicBool>>,
+    /// Real models; they answer instead of scripted ones.
+    pub models: Option<Registry>,
 }
 
 /// How a run went.
@@ -260,8 +264,10 @@ impl Scenario {
         let id = options.id.clone().unwrap_or_else(|| random[..8].iter().map(|byte| format!("{byte:02x}")).collect());
         let mut seed = [0; 8];
         seed.copy_from_slice(&random[40..]);
+        let client = self.client(options.models.as_ref())?;
         let pinned = spec::Pinned {
             file: &self.file,
+            models: options.models.as_ref(),
             id: &id,
             seed: self.spec.seed.unwrap_or(u64::from_le_bytes(seed)),
             started: utc_now(),
@@ -282,7 +288,7 @@ impl Scenario {
         let kept = options.store.as_ref().map(|store| store.create(&id)).transpose()?;
         let workspace = match &kept {
             Some(folder) => {
-                self.keep(folder)?;
+                self.keep(folder, options.models.as_ref())?;
                 workspace::Workspace::at(folder.path().join("workspace"), &self.spec.files)
             }
             None => workspace::Workspace::create(&self.spec.files),
@@ -298,6 +304,7 @@ impl Scenario {
             operator: operator.clone(),
             salt,
             cancel: options.cancel.clone().or_else(|| Some(Arc::new(AtomicBool::new(false)))),
+            models: client,
             before: 0,
         };
         let mut world = world::ScenarioWorld::new(&self.spec, &manifest, surroundings);
@@ -320,6 +327,16 @@ impl Scenario {
         Ok(Finished { status, id, run, unmet, evidence, figures: Vec::new() })
     }
 
+    /// What calls the models, where they are real.
+    fn client(&self, models: Option<&Registry>) -> Result<Option<Client>, RunError> {
+        if models.is_none() && self.spec.models.is_empty() {
+            let problem = "expected a table such as `[models.cheap]` with replies; or name real models with \
+                           `--models models.toml`";
+            return Err(SettingsError::invalid(&self.file, "models", problem).into());
+        }
+        Ok(models.map(Client::new).transpose()?)
+    }
+
     fn operations(&self, folder: &Path) -> Result<Operations, RunError> {
         let mut operator = self.spec.operator.clone();
         if let Some(named) = &operator.switches {
@@ -339,7 +356,7 @@ impl Scenario {
     }
 
     /// Keeps what taking the run up again needs.
-    fn keep(&self, folder: &RunFolder) -> Result<(), RunError> {
+    fn keep(&self, folder: &RunFolder, models: Option<&Registry>) -> Result<(), RunError> {
         let write = |name: &str, text: String| {
             let path = folder.path().join(name);
             write_atomically(&path, text.as_bytes()).map_err(|source| StoreError { path: path.clone(), source })
@@ -348,6 +365,8 @@ impl Scenario {
         let base = base.canonicalize().unwrap_or_else(|_| self.folder.clone());
         write("scenario.toml", self.table.to_string())?;
         write("folder", base.display().to_string())?;
+        // It names secrets and holds none.
+        models.map_or(Ok(()), |models| write(MODELS, models.portable()))?;
         Ok(())
     }
 
@@ -362,6 +381,9 @@ impl Scenario {
         Ok(store)
     }
 }
+
+/// Where a run folder has the registry that its models are from.
+const MODELS: &str = "models.toml";
 
 fn salt_beside(trace: &Path) -> PathBuf {
     let mut path = trace.as_os_str().to_owned();

@@ -12,6 +12,7 @@ use super::world::{ScenarioWorld, Surroundings};
 use super::{RunError, Scenario, ScenarioError, Watching, expect, salt_beside, utc_now, workspace};
 use crate::drive::{Observer, drive};
 use crate::host::Host;
+use crate::models::Registry;
 use crate::redact::Salt;
 use crate::settings::read_merged;
 
@@ -42,12 +43,15 @@ pub fn resume(
 ) -> Result<Resumed, RunError> {
     let unable = |problem: &str| RunError::NotResumable { run: folder.id.clone(), problem: problem.to_owned() };
     let scenario = stored(folder)?;
+    let models = Some(folder.path().join(super::MODELS)).filter(|path| path.exists());
+    let models = models.map(|path| Registry::load(&path)).transpose()?;
     let host = host(scenario.bundle())?;
     let salt = std::fs::read(salt_beside(&folder.trace())).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     let salt = Salt(salt.ok_or_else(|| unable("its salt is gone: what it was told cannot be made unknown again"))?);
     let (mut store, manifest, frames) = FileStore::resume(&folder.trace(), Durability::Synced)?;
     let manifest = Arc::new(manifest);
-    let done = take_up(&scenario, &host, runs, folder, salt, cancel, &manifest, frames, &mut store, observer);
+    let models = models.as_ref();
+    let done = take_up(&scenario, models, &host, runs, folder, salt, cancel, &manifest, frames, &mut store, observer);
     if done.is_err() {
         // Nothing was appended that is not whole: the trace gets its name back.
         let _ = countersign_store::Store::finish(&mut store);
@@ -58,6 +62,7 @@ pub fn resume(
 #[expect(clippy::too_many_arguments, reason = "the parts of one run, put together in one place")]
 fn take_up(
     scenario: &Scenario,
+    models: Option<&Registry>,
     host: &Host,
     runs: &Runs,
     folder: &RunFolder,
@@ -75,7 +80,7 @@ fn take_up(
     if *manifest.run != *folder.id {
         return Err(unable(format!("its trace is that of run `{}`: a copy is not taken up", manifest.run)));
     }
-    same_scenario(scenario, host, manifest).map_err(unable)?;
+    same_scenario(scenario, models, host, manifest).map_err(unable)?;
     if manifest.engine != *host.engine().fingerprint() {
         return Err(unable("it was judged by another engine; its policies could not be rebuilt".to_owned()));
     }
@@ -86,6 +91,7 @@ fn take_up(
         operator: runs.folder().to_path_buf(),
         salt,
         cancel,
+        models: scenario.client(models)?,
         before: 0,
     };
     let mut world = ScenarioWorld::new(&scenario.spec, manifest, surroundings);
@@ -160,9 +166,15 @@ fn take_up(
 
 /// What a person approved was an action of these tools: the stored scenario must still be the one that
 /// the run was begun with.
-fn same_scenario(scenario: &Scenario, host: &Host, manifest: &countersign_kernel::Manifest) -> Result<(), String> {
+fn same_scenario(
+    scenario: &Scenario,
+    models: Option<&Registry>,
+    host: &Host,
+    manifest: &countersign_kernel::Manifest,
+) -> Result<(), String> {
     let pinned = super::spec::Pinned {
         file: scenario.file(),
+        models,
         id: &manifest.run,
         seed: manifest.seed,
         started: manifest.started,

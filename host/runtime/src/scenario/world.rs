@@ -1,4 +1,4 @@
-//! The world of a scenario: its scripted models and people, its tools, its clock.
+//! The world of a scenario: its models and people, scripted or real, its tools, its clock.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,10 +20,14 @@ use super::spec::Spec;
 use super::tools;
 use super::workspace::Workspace;
 use crate::drive::World;
+use crate::models::{Client, Tools};
 use crate::prompt::render;
-use crate::redact::Salt;
+use crate::redact::{REDACTED, Salt};
 use crate::registry::{Called, Finding, Registry, ToolResult, shown_as};
 use crate::reply::{injected_tools, parse_patch, parse_step};
+
+/// How often somebody looks whether a wait is to be given up.
+const LOOK: Duration = Duration::from_millis(50);
 
 pub struct ScenarioWorld<'a> {
     manifest: &'a Manifest,
@@ -32,6 +36,8 @@ pub struct ScenarioWorld<'a> {
     used: BTreeMap<&'a str, Vec<u32>>,
     shown_tools: Vec<Value>,
     script: Script,
+    /// Real models, instead of the script's.
+    models: Option<Client>,
     people: People<'a>,
     workspace: Workspace,
     /// Where the operator's files lie, those that this scenario's operator writes among them.
@@ -72,6 +78,8 @@ pub struct Surroundings {
     pub operator: PathBuf,
     pub salt: Salt,
     pub cancel: Option<Arc<AtomicBool>>,
+    /// Real models; none leaves it to the script.
+    pub models: Option<Client>,
     /// Milliseconds of the run's time that have passed already.
     pub before: u64,
 }
@@ -85,6 +93,7 @@ impl<'a> ScenarioWorld<'a> {
             used: spec.tools.iter().map(|(name, tool)| (name.as_str(), vec![0; tool.results.len()])).collect(),
             shown_tools,
             script: Script::new(spec),
+            models: surroundings.models,
             people: People::new(spec),
             workspace: surroundings.workspace,
             operator: surroundings.operator,
@@ -122,6 +131,8 @@ impl<'a> ScenarioWorld<'a> {
     pub fn catch_up(&mut self, effect: &countersign_kernel::Effect) {
         use countersign_kernel::Effect;
         match effect {
+            // A real model is not asked again what it has answered.
+            Effect::CallModel { .. } if self.models.is_some() => {}
             Effect::CallModel { tier, request, max_output_tokens, .. } => {
                 self.call_model(*tier, request, *max_output_tokens);
             }
@@ -229,14 +240,25 @@ impl World for ScenarioWorld<'_> {
     }
 
     fn call_model(&mut self, tier: Tier, request: &ModelRequest, max_output_tokens: u64) -> (Reply, Usage) {
-        let text = render(request, &self.shown_tools);
         let patch = matches!(request.purpose, Purpose::Patch(_));
+        if let Some(models) = &self.models {
+            let tools = Tools { shown: &self.shown_tools, arguments: &self.tools };
+            let cancel = self.cancel.as_deref();
+            let (parsed, usage) = models.call(tier, request, &tools, max_output_tokens, &self.salt, cancel);
+            if !patch {
+                self.arguments = parsed.arguments;
+            }
+            return (parsed.reply, usage);
+        }
+        let text = render(request, &self.shown_tools);
         let (answer, takes) = self.script.answer(tier, &text, patch);
         self.clock.skip(takes);
         let (bytes, signals) = match answer {
             Answer::Bytes(bytes, signals) => (bytes, signals),
             Answer::Repeat(text, times) => (text.repeat(times as usize).into_bytes(), Vec::new()),
-            Answer::Unavailable(reason, class) => return (Reply::Unavailable { reason, class }, Usage::default()),
+            Answer::Unavailable(reason, class) => {
+                return (Reply::Unavailable { reason, class, retry_after: None }, Usage::default());
+            }
         };
         // A scripted model has no tokenizer: four bytes a token.
         let input_tokens = (text.len() as u64).div_ceil(4);
@@ -253,7 +275,15 @@ impl World for ScenarioWorld<'_> {
 
     fn dispatch(&mut self, tool: &str, arguments: &Arc<str>, _idempotency_key: Option<&str>) -> Observation {
         // Kept for another try of the same call. It must be what was judged, secrets apart.
-        let exact = self.arguments.clone().unwrap_or_else(|| arguments.to_string());
+        let exact = match &self.arguments {
+            Some(exact) => exact.clone(),
+            // Taken up again, and no script says the secrets once more: a tool is not given their marks.
+            None if arguments.contains(REDACTED) => {
+                let text = "its arguments held a secret, which is gone with the process that got it; propose it again";
+                return Observation::new(Outcome::Rejected, text.into());
+            }
+            None => arguments.to_string(),
+        };
         if shown_as(&exact, &self.salt) != **arguments {
             let text = "its arguments are not the ones that were judged".into();
             return Observation::new(Outcome::Rejected, text);
@@ -289,7 +319,18 @@ impl World for ScenarioWorld<'_> {
     }
 
     fn wait(&mut self, milliseconds: u64) {
-        self.clock.skip(milliseconds);
+        // Real models have a clock of their own.
+        if self.models.is_none() {
+            return self.clock.skip(milliseconds);
+        }
+        let begun = Instant::now();
+        while !self.cancelled() {
+            let left = Duration::from_millis(milliseconds).saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            std::thread::sleep(left.min(LOOK));
+        }
     }
 
     fn remember(&mut self, memory: &Memory) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::ItemKind;
-use super::webhook::origin;
+use crate::address::origin;
 
 /// One place where items go; `to` in the file names which.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

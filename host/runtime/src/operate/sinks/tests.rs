@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 
 use serde::Deserialize;
 
-use super::webhook::origin;
 use super::*;
+use crate::address::origin;
 
 const SECRET: &str = "correct horse battery staple";
 

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::spec::checked_time_out;
 use super::{ID_HEADER, SIGNATURE_HEADER, SinkError, WebhookSpec, sign};
+use crate::address;
+use crate::secret::{self, Secret, SecretError};
 
 /// Most retries a webhook may be given: a run waits for them.
 const MOST_RETRIES: u32 = 10;
@@ -13,9 +15,6 @@ const MOST_RETRIES: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// A shared secret; never shown.
-struct Secret(Vec<u8>);
 
 pub struct WebhookSink {
     url: String,
@@ -36,19 +35,15 @@ impl WebhookSink {
             let value = u64::from(spec.retries);
             return Err(SinkError::Number { sink, key: "retries", value, wanted: "0 to 10" });
         }
-        let secret = match (&spec.secret_env, &spec.secret_file) {
-            (None, None) => return Err(SinkError::Secret { sink, problem: "there is no secret to sign with" }),
-            (Some(_), Some(_)) => return Err(SinkError::Secret { sink, problem: "there are two secrets" }),
-            (Some(variable), None) => {
-                let refused = |problem| SinkError::SecretEnv { sink, variable: variable.clone(), problem };
-                let value = environment(variable).ok_or_else(|| refused("not set"))?;
-                trimmed(value.into_encoded_bytes()).ok_or_else(|| refused("empty"))?
+        let read = secret::read(spec.secret_env.as_deref(), spec.secret_file.as_deref(), base_dir, environment);
+        let secret = match read {
+            Ok(Some(secret)) => secret,
+            Ok(None) => return Err(SinkError::Secret { sink, problem: "there is no secret to sign with" }),
+            Err(SecretError::Two) => return Err(SinkError::Secret { sink, problem: "there are two secrets" }),
+            Err(SecretError::Variable { variable, problem }) => {
+                return Err(SinkError::SecretEnv { sink, variable, problem });
             }
-            (None, Some(path)) => {
-                let refused = |problem: String| SinkError::SecretFile { sink, path: path.clone(), problem };
-                let bytes = std::fs::read(base_dir.join(path)).map_err(|error| refused(error.to_string()))?;
-                trimmed(bytes).ok_or_else(|| refused("it is empty".to_owned()))?
-            }
+            Err(SecretError::File { path, problem }) => return Err(SinkError::SecretFile { sink, path, problem }),
         };
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -63,7 +58,7 @@ impl WebhookSink {
             // an item that was taken.
             .max_idle_connections(0)
             .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
-        if is_local(&spec.url) {
+        if address::is_local(&spec.url) {
             config = config.proxy(None);
         }
         let agent = config.build().new_agent();
@@ -91,7 +86,7 @@ impl WebhookSink {
     fn post(&self, id: &str, body: &[u8]) -> Result<(), (String, bool)> {
         // The time of sending, not of the item: receivers judge by it whether a request is a replay.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        let signature = sign(&self.secret.0, u64::try_from(now).unwrap_or(u64::MAX), body);
+        let signature = sign(self.secret.bytes(), u64::try_from(now).unwrap_or(u64::MAX), body);
         let request = self
             .agent
             .post(&self.url)
@@ -114,36 +109,7 @@ impl WebhookSink {
 
 /// The address as it may be shown, of one that can be sent to.
 pub fn checked_origin(sink: usize, url: &str) -> Result<String, SinkError> {
-    let refused = |problem| SinkError::Url { sink, problem };
-    let parsed: ureq::http::Uri = url.parse().map_err(|_| refused("is not an address"))?;
-    if !matches!(parsed.scheme_str(), Some("http" | "https")) {
-        return Err(refused("starts neither with `https://` nor with `http://`"));
-    }
-    if parsed.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err(refused("contains a name or password, which belongs in the secret"));
-    }
-    origin(url).ok_or_else(|| refused("names no host"))
-}
-
-/// Scheme, host and port: what may be shown of an address.
-pub fn origin(url: &str) -> Option<String> {
-    let parsed: ureq::http::Uri = url.parse().ok()?;
-    let host = parsed.host().filter(|host| !host.is_empty())?;
-    let port = parsed.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
-    Some(format!("{}://{host}{port}", parsed.scheme_str()?))
-}
-
-fn is_local(url: &str) -> bool {
-    let Ok(parsed) = url.parse::<ureq::http::Uri>() else { return false };
-    let host = parsed.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-fn trimmed(mut bytes: Vec<u8>) -> Option<Secret> {
-    while matches!(bytes.last(), Some(b'\n' | b'\r')) {
-        bytes.pop();
-    }
-    (!bytes.is_empty()).then_some(Secret(bytes))
+    address::checked(url).map_err(|problem| SinkError::Url { sink, problem })
 }
 
 /// What a failure may say: never the address, which may hold a secret.

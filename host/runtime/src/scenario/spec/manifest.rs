@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_kernel::budget::Limits;
-use countersign_kernel::contract::CONTRACT;
+use countersign_kernel::contract::{CONTRACT, Tier};
 use countersign_kernel::routing::Route;
 use countersign_kernel::state::Memory;
 use countersign_kernel::{Boundary, Driver, EscalationRules, KERNEL_RULES, Manifest, Mode, Model, TRACE_FORMAT, Tool};
 
-use super::Spec;
+use super::{ModelSpec, Spec};
 use crate::host::Host;
+use crate::models::Registry;
 use crate::prompt::{overhead, templates_digest};
 use crate::settings::{self, Presets, Profile, SettingsError};
 
@@ -18,6 +19,8 @@ use crate::settings::{self, Presets, Profile, SettingsError};
 pub struct Pinned<'a> {
     /// The scenario's file, for errors.
     pub file: &'a str,
+    /// Real models, instead of the scenario's own.
+    pub models: Option<&'a Registry>,
     pub id: &'a str,
     pub seed: u64,
     /// UTC milliseconds.
@@ -55,6 +58,10 @@ impl Spec {
         if let Some(steps) = presets.rung(boundary.autonomy)?.steps {
             limits.steps = limits.steps.min(steps);
         }
+        // What fits into no window is not sent, unless somebody named a cap.
+        let narrowest = pinned.models.and_then(Registry::narrowest).unwrap_or(u64::MAX);
+        let window = Limits { context_tokens: narrowest, ..Limits::UNLIMITED };
+        let limits = limits.at_most(&window, |dimension| self.budget.caps.of(dimension).is_none());
         let shown = boundary.tools.clone();
         // A cap that nobody named follows the operator's ceiling; one that somebody did must respect it.
         let ceilings = self.operator.ceilings.over(Limits::UNLIMITED);
@@ -91,18 +98,7 @@ impl Spec {
                 max_escalations: self.boundary.max_escalations.unwrap_or(1),
                 table,
             },
-            models: self
-                .models
-                .iter()
-                .map(|(tier, model)| Model {
-                    tier: *tier,
-                    name: model.name.as_str().into(),
-                    kind: model.kind,
-                    input_price: model.input_price,
-                    output_price: model.output_price,
-                    max_output_tokens: model.max_output_tokens,
-                })
-                .collect(),
+            models: pinned.models.map_or_else(|| self.scripted_models(), Registry::pinned),
             tools,
             memory: self.memory.iter().chain(pinned.memory).cloned().collect(),
             request_overhead: overhead(&crate::scenario::world::shown(self, &shown)),
@@ -113,6 +109,17 @@ impl Spec {
             entries,
             source: None,
         })
+    }
+
+    fn scripted_models(&self) -> Vec<Model> {
+        let pinned = |(tier, model): (&Tier, &ModelSpec)| Model {
+            kind: model.kind,
+            input_price: model.input_price,
+            output_price: model.output_price,
+            max_output_tokens: model.max_output_tokens,
+            ..Model::new(*tier, &model.name)
+        };
+        self.models.iter().map(pinned).collect()
     }
 
     fn boundary(

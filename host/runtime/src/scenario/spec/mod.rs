@@ -64,7 +64,8 @@ pub struct Spec {
     /// What earlier runs left.
     #[serde(default)]
     pub memory: Vec<Memory>,
-    /// By tier.
+    /// Scripted ones, by tier; none where the run is given real ones.
+    #[serde(default)]
     pub models: BTreeMap<Tier, ModelSpec>,
     /// By name.
     #[serde(default)]
@@ -116,9 +117,6 @@ impl Spec {
     fn check(&self) -> Result<(), String> {
         if self.version != 1 {
             return Err(format!("key `version`: expected 1, found {}", self.version));
-        }
-        if self.models.is_empty() {
-            return Err("key `models`: expected at least one of cheap, mid and strong".to_owned());
         }
         if self.mode == Some(Mode::Recorded) {
             return Err("key `mode`: expected `enforce` or `monitor`; recordings are judged by `backtest`".to_owned());

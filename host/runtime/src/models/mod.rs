@@ -1,0 +1,21 @@
+//! Models behind an OpenAI-compatible chat-completions interface.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `registry` | `models.toml`: which model stands behind which tier, checked when it is loaded |
+//! | `client` | one call: request, time-out, cancellation, and what became of it |
+//! | `transport` | HTTP: what is sent, how much is read, what a failure means and says |
+//! | `answer` | what a completion says: samples, usage, signals |
+//! | `signals` | how sure the model was, as the confidence policy takes it |
+//! | `schema` | the form that an answer has, for servers that can hold a model to it |
+
+mod answer;
+mod client;
+mod registry;
+mod schema;
+mod signals;
+mod transport;
+
+pub use client::{Client, Tools};
+pub use registry::{ModelSpec, OutputLimitKey, Registry, StructuredOutput};
+pub use schema::step_schema;

@@ -1,0 +1,331 @@
+//! `models.toml`: one table for each tier. It names secrets and holds none.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use countersign_kernel::contract::Tier;
+use countersign_kernel::contract::confidence::ModelKind;
+use countersign_kernel::{Model, Retention};
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::address;
+use crate::settings::{SettingsError, read_merged};
+
+/// Most samples of one answer.
+const MOST_SAMPLES: u8 = 10;
+/// Longest time-out, in milliseconds: a day is for ever here.
+const LONGEST: u64 = 86_400_000;
+
+/// The models of a run, by tier.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    file: String,
+    /// Where the file lies: what it names is relative to it.
+    folder: PathBuf,
+    table: Table,
+    models: BTreeMap<Tier, ModelSpec>,
+}
+
+/// The file itself.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct File {
+    /// Version of this format: 1.
+    version: u32,
+    cheap: Option<ModelSpec>,
+    mid: Option<ModelSpec>,
+    strong: Option<ModelSpec>,
+}
+
+/// One model.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ModelSpec {
+    /// Its id, as the server knows it.
+    pub name: String,
+    /// Base address, such as `https://example.com/v1`; `/chat/completions` is added to it.
+    pub endpoint: String,
+    /// Micro-dollars for 1,000 tokens sent; 0 for a model of one's own.
+    pub input_price: u64,
+    /// Micro-dollars for 1,000 tokens received.
+    pub output_price: u64,
+    /// Tokens that one answer may have. Default 1024.
+    #[serde(default = "max_output_tokens")]
+    pub max_output_tokens: u64,
+    /// Tokens that a request and its answer may have together: no request is made larger, unless the
+    /// task names a cap of its own. Default: not known.
+    pub context: Option<u64>,
+    /// How long the provider keeps what it is sent: `"none"`, `{ days = 30 }` or `"unknown"`.
+    pub retention: Option<Retention>,
+    /// Whose law the provider is under, such as `"EU"`.
+    pub jurisdiction: Option<String>,
+    /// Whether the server gives the probabilities of tokens. Default: no.
+    #[serde(default)]
+    pub logprobs: bool,
+    /// Whether it was trained to reason: its own word on its confidence is then worth less.
+    #[serde(default)]
+    pub reasoning_tuned: bool,
+    /// Samples of each answer, 1 to 10. With more than one, how far they agree is a signal, and each is
+    /// paid for. Default 1.
+    #[serde(default = "samples")]
+    pub samples: u8,
+    /// 0 to 2. Default: the server's.
+    pub temperature: Option<f32>,
+    /// Milliseconds for one call. Default 60000.
+    #[serde(default = "time_out")]
+    pub time_out: u64,
+    /// Environment variable that holds the key. At most one of this and `key-file`.
+    pub key_env: Option<String>,
+    /// File that holds the key, relative to this file; space around it does not count.
+    pub key_file: Option<PathBuf>,
+    /// How the server is told the form of an answer. Default `json-schema`.
+    #[serde(default)]
+    pub structured_output: StructuredOutput,
+    /// Under which name it is told how long an answer may be. Default `max_tokens`.
+    #[serde(default)]
+    pub output_limit_key: OutputLimitKey,
+}
+
+/// How a server is told the form of an answer. Whatever it does with it, the answer is checked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StructuredOutput {
+    /// By its JSON Schema.
+    #[default]
+    JsonSchema,
+    /// That it is JSON.
+    JsonObject,
+    /// Only in words: for servers that know neither.
+    None,
+}
+
+/// The name of the output limit in a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputLimitKey {
+    /// What compatible servers know.
+    #[default]
+    MaxTokens,
+    /// What newer models of some providers insist on.
+    MaxCompletionTokens,
+}
+
+fn max_output_tokens() -> u64 {
+    1024
+}
+
+fn samples() -> u8 {
+    1
+}
+
+fn time_out() -> u64 {
+    60_000
+}
+
+impl Registry {
+    /// Reads a registry and checks all of it; secrets are read when a [`Client`](super::Client) is made.
+    ///
+    /// # Errors
+    /// What is wrong, with file and line or key.
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        let merged = read_merged(path)?;
+        let file = path.display().to_string();
+        let parsed: Result<File, toml::de::Error> = match &merged.text {
+            // With lines in its errors.
+            Some(text) => toml::from_str(text),
+            None => merged.table.clone().try_into(),
+        };
+        let invalid = |problem: String| SettingsError::Invalid { file: file.clone(), problem };
+        let parsed = parsed.map_err(|error| invalid(error.to_string()))?;
+        if parsed.version != 1 {
+            return Err(SettingsError::invalid(&file, "version", format!("expected 1, found {}", parsed.version)));
+        }
+        let tiers = [(Tier::Cheap, parsed.cheap), (Tier::Mid, parsed.mid), (Tier::Strong, parsed.strong)];
+        let models: BTreeMap<Tier, ModelSpec> =
+            tiers.into_iter().filter_map(|(tier, model)| Some((tier, model?))).collect();
+        if models.is_empty() {
+            return Err(invalid("expected at least one of the tables `cheap`, `mid` and `strong`".to_owned()));
+        }
+        for (tier, model) in &models {
+            model.check().map_err(|(key, problem)| SettingsError::invalid(&file, &format!("{tier}.{key}"), problem))?;
+        }
+        let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        Ok(Registry { file, folder, table: merged.table, models })
+    }
+
+    /// Its file.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// What relative paths in it start from.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Its models, weakest tier first.
+    pub fn models(&self) -> impl Iterator<Item = (Tier, &ModelSpec)> {
+        self.models.iter().map(|(tier, model)| (*tier, model))
+    }
+
+    /// The models as a run is pinned to them.
+    pub fn pinned(&self) -> Vec<Model> {
+        self.models().map(|(tier, spec)| spec.pinned(tier)).collect()
+    }
+
+    /// Tokens that fit the narrowest model beside its answer; none where no window is known.
+    pub fn narrowest(&self) -> Option<u64> {
+        self.models.values().filter_map(|model| Some(model.context?.saturating_sub(model.max_output_tokens))).min()
+    }
+
+    /// The same as a file that means the same wherever it lies.
+    pub(crate) fn portable(&self) -> String {
+        let mut table = self.table.clone();
+        for model in table.iter_mut().filter_map(|(_, value)| value.as_table_mut()) {
+            if let Some(Value::String(path)) = model.get_mut("key-file") {
+                let whole = self.folder.join(&path);
+                *path = std::path::absolute(&whole).unwrap_or(whole).display().to_string();
+            }
+        }
+        table.to_string()
+    }
+}
+
+impl ModelSpec {
+    /// The key that is wrong, and what was expected.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        let wrong = |key, problem: &str| Err((key, problem.to_owned()));
+        if self.name.trim().is_empty() {
+            return wrong("name", "is empty; expected the model's id, as the server knows it");
+        }
+        if let Err(problem) = address::checked(&self.endpoint) {
+            return Err(("endpoint", format!("{problem}; give an address such as `https://example.com/v1`")));
+        }
+        if self.endpoint.contains(['?', '#']) {
+            return wrong("endpoint", "contains `?` or `#`; a key belongs into `key-env` or `key-file`");
+        }
+        if self.endpoint.trim_end_matches('/').ends_with("/chat/completions") {
+            return wrong("endpoint", "ends with `/chat/completions`; leave that out, it is added");
+        }
+        if self.key_env.is_some() && self.key_file.is_some() {
+            return wrong("key-env", "stands beside `key-file`; expected at most one of them");
+        }
+        let keyed = self.key_env.is_some() || self.key_file.is_some();
+        let clear = self.endpoint.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
+        if keyed && clear && !address::is_local(&self.endpoint) {
+            return wrong("endpoint", "would send the key in clear text; expected `https://`, or no key");
+        }
+        let most = u64::from(u32::MAX);
+        if !(1..=most).contains(&self.max_output_tokens) {
+            return Err(("max-output-tokens", format!("expected 1 to {most}")));
+        }
+        if self.context.is_some_and(|context| context <= self.max_output_tokens) {
+            return wrong("context", "leaves no room for a request beside `max-output-tokens`");
+        }
+        if self.jurisdiction.as_ref().is_some_and(|text| text.trim().is_empty()) {
+            return wrong("jurisdiction", "is empty; name it or leave the key out");
+        }
+        if !(1..=MOST_SAMPLES).contains(&self.samples) {
+            return Err(("samples", format!("expected 1 to {MOST_SAMPLES}, found {}", self.samples)));
+        }
+        if let Some(temperature) = self.temperature {
+            if !(0.0..=2.0).contains(&temperature) {
+                return Err(("temperature", format!("expected 0 to 2, found {temperature}")));
+            }
+            if self.samples > 1 && temperature == 0.0 {
+                return wrong("temperature", "at 0 all `samples` are the same; expected more, or one sample");
+            }
+        }
+        if !(1..=LONGEST).contains(&self.time_out) {
+            return Err(("time-out", format!("expected 1 to {LONGEST} milliseconds, found {}", self.time_out)));
+        }
+        Ok(())
+    }
+
+    /// The model as a run is pinned to it: what a call may be answered with is all samples together.
+    pub(super) fn pinned(&self, tier: Tier) -> Model {
+        Model {
+            kind: if self.reasoning_tuned { ModelKind::Reasoning } else { ModelKind::General },
+            input_price: self.input_price,
+            output_price: self.output_price,
+            max_output_tokens: self.max_output_tokens.saturating_mul(self.samples.into()),
+            context: self.context,
+            retention: self.retention,
+            jurisdiction: self.jurisdiction.as_deref().map(Into::into),
+            ..Model::new(tier, &self.name)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "version = 1\n[cheap]\nname = \"small\"\nendpoint = \"http://127.0.0.1:8080/v1\"\n\
+                        input-price = 0\noutput-price = 0\n";
+
+    fn load(text: &str) -> Result<Registry, SettingsError> {
+        let folder = tempfile::tempdir().map_err(|source| SettingsError::Io { path: PathBuf::new(), source })?;
+        let path = folder.path().join("models.toml");
+        std::fs::write(&path, text).map_err(|source| SettingsError::Io { path: path.clone(), source })?;
+        Registry::load(&path)
+    }
+
+    #[test]
+    fn bad_values_are_refused_by_file_and_key() {
+        let keyed = "key-env = \"KEY\"";
+        let remote = |scheme: &str| GOOD.replace("http://127.0.0.1:8080", &format!("{scheme}://example.com"));
+        let table = [
+            (GOOD.replace("= 1", "= 2"), "key `version`: expected 1, found 2"),
+            ("version = 1".to_owned(), "expected at least one of the tables"),
+            (GOOD.replace("[cheap]", "[chaep]"), "unknown field `chaep`"),
+            (GOOD.replace("input-price = 0\n", ""), "missing field `input-price`"),
+            (GOOD.replace("small", " "), "key `cheap.name`: is empty"),
+            (format!("{GOOD}colour = 1"), "unknown field `colour`"),
+            (GOOD.replace("http:", "ftp:"), "key `cheap.endpoint`: starts neither with"),
+            (GOOD.replace("127.0.0.1", "me:pw@127.0.0.1"), "key `cheap.endpoint`: contains a name or password"),
+            (GOOD.replace("/v1", "/v1?key=1"), "key `cheap.endpoint`: contains `?`"),
+            (GOOD.replace("/v1", "/v1/chat/completions/"), "leave that out"),
+            (format!("{GOOD}{keyed}\nkey-file = \"key\""), "key `cheap.key-env`: stands beside `key-file`"),
+            (format!("{}{keyed}", remote("http")), "key `cheap.endpoint`: would send the key in clear text"),
+            (format!("{}{keyed}", remote("HTTP")), "key `cheap.endpoint`: would send the key in clear text"),
+            (format!("{GOOD}max-output-tokens = 0"), "key `cheap.max-output-tokens`: expected 1 to"),
+            (format!("{GOOD}context = 1024"), "key `cheap.context`: leaves no room"),
+            (format!("{GOOD}jurisdiction = \"\""), "key `cheap.jurisdiction`"),
+            (format!("{GOOD}retention = \"for ever\""), "unknown variant `for ever`"),
+            (format!("{GOOD}samples = 0"), "key `cheap.samples`: expected 1 to 10, found 0"),
+            (format!("{GOOD}samples = 11"), "key `cheap.samples`: expected 1 to 10, found 11"),
+            (format!("{GOOD}temperature = 2.5"), "key `cheap.temperature`: expected 0 to 2"),
+            (format!("{GOOD}temperature = nan"), "key `cheap.temperature`: expected 0 to 2"),
+            (format!("{GOOD}temperature = 0\nsamples = 3"), "key `cheap.temperature`: at 0 all"),
+            (format!("{GOOD}time-out = 0"), "key `cheap.time-out`: expected 1 to"),
+            (format!("{GOOD}structured-output = \"xml\""), "unknown variant `xml`"),
+            (format!("{GOOD}output-limit-key = \"length\""), "unknown variant `length`"),
+        ];
+        for (text, part) in table {
+            let error = load(&text).map_or_else(|error| error.to_string(), |_| "loaded".to_owned());
+            assert!(error.contains(part) && error.contains("models.toml"), "expected `{part}` in: {error}");
+        }
+    }
+
+    #[test]
+    fn what_a_run_is_pinned_to() -> Result<(), SettingsError> {
+        let more = "samples = 3\nreasoning-tuned = true\ncontext = 8192\nretention = { days = 30 }\n\
+                    jurisdiction = \"EU\"\nkey-file = \"key\"\n[strong]\nname = \"large\"\nendpoint = \"https://example.com/v1\"\n\
+                    input-price = 3000\noutput-price = 15000\nkey-env = \"KEY\"\nretention = \"none\"\n";
+        let registry = load(&format!("{GOOD}{more}"))?;
+        let pinned = registry.pinned();
+        assert_eq!(pinned.iter().map(|model| model.tier).collect::<Vec<_>>(), [Tier::Cheap, Tier::Strong]);
+        assert_eq!((pinned[0].max_output_tokens, pinned[1].max_output_tokens), (3072, 1024));
+        assert_eq!((pinned[0].kind, pinned[1].kind), (ModelKind::Reasoning, ModelKind::General));
+        assert_eq!((pinned[0].retention, pinned[1].retention), (Some(Retention::Days(30)), Some(Retention::None)));
+        assert_eq!(registry.narrowest(), Some(8192 - 1024));
+        // Its key is found from anywhere; nothing else changes.
+        let portable = load(&registry.portable())?;
+        assert_eq!(portable.pinned(), pinned);
+        let key = portable.models().next().and_then(|(_, model)| model.key_file.clone());
+        assert_eq!(key, Some(registry.folder().join("key")));
+        Ok(())
+    }
+}
