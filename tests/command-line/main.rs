@@ -4,6 +4,7 @@ mod bad_input;
 mod coverage;
 mod runs;
 mod scenarios;
+mod servers;
 mod swap;
 mod traces;
 

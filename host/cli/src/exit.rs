@@ -86,6 +86,7 @@ fn of(error: &anyhow::Error) -> u8 {
                         | RunError::Store(_)
                         | RunError::Settings(_)
                         | RunError::Sink { .. }
+                        | RunError::Mcp { .. }
                         | RunError::NotResumable { .. }
                         | RunError::Resume(ResumeError::Busy { .. })
                 )

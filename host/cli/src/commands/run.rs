@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, ensure};
 use countersign::kernel::contract::Dimension;
 use countersign::kernel::{Event, Frame, Run, Status};
+use countersign::mcp::{Accept, ToolsReport};
 use countersign::scenario::{Finished, RunOptions, Scenario};
 use countersign::store::Runs;
 use countersign::{Host, Observer, Silent};
 
 use crate::exit::{self, BadInput};
-use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
+use crate::look::{self, BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
 use crate::screen::Screen;
 
 /// Run a scenario, or every scenario of a folder
@@ -32,6 +33,11 @@ pub struct Arguments {
     /// up again from there
     #[arg(long, value_name = "DIR", conflicts_with = "trace")]
     store: Option<PathBuf>,
+    /// Accept tools of MCP servers as they are now, where their definition has changed or they are new:
+    /// all of them, or these
+    #[arg(long, value_name = "TOOLS", require_equals = true, num_args = 0..=1, default_missing_value = "",
+          value_delimiter = ',')]
+    accept_tools: Option<Vec<String>>,
     /// Print the result as JSON, and nothing else
     #[arg(long)]
     json: bool,
@@ -92,7 +98,8 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     // Without it Ctrl-C ends the process at once, and the trace stays open.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
     let store = arguments.store.as_ref().map(Runs::new);
-    let options = RunOptions { trace: arguments.trace.clone(), store, id: None, cancel: Some(cancel) };
+    let options =
+        RunOptions { trace: arguments.trace.clone(), store, id: None, cancel: Some(cancel), accept: accept(arguments) };
     let mut screen = Screen::default();
     if arguments.json || arguments.quiet {
         let mut packet = Packets::default();
@@ -128,6 +135,15 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(code(&finished))
 }
 
+/// Which tools of servers the user accepts.
+fn accept(arguments: &Arguments) -> Accept {
+    match &arguments.accept_tools {
+        None => Accept::Nothing,
+        Some(names) if names.iter().all(String::is_empty) => Accept::All,
+        Some(names) => Accept::Named(names.iter().filter(|name| !name.is_empty()).cloned().collect()),
+    }
+}
+
 /// A trace is evidence: it is not written over, nor is anything else.
 fn is_new(trace: &Path) -> anyhow::Result<()> {
     let problem = || format!("`{}` exists: a trace is not written over; name another file", trace.display());
@@ -161,8 +177,8 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         let file = format!("{}.jsonl", name.display().to_string().replace(['/', '\\'], "-"));
         let trace = arguments.trace.as_ref().map(|folder| folder.join(file));
         let store = arguments.store.as_ref().map(Runs::new);
-        let options = RunOptions { trace: trace.clone(), store, ..RunOptions::default() };
-        let finished = scenario.run(&host, options, &mut Silent)?;
+        let options = RunOptions { trace: trace.clone(), store, accept: accept(arguments), ..RunOptions::default() };
+        let finished = scenario.run(&host, options, &mut Packets::default())?;
         let twin = scenario.twin().map(|twin| twin.run(&host, RunOptions::default(), &mut Silent)).transpose()?;
         let good = finished.unmet.is_empty() && twin.as_ref().is_none_or(|twin| twin.unmet.is_empty());
         failed += u32::from(!good);
@@ -334,6 +350,10 @@ struct Packets {
 }
 
 impl Observer for Packets {
+    fn tools(&mut self, report: &ToolsReport) {
+        look::tools(report);
+    }
+
     fn frame(&mut self, _: &Run, frame: &Frame) {
         for event in &frame.events {
             if let Event::Escalated { packet_tokens, .. } = event {

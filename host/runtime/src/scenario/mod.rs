@@ -8,6 +8,7 @@ mod expect;
 mod people;
 mod resume;
 mod script;
+mod servers;
 mod spec;
 mod tools;
 mod workspace;
@@ -29,6 +30,7 @@ use toml::Table;
 use crate::convergence::RunFigures;
 use crate::drive::{DriveError, Observer, drive};
 use crate::host::{Host, HostError};
+use crate::mcp::{Accept, McpError, pins_beside};
 use crate::operate::SinkError;
 use crate::operations::{NotDispatched, Operations};
 use crate::redact::Salt;
@@ -38,6 +40,7 @@ pub use crate::reply::INJECTED;
 pub use describe::line as describe_event;
 pub use expect::{Expectations, describe};
 pub use resume::{Resumed, resume};
+use servers::RunTools;
 
 /// A scenario that cannot be read. Names file and line or key.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +94,14 @@ pub enum RunError {
         /// What makes no sense.
         source: SinkError,
     },
+    /// An MCP server, or its tools.
+    #[error("`{file}`: {source}")]
+    Mcp {
+        /// Which file.
+        file: String,
+        /// What is the matter.
+        source: McpError,
+    },
     /// Its agent is paused, or something is switched off.
     #[error(transparent)]
     NotDispatched(#[from] NotDispatched),
@@ -138,6 +149,8 @@ pub struct RunOptions {
     pub id: Option<String>,
     /// Set from another thread to stop the run.
     pub cancel: Option<Arc<AtomicBool>>,
+    /// Tools of MCP servers that are accepted as they are now.
+    pub accept: Accept,
 }
 
 /// How a run went.
@@ -260,17 +273,33 @@ impl Scenario {
         let id = options.id.clone().unwrap_or_else(|| random[..8].iter().map(|byte| format!("{byte:02x}")).collect());
         let mut seed = [0; 8];
         seed.copy_from_slice(&random[40..]);
+        let scratch = tempfile::tempdir().map_err(machine("cannot make a folder for the trace"))?;
+        let kept = options.store.as_ref().map(|store| store.create(&id)).transpose()?;
+        // What does not come so far as to have a trace leaves nothing behind.
+        let mut begun = Begun(kept.clone());
+        let workspace = match &kept {
+            Some(folder) => workspace::Workspace::at(folder.path().join("workspace"), &self.spec.files),
+            None => workspace::Workspace::create(&self.spec.files),
+        };
+        let workspace = workspace.map_err(machine("cannot make the working folder"))?;
+        let pins = self.pins();
+        let place = servers::Place { folder: &self.folder, workspace: workspace.path(), pins: &pins };
+        let (tools, report) =
+            RunTools::of(&self.spec, &place, Some(&options.accept)).map_err(|source| self.mcp(source))?;
+        if let Some(report) = report.filter(|report| !report.is_empty()) {
+            observer.tools(&report);
+        }
         let pinned = spec::Pinned {
             file: &self.file,
             id: &id,
             seed: self.spec.seed.unwrap_or(u64::from_le_bytes(seed)),
             started: utc_now(),
             memory: memory.as_slice(),
+            tools: &tools.specs,
         };
         let manifest = Arc::new(self.spec.manifest(host, &self.folder, &pinned)?);
         let mut run = Run::open(Arc::clone(&manifest))
             .map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;
-        let scratch = tempfile::tempdir().map_err(machine("cannot make a folder for the trace"))?;
         let operator = match &options.store {
             Some(store) => store.folder().to_path_buf(),
             None => scratch.path().join("operator"),
@@ -279,20 +308,15 @@ impl Scenario {
         let mut operations = self.operations(&operator)?;
         operations.dispatch(&manifest, manifest.started)?;
         let mut judges = host.open(&run)?;
-        let kept = options.store.as_ref().map(|store| store.create(&id)).transpose()?;
-        let workspace = match &kept {
-            Some(folder) => {
-                self.keep(folder)?;
-                workspace::Workspace::at(folder.path().join("workspace"), &self.spec.files)
-            }
-            None => workspace::Workspace::create(&self.spec.files),
-        };
-        let workspace = workspace.map_err(machine("cannot make the working folder"))?;
+        if let Some(folder) = &kept {
+            self.keep(folder, &tools)?;
+        }
         let named = options.trace.clone().filter(|_| last);
         let durable = named.is_some() || kept.is_some();
         let path =
             named.or_else(|| kept.as_ref().map(RunFolder::trace)).unwrap_or_else(|| scratch.path().join("trace.jsonl"));
         let mut store = self.store(&path, &manifest, durable, &salt)?;
+        begun.0 = None;
         let surroundings = world::Surroundings {
             workspace,
             operator: operator.clone(),
@@ -300,7 +324,7 @@ impl Scenario {
             cancel: options.cancel.clone().or_else(|| Some(Arc::new(AtomicBool::new(false)))),
             before: 0,
         };
-        let mut world = world::ScenarioWorld::new(&self.spec, &manifest, surroundings);
+        let mut world = world::ScenarioWorld::new(&self.spec, &tools, &manifest, surroundings);
         let mut watching = Watching {
             inner: observer,
             diagnostics: Diagnostics::beside(&path),
@@ -339,7 +363,7 @@ impl Scenario {
     }
 
     /// Keeps what taking the run up again needs.
-    fn keep(&self, folder: &RunFolder) -> Result<(), RunError> {
+    fn keep(&self, folder: &RunFolder, tools: &RunTools<'_>) -> Result<(), RunError> {
         let write = |name: &str, text: String| {
             let path = folder.path().join(name);
             write_atomically(&path, text.as_bytes()).map_err(|source| StoreError { path: path.clone(), source })
@@ -348,7 +372,20 @@ impl Scenario {
         let base = base.canonicalize().unwrap_or_else(|_| self.folder.clone());
         write("scenario.toml", self.table.to_string())?;
         write("folder", base.display().to_string())?;
+        if let Some(pins) = &tools.pins {
+            let beside = pins_beside(&folder.path().join("scenario.toml"));
+            pins.copy_to(&beside).map_err(|error| self.mcp(error.into()))?;
+        }
         Ok(())
+    }
+
+    /// Where the tools of its servers are pinned.
+    fn pins(&self) -> PathBuf {
+        pins_beside(Path::new(&self.file))
+    }
+
+    fn mcp(&self, source: McpError) -> RunError {
+        RunError::Mcp { file: self.file.clone(), source }
     }
 
     fn store(&self, path: &Path, manifest: &Manifest, kept: bool, salt: &Salt) -> Result<FileStore, RunError> {
@@ -360,6 +397,18 @@ impl Scenario {
             write_atomically(&salt_path, &salt.0).map_err(|source| StoreError { path: salt_path.clone(), source })?;
         }
         Ok(store)
+    }
+}
+
+/// The folder of a run that has no trace yet.
+struct Begun(Option<RunFolder>);
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0 {
+            // Nobody could show it or take it up.
+            let _ = std::fs::remove_dir_all(folder.path());
+        }
     }
 }
 
