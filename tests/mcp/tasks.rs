@@ -44,14 +44,16 @@ impl Task {
             .iter()
             .enumerate()
             .map(|(number, tool)| {
+                // A call that dies is proposed once more as it was.
+                let text = if *tool == "crash" { "hello".to_owned() } else { format!("hello {number}") };
                 format!(
                     "[[models.cheap.replies]]\ntimes = 1\nstep = {{ step = 'call {number}', tool = 'fake__{tool}', \
-                     arguments = {{ text = 'hello {number}' }}, confidence = 0.95 }}\n"
+                     arguments = {{ text = '{text}' }}, confidence = 0.95 }}\n"
                 )
             })
             .collect();
         let text = format!(
-            "version = 1\ntitle = 'a task'\n{more}\n[goal]\ntext = 'Call them.'\n[servers.fake]\n\
+            "version = 1\ntitle = 'a task'\n{more}\n[goal]\ntext = 'Say hello by way of the server and tell what it answers.'\n[servers.fake]\n\
              command = ['{}', '--describe-file', 'description']\n[models.cheap]\nname = 'small-1'\n{replies}\
              [[models.cheap.replies]]\nstep = {{ step = 'done', finish = 'called', confidence = 0.95 }}\n",
             env!("CARGO_BIN_EXE_fake-mcp-server")
