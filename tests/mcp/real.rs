@@ -1,6 +1,6 @@
 //! Servers by others, as `tests/parts` installs them.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use countersign::kernel::Outcome;
 use countersign::mcp::{Accept, Overrides, Pins, ServersSpec, settle};
@@ -14,7 +14,7 @@ use super::{call, connect, server, words};
 
 const GOOD: Outcome = Outcome::Returned { exit_code: Some(0), ok: true };
 
-fn node(script: &PathBuf, more: &[&str]) -> Vec<String> {
+fn node(script: &Path, more: &[&str]) -> Vec<String> {
     let mut command = words(&["node", &script.display().to_string()]);
     command.extend(words(more));
     command

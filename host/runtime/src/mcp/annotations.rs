@@ -173,6 +173,7 @@ fn merge(below: &mut Map<String, Value>, over: Map<String, Value>) {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use countersign_kernel::tool::{ApprovalRule, SideEffectClass};
 

@@ -104,6 +104,7 @@ fn are_offered(names: &BTreeSet<String>, offers: &[Offer]) -> Result<(), McpErro
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use serde_json::json;
 
