@@ -5,6 +5,7 @@ mod coverage;
 mod models;
 mod runs;
 mod scenarios;
+mod servers;
 mod swap;
 mod traces;
 

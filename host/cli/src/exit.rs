@@ -91,6 +91,7 @@ fn of(error: &anyhow::Error) -> u8 {
                         | RunError::Store(_)
                         | RunError::Settings(_)
                         | RunError::Sink { .. }
+                        | RunError::Mcp { .. }
                         | RunError::NotResumable { .. }
                         | RunError::Resume(ResumeError::Busy { .. })
                 )
@@ -103,7 +104,6 @@ fn of(error: &anyhow::Error) -> u8 {
                         | GatewayError::Mcp(_)
                         | GatewayError::Pins(_)
                         | GatewayError::Sink(_)
-                        | GatewayError::UnknownTool(_)
                         | GatewayError::Host(HostError::Bundle(_))
                 )
             )

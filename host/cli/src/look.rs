@@ -2,6 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use countersign::kernel::contract::Verdict;
+use countersign::mcp::ToolsReport;
 
 /// What went well.
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -41,6 +42,28 @@ pub fn line(text: &str, most: usize) -> String {
         out.push(if c.is_control() { ' ' } else { c });
     }
     out
+}
+
+/// What a person should know of the tools of MCP servers, on standard error: it is not the run's.
+pub fn tools(report: &ToolsReport) {
+    let note = |text: String| anstream::eprintln!("{} {text}", styled(MIND, "tools"));
+    let list = |names: &[String]| line(&names.join(", "), 400);
+    for (server, count) in &report.first {
+        note(format!("{server}: seen for the first time, its {count} tools are pinned in {}", report.pins.display()));
+    }
+    if !report.accepted.is_empty() {
+        note(format!("accepted as they are now: {}", list(&report.accepted)));
+    }
+    if !report.vanished.is_empty() {
+        note(format!("no longer there: {}", list(&report.vanished)));
+    }
+    for out in &report.left_out {
+        note(format!("{} is not used: it {}", line(&out.tool, 100), line(&out.reason, 200)));
+    }
+    let waiting: Vec<&str> = report.left_out.iter().filter(|out| out.acceptable).map(|out| out.tool.as_str()).collect();
+    if !waiting.is_empty() {
+        note(format!("look at what their servers say of them, then accept them: --accept-tools={}", waiting.join(",")));
+    }
 }
 
 /// Micro-dollars as dollars.

@@ -2,6 +2,7 @@
 
 use countersign::engine::Outcome;
 use countersign::kernel::{Action, Answered, Decision, Event, Frame, Input, Reply, Run, Slot};
+use countersign::mcp::ToolsReport;
 use countersign::{Observer, scenario};
 
 use crate::look::{self, BAD, GOOD, MIND, QUIET, STRONG, line, number, styled};
@@ -17,6 +18,10 @@ pub struct Screen {
 }
 
 impl Observer for Screen {
+    fn tools(&mut self, report: &ToolsReport) {
+        look::tools(report);
+    }
+
     fn judged(&mut self, entry: &str, outcome: &Outcome) {
         if let Some(failure) = &outcome.failure {
             self.failures.push((entry.to_owned(), failure.clone()));

@@ -19,4 +19,4 @@ mod upstream;
 
 pub use config::{Config, ConfigError};
 pub use serve::{GatewayError, Options, Report, review, serve};
-pub use upstream::{Accepted, ToolLine};
+pub use upstream::ToolLine;

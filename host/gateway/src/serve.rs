@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign::engine::EngineOptions;
 use countersign::guard::GuardError;
-use countersign::mcp::{McpError, PinError, pins_beside};
+use countersign::mcp::{Accept, McpError, PinError, pins_beside};
 use countersign::operate::SinkError;
 use countersign::settings::SettingsError;
 use countersign::store::StoreError;
@@ -14,7 +14,7 @@ use rmcp::ServiceExt;
 
 use crate::config::Config;
 use crate::service::Gateway;
-use crate::upstream::{Accepted, ToolLine, tools};
+use crate::upstream::{ToolLine, tools};
 
 /// A gateway that cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +46,6 @@ pub enum GatewayError {
         /// Why.
         source: std::io::Error,
     },
-    /// No server has a tool that is to be accepted.
-    #[error("no server has a tool `{0}`; `countersign mcp tools` lists them")]
-    UnknownTool(String),
     /// The client does not speak the protocol.
     #[error("the client: {0}")]
     Client(String),
@@ -110,14 +107,15 @@ pub async fn serve(options: &Options) -> Result<Report, GatewayError> {
     Ok(report)
 }
 
-/// Says how the servers' tools stand, and accepts those that are named: all where `accept` is empty.
+/// Says how the servers' tools stand, and accepts those that are named: lines, what was accepted, and
+/// where that is kept.
 ///
 /// # Errors
 /// A file or a server that cannot be used, a name that no server has.
 pub async fn review(
     file: &std::path::Path,
-    accept: Option<&[String]>,
-) -> Result<(Vec<ToolLine>, Accepted, PathBuf), GatewayError> {
+    accept: &Accept,
+) -> Result<(Vec<ToolLine>, Vec<String>, PathBuf), GatewayError> {
     let config = Config::load(file)?;
     let (lines, accepted) = tools(&config, file, accept).await?;
     Ok((lines, accepted, pins_beside(file)))

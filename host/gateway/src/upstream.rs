@@ -3,11 +3,11 @@
 
 #![expect(deprecated, reason = "what servers and clients of older revisions say is passed on")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use countersign::mcp::{Connection, Joined, McpError, Offer, Pin, Pins, Review, join, pins_beside};
+use countersign::mcp::{Accept, Connection, Joined, McpError, Offer, Pin, Pins, Quiet, pins_beside, settle};
 use rmcp::model::{
     ClientCapabilities, ClientConfig, CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams,
     ElicitResult, ElicitationAction, ErrorData, Implementation, ListRootsResult, LoggingMessageNotification,
@@ -208,13 +208,6 @@ pub struct ToolLine {
     pub eligible: bool,
 }
 
-/// What was accepted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Accepted {
-    /// Full names.
-    pub tools: Vec<String>,
-}
-
 impl Upstream {
     /// Starts all servers at once and joins their tools.
     ///
@@ -245,15 +238,12 @@ impl Upstream {
             offers.push(offer);
         }
         let mut pinned = Pins::load(&pins)?;
-        let reviews: Vec<Review> = offers.iter().map(|offer| pinned.review(offer)).collect();
+        let (joined, report) = settle(&config.servers, &offers, &config.tools, &mut pinned, &Accept::Nothing)?;
         pinned.save()?;
-        for review in &reviews {
-            if review.first {
-                tracing::info!(server = review.server, tools = review.seen.len(), "tools seen first are pinned");
-            }
+        for (server, tools) in &report.first {
+            tracing::info!(server, tools, "tools seen first are pinned");
         }
-        let joined = join(&config.servers, &offers, &reviews, &config.tools)?;
-        for out in &joined.left_out {
+        for out in &report.left_out {
             tracing::warn!(tool = out.tool, reason = out.reason, "left out; see `countersign mcp tools`");
         }
         *locked(&shared.pins) = Some(pinned);
@@ -279,49 +269,26 @@ impl Upstream {
     }
 }
 
-/// Starts the servers, says how their tools stand, and accepts those that are named, by full name; all
-/// of them where the list is empty.
+/// Starts the servers, says how their tools stand, and accepts those that are named. Gives the lines,
+/// and what was accepted by full name.
 ///
 /// # Errors
 /// As [`Upstream::start`], and a name that no server has.
 pub async fn tools(
     config: &Config,
     file: &Path,
-    accept: Option<&[String]>,
-) -> Result<(Vec<ToolLine>, Accepted), GatewayError> {
+    accept: &Accept,
+) -> Result<(Vec<ToolLine>, Vec<String>), GatewayError> {
     let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
-    let path = pins_beside(file);
     let mut offers = Vec::new();
     for (name, spec) in &config.servers {
-        let connection = Connection::start(name, spec, &folder, countersign::mcp::Quiet::default()).await?;
+        let connection = Connection::start(name, spec, &folder, Quiet::default()).await?;
         offers.push(connection.offer().await?);
         connection.close().await;
     }
-    let mut pins = Pins::load(&path)?;
-    let mut accepted = Accepted::default();
-    if let Some(wanted) = accept {
-        let mut unknown: BTreeSet<&String> = wanted.iter().collect();
-        for offer in &offers {
-            let of_server = |name: &&String| name.starts_with(&format!("{}__", offer.server));
-            let names: BTreeSet<String> =
-                wanted.iter().filter(of_server).map(|name| name[offer.server.len() + 2..].to_owned()).collect();
-            if !wanted.is_empty() && names.is_empty() {
-                continue;
-            }
-            let known = pins.accept(offer, (!wanted.is_empty()).then_some(&names));
-            for tool in known {
-                let full = format!("{}__{tool}", offer.server);
-                unknown.remove(&full);
-                accepted.tools.push(full);
-            }
-        }
-        if let Some(name) = unknown.first() {
-            return Err(GatewayError::UnknownTool((*name).clone()));
-        }
-    }
-    let reviews: Vec<Review> = offers.iter().map(|offer| pins.review(offer)).collect();
+    let mut pins = Pins::load(&pins_beside(file))?;
+    let (joined, report) = settle(&config.servers, &offers, &config.tools, &mut pins, accept)?;
     pins.save()?;
-    let joined = join(&config.servers, &offers, &reviews, &config.tools)?;
     let mut lines: Vec<ToolLine> = joined
         .tools
         .iter()
@@ -341,5 +308,5 @@ pub async fn tools(
         lines.push(ToolLine { name: out.tool.clone(), what: out.reason.clone(), eligible: false });
     }
     lines.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok((lines, accepted))
+    Ok((lines, report.accepted))
 }

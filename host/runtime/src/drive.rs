@@ -13,6 +13,7 @@ use countersign_kernel::{
 use countersign_store::{Store, StoreError};
 
 use crate::host::Judges;
+use crate::mcp::ToolsReport;
 use crate::operations::Operations;
 
 /// What a run acts on.
@@ -51,6 +52,9 @@ pub trait World {
 
 /// Who watches.
 pub trait Observer {
+    /// Something about the tools of MCP servers that a person should know before the run begins.
+    fn tools(&mut self, _report: &ToolsReport) {}
+
     /// A policy has answered.
     fn judged(&mut self, _entry: &str, _outcome: &Outcome) {}
 

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use countersign::mcp::Accept as Accepting;
 use countersign_gateway::{Options, ToolLine, review, serve};
 
 use crate::exit;
@@ -71,13 +72,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         .context("cannot start the gateway's input and output")?;
     match (&arguments.command, &arguments.serve) {
         (Some(Command::Tools(listing)), _) => {
-            let (lines, _, _) = runtime.block_on(review(&listing.config, None))?;
+            let (lines, _, _) = runtime.block_on(review(&listing.config, &Accepting::Nothing))?;
             show(&lines, listing.json)
         }
         (Some(Command::Accept(accept)), _) => {
-            let (lines, accepted, pins) = runtime.block_on(review(&accept.listing.config, Some(&accept.tools)))?;
+            let wanted = match accept.tools.is_empty() {
+                true => Accepting::All,
+                false => Accepting::Named(accept.tools.iter().cloned().collect()),
+            };
+            let (lines, accepted, pins) = runtime.block_on(review(&accept.listing.config, &wanted))?;
             if !accept.listing.json {
-                crate::say!("{} tools accepted as they are, in `{}`\n", accepted.tools.len(), pins.display());
+                crate::say!("{} tools accepted as they are, in `{}`\n", accepted.len(), pins.display());
             }
             show(&lines, accept.listing.json)
         }

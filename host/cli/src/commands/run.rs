@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, ensure};
 use countersign::kernel::contract::Dimension;
 use countersign::kernel::{Event, Frame, Run, Status};
+use countersign::mcp::{Accept, ToolsReport};
 use countersign::models::Registry;
 use countersign::scenario::{Finished, RunOptions, Scenario};
 use countersign::store::Runs;
 use countersign::{Host, Observer, Silent};
 
 use crate::exit::{self, BadInput};
-use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
+use crate::look::{self, BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
 use crate::screen::Screen;
 
 /// Run a scenario, or every scenario of a folder
@@ -37,6 +38,11 @@ pub struct Arguments {
     /// up again from there
     #[arg(long, value_name = "DIR", conflicts_with = "trace")]
     store: Option<PathBuf>,
+    /// Accept tools of MCP servers as they are now, where their definition has changed or they are new:
+    /// all of them, or these
+    #[arg(long, value_name = "TOOLS", require_equals = true, num_args = 0..=1, default_missing_value = "",
+          value_delimiter = ',')]
+    accept_tools: Option<Vec<String>>,
     /// Print the result as JSON, and nothing else
     #[arg(long)]
     json: bool,
@@ -98,8 +104,14 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     // Without it Ctrl-C ends the process at once, and the trace stays open.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
     let store = arguments.store.as_ref().map(Runs::new);
-    let options =
-        RunOptions { trace: arguments.trace.clone(), store, id: None, cancel: Some(cancel), models: models.clone() };
+    let options = RunOptions {
+        trace: arguments.trace.clone(),
+        store,
+        id: None,
+        cancel: Some(cancel),
+        models: models.clone(),
+        accept: accept(arguments),
+    };
     let mut screen = Screen::default();
     if arguments.json || arguments.quiet {
         let mut packet = Packets::default();
@@ -139,6 +151,15 @@ fn registry(arguments: &Arguments) -> anyhow::Result<Option<Registry>> {
     Ok(arguments.models.as_deref().map(Registry::load).transpose()?)
 }
 
+/// Which tools of servers the user accepts.
+fn accept(arguments: &Arguments) -> Accept {
+    match &arguments.accept_tools {
+        None => Accept::Nothing,
+        Some(names) if names.iter().all(String::is_empty) => Accept::All,
+        Some(names) => Accept::Named(names.iter().filter(|name| !name.is_empty()).cloned().collect()),
+    }
+}
+
 /// A trace is evidence: it is not written over, nor is anything else.
 fn is_new(trace: &Path) -> anyhow::Result<()> {
     let problem = || format!("`{}` exists: a trace is not written over; name another file", trace.display());
@@ -173,10 +194,11 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         let file = format!("{}.jsonl", name.display().to_string().replace(['/', '\\'], "-"));
         let trace = arguments.trace.as_ref().map(|folder| folder.join(file));
         let store = arguments.store.as_ref().map(Runs::new);
-        let options = RunOptions { trace: trace.clone(), store, models: models.clone(), ..RunOptions::default() };
-        let finished = scenario.run(&host, options, &mut Silent)?;
-        let again = || RunOptions { models: models.clone(), ..RunOptions::default() };
-        let twin = scenario.twin().map(|twin| twin.run(&host, again(), &mut Silent)).transpose()?;
+        let (trace_to, models) = (trace.clone(), models.clone());
+        let again = RunOptions { models: models.clone(), ..RunOptions::default() };
+        let options = RunOptions { trace: trace_to, store, models, accept: accept(arguments), ..RunOptions::default() };
+        let finished = scenario.run(&host, options, &mut Packets::default())?;
+        let twin = scenario.twin().map(|twin| twin.run(&host, again, &mut Silent)).transpose()?;
         let good = finished.unmet.is_empty() && twin.as_ref().is_none_or(|twin| twin.unmet.is_empty());
         failed += u32::from(!good);
         if arguments.json {
@@ -347,6 +369,10 @@ struct Packets {
 }
 
 impl Observer for Packets {
+    fn tools(&mut self, report: &ToolsReport) {
+        look::tools(report);
+    }
+
     fn frame(&mut self, _: &Run, frame: &Frame) {
         for event in &frame.events {
             if let Event::Escalated { packet_tokens, .. } = event {

@@ -5,7 +5,7 @@
 //!
 //! | the server says | the registry holds |
 //! |---|---|
-//! | `readOnlyHint: true` | `side-effect = "read-only"`, `reversible`, category `read-only-lookup` |
+//! | `readOnlyHint: true` | `side-effect = "read-only"`, `reversible`, `blast-radius = 0`, category `read-only-lookup` |
 //! | anything else about it, or nothing | `external-write`, category `live-api`: by default a person is asked |
 //! | `destructiveHint: true` | `irreversible`, and `approval = "mutating"` whatever its category says |
 //! | `destructiveHint: false` | `reversible` |
@@ -14,7 +14,7 @@
 //! | `openWorldHint: false` | not `external`; everything else is |
 //!
 //! A tool that is said to be read-only and destructive is taken for a destructive one. How many
-//! records a call touches is never known.
+//! records a call touches that changes something is never known.
 
 use std::collections::BTreeMap;
 
@@ -112,12 +112,12 @@ fn hinted(server: &ServerSpec, tool: &Tool) -> Map<String, Value> {
         "time-out": server.time_out,
         "arguments": *tool.input_schema,
     });
+    if reads {
+        // What changes nothing touches nothing; otherwise each reading would wait for a person.
+        entry["blast-radius"] = 0.into();
+    }
     if hints.destructive_hint == Some(true) {
         entry["approval"] = "mutating".into();
-    }
-    if reads {
-        // What changes nothing touches nobody's records.
-        entry["blast-radius"] = 0.into();
     }
     // The form of a result shows that something was read. It does not show that something was done.
     if reads && let Some(schema) = &tool.output_schema {
@@ -147,8 +147,8 @@ fn lay_over(entry: &mut Map<String, Value>, over: &Table, name: &str) -> Result<
                 entry.insert(key.to_owned(), value.into());
             }
             entry.insert("reversibility".to_owned(), "unknown".into());
-            entry.remove("verify");
             entry.remove("blast-radius");
+            entry.remove("verify");
         }
         (None, Some(false)) | (Some("read-only"), _) => {
             entry.insert("side-effect".to_owned(), "read-only".into());
@@ -177,6 +177,7 @@ fn merge(below: &mut Map<String, Value>, over: Map<String, Value>) {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use countersign_kernel::tool::{ApprovalRule, SideEffectClass};
 
@@ -238,7 +239,7 @@ mod tests {
                 word(&made.category)
             );
             assert_eq!(found, expected, "{hints}");
-            assert_eq!((made.blast_radius, made.time_out), (None, 60_000));
+            assert_eq!((made.blast_radius, made.time_out), ((!made.mutating()).then_some(0), 60_000));
             // Not trusted, every hint is as good as none.
             let silent = entry("command = ['x']\ntrust-annotations = false", &tool(hints), "").unwrap();
             assert!(silent.mutating() && silent.approval.is_none() && !silent.idempotent && silent.external);
@@ -274,6 +275,7 @@ mod tests {
             let made = entry(SERVER, &reads, over).unwrap();
             assert_eq!(made.side_effect, SideEffectClass::ExternalWrite, "{over}");
             assert_eq!(made.category, countersign_kernel::contract::ToolCategory::LiveApi, "{over}");
+            assert_eq!(made.blast_radius, None, "{over}");
         }
         let made = entry(SERVER, &reads, "side-effect = 'read-only'\nmutating = true").unwrap();
         assert_eq!(made.side_effect, SideEffectClass::ReadOnly);

@@ -114,6 +114,7 @@ fn decoded(base64: &str) -> usize {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use rmcp::ErrorData;
     use serde_json::{Value, json};

@@ -15,7 +15,7 @@ use rmcp::service::{
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::{ClientHandler, Peer, RoleClient, ServiceError};
 
-use super::process::Process;
+use super::process::{Process, plain};
 use super::{Answer, McpError, Offer, ServerSpec};
 
 /// Most tools that are taken from one server, and most pages that they may come on.
@@ -144,7 +144,7 @@ impl<H: ClientHandler> Connection<H> {
     }
 
     fn not_listed(&self, source: ServiceError) -> McpError {
-        McpError::List { server: self.name.clone(), source, said: self.process.said() }
+        McpError::List { server: self.name.clone(), problem: plain(&source.to_string()), said: self.process.said() }
     }
 
     /// Its tools, with what it says of itself.
@@ -202,8 +202,8 @@ fn problem(error: &ClientInitializeError) -> String {
             let versions: Vec<&str> = server_supported.iter().map(ProtocolVersion::as_str).collect();
             format!("it speaks none of the protocol's revisions that this host does, only {}", versions.join(", "))
         }
-        ClientInitializeError::JsonRpcError(error) => error.message.to_string(),
-        other => other.to_string(),
+        ClientInitializeError::JsonRpcError(error) => plain(&error.message),
+        other => plain(&other.to_string()),
     }
 }
 

@@ -1,4 +1,4 @@
-use rmcp::ServiceError;
+use super::PinError;
 
 /// A server that cannot be used. Names it, and says what to do where that is known.
 #[derive(Debug, thiserror::Error)]
@@ -47,12 +47,12 @@ pub enum McpError {
         said: String,
     },
     /// It does not list its tools.
-    #[error("MCP server `{server}`: cannot list its tools: {source}{said}")]
+    #[error("MCP server `{server}`: cannot list its tools: {problem}{said}")]
     List {
         /// Which server.
         server: String,
         /// Why.
-        source: ServiceError,
+        problem: String,
         /// The end of its standard error.
         said: String,
     },
@@ -79,6 +79,15 @@ pub enum McpError {
         /// Characters that the server's name may have.
         room: usize,
     },
+    /// What waits for servers cannot be made.
+    #[error("cannot make what waits for MCP servers: {source}")]
+    Runtime {
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The pins.
+    #[error(transparent)]
+    Pins(#[from] PinError),
     /// A key of the file that does not fit what the servers have.
     #[error("{0}")]
     Key(String),

@@ -3,7 +3,7 @@
 //! `servers` is a server as a file names it, `process` its child process, `connection` a client of it
 //! and `answer` what a call gives. `annotations` turns a server's description of a tool into an entry
 //! of the registry, `pins` says whether it is still the description that was accepted, `joined` puts
-//! both together for all servers of a file.
+//! both together for all servers of a file, and `settled` decides what may be used.
 
 mod annotations;
 mod answer;
@@ -14,6 +14,7 @@ mod names;
 mod pins;
 mod process;
 mod servers;
+mod settled;
 
 pub use annotations::{Overrides, derived, digest, reads_json};
 pub use answer::Answer;
@@ -23,6 +24,7 @@ pub use joined::{Joined, LeftOut, Offer, join};
 pub use names::{MOST_NAME, full_name, split};
 pub use pins::{Pin, PinError, Pins, Review, Seen, pins_beside};
 pub use servers::{ServerSpec, ServersSpec, StandardError, check_servers};
+pub use settled::{Accept, ToolsReport, settle};
 
 /// The library whose types this module speaks: whoever hands in a handler needs the same version.
 pub use rmcp;

@@ -179,20 +179,18 @@ impl Pins {
         }
     }
 
-    /// Accepts tools of a server as they are now, by the server's own names for them; by default all
-    /// of them. A name that the server no longer has is forgotten. Gives those that it knows.
-    pub fn accept(&mut self, offer: &Offer, names: Option<&BTreeSet<String>>) -> BTreeSet<String> {
-        let wanted = |tool: &String| names.is_none_or(|names| names.contains(tool));
+    /// Accepts tools of a server as they are now, by the server's own names for them. Those that it no
+    /// longer has are forgotten.
+    pub fn accept(&mut self, offer: &Offer, names: &BTreeSet<String>) {
+        if names.is_empty() {
+            return;
+        }
         let now = digests(offer);
         let pinned = self.file.servers.entry(offer.server.clone()).or_default();
-        let before = pinned.clone();
-        let mut known: BTreeSet<String> = pinned.tools.keys().chain(now.keys()).cloned().collect();
-        known.retain(wanted);
-        pinned.tools.retain(|tool, _| now.contains_key(tool) || !wanted(tool));
-        pinned.tools.extend(now.into_iter().filter(|(tool, _)| wanted(tool)));
+        pinned.tools.retain(|tool, _| now.contains_key(tool) || !names.contains(tool));
+        pinned.tools.extend(now.into_iter().filter(|(tool, _)| names.contains(tool)));
         (pinned.name, pinned.version) = (offer.title.clone(), offer.version.clone());
-        self.written &= before == *pinned;
-        known
+        self.written = false;
     }
 
     /// Writes them where something has changed.
@@ -234,6 +232,7 @@ fn is_digest(text: &str) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use serde_json::json;
 
@@ -301,11 +300,11 @@ mod tests {
         pins.save().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
 
-        let one = BTreeSet::from(["read".to_owned(), "nobody".to_owned()]);
-        assert_eq!(pins.accept(&now, Some(&one)), BTreeSet::from(["read".to_owned()]));
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
+        pins.accept(&now, &names(&["read", "nobody"]));
         let review = pins.review(&now);
         assert_eq!(stands(&review), [("new", Pin::New), ("read", Pin::Same), ("write", Pin::Changed)]);
-        pins.accept(&now, None);
+        pins.accept(&now, &names(&["new", "write", "old"]));
         pins.save().unwrap();
         let review = Pins::load(&path).unwrap().review(&now);
         assert!(review.vanished.is_empty() && review.seen.iter().all(|seen| seen.pin == Pin::Same));

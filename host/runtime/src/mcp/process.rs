@@ -26,6 +26,8 @@ pub(super) struct Process {
     #[cfg(unix)]
     group: Option<rustix::process::Pid>,
     said: Arc<Mutex<VecDeque<u8>>>,
+    /// Reads its standard error.
+    listener: Option<tokio::task::AbortHandle>,
 }
 
 impl Process {
@@ -50,9 +52,10 @@ impl Process {
         crate::process::in_own_group(command.as_std_mut());
         let mut child = command.spawn().map_err(failed)?;
         let said = Arc::new(Mutex::new(VecDeque::new()));
-        if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(listen(server.to_owned(), stderr, Arc::clone(&said)));
-        }
+        let listener = child
+            .stderr
+            .take()
+            .map(|stderr| tokio::spawn(listen(server.to_owned(), stderr, Arc::clone(&said))).abort_handle());
         let (stdout, stdin) = (child.stdout.take(), child.stdin.take());
         #[cfg(unix)]
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
@@ -61,6 +64,7 @@ impl Process {
             #[cfg(unix)]
             group,
             said,
+            listener,
         };
         match (stdout, stdin) {
             (Some(stdout), Some(stdin)) => Ok((process, stdout, stdin)),
@@ -71,7 +75,7 @@ impl Process {
     /// The end of its standard error, as the end of a sentence about it.
     pub fn said(&self) -> String {
         let text = self.said.lock().map(|said| said.iter().copied().collect::<Vec<u8>>()).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
+        let text = plain(&String::from_utf8_lossy(&text));
         let text = text.trim();
         if text.is_empty() { String::new() } else { format!("; it says: {text}") }
     }
@@ -80,6 +84,9 @@ impl Process {
     /// otherwise.
     pub async fn end(&self) {
         let mut child = self.child.lock().await;
+        if child.id().is_none() {
+            return;
+        }
         // Not `wait`: once it is reaped, its number may be another's.
         let until = tokio::time::Instant::now() + GRACE;
         while matches!(self.ended(), Some(false)) && tokio::time::Instant::now() < until {
@@ -87,6 +94,13 @@ impl Process {
         }
         self.end_group();
         let _ = child.kill().await;
+        // What it said last may not have been read yet.
+        let until = tokio::time::Instant::now() + Duration::from_millis(200);
+        while self.listener.as_ref().is_some_and(|listener| !listener.is_finished())
+            && tokio::time::Instant::now() < until
+        {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// Whether the child has ended, without reaping it.
@@ -118,6 +132,11 @@ impl Drop for Process {
             self.end_group();
         }
     }
+}
+
+/// What a server says, without what could move a cursor or change colours.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Passes what a server writes on to the log, and keeps its end.

@@ -159,6 +159,7 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use super::*;
 

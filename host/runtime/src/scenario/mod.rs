@@ -9,6 +9,7 @@ mod expect;
 mod people;
 mod resume;
 mod script;
+mod servers;
 mod spec;
 mod tools;
 mod workspace;
@@ -30,6 +31,7 @@ use toml::Table;
 use crate::convergence::RunFigures;
 use crate::drive::{DriveError, Observer, drive};
 use crate::host::{Host, HostError};
+use crate::mcp::{Accept, McpError, pins_beside};
 use crate::models::{Client, Registry};
 use crate::operate::SinkError;
 use crate::operations::{NotDispatched, Operations};
@@ -40,6 +42,7 @@ pub use crate::reply::INJECTED;
 pub use describe::line as describe_event;
 pub use expect::{Expectations, describe};
 pub use resume::{Resumed, resume};
+use servers::RunTools;
 
 /// A scenario that cannot be read. Names file and line or key.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +96,14 @@ pub enum RunError {
         /// What makes no sense.
         source: SinkError,
     },
+    /// An MCP server, or its tools.
+    #[error("`{file}`: {source}")]
+    Mcp {
+        /// Which file.
+        file: String,
+        /// What is the matter.
+        source: McpError,
+    },
     /// Its agent is paused, or something is switched off.
     #[error(transparent)]
     NotDispatched(#[from] NotDispatched),
@@ -142,6 +153,8 @@ pub struct RunOptions {
     pub cancel: Option<Arc<AtomicBool>>,
     /// Real models; they answer instead of scripted ones.
     pub models: Option<Registry>,
+    /// Tools of MCP servers that are accepted as they are now.
+    pub accept: Accept,
 }
 
 /// How a run went.
@@ -265,6 +278,22 @@ impl Scenario {
         let mut seed = [0; 8];
         seed.copy_from_slice(&random[40..]);
         let client = self.client(options.models.as_ref())?;
+        let scratch = tempfile::tempdir().map_err(machine("cannot make a folder for the trace"))?;
+        let kept = options.store.as_ref().map(|store| store.create(&id)).transpose()?;
+        // What does not come so far as to have a trace leaves nothing behind.
+        let mut begun = Begun(kept.clone());
+        let workspace = match &kept {
+            Some(folder) => workspace::Workspace::at(folder.path().join("workspace"), &self.spec.files),
+            None => workspace::Workspace::create(&self.spec.files),
+        };
+        let workspace = workspace.map_err(machine("cannot make the working folder"))?;
+        let pins = self.pins();
+        let place = servers::Place { folder: &self.folder, workspace: workspace.path(), pins: &pins };
+        let (tools, report) =
+            RunTools::of(&self.spec, &place, Some(&options.accept)).map_err(|source| self.mcp(source))?;
+        if let Some(report) = report.filter(|report| !report.is_empty()) {
+            observer.tools(&report);
+        }
         let pinned = spec::Pinned {
             file: &self.file,
             models: options.models.as_ref(),
@@ -272,11 +301,11 @@ impl Scenario {
             seed: self.spec.seed.unwrap_or(u64::from_le_bytes(seed)),
             started: utc_now(),
             memory: memory.as_slice(),
+            tools: &tools.specs,
         };
         let manifest = Arc::new(self.spec.manifest(host, &self.folder, &pinned)?);
         let mut run = Run::open(Arc::clone(&manifest))
             .map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;
-        let scratch = tempfile::tempdir().map_err(machine("cannot make a folder for the trace"))?;
         let operator = match &options.store {
             Some(store) => store.folder().to_path_buf(),
             None => scratch.path().join("operator"),
@@ -285,20 +314,15 @@ impl Scenario {
         let mut operations = self.operations(&operator)?;
         operations.dispatch(&manifest, manifest.started)?;
         let mut judges = host.open(&run)?;
-        let kept = options.store.as_ref().map(|store| store.create(&id)).transpose()?;
-        let workspace = match &kept {
-            Some(folder) => {
-                self.keep(folder, options.models.as_ref())?;
-                workspace::Workspace::at(folder.path().join("workspace"), &self.spec.files)
-            }
-            None => workspace::Workspace::create(&self.spec.files),
-        };
-        let workspace = workspace.map_err(machine("cannot make the working folder"))?;
+        if let Some(folder) = &kept {
+            self.keep(folder, options.models.as_ref(), &tools)?;
+        }
         let named = options.trace.clone().filter(|_| last);
         let durable = named.is_some() || kept.is_some();
         let path =
             named.or_else(|| kept.as_ref().map(RunFolder::trace)).unwrap_or_else(|| scratch.path().join("trace.jsonl"));
         let mut store = self.store(&path, &manifest, durable, &salt)?;
+        begun.0 = None;
         let surroundings = world::Surroundings {
             workspace,
             operator: operator.clone(),
@@ -307,7 +331,7 @@ impl Scenario {
             models: client,
             before: 0,
         };
-        let mut world = world::ScenarioWorld::new(&self.spec, &manifest, surroundings);
+        let mut world = world::ScenarioWorld::new(&self.spec, &tools, &manifest, surroundings);
         let mut watching = Watching {
             inner: observer,
             diagnostics: Diagnostics::beside(&path),
@@ -356,7 +380,7 @@ impl Scenario {
     }
 
     /// Keeps what taking the run up again needs.
-    fn keep(&self, folder: &RunFolder, models: Option<&Registry>) -> Result<(), RunError> {
+    fn keep(&self, folder: &RunFolder, models: Option<&Registry>, tools: &RunTools<'_>) -> Result<(), RunError> {
         let write = |name: &str, text: String| {
             let path = folder.path().join(name);
             write_atomically(&path, text.as_bytes()).map_err(|source| StoreError { path: path.clone(), source })
@@ -367,7 +391,20 @@ impl Scenario {
         write("folder", base.display().to_string())?;
         // It names secrets and holds none.
         models.map_or(Ok(()), |models| write(MODELS, models.portable()))?;
+        if let Some(pins) = &tools.pins {
+            let beside = pins_beside(&folder.path().join("scenario.toml"));
+            pins.copy_to(&beside).map_err(|error| self.mcp(error.into()))?;
+        }
         Ok(())
+    }
+
+    /// Where the tools of its servers are pinned.
+    fn pins(&self) -> PathBuf {
+        pins_beside(Path::new(&self.file))
+    }
+
+    fn mcp(&self, source: McpError) -> RunError {
+        RunError::Mcp { file: self.file.clone(), source }
     }
 
     fn store(&self, path: &Path, manifest: &Manifest, kept: bool, salt: &Salt) -> Result<FileStore, RunError> {
@@ -384,6 +421,17 @@ impl Scenario {
 
 /// Where a run folder has the registry that its models are from.
 const MODELS: &str = "models.toml";
+/// The folder of a run that has no trace yet.
+struct Begun(Option<RunFolder>);
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0 {
+            // Nobody could show it or take it up.
+            let _ = std::fs::remove_dir_all(folder.path());
+        }
+    }
+}
 
 fn salt_beside(trace: &Path) -> PathBuf {
     let mut path = trace.as_os_str().to_owned();

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use countersign_kernel::{Decision, Input, Run, Status};
 use countersign_store::{Diagnostics, Durability, EntryError, FileStore, Offer, RunFolder, Runs};
 
+use super::servers::{Place, RunTools};
 use super::world::{ScenarioWorld, Surroundings};
 use super::{RunError, Scenario, ScenarioError, Watching, expect, salt_beside, utc_now, workspace};
 use crate::drive::{Observer, drive};
@@ -80,21 +81,26 @@ fn take_up(
     if *manifest.run != *folder.id {
         return Err(unable(format!("its trace is that of run `{}`: a copy is not taken up", manifest.run)));
     }
-    same_scenario(scenario, models, host, manifest).map_err(unable)?;
+    let workspace = workspace::Workspace::again(folder.path().join("workspace"));
+    // As they were accepted when the run began: nothing is accepted on the way.
+    let pins = scenario.pins();
+    let place = Place { folder: &scenario.folder, workspace: workspace.path(), pins: &pins };
+    let (tools, _) = RunTools::of(&scenario.spec, &place, None).map_err(|source| scenario.mcp(source))?;
+    same_scenario(scenario, models, &tools, host, manifest).map_err(unable)?;
     if manifest.engine != *host.engine().fingerprint() {
         return Err(unable("it was judged by another engine; its policies could not be rebuilt".to_owned()));
     }
     let mut run = Run::open(Arc::clone(manifest))
         .map_err(|source| RunError::Manifest { file: folder.trace().display().to_string(), source })?;
     let surroundings = Surroundings {
-        workspace: workspace::Workspace::again(folder.path().join("workspace")),
+        workspace,
         operator: runs.folder().to_path_buf(),
         salt,
         cancel,
         models: scenario.client(models)?,
         before: 0,
     };
-    let mut world = ScenarioWorld::new(&scenario.spec, manifest, surroundings);
+    let mut world = ScenarioWorld::new(&scenario.spec, &tools, manifest, surroundings);
     let mut effects = Vec::new();
     for frame in &frames {
         effects.iter().for_each(|effect| world.catch_up(effect));
@@ -169,6 +175,7 @@ fn take_up(
 fn same_scenario(
     scenario: &Scenario,
     models: Option<&Registry>,
+    tools: &RunTools<'_>,
     host: &Host,
     manifest: &countersign_kernel::Manifest,
 ) -> Result<(), String> {
@@ -179,15 +186,19 @@ fn same_scenario(
         seed: manifest.seed,
         started: manifest.started,
         memory: &[],
+        tools: &tools.specs,
     };
     let mut now = scenario.spec.manifest(host, &scenario.folder, &pinned).map_err(|error| error.to_string())?;
     now.memory.clone_from(&manifest.memory);
     if now == *manifest {
         return Ok(());
     }
-    let other = now.tools.iter().zip(&manifest.tools).find(|(now, then)| now.definition != then.definition);
-    Err(match other {
-        Some((tool, _)) => format!("tool `{}` is no longer what the run began with", tool.name),
+    // Its servers may have other tools by now, and fewer.
+    let same = |then: &countersign_kernel::Tool| {
+        now.tools.iter().any(|now| now.name == then.name && now.definition == then.definition)
+    };
+    Err(match manifest.tools.iter().find(|then| !same(then)) {
+        Some(tool) => format!("tool `{}` is no longer what the run began with", tool.name),
         None => "its stored scenario is no longer what the run began with".to_owned(),
     })
 }

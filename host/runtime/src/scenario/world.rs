@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::people::People;
 use super::script::{Answer, Script};
+use super::servers::{RunTools, Servers};
 use super::spec::Spec;
 use super::tools;
 use super::workspace::Workspace;
@@ -23,7 +24,7 @@ use crate::drive::World;
 use crate::models::{Client, Tools};
 use crate::prompt::render;
 use crate::redact::{REDACTED, Salt};
-use crate::registry::{Called, Finding, Registry, ToolResult, shown_as};
+use crate::registry::{Called, Finding, Registry, ToolResult, ToolSpec, shown_as};
 use crate::reply::{injected_tools, parse_patch, parse_step};
 
 /// How often somebody looks whether a wait is to be given up.
@@ -40,6 +41,8 @@ pub struct ScenarioWorld<'a> {
     models: Option<Client>,
     people: People<'a>,
     workspace: Workspace,
+    /// Whoever has the tools that are not the file's own.
+    servers: Option<&'a Servers>,
     /// Where the operator's files lie, those that this scenario's operator writes among them.
     operator: PathBuf,
     salt: Salt,
@@ -85,12 +88,13 @@ pub struct Surroundings {
 }
 
 impl<'a> ScenarioWorld<'a> {
-    pub fn new(spec: &'a Spec, manifest: &'a Manifest, surroundings: Surroundings) -> Self {
-        let shown_tools = shown(spec, &manifest.boundary.tools);
+    pub fn new(spec: &'a Spec, tools: &'a RunTools<'_>, manifest: &'a Manifest, surroundings: Surroundings) -> Self {
+        let shown_tools = shown(&tools.specs, &manifest.boundary.tools);
         ScenarioWorld {
             manifest,
-            tools: Registry::new(&spec.tools),
-            used: spec.tools.iter().map(|(name, tool)| (name.as_str(), vec![0; tool.results.len()])).collect(),
+            tools: Registry::new(&tools.specs),
+            servers: tools.servers.as_ref(),
+            used: tools.specs.iter().map(|(name, tool)| (name.as_str(), vec![0; tool.results.len()])).collect(),
             shown_tools,
             script: Script::new(spec),
             models: surroundings.models,
@@ -170,6 +174,9 @@ impl<'a> ScenarioWorld<'a> {
     fn run(&mut self, tool: &str, exact: &str) -> Option<ToolResult> {
         let (spec, used) = (self.tools.spec(tool)?, self.used.get_mut(tool)?);
         let time_out = Duration::from_millis(spec.time_out);
+        if let Some(servers) = self.servers.filter(|servers| servers.have(tool)) {
+            return Some(servers.call(tool, spec, exact, self.cancel.as_deref()));
+        }
         let folder = self.workspace.path();
         let mut result = match &spec.command {
             Some(words) => tools::command(words, time_out, folder, exact),
@@ -219,10 +226,10 @@ impl<'a> ScenarioWorld<'a> {
 }
 
 /// What a model is told of its tools: those of the boundary, and the two that every agent has.
-pub fn shown(spec: &Spec, tools: &[Arc<str>]) -> Vec<Value> {
+pub fn shown(specs: &BTreeMap<String, ToolSpec>, tools: &[Arc<str>]) -> Vec<Value> {
     tools
         .iter()
-        .filter_map(|name| spec.tools.get(&**name).map(|tool| (name, tool)))
+        .filter_map(|name| specs.get(&**name).map(|tool| (name, tool)))
         .map(|(name, tool)| json!({"name": **name, "description": tool.description, "arguments": tool.arguments}))
         .chain(injected_tools().map(
             |(name, description, arguments)| json!({"name": name, "description": description, "arguments": arguments}),

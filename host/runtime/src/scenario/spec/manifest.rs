@@ -1,5 +1,6 @@
 //! From a scenario to what its run is pinned to.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use super::{ModelSpec, Spec};
 use crate::host::Host;
 use crate::models::Registry;
 use crate::prompt::{overhead, templates_digest};
+use crate::registry::ToolSpec;
 use crate::settings::{self, Presets, Profile, SettingsError};
 
 /// What a run is given beside its scenario.
@@ -27,6 +29,8 @@ pub struct Pinned<'a> {
     pub started: u64,
     /// Of earlier runs of the same scenario.
     pub memory: &'a [Memory],
+    /// The file's own and those of its servers.
+    pub tools: &'a BTreeMap<String, ToolSpec>,
 }
 
 impl Spec {
@@ -36,7 +40,7 @@ impl Spec {
         let key = |problem: String| SettingsError::Invalid { file: pinned.file.to_owned(), problem };
         let presets = Presets::load(&self.presets, folder)?;
         let profile = self.boundary.profile.as_deref().map(|name| presets.profile(name)).transpose()?;
-        let tools: Vec<Tool> = self.tools.iter().map(|(name, tool)| tool.registered(name)).collect();
+        let tools: Vec<Tool> = pinned.tools.iter().map(|(name, tool)| tool.registered(name)).collect();
         let (graph, graph_digest) = match &self.graph {
             Some(path) => settings::load_graph(&folder.join(path))?,
             None => settings::the_default_graph()?,
@@ -101,7 +105,7 @@ impl Spec {
             models: pinned.models.map_or_else(|| self.scripted_models(), Registry::pinned),
             tools,
             memory: self.memory.iter().chain(pinned.memory).cloned().collect(),
-            request_overhead: overhead(&crate::scenario::world::shown(self, &shown)),
+            request_overhead: overhead(&crate::scenario::world::shown(pinned.tools, &shown)),
             prompt_templates: Arc::clone(templates_digest().as_str()),
             lock: Arc::clone(bundle.digest().as_str()),
             contract: CONTRACT.into(),
@@ -133,7 +137,11 @@ impl Spec {
         let autonomy = spec.autonomy.or(profile.map(|profile| profile.autonomy)).unwrap_or(6);
         let rung = presets.rung(autonomy)?;
         let allowed: Vec<Arc<str>> = match &spec.tools {
-            Some(listed) => names(listed),
+            // A server's tool that is not eligible is none of the run's, whoever lists it.
+            Some(listed) => names(listed)
+                .into_iter()
+                .filter(|name| !self.serves(name) || tools.iter().any(|tool| tool.name == *name))
+                .collect(),
             None if !rung.tools => Vec::new(),
             None => tools.iter().map(|tool| Arc::clone(&tool.name)).collect(),
         };

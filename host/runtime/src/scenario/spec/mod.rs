@@ -16,6 +16,7 @@ use serde::Deserialize;
 use toml::Table;
 
 use super::expect::Expectations;
+use crate::mcp::{Overrides, ServersSpec, check_servers, split};
 use crate::registry::{ToolSpec, VerifySpec};
 use crate::settings::{OperatorSpec, PresetFiles};
 
@@ -70,6 +71,12 @@ pub struct Spec {
     /// By name.
     #[serde(default)]
     pub tools: BTreeMap<String, ToolSpec>,
+    /// MCP servers by name: `NAME__TOOL` joins the tools, and `[tools.NAME__TOOL]` says more of it.
+    #[serde(default)]
+    pub servers: ServersSpec,
+    /// What the file says of servers' tools.
+    #[serde(skip)]
+    pub overrides: Overrides,
     /// Files of the working folder, by relative path.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
@@ -105,11 +112,13 @@ fn one() -> u32 {
 impl Spec {
     /// Reads a scenario from its text, or, where files were merged, from a table.
     pub fn parse(table: Table, text: Option<&str>) -> Result<Self, String> {
-        let spec: Spec = match text {
+        let (table, overrides) = without_overrides(table)?;
+        let mut spec: Spec = match text {
             // With lines in its errors.
-            Some(text) => toml::from_str(text).map_err(|error| error.to_string())?,
-            None => table.try_into().map_err(|error: toml::de::Error| error.to_string())?,
+            Some(text) if overrides.is_empty() => toml::from_str(text).map_err(|error| error.to_string())?,
+            _ => table.try_into().map_err(|error: toml::de::Error| error.to_string())?,
         };
+        spec.overrides = overrides;
         spec.check()?;
         Ok(spec)
     }
@@ -134,16 +143,12 @@ impl Spec {
                 return Err(format!("key `tools.{name}.command`: expected either `command` or `results`"));
             }
             tool.check(name)?;
-            if let Some(VerifySpec::ReadBack(read)) = &tool.verify
-                && !self.tools.contains_key(&read.tool)
-            {
-                return Err(format!("key `tools.{name}.verify.read-back.tool`: there is no tool `{}`", read.tool));
-            }
             if super::INJECTED.contains(&name.as_str()) {
                 return Err(format!("key `tools.{name}`: the host brings this tool itself"));
             }
         }
-        self.budget.check(&self.tools)?;
+        check_servers(&self.servers)?;
+        self.check_tools(&self.tools)?;
         for path in self.files.keys() {
             let plain = std::path::Path::new(path)
                 .components()
@@ -157,4 +162,41 @@ impl Spec {
         }
         self.expect.check()
     }
+
+    /// Whether tools make sense together. Those of servers are looked at once they are known.
+    pub fn check_tools(&self, tools: &BTreeMap<String, ToolSpec>) -> Result<(), String> {
+        for (name, tool) in tools {
+            if let Some(VerifySpec::ReadBack(read)) = &tool.verify
+                && !tools.contains_key(&read.tool)
+                && (tools.len() > self.tools.len() || !self.serves(&read.tool))
+            {
+                return Err(format!("key `tools.{name}.verify.read-back.tool`: there is no tool `{}`", read.tool));
+            }
+        }
+        self.budget.check(tools)
+    }
+
+    fn serves(&self, tool: &str) -> bool {
+        split(tool).is_some_and(|(server, _)| self.servers.contains_key(server))
+    }
+}
+
+/// Takes what is said of servers' tools out of the tools: it is laid over what the servers say.
+fn without_overrides(mut table: Table) -> Result<(Table, Overrides), String> {
+    let mut overrides = Overrides::new();
+    let servers: Vec<String> = match table.get("servers") {
+        Some(toml::Value::Table(servers)) => servers.keys().cloned().collect(),
+        _ => Vec::new(),
+    };
+    if let Some(toml::Value::Table(tools)) = table.get_mut("tools") {
+        let served = |name: &String| split(name).is_some_and(|(server, _)| servers.iter().any(|own| own == server));
+        let names: Vec<String> = tools.keys().filter(|name| served(name)).cloned().collect();
+        for name in names {
+            match tools.remove(&name) {
+                Some(toml::Value::Table(own)) => overrides.insert(name, own),
+                _ => return Err(format!("key `tools.{name}`: expected a table")),
+            };
+        }
+    }
+    Ok((table, overrides))
 }
