@@ -56,7 +56,9 @@ if ! current "$parts/python" "${python_files[@]}"; then
     command -v python3 >/dev/null || { echo "error: python3 is not there" >&2; exit 1; }
     rm -rf "$parts/python"
     python3 -m venv "$parts/python"
-    if attempt PyPI "$parts/python/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"; then
+    # It names the network's failure only when it tries again.
+    if attempt PyPI "$parts/python/bin/pip" install --quiet --disable-pip-version-check --retries 2 \
+        -r "$here/requirements.txt"; then
         installed "$parts/python" "${python_files[@]}"
     fi
 fi
