@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod coverage;
+mod gateway;
 mod models;
 mod runs;
 mod scenarios;
@@ -63,6 +64,9 @@ fn help_lists_what_works_and_each_command_has_an_example() {
     for command in [
         vec!["run"],
         vec!["backtest"],
+        vec!["mcp"],
+        vec!["mcp", "tools"],
+        vec!["mcp", "accept"],
         vec!["runs", "list"],
         vec!["runs", "show"],
         vec!["runs", "approve"],

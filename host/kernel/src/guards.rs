@@ -15,6 +15,10 @@ pub struct Guards {
     /// The same call may come so often in a row; the next one is blocked. 0 is no limit. Default 15:
     /// the default doom-loop policy has tripped three times by then, at every fourth.
     pub repeated_calls: u32,
+    /// Where the agent owns its loop: the same call may fail so often in a row, busy services apart; then
+    /// it is not made again before something else succeeds. 0 is no limit. Default 3 (document 001,
+    /// part 6.2). Where the host drives, repairs and escalation come first.
+    pub failing_calls: u32,
     /// A change that is not idempotent and was made once, or may have been, is not made again with the
     /// very same arguments.
     pub duplicate_actions: bool,
@@ -140,6 +144,7 @@ impl Default for Guards {
     fn default() -> Self {
         Guards {
             repeated_calls: 15,
+            failing_calls: 3,
             duplicate_actions: true,
             plan_validation: true,
             plan_adherence: true,

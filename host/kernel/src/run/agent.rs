@@ -8,7 +8,8 @@ use super::people::Granted;
 use super::pipeline::Proposal;
 use super::{InputError, ModelCall, Next, Run, Waiting};
 use crate::budget::Demand;
-use crate::contract::{Dimension, Phase};
+use crate::contract::doom_loop::FailureClass;
+use crate::contract::{Dimension, Key, Phase, Verdict};
 use crate::effect::{Effect, Purpose};
 use crate::event::{Event, Response, Stage};
 use crate::graph::Guard;
@@ -73,7 +74,7 @@ impl Run {
             let line = self.view.budget(dimension);
             if line.used > line.limit {
                 let reason = format!("{dimension} used up: {} of {}", line.used, line.limit);
-                if self.blocks("budget", crate::contract::Verdict::Terminate, &reason) {
+                if self.blocks("budget", Verdict::Terminate, &reason) {
                     return self.over_budget(dimension, reason);
                 }
             }
@@ -92,6 +93,23 @@ impl Run {
         let notice = self.notice.take();
         self.effect(Effect::Await { call, notice });
         Next::Wait
+    }
+
+    /// Counts failures of the same call in a row; too many are a loop, whatever the policies say.
+    pub(super) fn count_failure(&mut self, key: Key, failure: Option<FailureClass>) {
+        let failed = matches!(failure, Some(FailureClass::Failed | FailureClass::Rejected));
+        self.failing = match self.failing {
+            _ if !failed => (None, 0),
+            (Some(last), times) if last == key => (Some(key), times.saturating_add(1)),
+            _ => (Some(key), 1),
+        };
+        let most = self.manifest.guards.failing_calls;
+        if self.agent_drives() && most > 0 && self.failing.1 == most {
+            let reason = format!("the same call failed {most} times in a row");
+            if self.blocks("failing calls", Verdict::Replan, &reason) {
+                self.trip(reason);
+            }
+        }
     }
 
     /// The call at hand gets nowhere: the agent is told to stop, and that very call is not made again

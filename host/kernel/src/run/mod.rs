@@ -124,6 +124,8 @@ pub struct Run {
     calls_seen: VecDeque<Key>,
     done: BTreeSet<Key>,
     repeated: (Option<Key>, u32),
+    /// The call that failed last, and how often in a row.
+    failing: (Option<Key>, u32),
     /// Changes whose outcome nobody knows: a call that did not answer in time may have done it.
     uncertain: BTreeSet<Key>,
     denied: BTreeMap<Key, u32>,
@@ -411,6 +413,7 @@ impl Run {
             calls_seen: VecDeque::new(),
             done: BTreeSet::new(),
             repeated: (None, 0),
+            failing: (None, 0),
             uncertain: BTreeSet::new(),
             denied: BTreeMap::new(),
             denied_tools: BTreeMap::new(),

@@ -202,6 +202,7 @@ impl Run {
         }
         let text = Arc::clone(&observation.text);
         let reports = observation.reports.clone();
+        self.count_failure(proposal.key, failure);
         self.exchange(&action, &text);
         self.snippet = cut(&format!("{action}\n{text}"), 1024).to_owned();
         if let Some(class) = failure {

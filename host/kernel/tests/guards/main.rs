@@ -5,6 +5,7 @@
 #[path = "../support/loop.rs"]
 mod driven;
 
+mod agent;
 mod budgets;
 mod endings;
 mod memory;
