@@ -48,7 +48,7 @@ pub struct Permit<'run> {
 #[derive(Debug)]
 struct Open<'run> {
     run: &'run mut GuardedRun,
-    granted: Granted,
+    granted: Box<Granted>,
 }
 
 /// What a permit is for.
@@ -90,11 +90,11 @@ struct OpenReading<'run> {
 
 impl<'run> Permit<'run> {
     pub(super) fn new(run: &'run mut GuardedRun, granted: Granted) -> Self {
-        Permit { inner: Some(Open { run, granted }) }
+        Permit { inner: Some(Open { run, granted: Box::new(granted) }) }
     }
 
     fn granted(&self) -> Option<&Granted> {
-        self.inner.as_ref().map(|open| &open.granted)
+        self.inner.as_ref().map(|open| &*open.granted)
     }
 
     /// The tool.
@@ -130,7 +130,7 @@ impl<'run> Permit<'run> {
             text: result.text.clone(),
             outcome: result.outcome,
         };
-        let verify = run.observed(granted, result)?;
+        let verify = run.observed(*granted, result)?;
         let Some((call, verifier)) = verify else { return Ok(Seen::Done(run.standing())) };
         match run.look(&verifier, &called) {
             Finding::Read(reading) => {
@@ -149,7 +149,7 @@ impl Drop for Permit<'_> {
         let Some(Open { run, granted }) = self.inner.take() else { return };
         let unknown = ToolResult::new(Outcome::TimedOut, "given up on the way: nobody knows what became of it");
         // What fails here is told by the next proposal.
-        if let Ok(Some((call, verifier))) = run.observed(granted, &unknown) {
+        if let Ok(Some((call, verifier))) = run.observed(*granted, &unknown) {
             let nothing = Finding::Problem { detail: "there is no result to look at".to_owned(), drifted: false };
             let _ = run.verified(call, &verifier, &nothing);
         }
