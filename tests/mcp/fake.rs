@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{call, connect, server, words};
 
 fn fake(manner: &[&str], more: &str) -> ServerSpec {
-    let mut command = words(&[env!("CARGO_BIN_EXE_fake-mcp-server")]);
+    let mut command = words(&[&countersign_tests::fake_mcp_server()]);
     command.extend(words(manner));
     server(&command, more)
 }
@@ -103,7 +103,7 @@ async fn nothing_of_a_server_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let pid = folder.path().join("pid");
     // A shell between the host and the server, and something in the background that ends with nobody.
-    let script = format!("sleep 300 & echo $! > {}; {}", pid.display(), env!("CARGO_BIN_EXE_fake-mcp-server"));
+    let script = format!("sleep 300 & echo $! > {}; {}", pid.display(), countersign_tests::fake_mcp_server());
     let connection = connect(&server(&words(&["sh", "-c", &script]), "")).await.unwrap();
     echoes(&connection).await;
     let pid = std::fs::read_to_string(&pid).unwrap().trim().to_owned();

@@ -56,7 +56,7 @@ impl Task {
             "version = 1\ntitle = 'a task'\n{more}\n[goal]\ntext = 'Say hello by way of the server and tell what it answers.'\n[servers.fake]\n\
              command = ['{}', '--describe-file', 'description']\n[models.cheap]\nname = 'small-1'\n{replies}\
              [[models.cheap.replies]]\nstep = {{ step = 'done', finish = 'called', confidence = 0.95 }}\n",
-            env!("CARGO_BIN_EXE_fake-mcp-server")
+            countersign_tests::fake_mcp_server()
         );
         std::fs::write(folder.path().join("task.toml"), text).unwrap();
         Task { folder }

@@ -13,6 +13,20 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
+/// The MCP server that misbehaves as it is told: an example of this package, which `cargo test` builds
+/// beside the tests.
+///
+/// # Panics
+/// Where only some targets were built: without it nothing could be tested.
+#[must_use]
+pub fn fake_mcp_server() -> String {
+    let own = std::env::current_exe().unwrap_or_default();
+    let path = own.ancestors().nth(2).map(|folder| folder.join("examples/fake-mcp-server")).unwrap_or_default();
+    let path = path.with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(path.exists(), "`{}` is not built: run `cargo test --workspace`", path.display());
+    path.display().to_string()
+}
+
 /// Copies the files of a folder.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use countersign::NotDispatched;
 use countersign::guard::{Refusal, Stop};
 use countersign::kernel::{Approval, Response};
 
@@ -33,6 +34,11 @@ pub fn refused(refusal: &Refusal) -> String {
         _ => "Do something else; if the task cannot go on without it, call defer_to_human.",
     };
     format!("Not forwarded: {reason}. {next}")
+}
+
+/// The agent is paused, or something it needs is switched off.
+pub fn not_dispatched(refused: &NotDispatched) -> String {
+    format!("Not forwarded: {refused}. {STOP}")
 }
 
 /// A call waits for a person.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::guard::{Permit, Proposal, Ruling, Seen, Standing};
+use countersign::guard::{GuardError, Permit, Proposal, Ruling, Seen, Standing};
 use countersign::kernel::Approval;
 use countersign::mcp::{reads_json, split};
 use countersign::{Host, injected_tools};
@@ -94,8 +94,15 @@ impl Gateway {
         let session = session.get_or_insert_with(|| {
             Session::new(self.host.clone(), Arc::clone(&self.config), Arc::clone(upstream.joined()))
         });
-        let (run, id) = session.run().map_err(internal)?;
-        let id = id.to_owned();
+        let (run, id) = match session.run() {
+            Ok((run, id)) => (run, id.to_owned()),
+            // An operator's word, for the agent to hear.
+            Err(GatewayError::Guard(GuardError::NotDispatched(refused))) => {
+                self.count(|report| report.held += 1);
+                return Ok(Ruled::Answer(error(messages::not_dispatched(&refused)).into()));
+            }
+            Err(error) => return Err(internal(error)),
+        };
         let name = &*request.name;
         run.withhold(name, self.shared.withheld(name));
         // The person's answer to what this very call asked for.
@@ -166,7 +173,10 @@ impl Gateway {
         let answer = tokio::select! {
             answer = connection.call(params, time_out) => answer,
             // Given up by the client: the server is told, and nobody knows what became of the call.
-            () = context.ct.cancelled() => return Err(internal("cancelled")),
+            () = context.ct.cancelled() => {
+                self.shared.set_progress(None);
+                return Err(internal("cancelled"));
+            }
         };
         self.shared.set_progress(None);
         let spec = upstream.joined().tools.get(&full);

@@ -49,6 +49,8 @@ impl Session {
     /// The run, begun or taken up where none is open, with what people have decided meanwhile.
     pub fn run(&mut self) -> Result<(&mut GuardedRun, &str), GatewayError> {
         let now = now();
+        // What broke off at an error is taken up again from its trace.
+        self.open.take_if(|open| open.run.is_broken());
         if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, now)) {
             self.end()?;
         }

@@ -191,6 +191,11 @@ impl GuardedRun {
         std::mem::take(&mut self.would_have)
     }
 
+    /// An error left it in the middle of something: it is to be taken up again from its trace.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// Approvals that proposed calls wait for.
     pub fn parked(&self) -> impl Iterator<Item = &Approval> {
         self.run.parked()
