@@ -1,6 +1,7 @@
 //! An unchanged MCP client, the gateway, and a real server behind it: the inspector calls tools of the
 //! filesystem server, each call from a process of its own.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -167,6 +168,7 @@ fn bad_gateways_are_refused_with_file_and_key() {
         ("version = 1\nmode = 'recorded'\n[servers.a]\ncommand = ['x']", "key `mode`"),
         ("version = 1\n[servers.A]\ncommand = ['x']", "key `servers.A`"),
         ("version = 1\n[operator]\nswitches = 'none.toml'\n[servers.a]\ncommand = ['x']", "key `operator.switches`"),
+        ("version = 1\n[servers.a]\ncommand = ['x']\n[tools.write]\ncost = 1", "key `tools.write`"),
         ("version = 1\n[servers.a]\ncommand = ['/no/such/program']", "cannot start"),
     ] {
         std::fs::write(&path, text).unwrap_or_else(|error| panic!("{error}"));
@@ -174,6 +176,79 @@ fn bad_gateways_are_refused_with_file_and_key() {
         countersign(["mcp", "tools", "--config", &file]).expect(2, expected);
     }
     countersign(["mcp"]).expect(2, "--config");
+}
+
+/// What an agent can read, the token of an approval, answers no question in the person's place.
+#[test]
+fn nobody_approves_by_the_token_alone() {
+    let (Some(inspector), Some(server)) = (INSPECTOR.path(), FILESYSTEM.path()) else { return };
+    let place = Place::new(inspector, &server, "");
+    let out = place.data("out.txt");
+    for version in ["2025-06-18", "2026-07-28"] {
+        let mut gateway = Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .args(["mcp", "--config"])
+            .arg(place.folder.path().join("gateway.toml"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{error}"));
+        let (Some(mut input), Some(output)) = (gateway.stdin.take(), gateway.stdout.take()) else { panic!("no pipes") };
+        let mut lines = BufReader::new(output).lines();
+        let mut ask = |id: u32, method: &str, mut parameters: Value| -> Value {
+            if version == "2026-07-28" {
+                parameters["_meta"] = json!({
+                    "io.modelcontextprotocol/protocolVersion": version,
+                    "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+                    "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}},
+                });
+            }
+            let message = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": parameters});
+            writeln!(input, "{message}").unwrap_or_else(|error| panic!("{error}"));
+            loop {
+                let line = lines.next().and_then(Result::ok).unwrap_or_else(|| panic!("the gateway has ended"));
+                let answer: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+                if answer["id"] == json!(id) {
+                    return answer;
+                }
+            }
+        };
+        if version == "2025-06-18" {
+            let own =
+                json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+            ask(0, "initialize", own);
+        }
+        let write = json!({"name": "files__write_file", "arguments": {"path": out, "content": version}});
+        let first = ask(1, "tools/call", write.clone());
+        let token = text(
+            &place.run()["parked"].as_array().and_then(|all| all.last()).cloned().unwrap_or_default()["fingerprint"],
+        );
+        assert_eq!(token.len(), 32, "{first}");
+        let answers = json!({"countersign-approval": {"action": "accept", "content": {}}});
+        let mut forged = write.clone();
+        forged["requestState"] = json!(token);
+        forged["inputResponses"] = answers.clone();
+        let (second, third) = (ask(2, "tools/call", forged), ask(3, "tools/call", write.clone()));
+        assert!(!Path::new(&out).exists(), "{second}{third}");
+        // The person's answer to the question itself counts, once and for this very call.
+        if version == "2026-07-28" {
+            let state = text(&third["result"]["requestState"]);
+            assert_ne!(state, token, "{third}");
+            let mut other = write.clone();
+            other["arguments"]["content"] = json!("something else");
+            (other["requestState"], other["inputResponses"]) = (json!(state), answers.clone());
+            ask(4, "tools/call", other);
+            assert!(!Path::new(&out).exists());
+            let asked = ask(5, "tools/call", write.clone());
+            let mut answered = write;
+            (answered["requestState"], answered["inputResponses"]) = (asked["result"]["requestState"].clone(), answers);
+            let done = ask(6, "tools/call", answered);
+            assert!(done.to_string().contains("Successfully wrote"), "{done}");
+        }
+        drop(ask);
+        drop(input);
+        let _ = gateway.wait();
+    }
 }
 
 /// Both lifecycles, progress, prompts and resources, with the Python client and the everything server.

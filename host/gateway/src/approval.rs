@@ -2,8 +2,10 @@
 //! request for input that the client repeats its call with, as of revision 2026-07-28.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use countersign::Salt;
 use countersign::kernel::{Approval, Decision};
 use rmcp::model::{
     CallToolRequestParams, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
@@ -60,21 +62,44 @@ pub async fn ask(peer: &Peer<RoleServer>, approval: &Approval, time_out: Duratio
     decision(&answer, approval)
 }
 
-/// What a client gets that repeats its call with the person's answer.
-pub fn input_required(approval: &Approval) -> InputRequiredResult {
-    let request = InputRequest::Elicitation(ElicitRequest::new(form(approval)));
-    InputRequiredResult::new(Some(BTreeMap::from([(KEY.to_owned(), request)])), Some(approval.fingerprint.to_string()))
+/// Questions that clients were given to answer with a repeat of their call.
+///
+/// The state that goes with one is a number used once and known to nobody else: what an agent can
+/// read, an approval's token, is no answer.
+#[derive(Debug, Default)]
+pub struct Questions {
+    /// By state, the fingerprint that is asked about.
+    open: Mutex<BTreeMap<String, Arc<str>>>,
 }
 
-/// The person's answer that a repeated call brings, for the approval that it answers.
-pub fn answered(request: &CallToolRequestParams, approval: &Approval) -> Option<Decision> {
-    // The state is the fingerprint: an answer to another question is none to this one.
-    if request.request_state.as_deref() != Some(&*approval.fingerprint) {
-        return None;
+/// Most questions that are open at once; the rest wait for `countersign runs approve`.
+const QUESTIONS: usize = 64;
+
+impl Questions {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<String, Arc<str>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    let answer = request.input_responses.as_ref()?.get(KEY)?;
-    let answer: ElicitResult = serde_json::from_value(answer.clone()).ok()?;
-    decision(&answer, approval)
+
+    /// What a client gets that repeats its call with the person's answer.
+    pub fn ask(&self, approval: &Approval) -> std::io::Result<InputRequiredResult> {
+        let state: String = Salt::random()?.0[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut open = self.open();
+        if open.len() >= QUESTIONS {
+            open.clear();
+        }
+        open.insert(state.clone(), Arc::clone(&approval.fingerprint));
+        let request = InputRequest::Elicitation(ElicitRequest::new(form(approval)));
+        Ok(InputRequiredResult::new(Some(BTreeMap::from([(KEY.to_owned(), request)])), Some(state)))
+    }
+
+    /// The person's answer that a repeated call brings, once. None where it brings none to a question
+    /// about this very call; an inner none where the person decided nothing.
+    pub fn answer(&self, request: &CallToolRequestParams, approval: &Approval) -> Option<Option<Decision>> {
+        let fingerprint = self.open().remove(request.request_state.as_deref()?)?;
+        let answer = request.input_responses.as_ref()?.get(KEY)?;
+        let answer: ElicitResult = serde_json::from_value(answer.clone()).ok()?;
+        (fingerprint == approval.fingerprint).then(|| decision(&answer, approval))
+    }
 }
 
 fn decision(answer: &ElicitResult, approval: &Approval) -> Option<Decision> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use countersign::kernel::budget::Limits;
 use countersign::kernel::contract::Compliance;
 use countersign::kernel::{Boundary, Guards, Manifest, Mode, PolicyMode, Slot};
-use countersign::mcp::{Overrides, ServersSpec, check_servers};
+use countersign::mcp::{Overrides, ServersSpec, check_servers, split};
 use countersign::registry::Registry;
 use countersign::settings::{BudgetCaps, OperatorSpec, SettingsError, read_toml, sealed};
 use countersign::{Host, store};
@@ -156,6 +156,11 @@ impl Config {
             return invalid("keys `idle-end` and `ask-time-out`: expected at least 1 millisecond".to_owned());
         }
         check_servers(&config.servers).map_err(wrong)?;
+        let own = |name: &String| split(name).is_some_and(|(server, _)| config.servers.contains_key(server));
+        if let Some(name) = config.tools.keys().find(|name| !own(name)) {
+            let names = config.servers.keys().map(|server| format!("{server}__…")).collect::<Vec<_>>().join(", ");
+            return invalid(format!("key `tools.{name}`: no server has this tool; names here begin with {names}"));
+        }
         if let Some((key, problem)) = config.budget.contradiction() {
             return invalid(format!("key `budget.{key}`: {problem}"));
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use countersign::NotDispatched;
 use countersign::guard::{Refusal, Stop};
 use countersign::kernel::{Approval, Response};
+use countersign::mcp::LeftOut;
 
 /// What becomes of an agent that goes in circles (specification C4).
 const STOP: &str = "Stop here: report to your user what you found out and what is in the way, and take the next task.";
@@ -34,6 +35,17 @@ pub fn refused(refusal: &Refusal) -> String {
         _ => "Do something else; if the task cannot go on without it, call defer_to_human.",
     };
     format!("Not forwarded: {reason}. {next}")
+}
+
+/// A tool whose definition nobody has accepted, or that cannot be used.
+pub fn left_out(out: &LeftOut) -> String {
+    let (tool, reason) = (&out.tool, &out.reason);
+    let next = if out.acceptable {
+        format!(" An operator accepts it with `countersign mcp accept {tool}`.")
+    } else {
+        String::new()
+    };
+    format!("Not forwarded: `{tool}` {reason}.{next} Do something else.")
 }
 
 /// The agent is paused, or something it needs is switched off.

@@ -15,7 +15,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::approval::{self, Way};
+use crate::approval::{self, Questions, Way};
 use crate::config::Config;
 use crate::messages;
 use crate::serve::{GatewayError, Report};
@@ -32,6 +32,7 @@ pub struct Gateway {
     /// Calls of one run are taken one after the other: each is judged knowing what came of the last.
     session: Mutex<Option<Session>>,
     report: std::sync::Mutex<Report>,
+    questions: Questions,
 }
 
 /// What becomes of a call.
@@ -50,6 +51,7 @@ impl Gateway {
             upstream: OnceCell::new(),
             session: Mutex::new(None),
             report: std::sync::Mutex::default(),
+            questions: Questions::default(),
         })
     }
 
@@ -91,6 +93,10 @@ impl Gateway {
         context: &RequestContext<RoleServer>,
     ) -> Result<Ruled, ErrorData> {
         let mut session = self.session.lock().await;
+        // Given up while it waited for its turn: nothing is proposed.
+        if context.ct.is_cancelled() {
+            return Err(internal("cancelled"));
+        }
         let session = session.get_or_insert_with(|| {
             Session::new(self.host.clone(), Arc::clone(&self.config), Arc::clone(upstream.joined()))
         });
@@ -105,12 +111,6 @@ impl Gateway {
         };
         let name = &*request.name;
         run.withhold(name, self.shared.withheld(name));
-        // The person's answer to what this very call asked for.
-        let decided = run.parked().find_map(|parked| approval::answered(request, parked));
-        if let Some(decision) = decided {
-            let entry = format!("client-{}", run.run().frames());
-            run.decide(&entry, &self.by(context), decision).map_err(internal)?;
-        }
         let arguments = Value::Object(request.arguments.clone().unwrap_or_default());
         let proposal = Proposal::new(name, arguments);
         let held = |text: String| {
@@ -122,11 +122,11 @@ impl Gateway {
                 let answer = self.forward(upstream, permit, request, context).await;
                 answer.map(|answer| Ruled::Answer(answer.into()))
             }
-            Ruling::Parked(approval) => {
-                self.count(|report| report.held += 1);
-                Ok(Ruled::Parked(approval))
+            Ruling::Parked(approval) => Ok(Ruled::Parked(approval)),
+            Ruling::Refused(refusal) => {
+                let out = upstream.joined().left_out.iter().find(|out| *out.tool == *name);
+                held(out.map_or_else(|| messages::refused(&refusal), messages::left_out))
             }
-            Ruling::Refused(refusal) => held(messages::refused(&refusal)),
             Ruling::Noted(text) => {
                 let noted = CallToolResult::success(vec![ContentBlock::text(messages::noted(&text))]);
                 Ok(Ruled::Answer(noted.into()))
@@ -171,12 +171,13 @@ impl Gateway {
         self.shared.set_progress(context.meta.get_progress_token());
         let time_out = permit.time_out().max(Duration::from_millis(1));
         let answer = tokio::select! {
-            answer = connection.call(params, time_out) => answer,
+            biased;
             // Given up by the client: the server is told, and nobody knows what became of the call.
             () = context.ct.cancelled() => {
                 self.shared.set_progress(None);
                 return Err(internal("cancelled"));
             }
+            answer = connection.call(params, time_out) => answer,
         };
         self.shared.set_progress(None);
         let spec = upstream.joined().tools.get(&full);
@@ -311,28 +312,32 @@ impl ServerHandler for Gateway {
             Ruled::Parked(approval) => approval,
         };
         let way = if self.config.ask_client { approval::way(&context) } else { Way::None };
-        match way {
-            Way::Input if request.request_state.as_deref() != Some(&*approval.fingerprint) => {
-                return Ok(approval::input_required(&approval).into());
-            }
+        let decision = match way {
+            // The answer is one only to the question that this very call was answered with.
+            Way::Input => match self.questions.answer(&request, &approval) {
+                Some(decision) => decision,
+                None => return self.questions.ask(&approval).map(CallToolResponse::from).map_err(internal),
+            },
             Way::Request => {
                 // Nobody else is held up meanwhile.
                 let time_out = Duration::from_millis(self.config.ask_time_out);
-                if let Some(decision) = approval::ask(&context.peer, &approval, time_out).await {
-                    if let Some(session) = self.session.lock().await.as_mut()
-                        && let Some(run) = session.current()
-                    {
-                        let entry = format!("client-{}", run.run().frames());
-                        // Somebody else may have been faster: then that counts.
-                        let _ = run.decide(&entry, &self.by(&context), decision);
-                    }
-                    if let Ruled::Answer(answer) = self.rule(upstream, &request, &context).await? {
-                        return Ok(answer);
-                    }
-                }
+                approval::ask(&context.peer, &approval, time_out).await
             }
-            Way::Input | Way::None => {}
+            Way::None => None,
+        };
+        if let Some(decision) = decision.filter(|_| !context.ct.is_cancelled()) {
+            if let Some(session) = self.session.lock().await.as_mut()
+                && let Some(run) = session.current()
+            {
+                let entry = format!("client-{}", run.run().frames());
+                // Somebody else may have been faster: then that counts.
+                let _ = run.decide(&entry, &self.by(&context), decision);
+            }
+            if let Ruled::Answer(answer) = self.rule(upstream, &request, &context).await? {
+                return Ok(answer);
+            }
         }
+        self.count(|report| report.held += 1);
         let run = self.session.lock().await.as_mut().and_then(Session::id).unwrap_or_default();
         Ok(error(messages::parked(&run, &self.config.store, &approval)).into())
     }

@@ -145,11 +145,8 @@ impl Session {
                 return Ok(None);
             }
         };
-        let mut store = store;
-        if over(&frames) {
-            countersign::store::Store::finish(&mut store)?;
-            return Ok(None);
-        }
+        // One that is over stays over until it has been idle: to start anew is no way around it.
+        let ended = over(&frames);
         let registry = Registry::new(&self.tools.tools);
         let same = self.is_pinned(&manifest, &registry)?;
         let last = manifest.started.saturating_add(frames.last().map_or(0, |frame| frame.at));
@@ -164,7 +161,11 @@ impl Session {
             }
         };
         if !same || self.is_idle(last, now) {
-            close(run)?;
+            if ended {
+                run.leave()?
+            } else {
+                close(run)?
+            };
             return Ok(None);
         }
         tracing::info!(run = %folder.id, "the run is taken up again");

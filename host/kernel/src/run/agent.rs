@@ -21,6 +21,8 @@ use crate::status::Code;
 
 /// Most approvals that may wait at once: people are asked, not flooded.
 const PARKED: usize = 32;
+/// Most that are remembered, what people refused included.
+const REMEMBERED: usize = 256;
 
 /// A call that waits for a person, or that one has decided on.
 #[derive(Debug)]
@@ -143,7 +145,7 @@ impl Run {
             Some(State::Rejected(Some(note))) => (Response::Block, format!("a person refused it: {note}")),
             Some(State::Expired) => (Response::Block, "nobody decided in time".to_owned()),
             // Granted, but to be asked by somebody who was not named then: asked again.
-            Some(State::Granted) | None if self.parked.len() < PARKED => {
+            Some(State::Granted) | None if self.open_approvals() < PARKED => {
                 if let Some(at) = at {
                     self.parked.remove(at);
                 }
@@ -159,10 +161,21 @@ impl Run {
         Next::Leave(Guard::Refused)
     }
 
+    /// Approvals that wait or were not used yet.
+    fn open_approvals(&self) -> usize {
+        self.parked.iter().filter(|parked| matches!(parked.state, State::Waiting | State::Granted)).count()
+    }
+
     fn request_approval(&mut self, proposal: &Proposal, by: Vec<Arc<str>>, reason: &str) {
         let mut approval = self.approval(proposal, by, reason.to_owned());
         let payload = proposal.payload.clone();
         approval.fingerprint = self.fingerprint_with(&approval, &payload.clone().unwrap_or_default());
+        if self.parked.len() >= REMEMBERED
+            && let Some(oldest) =
+                self.parked.iter().position(|parked| matches!(parked.state, State::Rejected(_) | State::Expired))
+        {
+            self.parked.remove(oldest);
+        }
         self.parked.push(Parked { asked: Granted { approval: approval.clone(), payload }, state: State::Waiting });
         self.tell_approval(approval);
     }

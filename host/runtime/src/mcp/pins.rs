@@ -15,7 +15,8 @@ use super::{Offer, digest};
 
 /// The first lines of the file.
 const HEAD: &str = "# Written by countersign: the tools of MCP servers as they were accepted. It belongs into version\n\
-                    # control. A tool that differs is not used until it is accepted: `--accept-tools`.\n";
+                    # control. A tool that differs is not used until it is accepted: by `countersign run\n\
+                    # --accept-tools`, or by `countersign mcp accept`.\n";
 
 /// Pins that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
