@@ -245,7 +245,6 @@ fn nobody_approves_by_the_token_alone() {
             let done = ask(6, "tools/call", answered);
             assert!(done.to_string().contains("Successfully wrote"), "{done}");
         }
-        drop(ask);
         drop(input);
         let _ = gateway.wait();
     }
