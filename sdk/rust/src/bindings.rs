@@ -24,9 +24,9 @@ macro_rules! slot_world {
                 generate_unused_types: true,
                 additional_derives: [PartialEq],
                 with: {
-                    "countersign:policy/types@0.1.0-draft.2": crate::bindings::base::countersign::policy::types,
-                    "countersign:policy/run@0.1.0-draft.2": crate::bindings::base::countersign::policy::run,
-                    "countersign:policy/log@0.1.0-draft.2": crate::bindings::base::countersign::policy::log,
+                    "countersign:policy/types@0.1.0-draft.3": crate::bindings::base::countersign::policy::types,
+                    "countersign:policy/run@0.1.0-draft.3": crate::bindings::base::countersign::policy::run,
+                    "countersign:policy/log@0.1.0-draft.3": crate::bindings::base::countersign::policy::log,
                 },
             });
         }
@@ -38,3 +38,9 @@ slot_world!(confidence, "confidence-slot", "export_confidence");
 slot_world!(doom_loop, "doom-loop-slot", "export_doom_loop");
 slot_world!(estimator, "estimator-slot", "export_estimator");
 slot_world!(risk, "risk-slot", "export_risk");
+slot_world!(context, "context-slot", "export_context");
+slot_world!(dispatch, "dispatch-slot", "export_dispatch");
+slot_world!(guard, "guard-slot", "export_guard");
+slot_world!(remediation, "remediation-slot", "export_remediation");
+slot_world!(sensitivity, "sensitivity-slot", "export_sensitivity");
+slot_world!(threshold, "threshold-slot", "export_threshold");

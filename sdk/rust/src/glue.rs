@@ -93,6 +93,24 @@ macro_rules! __slot {
     ($policy:ty, risk) => {
         $crate::__slot!(@ $policy, risk, Risk, judge, export_risk, ProposedAction, Assessment);
     };
+    ($policy:ty, context) => {
+        $crate::__slot!(@ $policy, context, Context, relieve, export_context, Pressure, Relief);
+    };
+    ($policy:ty, dispatch) => {
+        $crate::__slot!(@ $policy, dispatch, Dispatch, assign, export_dispatch, SubTask, Assigned);
+    };
+    ($policy:ty, guard) => {
+        $crate::__slot!(@ $policy, guard, Guard, inspect, export_guard, Passing, Inspection);
+    };
+    ($policy:ty, remediation) => {
+        $crate::__slot!(@ $policy, remediation, Remediation, classify, export_remediation, FailedCall, Remedy);
+    };
+    ($policy:ty, sensitivity) => {
+        $crate::__slot!(@ $policy, sensitivity, Sensitivity, rate, export_sensitivity, Text, Rating);
+    };
+    ($policy:ty, threshold) => {
+        $crate::__slot!(@ $policy, threshold, Threshold, weigh, export_threshold, Ledger, Weighing);
+    };
     (@ $policy:ty, $slot:ident, $trait:ident, $function:ident, $export:ident, $input:ident, $output:ident) => {
         impl $crate::bindings::$slot::exports::countersign::policy::$slot::Guest for Component {
             fn $function(input: $crate::$slot::$input) -> $crate::$slot::$output {
@@ -124,6 +142,24 @@ macro_rules! __slot_check {
     };
     ($policy:ty, risk) => {
         $crate::__slot_check!(@ $policy, risk::Risk);
+    };
+    ($policy:ty, context) => {
+        $crate::__slot_check!(@ $policy, context::Context);
+    };
+    ($policy:ty, dispatch) => {
+        $crate::__slot_check!(@ $policy, dispatch::Dispatch);
+    };
+    ($policy:ty, guard) => {
+        $crate::__slot_check!(@ $policy, guard::Guard);
+    };
+    ($policy:ty, remediation) => {
+        $crate::__slot_check!(@ $policy, remediation::Remediation);
+    };
+    ($policy:ty, sensitivity) => {
+        $crate::__slot_check!(@ $policy, sensitivity::Sensitivity);
+    };
+    ($policy:ty, threshold) => {
+        $crate::__slot_check!(@ $policy, threshold::Threshold);
     };
     (@ $policy:ty, $slot:ident :: $trait:ident) => {
         const _: fn() = || {

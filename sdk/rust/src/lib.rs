@@ -58,9 +58,15 @@ mod view;
 
 pub mod classifier;
 pub mod confidence;
+pub mod context;
+pub mod dispatch;
 pub mod doom_loop;
 pub mod estimator;
+pub mod guard;
+pub mod remediation;
 pub mod risk;
+pub mod sensitivity;
+pub mod threshold;
 
 pub use policy::{ConfigError, Policy};
 pub use view::{Boundary, BudgetLine, Dimension, Phase, RunView, StepSummary};
