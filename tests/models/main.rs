@@ -31,6 +31,7 @@ fn request(purpose: Purpose) -> ModelRequest {
         goal: "find it".into(),
         constraints: vec!["change nothing".into()],
         planning: PlanningMode::Act,
+        acting: None,
         guidance: None,
         notice: None,
         plan: None,
@@ -68,7 +69,7 @@ fn client(server: &ChatServer, folder: &Path, more: &str) -> Result<Client> {
 fn ask(client: &Client, purpose: Purpose, reserved: u64, cancel: Option<&AtomicBool>) -> (Parsed, Usage) {
     let shown = [json!({"name": "look"})];
     let tools = Tools { shown: &shown, arguments: &Any };
-    client.call(Tier::Cheap, &request(purpose), &tools, reserved, &Salt([0; 32]), cancel)
+    client.call((Tier::Cheap, "small"), &request(purpose), &tools, reserved, &Salt([0; 32]), cancel)
 }
 
 /// Calls the model once, whatever the server does.

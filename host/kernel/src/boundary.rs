@@ -46,6 +46,10 @@ pub struct Boundary {
     pub fail_closed: Vec<FailClosed>,
     /// Records or people one action may touch without consent.
     pub blast_radius_limit: Option<u64>,
+    /// Whose law a model's provider may be under, such as `eu`; empty: anybody's. A provider of which
+    /// nobody said it is none of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jurisdictions: Vec<Arc<str>>,
     /// Where tools run, for people.
     pub working_context: Arc<str>,
     /// Exchanges that a request carries word for word; default 4.
@@ -71,6 +75,7 @@ impl Boundary {
             asks: Vec::new(),
             fail_closed: Vec::new(),
             blast_radius_limit: None,
+            jurisdictions: Vec::new(),
             working_context: "".into(),
             exchanges: 4,
         }

@@ -19,6 +19,8 @@ pub enum Effect {
         call: u64,
         /// Which tier.
         tier: Tier,
+        /// Which model of it, by its id.
+        model: Arc<str>,
         /// What it is told.
         request: ModelRequest,
         /// Tokens it may answer at most.
@@ -111,6 +113,8 @@ pub struct ModelRequest {
     pub constraints: Vec<Arc<str>>,
     /// How to go about it.
     pub planning: PlanningMode,
+    /// Whose part the model takes: name and what it is for.
+    pub acting: Option<(Arc<str>, Arc<str>)>,
     /// Text of a stronger model, to be followed.
     pub guidance: Option<Arc<str>>,
     /// What the loop has to say about the last step.
@@ -153,6 +157,7 @@ impl ModelRequest {
         let of_string = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let bytes = self.goal.len()
             + self.constraints.iter().map(|text| text.len()).sum::<usize>()
+            + self.acting.as_ref().map_or(0, |(name, description)| name.len() + description.len())
             + of(&self.guidance)
             + of(&self.kept)
             + of(&self.scratchpad)

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::boundary::{DecisionRight, FailClosed};
 use crate::contract::classifier::PlanningMode;
-use crate::contract::{Dimension, Key, Tier, Verdict};
+use crate::contract::context::Layer;
+use crate::contract::threshold::{AuthorityGap, Trigger};
+use crate::contract::{Dimension, Key, SensitivityTag, Tier, Verdict};
 use crate::graph::Guard;
 use crate::input::Alarm;
 use crate::judgement::Slot;
@@ -14,6 +16,10 @@ use crate::plan::PlanStep;
 use crate::routing::Authority;
 use crate::state::StateKind;
 use crate::status::Code;
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
 
 /// One transition along a compiled edge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +53,8 @@ pub enum Stage {
     Budget,
     /// Does the tool's rate allow it?
     Rate,
+    /// Was the agent told to stop?
+    Threshold,
     /// What does the risk slot say?
     Risk,
     /// Must a person approve?
@@ -66,6 +74,7 @@ impl Stage {
             Stage::LeastTool => "least-tool",
             Stage::Budget => "budget",
             Stage::Rate => "rate",
+            Stage::Threshold => "threshold",
             Stage::Risk => "risk",
             Stage::Approval => "approval",
         }
@@ -170,6 +179,71 @@ pub enum Event {
         call: u64,
         /// Which tier.
         tier: Tier,
+        /// Which model of it.
+        model: Arc<str>,
+        /// Tokens at the beginning of the request that it was sent before.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        cached: u64,
+    },
+    /// No model of the tier may be told, or none at all.
+    Rerouted {
+        /// What was wanted.
+        wanted: Tier,
+        /// What there is; none where there is nothing.
+        to: Option<Tier>,
+        /// Why.
+        reason: String,
+    },
+    /// The run holds something more sensitive than before.
+    TagRaised {
+        /// How sensitive it is.
+        tag: SensitivityTag,
+        /// Why.
+        reason: String,
+    },
+    /// What a model must not see was replaced before it saw it.
+    Redacted {
+        /// The tool whose answer it was; none for the task.
+        tool: Option<Arc<str>>,
+        /// How much of what kind, by name.
+        parts: Vec<(Arc<str>, u32)>,
+    },
+    /// An error that the agent cannot mend.
+    GapFound {
+        /// Of which tool, and who could.
+        gap: AuthorityGap,
+    },
+    /// The next action is not worth it: nothing more is called.
+    Held {
+        /// What flipped; none where the policy could not decide.
+        trigger: Option<Trigger>,
+        /// Why.
+        reason: String,
+    },
+    /// The agent may call again.
+    HoldLifted {
+        /// Who saw to it: the agent by its report, or a person.
+        by: Arc<str>,
+    },
+    /// Room was made in the context.
+    RoomMade {
+        /// How; none for a new beginning.
+        layer: Option<Layer>,
+        /// Tokens before.
+        before: u64,
+        /// Tokens after.
+        after: u64,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody is to do a sub-task.
+    Assigned {
+        /// Which.
+        id: Arc<str>,
+        /// The specialist; none for the run itself.
+        to: Option<Arc<str>>,
+        /// At the same time as others.
+        parallel: bool,
     },
     /// A stronger model is asked.
     Escalated {

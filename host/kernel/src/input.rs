@@ -276,6 +276,8 @@ pub enum Action {
         /// Why it cannot be reached.
         reason: Arc<str>,
     },
+    /// The model asks for room in its context.
+    Compact,
     /// The injected tool `defer_to_human`: this task needs a person.
     Defer {
         /// Why, at least 20 characters.

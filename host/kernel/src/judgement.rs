@@ -4,35 +4,68 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::view::Read;
-use crate::contract::{Verdict, Violation, classifier, confidence, doom_loop, estimator, risk};
+use crate::contract::{
+    Verdict, Violation, classifier, confidence, context, dispatch, doom_loop, estimator, guard, remediation, risk,
+    sensitivity, threshold,
+};
 
 /// A decision of the loop that policies make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Slot {
+    /// How sensitive a text is.
+    Sensitivity,
+    /// Whether a text or a call is hostile or leaks.
+    Guard,
     /// Tier and planning mode.
     Classifier,
+    /// Who does a sub-task.
+    Dispatch,
+    /// Pressure on the context.
+    Context,
     /// Trust in an answer.
     Confidence,
     /// Risk of an action.
     Risk,
+    /// Whether the agent can mend an error.
+    Remediation,
     /// Progress of the run.
     DoomLoop,
+    /// Whether the next action is worth it.
+    Threshold,
     /// What the rest will cost.
     Estimator,
 }
 
 impl Slot {
-    /// In the order in which one step comes to them.
-    pub const ALL: [Slot; 5] = [Slot::Classifier, Slot::Confidence, Slot::Risk, Slot::DoomLoop, Slot::Estimator];
+    /// In the order in which one step comes to them first.
+    pub const ALL: [Slot; 11] = [
+        Slot::Sensitivity,
+        Slot::Guard,
+        Slot::Classifier,
+        Slot::Dispatch,
+        Slot::Context,
+        Slot::Confidence,
+        Slot::Risk,
+        Slot::Remediation,
+        Slot::DoomLoop,
+        Slot::Threshold,
+        Slot::Estimator,
+    ];
 
     /// As interfaces, bundles and traces name it.
     pub fn name(self) -> &'static str {
         match self {
+            Slot::Sensitivity => "sensitivity",
+            Slot::Guard => "guard",
             Slot::Classifier => "classifier",
+            Slot::Dispatch => "dispatch",
+            Slot::Context => "context",
             Slot::Confidence => "confidence",
             Slot::Risk => "risk",
+            Slot::Remediation => "remediation",
             Slot::DoomLoop => "doom-loop",
+            Slot::Threshold => "threshold",
             Slot::Estimator => "estimator",
         }
     }
@@ -40,9 +73,14 @@ impl Slot {
     /// The function that the slot's interface has.
     pub fn function(self) -> &'static str {
         match self {
-            Slot::Classifier => "classify",
+            Slot::Sensitivity => "rate",
+            Slot::Guard => "inspect",
+            Slot::Classifier | Slot::Remediation => "classify",
+            Slot::Dispatch => "assign",
+            Slot::Context => "relieve",
             Slot::Confidence | Slot::Risk => "judge",
             Slot::DoomLoop => "observe",
+            Slot::Threshold => "weigh",
             Slot::Estimator => "estimate",
         }
     }
@@ -68,6 +106,18 @@ pub enum Question {
     DoomLoop(doom_loop::ObservedStep),
     /// Slot `estimator`.
     Estimator(estimator::Progress),
+    /// Slot `sensitivity`.
+    Sensitivity(sensitivity::Text),
+    /// Slot `guard`.
+    Guard(guard::Passing),
+    /// Slot `dispatch`.
+    Dispatch(dispatch::SubTask),
+    /// Slot `context`.
+    Context(context::Pressure),
+    /// Slot `remediation`.
+    Remediation(remediation::FailedCall),
+    /// Slot `threshold`.
+    Threshold(threshold::Ledger),
 }
 
 impl Question {
@@ -79,6 +129,12 @@ impl Question {
             Question::Risk(_) => Slot::Risk,
             Question::DoomLoop(_) => Slot::DoomLoop,
             Question::Estimator(_) => Slot::Estimator,
+            Question::Sensitivity(_) => Slot::Sensitivity,
+            Question::Guard(_) => Slot::Guard,
+            Question::Dispatch(_) => Slot::Dispatch,
+            Question::Context(_) => Slot::Context,
+            Question::Remediation(_) => Slot::Remediation,
+            Question::Threshold(_) => Slot::Threshold,
         }
     }
 }
@@ -97,6 +153,18 @@ pub enum Answered {
     DoomLoop(doom_loop::Signal),
     /// Slot `estimator`.
     Estimator(estimator::Estimate),
+    /// Slot `sensitivity`.
+    Sensitivity(sensitivity::Rating),
+    /// Slot `guard`.
+    Guard(guard::Inspection),
+    /// Slot `dispatch`.
+    Dispatch(dispatch::Assigned),
+    /// Slot `context`.
+    Context(context::Relief),
+    /// Slot `remediation`.
+    Remediation(remediation::Remedy),
+    /// Slot `threshold`.
+    Threshold(threshold::Weighing),
     /// The policy could not decide. Not a decision: the slot's failure verdict applies.
     Undecided(Cause),
 }
@@ -113,6 +181,12 @@ impl Answered {
             (Answered::Risk(answer), Question::Risk(_)) => answer.check(),
             (Answered::DoomLoop(answer), Question::DoomLoop(_)) => answer.check(),
             (Answered::Estimator(answer), Question::Estimator(_)) => answer.check(),
+            (Answered::Sensitivity(answer), Question::Sensitivity(asked)) => answer.check(asked),
+            (Answered::Guard(answer), Question::Guard(asked)) => answer.check(asked),
+            (Answered::Dispatch(answer), Question::Dispatch(asked)) => answer.check(asked),
+            (Answered::Context(answer), Question::Context(_)) => answer.check(),
+            (Answered::Remediation(answer), Question::Remediation(_)) => answer.check(),
+            (Answered::Threshold(answer), Question::Threshold(_)) => answer.check(),
             (Answered::Undecided(_), _) => Ok(()),
             _ => Err(Violation {
                 field: "answer".to_owned(),
@@ -131,6 +205,13 @@ impl Answered {
             Answered::DoomLoop(answer) => Some(answer.verdict()),
             // The host compares the interval with what is left.
             Answered::Estimator(_) => Some(Verdict::Proceed),
+            Answered::Guard(answer) => Some(answer.verdict()),
+            Answered::Dispatch(answer) => Some(answer.verdict()),
+            Answered::Context(answer) => Some(answer.verdict()),
+            Answered::Remediation(answer) => Some(answer.verdict()),
+            Answered::Threshold(answer) => Some(answer.verdict()),
+            // A tag stops nothing, it decides who may be asked.
+            Answered::Sensitivity(_) => Some(Verdict::Proceed),
             Answered::Undecided(_) => None,
         }
     }
@@ -145,6 +226,12 @@ impl Answered {
             Answered::Estimator(answer) => &answer.reason,
             Answered::DoomLoop(doom_loop::Signal::Caution(text) | doom_loop::Signal::Warning(text)) => text,
             Answered::DoomLoop(doom_loop::Signal::Trip(trip)) => &trip.evidence,
+            Answered::Sensitivity(answer) => &answer.reason,
+            Answered::Guard(answer) => &answer.reason,
+            Answered::Dispatch(answer) => &answer.reason,
+            Answered::Context(answer) => &answer.reason,
+            Answered::Remediation(answer) => &answer.reason,
+            Answered::Threshold(answer) => &answer.reason,
             Answered::Undecided(cause) => cause.name(),
         }
     }

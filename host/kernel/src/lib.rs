@@ -45,13 +45,13 @@ pub use manifest::{
     Retention, SlotPin, Source,
 };
 pub use packet::{Approval, Packet, Report, Wanted};
-pub use run::{Closed, FoldError, InputError, Request, Run, View};
+pub use run::{Closed, FoldError, Hold, InputError, Overheard, Request, Run, View, redacted};
 pub use status::{Code, Status};
 pub use tool::{Tool, Verifier};
 
 /// Version of the fold's behaviour. Raised by any change that could give another frame for the same
 /// inputs; recorded in the manifest.
-pub const KERNEL_RULES: u32 = 2;
+pub const KERNEL_RULES: u32 = 3;
 
 /// Version of the trace's format.
 pub const TRACE_FORMAT: u32 = 1;

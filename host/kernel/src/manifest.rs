@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::boundary::{Boundary, Pattern, PlanRule};
 use crate::budget::Limits;
+use crate::contract::classifier::PastOutcomes;
 use crate::contract::confidence::{ModelKind, Stakes};
-use crate::contract::{Compliance, Dimension, Tier, ToolCategory, Verdict};
+use crate::contract::dispatch::Specialist;
+use crate::contract::{Compliance, Dimension, SensitivityTag, Tier, ToolCategory, Verdict};
 use crate::graph::Graph;
 use crate::guards::Guards;
 use crate::judgement::Slot;
@@ -59,13 +61,22 @@ pub struct Manifest {
     pub plan: Vec<PlanStep>,
     /// When to ask a stronger model.
     pub escalation: EscalationRules,
-    /// One for each tier, weakest first; at least one.
+    /// At least one, weakest tier first; within a tier in the order of preference.
     pub models: Vec<Model>,
+    /// Who may be chosen for a sub-task; none where the run does everything itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub specialists: Vec<Specialist>,
+    /// Share of the run's own model's tasks that end well, 0..=1; none where nobody measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reliability: Option<f64>,
     /// The tool registry.
     pub tools: Vec<Tool>,
     /// What earlier runs left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memory: Vec<Memory>,
+    /// How earlier runs of each class ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<PastOutcomes>,
     /// Tokens that each request has beside its own texts: what it says of the tools.
     pub request_overhead: u64,
     /// Digest of the texts that requests are made of.
@@ -128,6 +139,9 @@ pub struct Goal {
     pub stakes: Stakes,
     /// Strictest tag of what it touches.
     pub compliance: Compliance,
+    /// How sensitive it is at least.
+    #[serde(default, skip_serializing_if = "is_public")]
+    pub sensitivity: SensitivityTag,
     /// Steps somebody estimated.
     pub step_estimate: Option<u32>,
     /// The user lets the host investigate before it answers.
@@ -135,6 +149,10 @@ pub struct Goal {
     /// What must come from a tool, because a model's word for it is not enough.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
+}
+
+fn is_public(tag: &SensitivityTag) -> bool {
+    *tag == SensitivityTag::Public
 }
 
 impl Goal {
@@ -146,6 +164,7 @@ impl Goal {
             criteria: Vec::new(),
             stakes: Stakes::Low,
             compliance: Compliance::None,
+            sensitivity: SensitivityTag::Public,
             step_estimate: None,
             may_investigate: true,
             needs: Vec::new(),
@@ -240,6 +259,9 @@ pub struct Model {
     /// Whose law its provider is under; none where nobody said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jurisdiction: Option<Arc<str>>,
+    /// It runs on the operator's own machines: what it is told leaves nobody's hands.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub self_hosted: bool,
 }
 
 /// How long a provider keeps what it is sent.
@@ -267,6 +289,7 @@ impl Model {
             context: None,
             retention: None,
             jurisdiction: None,
+            self_hosted: false,
         }
     }
 
@@ -403,8 +426,26 @@ impl Manifest {
         if self.models.is_empty() {
             return invalid("models".to_owned(), "at least one is needed");
         }
-        if !self.models.is_sorted_by(|a, b| a.tier < b.tier) {
-            return invalid("models".to_owned(), "one for each tier, weakest first");
+        if !self.models.is_sorted_by_key(|model| model.tier) {
+            return invalid("models".to_owned(), "expected the weakest tier first");
+        }
+        for (index, model) in self.models.iter().enumerate() {
+            if self.models[..index].iter().any(|other| other.tier == model.tier && other.name == model.name) {
+                return invalid(format!("models.{}", model.name), "stands twice in its tier");
+            }
+        }
+        let share = |value: f64| (0.0..=1.0).contains(&value);
+        if self.reliability.is_some_and(|own| !share(own)) {
+            return invalid("reliability".to_owned(), "expected 0..=1");
+        }
+        for specialist in &self.specialists {
+            let key = format!("specialists.{}", specialist.name);
+            if self.specialists.iter().filter(|other| other.name == specialist.name).count() > 1 {
+                return invalid(key, "stands twice");
+            }
+            if !share(specialist.reliability) {
+                return invalid(format!("{key}.reliability"), "expected 0..=1");
+            }
         }
         for tool in &self.tools {
             if self.tools.iter().filter(|other| other.name == tool.name).count() > 1 {
@@ -464,7 +505,7 @@ impl Manifest {
         self.tools.iter().find(|tool| *tool.name == *name)
     }
 
-    /// The model of a tier.
+    /// The first model of a tier.
     pub fn model(&self, tier: Tier) -> Option<&Model> {
         self.models.iter().find(|model| model.tier == tier)
     }

@@ -155,6 +155,11 @@ impl Plan {
         self.steps.iter().find(|(step, done)| !done && fits(step) && self.ready(step)).map(|(step, _)| step)
     }
 
+    /// The first step that can be begun now.
+    pub fn next_ready(&self) -> Option<&PlanStep> {
+        self.steps.iter().find(|(step, done)| !done && self.ready(step)).map(|(step, _)| step)
+    }
+
     fn ready(&self, step: &PlanStep) -> bool {
         let complete = |id: &Arc<str>| self.steps.iter().any(|(other, done)| other.id == *id && *done);
         step.after.iter().all(complete)

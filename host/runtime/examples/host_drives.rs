@@ -39,7 +39,7 @@ impl World for Shop {
     }
 
     /// Yours calls a model; whatever it answers is parsed, and what cannot be is a violation.
-    fn call_model(&mut self, _: Tier, _: &ModelRequest, _: u64) -> (Reply, Usage) {
+    fn call_model(&mut self, _: Tier, _: &str, _: &ModelRequest, _: u64) -> (Reply, Usage) {
         self.asked += 1;
         let action = match self.asked {
             1 => r#"{"tool": "count-pumps", "arguments": {}}"#,

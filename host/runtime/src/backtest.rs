@@ -10,8 +10,7 @@ use std::sync::Arc;
 use countersign_bundle::write_atomically;
 use countersign_engine::Outcome;
 use countersign_kernel::budget::Limits;
-use countersign_kernel::contract::confidence::Stakes;
-use countersign_kernel::contract::{CONTRACT, Compliance, Tier, Verdict};
+use countersign_kernel::contract::{CONTRACT, Tier, Verdict};
 use countersign_kernel::{
     Answered, Driver, EscalationRules, Event as RunEvent, Frame, Goal, Guards, Input, KERNEL_RULES, Manifest, Mode,
     Model, Run, Slot, Source, TRACE_FORMAT,
@@ -320,16 +319,7 @@ impl Judging<'_> {
             seed: 0,
             mode: Mode::Recorded,
             driver: Driver::Host,
-            goal: Goal {
-                text: header.task.as_str().into(),
-                constraints: Vec::new(),
-                criteria: Vec::new(),
-                stakes: Stakes::Low,
-                compliance: Compliance::None,
-                step_estimate: None,
-                may_investigate: true,
-                needs: Vec::new(),
-            },
+            goal: Goal::new(&header.task),
             boundary: self.envelope.boundary.clone(),
             graph_digest: Arc::clone(&self.envelope.graph_digest),
             graph: Arc::clone(&self.envelope.graph),
@@ -337,6 +327,9 @@ impl Judging<'_> {
             ceilings: Limits::UNLIMITED,
             plan: Vec::new(),
             memory: Vec::new(),
+            specialists: Vec::new(),
+            reliability: None,
+            past: Vec::new(),
             limits: Limits {
                 steps: header.max_iterations.filter(|steps| *steps > 0).unwrap_or(u64::MAX),
                 ..Limits::UNLIMITED

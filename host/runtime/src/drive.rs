@@ -26,8 +26,9 @@ pub trait World {
         false
     }
 
-    /// Calls a model.
-    fn call_model(&mut self, tier: Tier, request: &ModelRequest, max_output_tokens: u64) -> (Reply, Usage);
+    /// Calls a model of a tier, by its id.
+    fn call_model(&mut self, tier: Tier, model: &str, request: &ModelRequest, max_output_tokens: u64)
+    -> (Reply, Usage);
 
     /// Calls a tool. `arguments` are canonical and without secrets: the world holds what it gave
     /// with the reply. The key is the same for every try of one call.
@@ -124,8 +125,8 @@ fn act(run: &Run, world: &mut dyn World, operations: &mut Operations, effect: Ef
         Err(input) => return Some(*input),
     };
     match effect {
-        Effect::CallModel { call, tier, request, max_output_tokens, .. } => {
-            let (reply, usage) = world.call_model(tier, &request, max_output_tokens);
+        Effect::CallModel { call, tier, model, request, max_output_tokens, .. } => {
+            let (reply, usage) = world.call_model(tier, &model, &request, max_output_tokens);
             operations.settle(usage, held);
             // A call that a person broke off says nothing of the model.
             if !(world.cancelled() && matches!(reply, Reply::Unavailable { .. })) {

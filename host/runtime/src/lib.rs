@@ -30,6 +30,7 @@ mod reply;
 pub mod scenario;
 mod secret;
 pub mod settings;
+mod several;
 
 pub use canonical::{Strict, canonical};
 pub use drive::{DriveError, Observer, Silent, World, drive};

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 const FORM: &str = "Answer with one JSON object and nothing else: {\"step\": short name of what you are doing, \
 \"action\": {\"tool\": name, \"arguments\": {…}}, {\"finish\": summary, \"claims\": [tools used]}, \
 {\"plan\": [{\"id\", \"does\", \"tool\", \"after\": [ids]}]}, {\"sub-tasks\": [… with \"parent\"]}, \
-{\"write\": {\"state\", \"key\", \"text\", \"sources\": [calls]}}, {\"reflect\": on what}, {\"ask\": question} or \
+{\"write\": {\"state\", \"key\", \"text\", \"sources\": [calls]}}, {\"reflect\": on what}, {\"compact\": true} when the context \
+gets in the way, {\"ask\": question} or \
 {\"abandon\": reason}, \"reasoning\": why, \"status\": \"ok\", \
 \"confused\" or \"blocked\", \"confidence\": 0.0 to 1.0}.";
 /// Who a model is, where the interface has a place of its own for that.
@@ -89,6 +90,7 @@ fn body(request: &ModelRequest, tools: &[Value], form: Option<&str>) -> String {
         ("form", form.map(Value::from)),
         ("about", about.map(Value::from)),
         ("plan", request.plan.as_deref().map(Value::from)),
+        ("role", request.acting.as_ref().map(|(name, is_for)| json!({"name": **name, "is-for": **is_for}))),
         ("kept", request.kept.as_deref().map(Value::from)),
         ("scratchpad", request.scratchpad.as_deref().map(Value::from)),
         ("memory", (!memory.is_empty()).then_some(Value::Array(memory))),

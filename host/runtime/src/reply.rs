@@ -173,7 +173,7 @@ fn kind(value: &Value) -> &'static str {
 /// nothing.
 fn action(value: Value, tools: &dyn Arguments, salt: &Salt) -> Result<(Action, Option<String>), String> {
     const EXPECTED: &str = "key `action`: expected `{\"tool\", \"arguments\"}`, `{\"finish\"}`, `{\"plan\"}`, \
-`{\"sub-tasks\"}`, `{\"write\"}`, `{\"reflect\"}`, `{\"ask\"}`, `{\"abandon\"}` or a text";
+`{\"sub-tasks\"}`, `{\"write\"}`, `{\"reflect\"}`, `{\"compact\"}`, `{\"ask\"}`, `{\"abandon\"}` or a text";
     let mut object = match value {
         Value::String(text) => return Ok((say(&text, salt), None)),
         Value::Object(object) => object,
@@ -201,6 +201,7 @@ fn action(value: Value, tools: &dyn Arguments, salt: &Salt) -> Result<(Action, O
         "finish" => Action::Finish { summary: text(value)?, claims: claims.unwrap_or_default() },
         "plan" => Action::Plan { steps: steps("action.plan", value, salt)? },
         "sub-tasks" => Action::Split { steps: steps("action.sub-tasks", value, salt)? },
+        "compact" if value == Value::Bool(true) => Action::Compact,
         "reflect" => Action::Reflect { about: text(value)? },
         "ask" => Action::Ask { question: text(value)? },
         "abandon" => Action::Abandon { reason: text(value)? },

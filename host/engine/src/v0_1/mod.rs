@@ -122,8 +122,7 @@ impl Exports {
     }
 
     pub fn functions(&self, store: &mut Store<CallState>, instance: &Instance) -> wasmtime::Result<Functions> {
-        let mut functions =
-            Functions { classifier: None, confidence: None, risk: None, doom_loop: None, estimator: None };
+        let mut functions = Functions::default();
         for (slot, index) in &self.slots {
             match slot {
                 Slot::Classifier => functions.classifier = Some(instance.get_typed_func(&mut *store, index)?),
@@ -131,6 +130,12 @@ impl Exports {
                 Slot::Risk => functions.risk = Some(instance.get_typed_func(&mut *store, index)?),
                 Slot::DoomLoop => functions.doom_loop = Some(instance.get_typed_func(&mut *store, index)?),
                 Slot::Estimator => functions.estimator = Some(instance.get_typed_func(&mut *store, index)?),
+                Slot::Sensitivity => functions.sensitivity = Some(instance.get_typed_func(&mut *store, index)?),
+                Slot::Guard => functions.guard = Some(instance.get_typed_func(&mut *store, index)?),
+                Slot::Dispatch => functions.dispatch = Some(instance.get_typed_func(&mut *store, index)?),
+                Slot::Context => functions.context = Some(instance.get_typed_func(&mut *store, index)?),
+                Slot::Remediation => functions.remediation = Some(instance.get_typed_func(&mut *store, index)?),
+                Slot::Threshold => functions.threshold = Some(instance.get_typed_func(&mut *store, index)?),
             }
         }
         Ok(functions)
@@ -138,12 +143,19 @@ impl Exports {
 }
 
 /// The functions of one instance.
+#[derive(Default)]
 pub struct Functions {
     classifier: Option<TypedFunc<(types::Task,), (types::Classification,)>>,
     confidence: Option<TypedFunc<(types::Answer,), (types::Trust,)>>,
     risk: Option<TypedFunc<(types::ProposedAction,), (types::Assessment,)>>,
     doom_loop: Option<TypedFunc<(types::ObservedStep,), (types::DoomLoopSignal,)>>,
     estimator: Option<TypedFunc<(types::Progress,), (types::Forecast,)>>,
+    sensitivity: Option<TypedFunc<(types::Text,), (types::Rating,)>>,
+    guard: Option<TypedFunc<(types::Passing,), (types::Inspection,)>>,
+    dispatch: Option<TypedFunc<(types::SubTask,), (types::Assigned,)>>,
+    context: Option<TypedFunc<(types::Pressure,), (types::Relief,)>>,
+    remediation: Option<TypedFunc<(types::FailedCall,), (types::Remedy,)>>,
+    threshold: Option<TypedFunc<(types::Ledger,), (types::Weighing,)>>,
 }
 
 impl Functions {
@@ -169,6 +181,30 @@ impl Functions {
             Question::Estimator(progress) => {
                 let answer = self.estimator.as_ref()?.call(store, (progress.into(),));
                 answer.map(|(answer,)| Answered::Estimator(answer.into()))
+            }
+            Question::Sensitivity(asked) => {
+                let answer = self.sensitivity.as_ref()?.call(store, (asked.into(),));
+                answer.map(|(answer,)| Answered::Sensitivity(answer.into()))
+            }
+            Question::Guard(asked) => {
+                let answer = self.guard.as_ref()?.call(store, (asked.into(),));
+                answer.map(|(answer,)| Answered::Guard(answer.into()))
+            }
+            Question::Dispatch(asked) => {
+                let answer = self.dispatch.as_ref()?.call(store, (asked.into(),));
+                answer.map(|(answer,)| Answered::Dispatch(answer.into()))
+            }
+            Question::Context(asked) => {
+                let answer = self.context.as_ref()?.call(store, (asked.into(),));
+                answer.map(|(answer,)| Answered::Context(answer.into()))
+            }
+            Question::Remediation(asked) => {
+                let answer = self.remediation.as_ref()?.call(store, (asked.into(),));
+                answer.map(|(answer,)| Answered::Remediation(answer.into()))
+            }
+            Question::Threshold(asked) => {
+                let answer = self.threshold.as_ref()?.call(store, (asked.into(),));
+                answer.map(|(answer,)| Answered::Threshold(answer.into()))
             }
         })
     }

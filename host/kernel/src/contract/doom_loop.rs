@@ -7,14 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::violation::{self, Violation};
 use super::{Key, Verdict};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureClass {
-    Rejected,
-    Failed,
-    TimedOut,
-    Infrastructure,
-}
+pub use super::FailureClass;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -4,9 +4,15 @@
 
 pub mod classifier;
 pub mod confidence;
+pub mod context;
+pub mod dispatch;
 pub mod doom_loop;
 pub mod estimator;
+pub mod guard;
+pub mod remediation;
 pub mod risk;
+pub mod sensitivity;
+pub mod threshold;
 pub mod view;
 mod violation;
 
@@ -18,7 +24,7 @@ pub use violation::Violation;
 
 /// Version of the contract that this kernel speaks, as the package name in a component's imports
 /// and exports carries it.
-pub const CONTRACT: &str = "countersign:policy@0.1.0-draft.2";
+pub const CONTRACT: &str = "countersign:policy@0.1.0-draft.3";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -90,6 +96,60 @@ pub enum ToolCategory {
     Infrastructure,
     ReviewQueue,
 }
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reversibility {
+    Reversible,
+    Irreversible,
+    #[default]
+    Unknown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureClass {
+    Rejected,
+    Failed,
+    TimedOut,
+    Infrastructure,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SensitivityTag {
+    #[default]
+    Public,
+    Internal,
+    Confidential,
+    Restricted,
+    Critical,
+}
+
+impl fmt::Display for SensitivityTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            SensitivityTag::Public => "public",
+            SensitivityTag::Internal => "internal",
+            SensitivityTag::Confidential => "confidential",
+            SensitivityTag::Restricted => "restricted",
+            SensitivityTag::Critical => "critical",
+        })
+    }
+}
+
+/// Part of a text, in bytes, with what it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Span {
+    pub start: u32,
+    pub end: u32,
+    pub kind: String,
+    pub score: f64,
+}
+
+/// Most spans of one answer.
+pub(crate) const MOST_SPANS: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -7,14 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::violation::{self, Violation};
 use super::{Compliance, ToolCategory, Verdict};
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reversibility {
-    Reversible,
-    Irreversible,
-    #[default]
-    Unknown,
-}
+pub use super::Reversibility;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

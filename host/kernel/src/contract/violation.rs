@@ -51,3 +51,22 @@ pub(super) fn text(field: &str, text: &str) -> Result<(), Violation> {
 pub(super) fn other(field: &str, expected: &str) -> Violation {
     Violation { field: field.to_owned(), expected: expected.to_owned(), bits: None }
 }
+
+/// Whether parts of a text lie on the borders of its characters, in order, and are not too many.
+pub(super) fn parts(field: &str, text: &str, parts: impl Iterator<Item = (u32, u32)>) -> Result<(), Violation> {
+    let mut last = 0;
+    for (index, (start, end)) in parts.enumerate() {
+        if index == super::MOST_SPANS {
+            return Err(other(field, "at most 256"));
+        }
+        let (from, to) = (start as usize, end as usize);
+        if start < last || start >= end || !text.is_char_boundary(from) || !text.is_char_boundary(to) {
+            return Err(other(
+                &format!("{field}[{index}]"),
+                "a part of the text, on the borders of characters, in order of `start`",
+            ));
+        }
+        last = start;
+    }
+    Ok(())
+}

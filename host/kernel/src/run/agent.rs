@@ -132,6 +132,8 @@ impl Run {
         }
         let (code, report) = (halt.code, self.report(&halt));
         self.effect(Effect::Report { code, report });
+        // It has said what is in the way: the next task may begin.
+        self.clear_gap("the agent's report");
         Next::Leave(Guard::Idle)
     }
 
@@ -223,6 +225,9 @@ impl Run {
     /// Whether a decision answers an approval that waits.
     pub(super) fn expects_of_parked(&self, decision: &Decision) -> Result<(), InputError> {
         let refuse = |expected| Err(InputError::NotExpected { found: "that decision", expected });
+        if matches!(decision, Decision::Resumed) && self.held().is_some() {
+            return Ok(());
+        }
         let fingerprint = match decision {
             Decision::Approved { fingerprint } | Decision::Rejected { fingerprint: Some(fingerprint), .. } => {
                 fingerprint
@@ -243,6 +248,11 @@ impl Run {
     pub(super) fn decide_parked(&mut self, id: Arc<str>, by: &Arc<str>, decision: Decision) -> Next {
         self.decided.push(id);
         self.expire_parked();
+        if decision == Decision::Resumed {
+            self.clear_gap(by);
+            self.event(Event::Resumed { by: Arc::clone(by) });
+            return Next::Wait;
+        }
         let (fingerprint, state) = match decision {
             Decision::Approved { fingerprint } => (fingerprint, State::Granted),
             Decision::Rejected { fingerprint: Some(fingerprint), instead } => (fingerprint, State::Rejected(instead)),

@@ -30,6 +30,9 @@ or call defer_to_human or escalate_to_architect with a reason.";
 impl Run {
     /// The completion-check node.
     pub(super) fn check_completion(&mut self) -> Next {
+        if let Some(next) = self.weigh_result() {
+            return next;
+        }
         let claim = self.claim.take();
         if self.recorded() {
             self.watched = None;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::halt::{self, Halt};
 use super::joined::Joined;
-use super::{InputError, MOST_MOVES, Next, Run, Stage, Then, View, Waiting, Watched, model};
+use super::{InputError, MOST_MOVES, Next, Overheard, Run, Stage, Then, View, Waiting, Watched, model};
 use crate::budget::{Demand, Refused, Reservation};
 use crate::contract::{Dimension, Verdict};
 use crate::effect::{Effect, Purpose};
@@ -71,6 +71,7 @@ impl Run {
                 self.history_bytes = self.history_bytes.saturating_add(text.len() as u64);
                 self.message = Some(text);
                 self.user_boundary = true;
+                self.clear_gap("a message");
                 Next::Wait
             }
             Input::Replied { reply, usage, .. } => self.replied(reply, usage, in_time),
@@ -291,12 +292,25 @@ impl Run {
         let slot = question.slot();
         if self.manifest.entries_in(slot).next().is_none() {
             self.event(Event::NotJudged { slot });
+            if self.overhear {
+                self.let_overhear(&Arc::new(question), None);
+            }
             return self.then(Joined::default(), then);
         }
         if let Some(open) = &mut self.open {
             open.stage = Some(Stage { question: Arc::new(question), next: 0, joined: Joined::default(), then });
         }
         Next::Wait
+    }
+
+    pub(super) fn let_overhear(&mut self, question: &Arc<Question>, verdict: Option<Verdict>) {
+        if !self.overhear {
+            return;
+        }
+        let (question, view) = (Arc::clone(question), Arc::clone(&self.view));
+        if let Some(open) = &mut self.open {
+            open.overheard.push(Overheard { question, view, verdict });
+        }
     }
 
     /// A slot has been heard.
@@ -315,13 +329,30 @@ impl Run {
 
     pub(super) fn then(&mut self, joined: Joined, then: Then) -> Next {
         match then {
+            Then::RatedTask => self.rated_task(&joined),
+            Then::ScreenedTask => self.screened_task(&joined),
             Then::Route => self.route(joined),
+            Then::Assign(queue) => self.assigned(joined, queue),
+            Then::Relieve(purpose) => self.relieved(joined, *purpose),
             Then::Act(action) => self.trusted(joined, *action),
-            Then::Assess(proposal) => self.assessed(joined, *proposal),
+            Then::ScreenedWords(action) => self.screened_words(&joined, *action),
+            Then::ScreenedCall(proposal) => self.screened_call(joined, *proposal),
+            Then::Assess(proposal) => self.risk_heard(joined, *proposal),
+            Then::WeighedNext(heard) => {
+                let (risk, proposal) = *heard;
+                self.next_weighed(risk, &joined, proposal)
+            }
+            Then::RatedResult => self.rated_result(&joined),
+            Then::ScreenedResult => self.screened_result(&joined),
+            Then::Remedied => self.remedied_result(&joined),
             Then::Watch(guard) => {
                 self.watched = Some(Watched { verdict: joined.verdict(), reason: joined.reason });
                 Next::Leave(guard)
             }
+            Then::Weighed => match self.weighed(joined) {
+                Some(next) => next,
+                None => self.enter(),
+            },
             Then::Estimate => self.estimated(&joined),
         }
     }

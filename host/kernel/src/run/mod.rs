@@ -5,7 +5,9 @@
 //! policy or a person. There is no other way to move.
 
 mod agent;
+mod choice;
 mod completion;
+mod delegation;
 mod halt;
 mod joined;
 mod machine;
@@ -13,17 +15,21 @@ mod model;
 mod people;
 mod pipeline;
 mod planning;
+mod relief;
 mod repair;
+mod screening;
 mod start;
 mod tools;
 mod view;
+mod weighing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::budget::{Demand, Reservation};
 use crate::contract::classifier::PlanningMode;
-use crate::contract::{Key, Tier, Verdict, Violation};
+use crate::contract::confidence::ModelKind;
+use crate::contract::{Key, SensitivityTag, Tier, Verdict, Violation};
 use crate::effect::{Effect, Purpose};
 use crate::event::{Event, Move};
 use crate::frame::Frame;
@@ -36,14 +42,18 @@ use crate::plan::{Plan, PlanStep};
 use crate::state::Memory;
 use crate::status::Status;
 
+pub use screening::redacted;
 pub use view::View;
+pub use weighing::Hold;
 
 use agent::Parked;
+use choice::Caches;
 use halt::Halt;
 use joined::Joined;
 use people::{Asked, Granted};
 use pipeline::Proposal;
-use tools::{Reading, ToolRecord};
+use tools::{Captured, Reading, ToolRecord};
+use weighing::Returns;
 
 /// Transitions of one frame. A compiled graph spends something on every way round; this is for a
 /// fault of ours.
@@ -74,6 +84,23 @@ pub struct Run {
     planning: PlanningMode,
     class: Option<String>,
     max_escalations: u32,
+    /// An answer in which there is less confidence goes to a stronger model.
+    escalate_below: f64,
+    /// Training of the model whose answer is awaited or at hand.
+    model_kind: ModelKind,
+    /// How sensitive what the run holds is.
+    tag: SensitivityTag,
+    caches: Caches,
+    context: Context,
+    /// Who does which sub-task; none for the run itself.
+    assigned: BTreeMap<Arc<str>, Option<Arc<str>>>,
+    returns: Returns,
+    /// What the guard wants asked of the call at hand: who, and why.
+    asked_by_guard: Option<(Vec<Arc<str>>, String)>,
+    /// A result whose text is looked at before anybody reads it.
+    captured: Option<Captured>,
+    /// Somebody beside the run wants to hear what its slots are asked.
+    overhear: bool,
     escalations: u32,
     model_calls: u64,
     tool_calls: u64,
@@ -199,6 +226,15 @@ struct Watched {
     reason: String,
 }
 
+/// What there is to say of the next request.
+#[derive(Debug, Default)]
+struct Context {
+    /// A step of the plan has just been done.
+    boundary: bool,
+    /// The model has asked for room.
+    asked: bool,
+}
+
 /// What a step without a call claims.
 #[derive(Debug)]
 enum Claim {
@@ -238,6 +274,7 @@ struct Open {
     stage: Option<Stage>,
     from: NodeId,
     path: Vec<Move>,
+    overheard: Vec<Overheard>,
 }
 
 /// A slot being heard.
@@ -253,11 +290,24 @@ struct Stage {
 /// How to go on once a slot has been heard.
 #[derive(Debug)]
 enum Then {
+    RatedTask,
+    ScreenedTask,
     Route,
+    /// The first sub-task of the queue is being assigned.
+    Assign(VecDeque<Arc<str>>),
+    Relieve(Box<Purpose>),
     Act(Box<Action>),
+    ScreenedWords(Box<Action>),
+    ScreenedCall(Box<Proposal>),
     Assess(Box<Proposal>),
+    /// With what the risk slot said of the call.
+    WeighedNext(Box<(Joined, Proposal)>),
+    RatedResult,
+    ScreenedResult,
+    Remedied,
     /// The doom-loop slot was told of a step, which leaves by this guard.
     Watch(Guard),
+    Weighed,
     Estimate,
 }
 
@@ -290,6 +340,19 @@ pub struct Closed {
     pub frame: Frame,
     /// To be started then, in order.
     pub effects: Vec<Effect>,
+    /// What the slots were asked, where somebody wants to hear of it.
+    pub overheard: Vec<Overheard>,
+}
+
+/// A question of a frame, for whoever answers it beside the run.
+#[derive(Debug, Clone)]
+pub struct Overheard {
+    /// What was asked.
+    pub question: Arc<Question>,
+    /// What could be read then.
+    pub view: Arc<View>,
+    /// What the slot's policies said together; none where it is empty.
+    pub verdict: Option<Verdict>,
 }
 
 /// An input or answer that the run does not expect. Nothing has changed.
@@ -376,6 +439,16 @@ impl Run {
             planning: PlanningMode::Act,
             class: None,
             max_escalations: manifest.escalation.max_escalations,
+            escalate_below: 0.0,
+            model_kind: manifest.models.first().map(|model| model.kind).unwrap_or_default(),
+            tag: manifest.goal.sensitivity,
+            caches: Caches::default(),
+            context: Context::default(),
+            assigned: BTreeMap::new(),
+            returns: Returns::default(),
+            asked_by_guard: None,
+            captured: None,
+            overhear: false,
             escalations: 0,
             model_calls: 0,
             tool_calls: 0,
@@ -488,6 +561,12 @@ impl Run {
         crate::packet::tokens(self.history_bytes)
     }
 
+    /// Lets whoever answers beside the run hear what its slots are asked, see [`Closed::overheard`]. No part
+    /// of the fold.
+    pub fn overhear(&mut self) {
+        self.overhear = true;
+    }
+
     /// Opens a frame with an input.
     ///
     /// # Errors
@@ -513,6 +592,7 @@ impl Run {
             stage: None,
             from: self.node,
             path: Vec::new(),
+            overheard: Vec::new(),
         });
         let next = self.begin(input, in_time);
         self.go(next);
@@ -611,6 +691,7 @@ impl Run {
         if self.manifest.entries_in(slot).nth(stage.next).is_none()
             && let Some(stage) = open.stage.take()
         {
+            self.let_overhear(&stage.question, Some(stage.joined.verdict()));
             let next = self.heard(slot, stage.joined, stage.then);
             self.go(next);
         }
@@ -645,7 +726,7 @@ impl Run {
             events: open.events,
         };
         self.frames += 1;
-        Ok(Closed { frame, effects: open.effects })
+        Ok(Closed { frame, effects: open.effects, overheard: open.overheard })
     }
 
     /// Folds a recorded frame: no policy is called.

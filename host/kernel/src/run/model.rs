@@ -18,15 +18,12 @@ use crate::graph::{Guard, NodeKind};
 use crate::input::{Action, Alarm, Reply, StepReply, StepStatus, Unavailability, Usage};
 use crate::judgement::{Question, Slot};
 use crate::routing::RiskState;
-use crate::state::StateKind;
 use crate::status::Code;
 
 /// Most bytes of a text that policies see.
 pub(super) const ACTION_TEXT: usize = 8 << 10;
 /// Most bytes of an action or a result that the next request carries.
 const EXCHANGE_TEXT: usize = 2 << 10;
-/// Most bytes of what a compressed request keeps.
-const KEPT_TEXT: usize = 4 << 10;
 
 impl Run {
     /// The action-selection node.
@@ -54,6 +51,11 @@ impl Run {
         if self.agent_drives() {
             return self.await_agent();
         }
+        self.relieve_and_call(purpose)
+    }
+
+    /// Calls a model with the request as it now is.
+    pub(super) fn call_model_now(&mut self, purpose: Purpose) -> Next {
         let strongest = || self.manifest.models.last().map_or(self.tier, |model| model.tier);
         let tier = match &purpose {
             Purpose::Patch(_) => self.stronger_tier().unwrap_or(self.tier),
@@ -65,10 +67,18 @@ impl Run {
             request = self.compress(request);
         }
         let tokens = self.tokens(&request);
-        let Some(model) = self.manifest.model(tier) else {
-            let halt = Halt::ended(Code::UnavailableDep, format!("no model of tier {tier}"));
-            return self.leave(Guard::Unavailable, halt);
+        let Some((choice, parts)) = self.choose_for(tier, &request) else {
+            self.put_off(request.purpose);
+            return self.nobody_may_be_told(tier);
         };
+        let manifest = Arc::clone(&self.manifest);
+        let model = &manifest.models[choice.index];
+        if model.tier != tier && !self.recorded() {
+            let reason = format!("{} texts", self.tag);
+            self.event(Event::Rerouted { wanted: tier, to: Some(model.tier), reason });
+        }
+        let tier = model.tier;
+        self.model_kind = model.kind;
         let max_output_tokens = model.max_output_tokens;
         let demand = Demand::default()
             .with(Dimension::Steps, 1)
@@ -106,10 +116,21 @@ impl Run {
             self.notice = None;
             self.message = None;
             self.scratchpad = None;
-            self.event(Event::ModelCalled { call, tier });
-            self.effect(Effect::CallModel { call, tier, request, max_output_tokens, demand });
+            self.caches.sent(model, parts);
+            let name = Arc::clone(&model.name);
+            self.event(Event::ModelCalled { call, tier, model: Arc::clone(&name), cached: choice.cached });
+            self.effect(Effect::CallModel { call, tier, model: name, request, max_output_tokens, demand });
         }
         Next::Wait
+    }
+
+    /// There is no model that may be told what the run holds: a person looks, who may name one or take
+    /// the task.
+    pub(super) fn nobody_may_be_told(&mut self, wanted: Tier) -> Next {
+        let reason = format!("no model may be told {} texts", self.tag);
+        self.event(Event::Rerouted { wanted, to: None, reason: reason.clone() });
+        self.halt = Some(Halt::review(reason, RiskState::SecurityBreach));
+        Next::Interrupt(Guard::Halted)
     }
 
     /// A model call that does not fit is made after a release all the same. Help for a weaker model is
@@ -137,6 +158,10 @@ impl Run {
             goal: Arc::clone(&self.manifest.goal.text),
             constraints: self.manifest.goal.constraints.clone(),
             planning: self.planning,
+            acting: self
+                .acting()
+                .filter(|_| !bare)
+                .map(|specialist| (Arc::clone(&specialist.name), Arc::clone(&specialist.description))),
             guidance: self.guidance.clone().filter(|_| !bare),
             notice: notice.filter(|_| !bare),
             plan: (!bare && !self.plan.is_empty()).then(|| self.plan.outline()),
@@ -159,39 +184,6 @@ impl Run {
         // In 128 bits: a cap may be as large as a number can be.
         let line = u128::from(most) * u128::from(gate) / 100;
         gate > 0 && !request.recent.is_empty() && u128::from(self.tokens(request)) > line
-    }
-
-    /// Keeps goal, plan, verified observations, open questions, budget, call ids and approvals;
-    /// drops drafts and what was only read (specification D12).
-    fn compress(&mut self, request: ModelRequest) -> ModelRequest {
-        let before = self.tokens(&request);
-        let mut kept = String::from("verified so far:");
-        for (name, text) in self.view.facts() {
-            kept.push_str(&format!("\n{name}: {}", cut(text, 256)));
-        }
-        let open: Vec<&str> = self.unmet().map(|id| &**id).collect();
-        kept.push_str(&format!(
-            "\nnot verified yet: {}",
-            if open.is_empty() { "nothing".to_owned() } else { open.join(", ") }
-        ));
-        kept.push_str(&format!("\nlast call: {}", self.tool_calls.saturating_sub(1)));
-        let steps = self.view.budget(Dimension::Steps);
-        kept.push_str(&format!("\nsteps left: {}", steps.left()));
-        if let Some(granted) = &self.granted {
-            kept.push_str(&format!("\napproved and not yet done: {}", granted.tool()));
-        }
-        kept.push_str(&format!("\nlast valid state: {}", self.last_valid_state));
-        self.kept = Some(cut(&kept, KEPT_TEXT).into());
-        self.scratchpad = None;
-        // The exchange at hand is what the next step is about.
-        while self.recent.len() > 1 {
-            self.recent.pop_front();
-        }
-        let request = self.compose(request.purpose);
-        let (kept, dropped): (Vec<StateKind>, Vec<StateKind>) =
-            StateKind::ALL.iter().partition(|kind| kind.survives_compression());
-        self.event(Event::Compressed { before, after: self.tokens(&request), kept, dropped });
-        request
     }
 
     /// A model has answered.
@@ -338,14 +330,14 @@ impl Run {
         if signals.is_empty() && self.agent_drives() {
             // Unknown, and so the strictest case of whoever asks for it.
             self.event(Event::NotJudged { slot: Slot::Confidence });
-            return self.act(step.action);
+            return self.screen_words(step.action);
         }
         let goal = &self.manifest.goal;
         let answer = Answer {
             signals,
             stakes: goal.stakes,
             compliance: goal.compliance,
-            model: self.manifest.model(self.tier).map(|model| model.kind).unwrap_or_default(),
+            model: self.model_kind,
             evidence: u32::try_from(self.committed.len()).unwrap_or(u32::MAX),
             may_investigate: goal.may_investigate,
         };
@@ -366,7 +358,20 @@ impl Run {
     pub(super) fn trusted(&mut self, joined: Joined, action: Action) -> Next {
         self.confidence = joined.score;
         match joined.verdict() {
-            Verdict::Proceed | Verdict::Log | Verdict::Notify => self.act(action),
+            // The cascade has a gate of its own, where there is still somebody stronger.
+            Verdict::Proceed | Verdict::Log | Verdict::Notify
+                if joined.score.is_some_and(|score| score < self.escalate_below)
+                    && self.escalations < self.max_escalations
+                    && self.stronger_tier().is_some()
+                    && !self.recorded()
+                    && self.blocks("cascade", Verdict::Escalate, "the confidence is below the cascade's gate") =>
+            {
+                let score = joined.score.unwrap_or_default();
+                let reason = format!("confidence {score:.2} is below the cascade's gate {:.2}", self.escalate_below);
+                self.signal(&reason);
+                self.leave(Guard::Untrusted, Halt::trouble(Trouble::LowConfidence, reason))
+            }
+            Verdict::Proceed | Verdict::Log | Verdict::Notify => self.screen_words(action),
             Verdict::Replan => {
                 self.replan(joined.reason);
                 Next::Leave(Guard::Doubtful)
@@ -384,7 +389,7 @@ impl Run {
         }
     }
 
-    fn act(&mut self, action: Action) -> Next {
+    pub(super) fn act(&mut self, action: Action) -> Next {
         match action {
             Action::Call { tool, arguments, key, invalid, missing, payload, touches } => {
                 let index = self.manifest.tools.iter().position(|known| known.name == tool);
@@ -414,6 +419,11 @@ impl Run {
                     return self.not_allowed("give the goal up");
                 }
                 self.leave(Guard::HandedOver, Halt::ended(Code::Impossible, reason.to_string()))
+            }
+            Action::Compact => {
+                self.context.asked = true;
+                self.exchange("compact", "Noted.");
+                Next::Leave(Guard::Idle)
             }
             Action::Defer { reason } => {
                 if self.withholds(DecisionRight::HandOver) {
@@ -492,7 +502,7 @@ impl Run {
 
     /// The weakest model above the one at work.
     pub(super) fn stronger_tier(&self) -> Option<Tier> {
-        self.manifest.models.iter().map(|model| model.tier).find(|tier| *tier > self.tier)
+        self.eligible_tiers().into_iter().find(|tier| *tier > self.tier)
     }
 
     pub(super) fn summarise(&mut self, call_key: Option<Key>, result_key: Option<Key>, failed: bool, mutating: bool) {

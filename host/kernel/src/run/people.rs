@@ -230,6 +230,7 @@ impl Run {
         self.user_boundary = true;
         self.pending = None;
         self.refused = 0;
+        self.clear_gap("a person");
         self.repeated = (None, 0);
         self.tripped = None;
         self.doubted = None;

@@ -60,10 +60,10 @@ impl Run {
     pub(super) fn eligibility(&mut self) -> Next {
         let Some(proposal) = self.pending.take() else { return Next::Leave(Guard::Refused) };
         if self.recorded() {
-            return match proposal.tool {
-                Some(index) => self.assess(proposal, index),
-                None => self.eligible(proposal),
-            };
+            return if proposal.tool.is_some() { self.screen_call(proposal) } else { self.eligible(proposal) };
+        }
+        if let Some(next) = self.stop_by_hold(&proposal) {
+            return next;
         }
         let Some(index) = proposal.tool else {
             // A tool that the host brings itself is known by its arguments alone.
@@ -124,7 +124,7 @@ impl Run {
                 return self.over_budget(refused.dimension, reason);
             }
         }
-        self.assess(proposal, index)
+        self.screen_call(proposal)
     }
 
     /// Registry and schema.
@@ -271,7 +271,8 @@ impl Run {
     }
 
     /// The risk slot.
-    fn assess(&mut self, proposal: Proposal, index: usize) -> Next {
+    pub(super) fn assess(&mut self, proposal: Proposal) -> Next {
+        let Some(index) = proposal.tool else { return self.eligible(proposal) };
         let tool = &self.manifest.tools[index];
         let novelty = if self.records[index].calls == 0 {
             Novelty::NewTool
@@ -299,11 +300,51 @@ impl Run {
         self.ask(Question::Risk(action), Then::Assess(Box::new(proposal)))
     }
 
-    /// The risk slot has been heard; the host's own rules join it, and an approval may be spent.
+    /// The risk slot has been heard. A call that it may let pass, now or after an approval, is weighed
+    /// too, so that a person is asked once for all who want it.
+    pub(super) fn risk_heard(&mut self, joined: Joined, proposal: Proposal) -> Next {
+        match joined.verdict() {
+            Verdict::Proceed | Verdict::Log | Verdict::Notify | Verdict::Ask => self.weigh_next(joined, proposal),
+            _ => self.assessed(joined, proposal),
+        }
+    }
+
+    pub(super) fn next_weighed(&mut self, mut risk: Joined, threshold: &Joined, proposal: Proposal) -> Next {
+        let verdict = threshold.verdict();
+        if verdict > Verdict::Notify {
+            let why = match threshold.trigger {
+                Some(trigger) => format!("{trigger}: {}", threshold.reason),
+                None => format!("threshold: {}", threshold.reason),
+            };
+            if verdict > risk.verdict() {
+                risk.by.clear();
+                risk.reason = why;
+            } else if verdict == risk.verdict() {
+                risk.reason = format!("{}; {why}", risk.reason);
+            }
+            if verdict >= risk.verdict() {
+                risk.verdict = Some(verdict);
+                risk.by.extend(threshold.by.iter().cloned());
+            }
+        }
+        self.assessed(risk, proposal)
+    }
+
+    /// Everybody has been heard; the host's own rules join them, and an approval may be spent.
     pub(super) fn assessed(&mut self, joined: Joined, proposal: Proposal) -> Next {
         let mut verdict = joined.verdict();
         let mut by = joined.by;
         let mut reason = joined.reason;
+        if let Some((who, why)) = self.asked_by_guard.take() {
+            if verdict < Verdict::Ask {
+                by.clear();
+                reason = why;
+            }
+            if verdict <= Verdict::Ask {
+                verdict = Verdict::Ask;
+                by.extend(who);
+            }
+        }
         if !self.recorded()
             && let Some(index) = proposal.tool
             && let Some((who, why)) = self.host_asks(index, &proposal)
@@ -443,7 +484,7 @@ impl Run {
 
     /// Blocked for lack of permission: one try too many of the same call, or of a tool that is not
     /// the run's at all, ends the run; and so does trying one thing after the other.
-    fn deny(&mut self, proposal: Proposal, reason: String, of_tool: u32) -> Next {
+    pub(super) fn deny(&mut self, proposal: Proposal, reason: String, of_tool: u32) -> Next {
         if let Some(next) = self.fails_closed(FailClosed::UnauthorisedAccess, &reason) {
             return next;
         }

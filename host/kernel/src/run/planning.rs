@@ -51,7 +51,8 @@ impl Run {
                 let steps = self.plan.steps().map(|(step, _)| step.clone()).collect();
                 self.event(Event::Planned { steps });
                 self.exchange("plan", &self.plan.outline());
-                Next::Leave(Guard::Valid)
+                self.assigned.retain(|id, _| self.plan.steps().any(|(step, _)| step.id == *id));
+                self.assign_sub_tasks()
             }
             Err(problems) => self.send_back(problems),
         }
@@ -82,6 +83,8 @@ impl Run {
     pub(super) fn complete_step(&mut self, tool: &str, reading: bool) {
         let Some(id) = self.plan.ready_for(tool, reading).map(|step| Arc::clone(&step.id)) else { return };
         for id in self.plan.complete(&id) {
+            self.note_advance();
+            self.context.boundary = true;
             self.event(Event::PlanStepDone { id });
         }
     }
@@ -107,6 +110,7 @@ impl Run {
     pub(super) fn replan(&mut self, reason: String) {
         self.event(Event::Replanned { reason: reason.clone() });
         self.attempts.failed = 0;
+        self.new_boundary();
         self.notice = Some(format!("Stop: {reason}. Make another plan."));
         self.purpose = if self.plan.is_empty() { Purpose::Replan } else { Purpose::Plan };
     }

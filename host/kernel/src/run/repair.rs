@@ -24,6 +24,9 @@ pub(super) enum Mend {
 
 impl Run {
     pub(super) fn repair(&mut self) -> Next {
+        if let Some(next) = self.weigh_result() {
+            return next;
+        }
         let mend = self.mend.take().unwrap_or(Mend::Reconsider);
         if let Some(next) = self.loop_verdict() {
             return next;

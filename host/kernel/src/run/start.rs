@@ -6,9 +6,9 @@ use super::halt::Halt;
 use super::joined::Joined;
 use super::{Next, Run, Then, cut};
 use crate::boundary::FailClosed;
-use crate::contract::Verdict;
 use crate::contract::classifier::{SideEffect, Task, TierOffer};
 use crate::contract::risk::Reversibility;
+use crate::contract::{Tier, Verdict};
 use crate::effect::{ModelRequest, Purpose};
 use crate::event::Event;
 use crate::graph::Guard;
@@ -27,7 +27,7 @@ impl Run {
             let halt = Halt::question(Code::MissingInfo, "the goal is empty".to_owned(), RiskState::MissingInput);
             return self.leave(Guard::Refused, halt);
         }
-        Next::Leave(Guard::Accepted)
+        self.screen_task()
     }
 
     pub(super) fn classify(&mut self) -> Next {
@@ -40,23 +40,34 @@ impl Run {
                 (true, _) => SideEffect::Irreversible,
             })
             .max();
+        // A filter before any scoring: whom the run may not tell is not offered.
+        let tiers = if self.recorded() || self.agent_drives() {
+            self.manifest.models.iter().map(|model| model.tier).collect()
+        } else {
+            self.eligible_tiers()
+        };
+        let Some(weakest) = tiers.first() else {
+            return self.nobody_may_be_told(self.tier);
+        };
+        if !tiers.contains(&self.tier) {
+            self.tier = *weakest;
+        }
         let request = self.compose(Purpose::Step);
+        let cheapest = |tier: &Tier| {
+            let own = self.manifest.models.iter().filter(|model| model.tier == *tier);
+            own.map(|model| model.cost(self.tokens(&request), model.max_output_tokens)).min()
+        };
         let task = Task {
             prompt: prompt(&request).into(),
             goal,
             tools: self.manifest.boundary.tools.clone(),
             step_estimate: self.manifest.goal.step_estimate,
             side_effects: side_effects.unwrap_or(SideEffect::None),
-            tiers: self
-                .manifest
-                .models
+            tiers: tiers
                 .iter()
-                .map(|model| TierOffer {
-                    tier: model.tier,
-                    cheapest_call: model.cost(self.tokens(&request), model.max_output_tokens),
-                })
+                .map(|tier| TierOffer { tier: *tier, cheapest_call: cheapest(tier).unwrap_or(0) })
                 .collect(),
-            past: Vec::new(),
+            past: self.manifest.past.clone(),
         };
         self.ask(Question::Classifier(task), Then::Route)
     }
@@ -68,6 +79,7 @@ impl Run {
             self.tier = classification.tier;
             self.planning = classification.planning;
             self.max_escalations = classification.cascade.map_or(0, |cascade| cascade.max_escalations);
+            self.escalate_below = classification.cascade.map_or(0.0, |cascade| cascade.escalate_below);
             class = Some(classification.class);
         }
         self.class.clone_from(&class);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::halt::Halt;
+use super::joined::Joined;
 use super::model::ACTION_TEXT;
 use super::pipeline::Proposal;
 use super::repair::Mend;
@@ -11,13 +12,14 @@ use super::{CALLS, Next, Retrying, Run, Then, ToolCall, Waiting, cut, push_bound
 use crate::boundary::FailClosed;
 use crate::budget::Demand;
 use crate::contract::doom_loop::{Failure, FailureClass, ObservedStep};
+use crate::contract::guard::Passage;
 use crate::contract::{Dimension, Key, Phase, ToolCategory};
 use crate::effect::{Effect, Purpose};
 use crate::event::Event;
 use crate::graph::Guard;
 use crate::grounding::{Call, Intended};
 use crate::input::{Observation, Outcome, Verification};
-use crate::judgement::Question;
+use crate::judgement::{Question, Slot};
 use crate::routing::RiskState;
 use crate::tool::Verifier;
 
@@ -36,6 +38,17 @@ pub(super) struct ToolRecord {
     /// Results that did not have their form.
     pub drifts: u32,
     pub set_aside: bool,
+}
+
+/// A result on its way into the run.
+#[derive(Debug, Clone)]
+pub(super) struct Captured {
+    pub proposal: Proposal,
+    pub step: ObservedStep,
+    pub action: String,
+    pub text: Arc<str>,
+    /// The text as a model may see it, where that is another.
+    pub redacted: Option<Arc<str>>,
 }
 
 /// What a source said about a fact.
@@ -196,19 +209,66 @@ impl Run {
             drift: None,
         };
         self.summarise(step.call_key, step.result_key, failure.is_some(), mutating);
+        self.returned(&step);
+        let text = Arc::clone(&observation.text);
+        self.observed = Some(call);
+        self.captured = Some(Captured { proposal, step, action, text: Arc::clone(&text), redacted: None });
+        // Where the agent brings its own model, nobody routes by how sensitive a text is.
+        if self.recorded() || self.agent_drives() {
+            return self.screen_result();
+        }
+        self.rate(&text, Then::RatedResult)
+    }
+
+    pub(super) fn rated_result(&mut self, joined: &Joined) -> Next {
+        self.raise_tag(joined);
+        self.screen_result()
+    }
+
+    fn screen_result(&mut self) -> Next {
+        let Some(captured) = &self.captured else { return Next::Leave(Guard::Captured) };
+        if self.recorded() && !self.serves(Slot::Guard) {
+            return self.take_in();
+        }
+        let (tool, text) = (Some(Arc::clone(&captured.proposal.name)), Arc::clone(&captured.text));
+        self.inspect(Passage::Input, tool, &text, Then::ScreenedResult)
+    }
+
+    pub(super) fn screened_result(&mut self, joined: &Joined) -> Next {
+        if let Some(next) = self.stopped_by_guard(joined) {
+            return next;
+        }
+        if self.enforces()
+            && let Some(captured) = &mut self.captured
+            && let Some(text) = super::redacted(&captured.text, &joined.findings)
+        {
+            captured.redacted = Some(text.into());
+            let tool = Some(Arc::clone(&captured.proposal.name));
+            self.event(Event::Redacted { tool, parts: super::screening::counted(&joined.findings) });
+        }
+        self.take_in()
+    }
+
+    /// What a result says is taken in, as a model may see it.
+    fn take_in(&mut self) -> Next {
+        let Some(captured) = &self.captured else { return Next::Leave(Guard::Captured) };
+        let Captured { proposal, step, action, text, redacted } = captured.clone();
+        let Some(call) = self.observed.take() else { return Next::Leave(Guard::Captured) };
+        let text = redacted.unwrap_or(text);
+        let failure = step.failure.map(|failure| failure.class);
+        let failed = matches!(failure, Some(FailureClass::Failed | FailureClass::Rejected));
+        self.count_tool_failure(&proposal.name, failed);
         if self.recorded() {
             self.observed = Some(call);
-            return self.ask(Question::DoomLoop(step), Then::Watch(Guard::Captured));
+            return self.remedy();
         }
-        let text = Arc::clone(&observation.text);
-        let reports = observation.reports.clone();
         self.count_failure(proposal.key, failure);
         self.exchange(&action, &text);
         self.snippet = cut(&format!("{action}\n{text}"), 1024).to_owned();
         if let Some(class) = failure {
             // It did not answer, or died on the way: what it had done by then nobody knows.
             let died = matches!(call.observation().outcome, Outcome::Returned { exit_code: None, ok: false });
-            if (class == FailureClass::TimedOut || died) && mutating {
+            if (class == FailureClass::TimedOut || died) && step.mutating {
                 self.uncertain.insert(proposal.key);
             }
             let what = match class {
@@ -221,14 +281,39 @@ impl Run {
         } else if let Some(index) = proposal.tool {
             self.keep(index, &proposal, &call);
         }
+        let reports = call.observation().reports.clone();
+        self.observed = Some(call);
         for condition in reports {
             if let Some(next) = self.fails_closed(condition, &format!("`{}` reports it", proposal.name)) {
                 return next;
             }
         }
-        self.pending = None;
-        self.observed = Some(call);
-        self.ask(Question::DoomLoop(step), Then::Watch(Guard::Captured))
+        self.remedy()
+    }
+
+    /// Asks whether the agent can mend what failed.
+    fn remedy(&mut self) -> Next {
+        let Some(captured) = &self.captured else { return Next::Leave(Guard::Captured) };
+        let Some(failure) = captured.step.failure else { return self.watch() };
+        if self.recorded() && !self.serves(Slot::Remediation) {
+            return self.watch();
+        }
+        let text = captured.redacted.as_ref().unwrap_or(&captured.text);
+        let question = self.failed_call(&captured.proposal, failure.class, text);
+        self.ask(Question::Remediation(question), Then::Remedied)
+    }
+
+    pub(super) fn remedied_result(&mut self, joined: &Joined) -> Next {
+        if let Some(tool) = self.captured.as_ref().map(|captured| Arc::clone(&captured.proposal.name)) {
+            self.remedied(joined, &tool);
+        }
+        self.watch()
+    }
+
+    /// Tells the doom-loop slot of the step.
+    fn watch(&mut self) -> Next {
+        let Some(captured) = self.captured.take() else { return Next::Leave(Guard::Captured) };
+        self.ask(Question::DoomLoop(captured.step), Then::Watch(Guard::Captured))
     }
 
     /// What a good answer leaves behind before anything is verified: that it was done, evidence
@@ -325,6 +410,7 @@ impl Run {
         }
         match call.verify(verification) {
             Ok(call) => {
+                self.note_confirmation();
                 self.verified = Some(call);
                 Next::Leave(Guard::Verified)
             }
@@ -445,6 +531,9 @@ impl Run {
     fn set_criterion(&mut self, index: usize, met: bool) {
         if self.criteria[index].met != met {
             self.criteria[index].met = met;
+            if met {
+                self.note_advance();
+            }
             let id = Arc::clone(&self.manifest.goal.criteria[index].id);
             self.event(if met { Event::CriterionMet { id } } else { Event::CriterionLost { id } });
         }

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use countersign_kernel::contract::Tier;
-use countersign_kernel::contract::confidence::ModelKind;
 use countersign_kernel::{Boundary, Driver, Goal, Manifest, Model, Slot};
 use countersign_store::Store;
 
@@ -13,7 +12,8 @@ use crate::settings::{SettingsError, sealed};
 
 /// The slots that can be heard where the agent owns the loop: nobody classifies its task, and nobody
 /// knows how much of it is left.
-const SLOTS: [Slot; 3] = [Slot::Confidence, Slot::DoomLoop, Slot::Risk];
+const SLOTS: [Slot; 6] =
+    [Slot::Guard, Slot::Confidence, Slot::Risk, Slot::Remediation, Slot::DoomLoop, Slot::Threshold];
 
 /// What a guarded run is made of, beside its manifest.
 pub struct Setup {
@@ -36,17 +36,7 @@ impl Host {
     /// # Errors
     /// None, unless this program was built with broken presets or the machine gives no random bytes.
     pub fn guarded_manifest(&self, run: &str, goal: &str, registry: &Registry) -> Result<Manifest, SettingsError> {
-        let agent = Model {
-            tier: Tier::Cheap,
-            name: "agent".into(),
-            kind: ModelKind::General,
-            input_price: 0,
-            output_price: 0,
-            max_output_tokens: 0,
-            context: None,
-            retention: None,
-            jurisdiction: None,
-        };
+        let agent = Model { max_output_tokens: 0, ..Model::new(Tier::Cheap, "agent") };
         let mut manifest = self.manifest(run, Goal::new(goal), vec![agent], registry.registered())?;
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| {

@@ -40,7 +40,7 @@ pub struct Tools<'a> {
 
 /// The models of a registry, ready to be called. A call blocks: not from within an async task.
 pub struct Client {
-    served: BTreeMap<Tier, Served>,
+    served: BTreeMap<(Tier, String), Served>,
     /// Of this client alone, and at work only while a call is under way.
     runtime: Option<tokio::runtime::Runtime>,
 }
@@ -73,7 +73,7 @@ impl Client {
         environment: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Self, SettingsError> {
         let mut served = BTreeMap::new();
-        for (tier, spec) in registry.models() {
+        for (place, tier, spec) in registry.places() {
             let refused = |(key, problem): (&str, String)| {
                 // The key's own place, where that is what is wrong.
                 let key = match key {
@@ -81,7 +81,7 @@ impl Client {
                     "key" => "key-env",
                     key => key,
                 };
-                SettingsError::invalid(registry.file(), &format!("{tier}.{key}"), problem)
+                SettingsError::invalid(registry.file(), &format!("{place}.{key}"), problem)
             };
             let file = spec.key_file.as_deref();
             let secret = secret::read(spec.key_env.as_deref(), file, registry.folder(), environment);
@@ -99,26 +99,27 @@ impl Client {
             })?;
             let endpoint = Endpoint::new(spec, secret.as_ref()).map_err(refused)?;
             let told = format!("{tier} model `{}`", spec.name);
-            served.insert(tier, Served { spec: spec.clone(), model: spec.pinned(tier), endpoint, told });
+            let key = (tier, spec.name.clone());
+            served.insert(key, Served { spec: spec.clone(), model: spec.pinned(tier), endpoint, told });
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
         let runtime = runtime.map_err(|source| SettingsError::Io { path: registry.file().into(), source })?;
         Ok(Client { served, runtime: Some(runtime) })
     }
 
-    /// Calls the model of a tier. `max_output_tokens` is what was reserved, for all samples together. A
+    /// Calls a model of a tier by its id. `max_output_tokens` is what was reserved, for all samples together. A
     /// call that is given up gives no answer at once: dropping it closes its connection.
     pub fn call(
         &self,
-        tier: Tier,
+        (tier, model): (Tier, &str),
         request: &ModelRequest,
         tools: &Tools<'_>,
         max_output_tokens: u64,
         salt: &Salt,
         cancel: Option<&AtomicBool>,
     ) -> (Parsed, Usage) {
-        let (Some(served), Some(runtime)) = (self.served.get(&tier), &self.runtime) else {
-            let failure = Failure::new(Unavailability::Permanent, format!("there is no {tier} model"));
+        let (Some(served), Some(runtime)) = (self.served.get(&(tier, model.to_owned())), &self.runtime) else {
+            let failure = Failure::new(Unavailability::Permanent, format!("there is no {tier} model `{model}`"));
             return (unavailable(failure), Usage::default());
         };
         let patch = matches!(request.purpose, Purpose::Patch(_));

@@ -11,6 +11,7 @@ use toml::{Table, Value};
 
 use crate::address;
 use crate::settings::{SettingsError, read_merged};
+use crate::several::{Several, place};
 
 /// Most samples of one answer.
 const MOST_SAMPLES: u8 = 10;
@@ -24,18 +25,18 @@ pub struct Registry {
     /// Where the file lies: what it names is relative to it.
     folder: PathBuf,
     table: Table,
-    models: BTreeMap<Tier, ModelSpec>,
+    models: BTreeMap<Tier, Vec<ModelSpec>>,
 }
 
-/// The file itself.
+/// The file itself. Each tier is one table, or a list of them in the order of preference.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct File {
     /// Version of this format: 1.
     version: u32,
-    cheap: Option<ModelSpec>,
-    mid: Option<ModelSpec>,
-    strong: Option<ModelSpec>,
+    cheap: Option<Several<ModelSpec>>,
+    mid: Option<Several<ModelSpec>>,
+    strong: Option<Several<ModelSpec>>,
 }
 
 /// One model.
@@ -60,6 +61,9 @@ pub struct ModelSpec {
     pub retention: Option<Retention>,
     /// Whose law the provider is under, such as `"EU"`.
     pub jurisdiction: Option<String>,
+    /// It runs on the operator's own machines: only such a model is told restricted texts. Default: no.
+    #[serde(default)]
+    pub self_hosted: bool,
     /// Whether the server gives the probabilities of tokens. Default: no.
     #[serde(default)]
     pub logprobs: bool,
@@ -142,13 +146,23 @@ impl Registry {
             return Err(SettingsError::invalid(&file, "version", format!("expected 1, found {}", parsed.version)));
         }
         let tiers = [(Tier::Cheap, parsed.cheap), (Tier::Mid, parsed.mid), (Tier::Strong, parsed.strong)];
-        let models: BTreeMap<Tier, ModelSpec> =
-            tiers.into_iter().filter_map(|(tier, model)| Some((tier, model?))).collect();
+        let models: BTreeMap<Tier, Vec<ModelSpec>> = tiers
+            .into_iter()
+            .filter_map(|(tier, several)| Some((tier, several?.0)))
+            .filter(|(_, several)| !several.is_empty())
+            .collect();
         if models.is_empty() {
             return Err(invalid("expected at least one of the tables `cheap`, `mid` and `strong`".to_owned()));
         }
-        for (tier, model) in &models {
-            model.check().map_err(|(key, problem)| SettingsError::invalid(&file, &format!("{tier}.{key}"), problem))?;
+        for (tier, several) in &models {
+            for (index, model) in several.iter().enumerate() {
+                let place = place(&tier.to_string(), index, several.len());
+                let wrong = |(key, problem)| SettingsError::invalid(&file, &format!("{place}.{key}"), problem);
+                model.check().map_err(wrong)?;
+                if several[..index].iter().any(|other| other.name == model.name) {
+                    return Err(wrong(("name", "stands twice in its tier".to_owned())));
+                }
+            }
         }
         let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         Ok(Registry { file, folder, table: merged.table, models })
@@ -164,9 +178,17 @@ impl Registry {
         &self.folder
     }
 
-    /// Its models, weakest tier first.
+    /// Its models, weakest tier first, within a tier in the order of preference.
     pub fn models(&self) -> impl Iterator<Item = (Tier, &ModelSpec)> {
-        self.models.iter().map(|(tier, model)| (*tier, model))
+        self.models.iter().flat_map(|(tier, several)| several.iter().map(|model| (*tier, model)))
+    }
+
+    /// Its models with where each stands in the file.
+    pub(super) fn places(&self) -> impl Iterator<Item = (String, Tier, &ModelSpec)> {
+        self.models.iter().flat_map(|(tier, several)| {
+            let of = several.len();
+            several.iter().enumerate().map(move |(index, model)| (place(&tier.to_string(), index, of), *tier, model))
+        })
     }
 
     /// The models as a run is pinned to them.
@@ -176,13 +198,22 @@ impl Registry {
 
     /// Tokens that fit the narrowest model beside its answer; none where no window is known.
     pub fn narrowest(&self) -> Option<u64> {
-        self.models.values().filter_map(|model| Some(model.context?.saturating_sub(model.max_output_tokens))).min()
+        self.models
+            .values()
+            .flatten()
+            .filter_map(|model| Some(model.context?.saturating_sub(model.max_output_tokens)))
+            .min()
     }
 
     /// The same as a file that means the same wherever it lies.
     pub(crate) fn portable(&self) -> String {
         let mut table = self.table.clone();
-        for model in table.iter_mut().filter_map(|(_, value)| value.as_table_mut()) {
+        let tables = table.iter_mut().flat_map(|(_, value)| match value {
+            Value::Table(model) => vec![model],
+            Value::Array(several) => several.iter_mut().filter_map(Value::as_table_mut).collect(),
+            _ => Vec::new(),
+        });
+        for model in tables {
             if let Some(Value::String(path)) = model.get_mut("key-file") {
                 let whole = self.folder.join(&path);
                 *path = std::path::absolute(&whole).unwrap_or(whole).display().to_string();
@@ -253,6 +284,7 @@ impl ModelSpec {
             context: self.context,
             retention: self.retention,
             jurisdiction: self.jurisdiction.as_deref().map(Into::into),
+            self_hosted: self.self_hosted,
             ..Model::new(tier, &self.name)
         }
     }

@@ -1,5 +1,6 @@
 //! One line for each event: for expectations, and for people.
 
+use countersign_kernel::contract::context::Layer;
 use countersign_kernel::{Alarm, Event};
 
 /// The line of an event. Begins with the event's name as traces have it.
@@ -19,7 +20,33 @@ pub fn line(event: &Event) -> String {
         Event::Verdict { slot, verdict, reason, .. } => format!("verdict {slot} {verdict}: {reason}"),
         Event::NotJudged { slot } => format!("not-judged {slot}"),
         Event::SchemaViolation { reason } => format!("schema-violation: {reason}"),
-        Event::ModelCalled { tier, .. } => format!("model-called {tier}"),
+        Event::ModelCalled { tier, model, cached, .. } if *cached > 0 => {
+            format!("model-called {tier} {model}, {cached} tokens cached")
+        }
+        Event::ModelCalled { tier, model, .. } => format!("model-called {tier} {model}"),
+        Event::Rerouted { wanted, to, reason } => {
+            let to = to.map_or_else(|| "nobody".to_owned(), |to| to.to_string());
+            format!("rerouted from {wanted} to {to}: {reason}")
+        }
+        Event::TagRaised { tag, reason } => format!("tag-raised to {tag}: {reason}"),
+        Event::Redacted { tool, parts } => {
+            let parts = parts.iter().map(|(kind, number)| format!("{number} {kind}")).collect::<Vec<_>>().join(", ");
+            format!("redacted {}: {parts}", tool.as_deref().unwrap_or("the task"))
+        }
+        Event::GapFound { gap } => format!("gap-found {}: {} must {}", gap.tool, gap.who, gap.what),
+        Event::Held { trigger, reason } => match trigger {
+            Some(trigger) => format!("held by {trigger}: {reason}"),
+            None => format!("held: {reason}"),
+        },
+        Event::HoldLifted { by } => format!("hold-lifted by {by}"),
+        Event::RoomMade { layer, before, after, reason } => {
+            let layer = layer.map_or("branch", layer_name);
+            format!("room-made by {layer}, {before} to {after} tokens: {reason}")
+        }
+        Event::Assigned { id, to, parallel } => {
+            let with = if *parallel { ", beside others" } else { "" };
+            format!("assigned {id} to {}{with}", to.as_deref().unwrap_or("the run itself"))
+        }
         Event::Escalated { from, to, cause, .. } => format!("escalated {from} to {to}: {cause}"),
         Event::Patched { tier } => format!("patched {tier}"),
         Event::Replanned { reason } => format!("replanned: {reason}"),
@@ -114,5 +141,15 @@ pub fn line(event: &Event) -> String {
         }
         Event::Withdrawn { call } => format!("withdrawn call {call}"),
         Event::RightWithheld { right } => format!("right-withheld {}", right.name()),
+    }
+}
+
+fn layer_name(layer: Layer) -> &'static str {
+    match layer {
+        Layer::BudgetReduction => "budget-reduction",
+        Layer::Snip => "snip",
+        Layer::Microcompact => "microcompact",
+        Layer::Collapse => "collapse",
+        Layer::FullCompaction => "full-compaction",
     }
 }

@@ -16,7 +16,7 @@ const REPEATED: usize = 1;
 
 /// The models of a scenario.
 pub struct Script {
-    replies: BTreeMap<Tier, Vec<Scripted>>,
+    replies: BTreeMap<(Tier, String), Vec<Scripted>>,
     /// What went wrong with the script itself.
     pub complaints: Vec<String>,
     /// Results that tools have given: a packet must not carry them along.
@@ -46,7 +46,8 @@ impl Script {
         let replies = spec
             .models
             .iter()
-            .map(|(tier, model)| (*tier, model.replies.iter().map(Scripted::new).collect()))
+            .flat_map(|(tier, several)| several.0.iter().map(|model| (*tier, model)))
+            .map(|(tier, model)| ((tier, model.name.clone()), model.replies.iter().map(Scripted::new).collect()))
             .collect();
         Script { replies, complaints: Vec::new(), history: Vec::new() }
     }
@@ -61,13 +62,14 @@ impl Script {
     }
 
     /// The answer to a request, and the milliseconds it takes.
-    pub fn answer(&mut self, tier: Tier, request: &str, packet: bool) -> (Answer, u64) {
+    pub fn answer(&mut self, (tier, model): (Tier, &str), request: &str, packet: bool) -> (Answer, u64) {
         let gone = |reason: String| (Answer::Unavailable(reason, Unavailability::Permanent), 0);
         if packet && let Err(problem) = self.check_packet(request) {
             self.complaints.push(format!("the escalation packet {problem}"));
             return gone(format!("the escalation packet {problem}"));
         }
-        let scripted = self.replies.get_mut(&tier).into_iter().flatten().find(|scripted| scripted.fits(request));
+        let own = self.replies.get_mut(&(tier, model.to_owned()));
+        let scripted = own.into_iter().flatten().find(|scripted| scripted.fits(request));
         match scripted {
             Some(scripted) => {
                 scripted.used += 1;

@@ -137,8 +137,8 @@ impl<'a> ScenarioWorld<'a> {
         match effect {
             // A real model is not asked again what it has answered.
             Effect::CallModel { .. } if self.models.is_some() => {}
-            Effect::CallModel { tier, request, max_output_tokens, .. } => {
-                self.call_model(*tier, request, *max_output_tokens);
+            Effect::CallModel { tier, model, request, max_output_tokens, .. } => {
+                self.call_model(*tier, model, request, *max_output_tokens);
             }
             Effect::Dispatch { tool, arguments, .. } => {
                 let exact = self.arguments.clone().unwrap_or_else(|| arguments.to_string());
@@ -246,19 +246,25 @@ impl World for ScenarioWorld<'_> {
         self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))
     }
 
-    fn call_model(&mut self, tier: Tier, request: &ModelRequest, max_output_tokens: u64) -> (Reply, Usage) {
+    fn call_model(
+        &mut self,
+        tier: Tier,
+        model: &str,
+        request: &ModelRequest,
+        max_output_tokens: u64,
+    ) -> (Reply, Usage) {
         let patch = matches!(request.purpose, Purpose::Patch(_));
         if let Some(models) = &self.models {
             let tools = Tools { shown: &self.shown_tools, arguments: &self.tools };
             let cancel = self.cancel.as_deref();
-            let (parsed, usage) = models.call(tier, request, &tools, max_output_tokens, &self.salt, cancel);
+            let (parsed, usage) = models.call((tier, model), request, &tools, max_output_tokens, &self.salt, cancel);
             if !patch {
                 self.arguments = parsed.arguments;
             }
             return (parsed.reply, usage);
         }
         let text = render(request, &self.shown_tools);
-        let (answer, takes) = self.script.answer(tier, &text, patch);
+        let (answer, takes) = self.script.answer((tier, model), &text, patch);
         self.clock.skip(takes);
         let (bytes, signals) = match answer {
             Answer::Bytes(bytes, signals) => (bytes, signals),
@@ -270,7 +276,8 @@ impl World for ScenarioWorld<'_> {
         // A scripted model has no tokenizer: four bytes a token.
         let input_tokens = (text.len() as u64).div_ceil(4);
         let output_tokens = (bytes.len() as u64).div_ceil(4).min(max_output_tokens);
-        let cost = self.manifest.model(tier).map_or(0, |model| model.cost(input_tokens, output_tokens));
+        let own = self.manifest.models.iter().find(|own| own.tier == tier && *own.name == *model);
+        let cost = own.map_or(0, |model| model.cost(input_tokens, output_tokens));
         let usage = Usage { input_tokens, output_tokens, cost };
         if patch {
             return (parse_patch(&bytes, &self.salt), usage);

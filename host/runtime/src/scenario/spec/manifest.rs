@@ -104,6 +104,9 @@ impl Spec {
             },
             models: pinned.models.map_or_else(|| self.scripted_models(), Registry::pinned),
             tools,
+            specialists: self.specialists.clone(),
+            reliability: self.reliability,
+            past: self.past.clone(),
             memory: self.memory.iter().chain(pinned.memory).cloned().collect(),
             request_overhead: overhead(&crate::scenario::world::shown(pinned.tools, &shown)),
             prompt_templates: Arc::clone(templates_digest().as_str()),
@@ -116,14 +119,19 @@ impl Spec {
     }
 
     fn scripted_models(&self) -> Vec<Model> {
-        let pinned = |(tier, model): (&Tier, &ModelSpec)| Model {
+        let pinned = |(tier, model): (Tier, &ModelSpec)| Model {
+            context: model.context,
+            retention: model.retention,
+            jurisdiction: model.jurisdiction.as_deref().map(Arc::from),
+            self_hosted: model.self_hosted,
             kind: model.kind,
             input_price: model.input_price,
             output_price: model.output_price,
             max_output_tokens: model.max_output_tokens,
-            ..Model::new(*tier, &model.name)
+            ..Model::new(tier, &model.name)
         };
-        self.models.iter().map(pinned).collect()
+        let each = self.models.iter().flat_map(|(tier, several)| several.0.iter().map(|model| (*tier, model)));
+        each.map(pinned).collect()
     }
 
     fn boundary(
@@ -175,6 +183,7 @@ impl Spec {
             preauthorised: names(&spec.preauthorised),
             asks,
             fail_closed,
+            jurisdictions: names(&spec.jurisdictions),
             blast_radius_limit: spec.blast_radius_limit,
             working_context: spec.working_context.as_str().into(),
             exchanges: spec.exchanges.unwrap_or(4),

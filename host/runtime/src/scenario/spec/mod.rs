@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use countersign_kernel::contract::Tier;
+use countersign_kernel::contract::classifier::PastOutcomes;
+use countersign_kernel::contract::dispatch::Specialist;
 use countersign_kernel::state::Memory;
 use countersign_kernel::{Guards, Mode, PolicyMode, Slot};
 use serde::Deserialize;
@@ -19,6 +21,7 @@ use super::expect::Expectations;
 use crate::mcp::{Overrides, ServersSpec, check_servers, split};
 use crate::registry::{ToolSpec, VerifySpec};
 use crate::settings::{OperatorSpec, PresetFiles};
+use crate::several::{Several, place};
 
 pub use manifest::Pinned;
 pub use model::{ModelSpec, ReplySpec, StepSpec};
@@ -67,7 +70,15 @@ pub struct Spec {
     pub memory: Vec<Memory>,
     /// Scripted ones, by tier; none where the run is given real ones.
     #[serde(default)]
-    pub models: BTreeMap<Tier, ModelSpec>,
+    pub models: BTreeMap<Tier, Several<ModelSpec>>,
+    /// Who may be chosen for a sub-task.
+    #[serde(default)]
+    pub specialists: Vec<Specialist>,
+    /// Share of the run's own model's tasks that end well, 0..=1.
+    pub reliability: Option<f64>,
+    /// How earlier runs of each class ended.
+    #[serde(default)]
+    pub past: Vec<PastOutcomes>,
     /// By name.
     #[serde(default)]
     pub tools: BTreeMap<String, ToolSpec>,
@@ -133,9 +144,12 @@ impl Spec {
         if self.runs == 0 {
             return Err("key `runs`: expected at least 1".to_owned());
         }
-        for (tier, model) in &self.models {
-            for (index, reply) in model.replies.iter().enumerate() {
-                reply.check().map_err(|problem| format!("key `models.{tier}.replies[{index}]`: {problem}"))?;
+        for (tier, several) in &self.models {
+            for (at, model) in several.0.iter().enumerate() {
+                let place = place(&tier.to_string(), at, several.0.len());
+                for (index, reply) in model.replies.iter().enumerate() {
+                    reply.check().map_err(|problem| format!("key `models.{place}.replies[{index}]`: {problem}"))?;
+                }
             }
         }
         for (name, tool) in &self.tools {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use countersign_kernel::Unavailability;
 use countersign_kernel::contract::confidence::{ModelKind, Orientation, Signal};
+use countersign_kernel::{Retention, Unavailability};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -20,6 +20,15 @@ pub struct ModelSpec {
     pub output_price: u64,
     #[serde(default = "max_output_tokens")]
     pub max_output_tokens: u64,
+    /// Tokens that a request and its answer may have together.
+    pub context: Option<u64>,
+    /// How long its provider keeps what it is sent.
+    pub retention: Option<Retention>,
+    /// Whose law its provider is under.
+    pub jurisdiction: Option<String>,
+    /// It runs on the operator's own machines.
+    #[serde(default)]
+    pub self_hosted: bool,
     /// Tried in order; the first whose conditions hold answers.
     #[serde(default)]
     pub replies: Vec<ReplySpec>,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use countersign_kernel::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
 use countersign_kernel::budget::Limits;
-use countersign_kernel::contract::Compliance;
 use countersign_kernel::contract::confidence::Stakes;
+use countersign_kernel::contract::{Compliance, SensitivityTag};
 use countersign_kernel::plan::PlanStep;
 use countersign_kernel::state::StateKind;
 use countersign_kernel::{Goal, Need};
@@ -28,6 +28,9 @@ pub struct GoalSpec {
     pub stakes: Stakes,
     #[serde(default)]
     pub compliance: Compliance,
+    /// How sensitive it is at least.
+    #[serde(default)]
+    pub sensitivity: SensitivityTag,
     pub step_estimate: Option<u32>,
     #[serde(default = "yes")]
     pub may_investigate: bool,
@@ -60,6 +63,7 @@ impl GoalSpec {
                 .collect(),
             stakes: self.stakes,
             compliance: self.compliance,
+            sensitivity: self.sensitivity,
             step_estimate: self.step_estimate,
             may_investigate: self.may_investigate,
             needs: self.needs.clone(),
@@ -88,6 +92,9 @@ pub struct BoundarySpec {
     pub preauthorised: Vec<String>,
     pub asks: Option<Vec<String>>,
     pub fail_closed: Option<Vec<FailClosed>>,
+    /// Whose law a model's provider may be under; none listed is anybody's.
+    #[serde(default)]
+    pub jurisdictions: Vec<String>,
     pub blast_radius_limit: Option<u64>,
     #[serde(default)]
     pub working_context: String,

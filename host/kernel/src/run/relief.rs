@@ -1,0 +1,172 @@
+//! Pressure on the context: what the slot `context` says, done layer by layer (specification B7, D12).
+
+use std::sync::Arc;
+
+use super::joined::Joined;
+use super::{Next, Run, Then, cut};
+use crate::contract::Dimension;
+use crate::contract::context::{Item, ItemKind, Layer, Pressure, Strategy, Tenure};
+use crate::effect::{ModelRequest, Purpose};
+use crate::event::Event;
+use crate::judgement::Question;
+use crate::state::StateKind;
+
+/// Most bytes of what a compressed request keeps.
+const KEPT_TEXT: usize = 4 << 10;
+/// Bytes that are left of a result that is cut.
+const CUT_RESULT: usize = 512;
+/// Most parts that a policy is told of.
+const ITEMS: usize = 64;
+
+impl Run {
+    /// Asks what about the pressure, where it is known; then the model is called.
+    pub(super) fn relieve_and_call(&mut self, purpose: Purpose) -> Next {
+        let patch = matches!(purpose, Purpose::Patch(_));
+        let Some(window) = self.window().filter(|_| !patch && !self.recorded()) else {
+            return self.call_model_now(purpose);
+        };
+        let request = self.compose(purpose.clone());
+        let pressure = Pressure {
+            used: self.tokens(&request),
+            window,
+            boundary: std::mem::take(&mut self.context.boundary) || request.purpose == Purpose::Replan,
+            asked: std::mem::take(&mut self.context.asked),
+            items: items(&request),
+        };
+        self.ask(Question::Context(pressure), Then::Relieve(Box::new(purpose)))
+    }
+
+    /// Tokens that the next request may have; none where nobody said.
+    fn window(&self) -> Option<u64> {
+        let capped = self.view.budget(Dimension::ContextTokens).limit;
+        let model = self.choose_model(self.tier, 0).and_then(|choice| {
+            let model = &self.manifest.models[choice.index];
+            model.context.map(|context| context.saturating_sub(model.max_output_tokens))
+        });
+        let window = capped.min(model.unwrap_or(u64::MAX));
+        (1..u64::MAX).contains(&window).then_some(window)
+    }
+
+    pub(super) fn relieved(&mut self, joined: Joined, purpose: Purpose) -> Next {
+        // Whoever only watches changes nothing.
+        match joined.strategy.filter(|_| self.enforces()) {
+            Some(Strategy::Layer(layer)) => self.make_room(layer, &purpose, &joined.reason),
+            Some(Strategy::Branch) => self.branch(&purpose, &joined.reason),
+            Some(Strategy::Keep) | None => {}
+        }
+        self.call_model_now(purpose)
+    }
+
+    fn make_room(&mut self, layer: Layer, purpose: &Purpose, reason: &str) {
+        let before = self.tokens(&self.compose(purpose.clone()));
+        match layer {
+            Layer::BudgetReduction => self.cut_largest(),
+            Layer::Snip => {
+                let older = self.recent.len() / 2;
+                self.recent.drain(..older);
+            }
+            Layer::Microcompact => {
+                let last = self.recent.len().saturating_sub(1);
+                for (_, result) in self.recent.iter_mut().take(last) {
+                    *result = shortened(result);
+                }
+            }
+            Layer::Collapse => self.collapse(1),
+            Layer::FullCompaction => {
+                self.collapse(0);
+                self.guidance = None;
+            }
+        }
+        let after = self.tokens(&self.compose(purpose.clone()));
+        self.event(Event::RoomMade { layer: Some(layer), before, after, reason: reason.to_owned() });
+    }
+
+    /// Goes on as if from anew: what was verified and the last valid state are all that is left.
+    fn branch(&mut self, purpose: &Purpose, reason: &str) {
+        let before = self.tokens(&self.compose(purpose.clone()));
+        self.collapse(0);
+        self.guidance = None;
+        self.error_signals.clear();
+        self.snippet.clear();
+        let after = self.tokens(&self.compose(purpose.clone()));
+        self.event(Event::RoomMade { layer: None, before, after, reason: reason.to_owned() });
+    }
+
+    fn cut_largest(&mut self) {
+        let largest = self.recent.iter_mut().max_by_key(|(_, result)| result.len());
+        if let Some((_, result)) = largest {
+            *result = shortened(result);
+        }
+    }
+
+    /// The host's own gate (document 003): keeps goal, plan, verified observations, open questions,
+    /// budget, call ids and approvals; drops drafts and what was only read.
+    pub(super) fn compress(&mut self, request: ModelRequest) -> ModelRequest {
+        let before = self.tokens(&request);
+        self.collapse(1);
+        let request = self.compose(request.purpose);
+        let (kept, dropped): (Vec<StateKind>, Vec<StateKind>) =
+            StateKind::ALL.iter().partition(|kind| kind.survives_compression());
+        self.event(Event::Compressed { before, after: self.tokens(&request), kept, dropped });
+        request
+    }
+
+    /// All exchanges but the last so many become a digest.
+    fn collapse(&mut self, exchanges: usize) {
+        let mut kept = String::from("verified so far:");
+        for (name, text) in self.view.facts() {
+            kept.push_str(&format!("\n{name}: {}", cut(text, 256)));
+        }
+        let open: Vec<&str> = self.unmet().map(|id| &**id).collect();
+        kept.push_str(&format!(
+            "\nnot verified yet: {}",
+            if open.is_empty() { "nothing".to_owned() } else { open.join(", ") }
+        ));
+        kept.push_str(&format!("\nlast call: {}", self.tool_calls.saturating_sub(1)));
+        let steps = self.view.budget(Dimension::Steps);
+        kept.push_str(&format!("\nsteps left: {}", steps.left()));
+        if let Some(granted) = &self.granted {
+            kept.push_str(&format!("\napproved and not yet done: {}", granted.tool()));
+        }
+        kept.push_str(&format!("\nlast valid state: {}", self.last_valid_state));
+        self.kept = Some(cut(&kept, KEPT_TEXT).into());
+        self.scratchpad = None;
+        // The exchange at hand is what the next step is about.
+        while self.recent.len() > exchanges {
+            self.recent.pop_front();
+        }
+    }
+}
+
+/// The first bytes of a result, and how many there were.
+fn shortened(result: &Arc<str>) -> Arc<str> {
+    if result.len() <= CUT_RESULT {
+        return Arc::clone(result);
+    }
+    format!("{} … ({} bytes, cut)", cut(result, CUT_RESULT), result.len()).into()
+}
+
+/// The parts of a request, in its order.
+fn items(request: &ModelRequest) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut add = |kind, bytes: usize, tenure| {
+        if bytes > 0 && items.len() < ITEMS {
+            let tokens = u32::try_from(crate::packet::tokens(bytes as u64)).unwrap_or(u32::MAX);
+            items.push(Item { kind, tokens, tenure });
+        }
+    };
+    let goal = request.goal.len() + request.constraints.iter().map(|text| text.len()).sum::<usize>();
+    add(ItemKind::Goal, goal, Tenure::Pinned);
+    add(ItemKind::Guidance, request.guidance.as_deref().map_or(0, str::len), Tenure::Working);
+    add(ItemKind::Notice, request.notice.as_deref().map_or(0, str::len), Tenure::Passing);
+    add(ItemKind::Plan, request.plan.as_deref().map_or(0, str::len), Tenure::Pinned);
+    add(ItemKind::Kept, request.kept.as_deref().map_or(0, str::len), Tenure::Pinned);
+    add(ItemKind::Scratchpad, request.scratchpad.as_deref().map_or(0, str::len), Tenure::Passing);
+    for (key, text) in &request.memory {
+        add(ItemKind::Memory, key.len() + text.len(), Tenure::Pinned);
+    }
+    for (action, result) in &request.recent {
+        add(ItemKind::Exchange, action.len() + result.len(), Tenure::Working);
+    }
+    items
+}

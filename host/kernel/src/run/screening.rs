@@ -1,0 +1,192 @@
+//! Texts on their way: how sensitive they are, and whether they are hostile or leak (specification
+//! B8, B14).
+
+use std::sync::Arc;
+
+use super::halt::Halt;
+use super::joined::Joined;
+use super::pipeline::Proposal;
+use super::{Next, Run, Then, cut};
+use crate::contract::guard::{Finding, FindingKind, Passage, Passing};
+use crate::contract::sensitivity::Text;
+use crate::contract::{SensitivityTag, Verdict};
+use crate::event::Event;
+use crate::graph::Guard;
+use crate::input::Action;
+use crate::judgement::{Question, Slot};
+use crate::routing::RiskState;
+use crate::status::Code;
+
+/// Most bytes of a text that these slots see.
+const TEXT: usize = 32 << 10;
+
+impl Run {
+    /// Whether anybody serves a slot.
+    pub(super) fn serves(&self, slot: Slot) -> bool {
+        self.manifest.entries_in(slot).next().is_some()
+    }
+
+    /// How sensitive the run's texts are so far.
+    pub fn sensitivity(&self) -> SensitivityTag {
+        self.tag
+    }
+
+    /// The task, before any model is told of it.
+    pub(super) fn screen_task(&mut self) -> Next {
+        // An agent's goal is its operator's own words, and the agent brings its own model.
+        if self.agent_drives() || self.recorded() {
+            return Next::Leave(Guard::Accepted);
+        }
+        let text = self.task_text();
+        self.rate(&text, Then::RatedTask)
+    }
+
+    fn task_text(&self) -> Arc<str> {
+        let goal = &self.manifest.goal;
+        if goal.constraints.is_empty() {
+            return Arc::clone(&goal.text);
+        }
+        let mut text = goal.text.to_string();
+        for constraint in &goal.constraints {
+            text.push('\n');
+            text.push_str(constraint);
+        }
+        text.into()
+    }
+
+    pub(super) fn rated_task(&mut self, joined: &Joined) -> Next {
+        self.raise_tag(joined);
+        let text = self.task_text();
+        self.inspect(Passage::Input, None, &text, Then::ScreenedTask)
+    }
+
+    pub(super) fn screened_task(&mut self, joined: &Joined) -> Next {
+        match self.stopped_by_guard(joined) {
+            Some(next) => next,
+            None => Next::Leave(Guard::Accepted),
+        }
+    }
+
+    /// Asks how sensitive a text is.
+    pub(super) fn rate(&mut self, text: &Arc<str>, then: Then) -> Next {
+        let question = Text { text: seen(text), bytes: text.len() as u64, present: self.tag };
+        self.ask(Question::Sensitivity(question), then)
+    }
+
+    /// Asks whether a text is hostile or leaks.
+    pub(super) fn inspect(&mut self, passage: Passage, tool: Option<Arc<str>>, text: &Arc<str>, then: Then) -> Next {
+        let question = Passing { passage, tool, text: seen(text), bytes: text.len() as u64 };
+        self.ask(Question::Guard(question), then)
+    }
+
+    /// The tag only rises.
+    pub(super) fn raise_tag(&mut self, joined: &Joined) {
+        // Nobody could say: it counts as the most sensitive that may still be asked about anywhere.
+        let undecided = joined.verdict() >= Verdict::Ask;
+        let tag = joined.tag.unwrap_or_default().max(if undecided { SensitivityTag::Restricted } else { self.tag });
+        if tag > self.tag {
+            self.tag = tag;
+            self.event(Event::TagRaised { tag, reason: joined.reason.clone() });
+        }
+    }
+
+    /// What the guard's verdict does. None lets the text pass.
+    pub(super) fn stopped_by_guard(&mut self, joined: &Joined) -> Option<Next> {
+        let reason = format!("guard: {}", joined.reason);
+        match joined.verdict() {
+            Verdict::Proceed | Verdict::Log | Verdict::Notify => None,
+            Verdict::Terminate | Verdict::Deny => {
+                self.halt = Some(Halt::ended(Code::UnsafeDetection, reason));
+                Some(Next::Interrupt(Guard::Unsafe))
+            }
+            Verdict::Replan | Verdict::Escalate | Verdict::Ask => {
+                self.halt = Some(Halt::review(reason, RiskState::SecurityBreach));
+                Some(Next::Interrupt(Guard::Halted))
+            }
+        }
+    }
+
+    /// What people are about to see of a model's words, where the action is only words; else the action
+    /// goes on at once.
+    pub(super) fn screen_words(&mut self, action: Action) -> Next {
+        let text = match &action {
+            Action::Finish { summary, .. } => Arc::clone(summary),
+            Action::Say { text, .. } => Arc::clone(text),
+            Action::Ask { question } => Arc::clone(question),
+            _ => return self.act(action),
+        };
+        if self.recorded() && !self.serves(Slot::Guard) {
+            return self.act(action);
+        }
+        self.inspect(Passage::Output, None, &text, Then::ScreenedWords(Box::new(action)))
+    }
+
+    pub(super) fn screened_words(&mut self, joined: &Joined, action: Action) -> Next {
+        match self.stopped_by_guard(joined) {
+            Some(next) => next,
+            None => self.act(action),
+        }
+    }
+
+    /// A call that everything but the slots let pass.
+    pub(super) fn screen_call(&mut self, proposal: Proposal) -> Next {
+        if self.recorded() && !self.serves(Slot::Guard) {
+            return self.assess(proposal);
+        }
+        let text: Arc<str> = format!("{} {}", proposal.name, proposal.arguments).into();
+        let tool = Some(Arc::clone(&proposal.name));
+        self.inspect(Passage::Call, tool, &text, Then::ScreenedCall(Box::new(proposal)))
+    }
+
+    pub(super) fn screened_call(&mut self, joined: Joined, proposal: Proposal) -> Next {
+        match joined.verdict() {
+            // Asked together with the risk, and approved together with it.
+            Verdict::Ask | Verdict::Escalate | Verdict::Replan => {
+                self.asked_by_guard = Some((joined.by, format!("guard: {}", joined.reason)));
+                self.assess(proposal)
+            }
+            Verdict::Deny => self.deny(proposal, format!("guard: {}", joined.reason), 0),
+            _ => match self.stopped_by_guard(&joined) {
+                Some(next) => next,
+                None => self.assess(proposal),
+            },
+        }
+    }
+}
+
+/// How much of what kind is to be hidden, by name.
+pub(super) fn counted(findings: &[Finding]) -> Vec<(Arc<str>, u32)> {
+    let count = |kind: FindingKind| {
+        let number = findings.iter().filter(|finding| finding.kind == kind).count();
+        (number > 0).then(|| (Arc::from(kind.name()), u32::try_from(number).unwrap_or(u32::MAX)))
+    };
+    [FindingKind::PersonalData, FindingKind::Secret].into_iter().filter_map(count).collect()
+}
+
+/// As much of a text as a policy sees.
+fn seen(text: &Arc<str>) -> Arc<str> {
+    if text.len() <= TEXT { Arc::clone(text) } else { cut(text, TEXT).into() }
+}
+
+/// The text without what a model must not see: personal data and secrets, each replaced by what it
+/// is. None where nothing is to be replaced.
+pub fn redacted(text: &str, findings: &[Finding]) -> Option<String> {
+    let hidden = |finding: &&Finding| matches!(finding.kind, FindingKind::PersonalData | FindingKind::Secret);
+    let mut out = String::new();
+    let mut from = 0;
+    let mut parts: Vec<&Finding> = findings.iter().filter(hidden).collect();
+    parts.sort_by_key(|finding| (finding.start, finding.end));
+    for finding in parts {
+        let (start, end) = (finding.start as usize, finding.end as usize);
+        if end <= from || !text.is_char_boundary(start.max(from)) || !text.is_char_boundary(end) {
+            continue;
+        }
+        if start >= from {
+            out.push_str(&text[from..start]);
+            out.push_str(&format!("[{}]", finding.kind.name()));
+        }
+        // What overlaps the last one is hidden with it.
+        from = end;
+    }
+    (from > 0).then(|| out + &text[from..])
+}
