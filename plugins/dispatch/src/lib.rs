@@ -14,6 +14,8 @@ mod tests;
 use countersign_sdk::dispatch::{Assigned, Assignment, Dispatch, Specialist, SubTask};
 use countersign_sdk::{ConfigError, Policy, RunView, policy};
 
+use words::Words;
+
 /// Specialists by the words of their descriptions, chains by their reliability.
 pub struct Dispatcher {
     configuration: config::Configuration,
@@ -77,7 +79,7 @@ impl Dispatcher {
         if !task.independent {
             return Err("it needs what the run has yet to find out");
         }
-        let wanted = words::distinct(&task.does, &self.stop_words);
+        let wanted = Words::of(&task.does, &self.stop_words);
         let mut counted = vec![0_usize; wanted.len()];
         let mut best: Option<Match<'a>> = None;
         let mut why = "no specialist's description matches";
@@ -104,10 +106,10 @@ impl Dispatcher {
 
 /// Distinct words wanted that stand in the description. `counted` holds, for each, the round in
 /// which it was counted last.
-fn shared(wanted: &[u64], description: &str, counted: &mut [usize], round: usize) -> usize {
+fn shared(wanted: &Words, description: &str, counted: &mut [usize], round: usize) -> usize {
     let mut words = 0;
     words::each(description, |word| {
-        if let Ok(at) = wanted.binary_search(&word)
+        if let Some(at) = wanted.find(word)
             && counted[at] != round
         {
             counted[at] = round;
