@@ -51,7 +51,7 @@ pub fn language(info: &str) -> String {
 
 /// Whether any text has the keyword.
 pub fn is_findable(keyword: &str) -> bool {
-    !words(keyword).is_empty()
+    keyword.contains(is_word)
 }
 
 /// How unclear a goal is, 0..=1: the share of its words that point at nothing, and more for a goal
@@ -88,10 +88,11 @@ pub fn ambiguity(goal: &str) -> f64 {
 /// Runs of letters, digits and `_`. Only ASCII letters are folded: the tables for the others would be
 /// an eighth of the component.
 fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|word| !word.is_empty())
-        .map(str::to_ascii_lowercase)
-        .collect()
+    text.split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_ascii_lowercase).collect()
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 fn contains_phrase(words: &[String], phrase: &[String]) -> bool {

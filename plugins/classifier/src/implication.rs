@@ -6,7 +6,7 @@ use crate::features;
 
 /// Steps of comparing that one configuration is worth: it is read anew for every run, and shares
 /// its fuel with everything else that is done then.
-const STEPS: usize = 20_000;
+const STEPS: usize = 8_000;
 
 /// Compares conditions until the steps are used up.
 pub struct Comparison {
@@ -61,7 +61,9 @@ impl Comparison {
                     _ => false,
                 }
             }
-            (Condition::LanguageIn(some), Condition::LanguageIn(others)) => some.iter().any(|a| others.contains(a)),
+            (Condition::LanguageIn(some), Condition::LanguageIn(others)) => {
+                self.spend(some.len() * others.len()) && some.iter().any(|word| others.contains(word))
+            }
             (Condition::HasKeyword(some), Condition::HasKeyword(others)) => {
                 self.spend(some.len() * others.len())
                     && some.iter().any(|a| others.iter().any(|b| a.eq_ignore_ascii_case(b)))

@@ -10,6 +10,9 @@ pub fn of(rules: &[Rule]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut reached = Vec::new();
     for (at, rule) in rules.iter().enumerate() {
+        if comparison.cut_short() {
+            break;
+        }
         if comparison.never(&rule.condition) {
             lines.push(format!("rule {} is never reached: no task fits it", at + 1));
             continue;
@@ -26,18 +29,23 @@ pub fn of(rules: &[Rule]) -> Vec<String> {
             None => reached.push(at),
         }
     }
+    // A class that nobody named is nothing that the order could get wrong.
+    reached.retain(|at| rules[*at].class != crate::unnamed_class(*at));
     for (position, &second) in reached.iter().enumerate() {
         for &first in &reached[..position] {
-            if differ_in_class_alone(&rules[first], first, &rules[second], second)
-                && comparison.overlap(&rules[first].condition, &rules[second].condition)
+            let (one, other) = (&rules[first], &rules[second]);
+            if !comparison.cut_short()
+                && (one.priority, one.tier) == (other.priority, other.tier)
+                && one.class != other.class
+                && comparison.overlap(&one.condition, &other.condition)
             {
                 lines.push(format!(
                     "rules {} and {} fit the same tasks with equal priority and tier: the order alone makes the \
                      class `{}` and not `{}`",
                     first + 1,
                     second + 1,
-                    rules[first].class,
-                    rules[second].class,
+                    one.class,
+                    other.class,
                 ));
             }
         }
@@ -53,14 +61,6 @@ pub fn of(rules: &[Rule]) -> Vec<String> {
 fn decides_before(rule: &Rule, at: usize, other: &Rule, other_at: usize) -> bool {
     let rank = |rule: &Rule| (rule.priority, rule.tier);
     at != other_at && (rank(rule) > rank(other) || (rank(rule) == rank(other) && at < other_at))
-}
-
-/// A class that nobody named is nothing that the order could get wrong.
-fn differ_in_class_alone(one: &Rule, at: usize, other: &Rule, other_at: usize) -> bool {
-    (one.priority, one.tier) == (other.priority, other.tier)
-        && one.class != other.class
-        && one.class != crate::unnamed_class(at)
-        && other.class != crate::unnamed_class(other_at)
 }
 
 #[cfg(test)]
