@@ -24,8 +24,7 @@ impl Features {
             let Some(info) = line.trim_start().strip_prefix("```") else { continue };
             if !inside {
                 blocks += 1;
-                let language = info.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-                languages.push(short_name(&language.to_ascii_lowercase()).to_owned());
+                languages.push(language(info));
             }
             inside = !inside;
         }
@@ -42,6 +41,17 @@ impl Features {
     pub fn has_keyword(&self, keywords: &[String]) -> bool {
         keywords.iter().any(|keyword| contains_phrase(&self.words, &words(keyword)))
     }
+}
+
+/// The language that a code block's first line names, as a rule must write it to find it.
+pub fn language(info: &str) -> String {
+    let language = info.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    short_name(&language.to_ascii_lowercase()).to_owned()
+}
+
+/// Whether any text has the keyword.
+pub fn is_findable(keyword: &str) -> bool {
+    keyword.contains(is_word)
 }
 
 /// How unclear a goal is, 0..=1: the share of its words that point at nothing, and more for a goal
@@ -78,10 +88,11 @@ pub fn ambiguity(goal: &str) -> f64 {
 /// Runs of letters, digits and `_`. Only ASCII letters are folded: the tables for the others would be
 /// an eighth of the component.
 fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|word| !word.is_empty())
-        .map(str::to_ascii_lowercase)
-        .collect()
+    text.split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_ascii_lowercase).collect()
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 fn contains_phrase(words: &[String], phrase: &[String]) -> bool {

@@ -4,11 +4,13 @@
 mod condition;
 mod config;
 mod features;
+mod implication;
+mod remarks;
 
 use countersign_sdk::classifier::{
     Cascade, Classification, Classifier, PlanningMode, SideEffect, Task, Tier, TierOffer, Verdict,
 };
-use countersign_sdk::{ConfigError, Dimension, Policy, RunView, policy};
+use countersign_sdk::{ConfigError, Dimension, Policy, RunView, log, policy};
 
 use condition::Condition;
 use features::Features;
@@ -31,6 +33,11 @@ struct Rule {
     text: String,
 }
 
+/// Class of a rule that names none.
+fn unnamed_class(index: usize) -> String {
+    format!("rule-{}", index + 1)
+}
+
 impl Policy for TaskRules {
     const NAME: &'static str = "classifier";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
@@ -48,10 +55,11 @@ impl Policy for TaskRules {
             .map(|(index, rule)| {
                 let condition = Condition::parse(&rule.condition)
                     .map_err(|message| ConfigError::at(format!("/classifier/rules/{index}/if"), message))?;
-                let class = rule.class.unwrap_or_else(|| format!("rule-{}", index + 1));
+                let class = rule.class.unwrap_or_else(|| unnamed_class(index));
                 Ok(Rule { condition, tier: rule.tier.into(), priority: rule.priority, class, text: rule.condition })
             })
-            .collect::<Result<_, ConfigError>>()?;
+            .collect::<Result<Vec<_>, ConfigError>>()?;
+        remarks::of(&rules).iter().for_each(|remark| log::warn(remark));
         let cascade = &configuration.cascade;
         Ok(TaskRules {
             rules,

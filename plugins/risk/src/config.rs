@@ -86,7 +86,7 @@ pub enum ComplianceMatch {
     PiiOrHigher,
 }
 
-fn default_matrix() -> Vec<Row> {
+pub fn default_matrix() -> Vec<Row> {
     let row = |irreversible, blast: &str, compliance, decision: &str| Row {
         irreversible,
         blast: blast.to_owned(),
@@ -100,4 +100,18 @@ fn default_matrix() -> Vec<Row> {
         row(OrAny::Exactly(true), "any", ComplianceMatch::Any, "notify_at_0.85_else_escalate"),
         row(any, "any", ComplianceMatch::PiiOrHigher, "always_escalate"),
     ]
+}
+
+#[cfg(test)]
+impl Configuration {
+    pub fn with_matrix(matrix: Vec<Row>) -> Self {
+        Configuration {
+            _version: 1,
+            _risk_dimensions: serde::de::IgnoredAny,
+            confidence_thresholds: Thresholds::default(),
+            blast_bands: BlastBands::default(),
+            matrix,
+            _calibration: serde::de::IgnoredAny,
+        }
+    }
 }

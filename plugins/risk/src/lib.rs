@@ -3,9 +3,10 @@
 
 mod config;
 mod matrix;
+mod remarks;
 
 use countersign_sdk::risk::{Assessment, Compliance, ProposedAction, Reversibility, Risk, Verdict};
-use countersign_sdk::{ConfigError, Policy, RunView, policy};
+use countersign_sdk::{ConfigError, Policy, RunView, log, policy};
 
 use matrix::{Column, Matrix};
 
@@ -23,7 +24,9 @@ impl Policy for RiskMatrix {
     type Configuration = config::Configuration;
 
     fn configure(configuration: config::Configuration) -> Result<Self, ConfigError> {
-        Ok(RiskMatrix { matrix: Matrix::new(configuration)? })
+        let matrix = Matrix::new(configuration)?;
+        remarks::of(matrix.contract()).iter().for_each(|remark| log::warn(remark));
+        Ok(RiskMatrix { matrix })
     }
 }
 

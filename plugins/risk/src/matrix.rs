@@ -31,10 +31,12 @@ pub struct Matrix {
     reasons: Vec<[String; 4]>,
 }
 
-struct ContractRow {
-    irreversible: Option<bool>,
-    blast_below: Option<u64>,
-    compliance: ComplianceMatch,
+/// One row of part 13.2.
+pub struct ContractRow {
+    /// None for any, as below.
+    pub irreversible: Option<bool>,
+    pub blast_below: Option<u64>,
+    pub compliance: ComplianceMatch,
     decision: Decision,
     text: String,
 }
@@ -81,6 +83,11 @@ impl Matrix {
             })
             .collect();
         Ok(Matrix { thresholds, low_below: bands.low_below, medium_below: bands.medium_below, contract, reasons })
+    }
+
+    /// The rows of part 13.2, the first that matches first.
+    pub fn contract(&self) -> &[ContractRow] {
+        &self.contract
     }
 
     pub fn column(&self, confidence: Option<f64>) -> Column {
@@ -153,7 +160,7 @@ impl ContractRow {
         })
     }
 
-    fn matches(&self, irreversible: bool, blast: u64, compliance: Compliance) -> bool {
+    pub fn matches(&self, irreversible: bool, blast: u64, compliance: Compliance) -> bool {
         self.irreversible.is_none_or(|wanted| wanted == irreversible)
             && self.blast_below.is_none_or(|limit| blast < limit)
             && match self.compliance {
