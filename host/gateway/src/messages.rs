@@ -4,12 +4,9 @@
 use std::path::Path;
 
 use countersign::NotDispatched;
-use countersign::guard::{Refusal, Stop};
+use countersign::guard::{Refusal, Stop, stop_here};
 use countersign::kernel::{Approval, Response};
 use countersign::mcp::LeftOut;
-
-/// What becomes of an agent that goes in circles (specification C4).
-const STOP: &str = "Stop here: report to your user what you found out and what is in the way, and take the next task.";
 
 /// What an agent is told of the gateway when it connects.
 pub const INSTRUCTIONS: &str = "Tool calls go through a gateway that may hold one back: its result then says why and \
@@ -24,8 +21,8 @@ pub fn noted(text: &str) -> String {
 /// A call was not forwarded.
 pub fn refused(refusal: &Refusal) -> String {
     let reason = &refusal.reason;
-    if refusal.is_loop() {
-        return format!("Not forwarded: this call gets nowhere ({reason}). {STOP} Do not make this call again.");
+    if let Some(stop) = refusal.stop() {
+        return stop;
     }
     let next = match refusal.response {
         Response::Repair => "Mend the call, or do something else.",
@@ -50,7 +47,7 @@ pub fn left_out(out: &LeftOut) -> String {
 
 /// The agent is paused, or something it needs is switched off.
 pub fn not_dispatched(refused: &NotDispatched) -> String {
-    format!("Not forwarded: {refused}. {STOP}")
+    format!("Not forwarded: {refused}. {}", stop_here())
 }
 
 /// A call waits for a person.
@@ -68,15 +65,11 @@ pub fn parked(run: &str, store: &Path, approval: &Approval) -> String {
 pub fn stopped(run: &str, store: &Path, stop: &Stop) -> String {
     let (code, reason, store) = (stop.code, &stop.reason, store.display());
     if stop.ended {
-        return format!("Not forwarded: this run is over with {code} ({reason}). {STOP}");
+        return format!("Not forwarded: this run is over with {code} ({reason}). {}", stop_here());
     }
     format!(
-        "Not forwarded: this run waits for a person, {code} ({reason}). {STOP} Whoever may, lets it go on: \
-         `countersign runs show {run} --store {store}`."
+        "Not forwarded: this run waits for a person, {code} ({reason}). {} Whoever may, lets it go on: \
+         `countersign runs show {run} --store {store}`.",
+        stop_here()
     )
-}
-
-/// Beside a result: the agent goes in circles.
-pub fn notice(reason: &str) -> String {
-    format!("This gets nowhere: {reason}. {STOP} The same call will not be forwarded again.")
 }

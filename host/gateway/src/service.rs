@@ -209,10 +209,41 @@ impl Gateway {
     }
 }
 
+/// Takes out of a result what a model must not see of it.
+fn hide(result: &mut CallToolResult, redactions: &[(String, String)]) {
+    if redactions.is_empty() {
+        return;
+    }
+    // As JSON: whatever form a block has, its texts are strings.
+    let Ok(mut value) = serde_json::to_value(&*result) else { return };
+    hide_in(&mut value, redactions);
+    match serde_json::from_value(value) {
+        Ok(hidden) => *result = hidden,
+        // A result that cannot be read back is not passed on as it was.
+        Err(_) => *result = error("The result held what a model must not see, and is withheld.".to_owned()),
+    }
+}
+
+fn hide_in(value: &mut Value, redactions: &[(String, String)]) {
+    match value {
+        Value::String(text) => {
+            for (hidden, instead) in redactions {
+                if text.contains(hidden.as_str()) {
+                    *text = text.replace(hidden.as_str(), instead);
+                }
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| hide_in(value, redactions)),
+        Value::Object(map) => map.values_mut().for_each(|value| hide_in(value, redactions)),
+        _ => {}
+    }
+}
+
 /// What the agent must hear goes with the result, where it cannot miss it.
 fn add_notice(result: &mut CallToolResult, standing: &Standing) {
-    if let Some(notice) = &standing.notice {
-        result.content.push(ContentBlock::text(messages::notice(notice)));
+    hide(result, &standing.redactions);
+    if let Some(told) = standing.told() {
+        result.content.push(ContentBlock::text(told));
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use countersign::guard::{GuardError, GuardedRun, Setup};
+use countersign::guard::{Clock, GuardError, GuardedRun, Setup};
 use countersign::kernel::{Code, Event, Frame, Manifest, Status};
 use countersign::mcp::Joined;
 use countersign::registry::Registry;
@@ -116,7 +116,7 @@ impl Session {
         let salt = Salt::random().map_err(|source| GatewayError::Random { source })?;
         let store = FileStore::create(&folder.trace(), &manifest, Durability::Written)?;
         write(folder.path().join("trace.jsonl.salt"), &salt.0)?;
-        let setup = Setup { registry, store: Box::new(store), operations: self.operations()?, salt };
+        let setup = Setup { registry, store: Box::new(store), operations: self.operations()?, salt, clock: Clock::Machine };
         let run = GuardedRun::begin(&self.host, manifest, setup)?;
         let pointer = serde_json::to_vec(&Pointer { run: id }).unwrap_or_default();
         let path = self.pointer();
@@ -150,7 +150,7 @@ impl Session {
         let registry = Registry::new(&self.tools.tools);
         let same = self.is_pinned(&manifest, &registry)?;
         let last = manifest.started.saturating_add(frames.last().map_or(0, |frame| frame.at));
-        let setup = Setup { registry, store: Box::new(store), operations: self.operations()?, salt: Salt(salt) };
+        let setup = Setup { registry, store: Box::new(store), operations: self.operations()?, salt: Salt(salt), clock: Clock::Machine };
         let taken = GuardedRun::resume(&self.host, manifest, &frames, setup);
         let run = match taken {
             Ok(run) => run,
@@ -198,6 +198,8 @@ fn close(run: GuardedRun) -> Result<Status, GuardError> {
     let code = match run.run().status() {
         Status::Suspended(code) => code,
         _ if run.parked().next().is_some() => Code::ConfirmRequired,
+        // It was told to stop and has not reported.
+        _ if run.run().held().is_some() => Code::ReviewRequired,
         _ => Code::Success,
     };
     run.close(code)

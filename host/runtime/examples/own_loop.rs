@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p countersign --example own_loop`
 
-use countersign::guard::{GuardedRun, Proposal, Ruling, Seen, Setup};
+use countersign::guard::{Clock, GuardedRun, Proposal, Ruling, Seen, Setup};
 use countersign::kernel::{Code, Decision, Outcome, Status};
 use countersign::registry::{Registry, ToolResult};
 use countersign::replay::replay;
@@ -66,7 +66,7 @@ pub fn main() -> anyhow::Result<()> {
     let registry = Registry::parse("tools", TOOLS)?;
     let manifest = host.guarded_manifest("order-4711", "cancel what was not shipped", &registry)?;
     let store = Box::new(FileStore::create(&trace, &manifest, Durability::Written)?);
-    let setup = Setup { registry, store, operations: Operations::none(), salt: Salt::random()? };
+    let setup = Setup { registry, store, operations: Operations::none(), salt: Salt::random()?, clock: Clock::Machine };
     let mut run = GuardedRun::begin(&host, manifest, setup)?;
 
     println!("{}", attempt(&mut run, "read-order", json!({"id": 4711}))?);

@@ -12,15 +12,20 @@
 //! with the same trace. Nothing in it waits, sleeps or needs an executor: it fits into any loop,
 //! synchronous or not. One call is under way at a time, and the borrow checker sees to it.
 //!
-//! `permit` is the proof that a call may be made, `ruling` what can be answered to a proposal, `run`
-//! the run, `setup` what one is made of.
+//! `permit` is the proof that a call may be made, `ruling` what can be answered to a proposal, `words`
+//! what the agent is told of it, `run` the run, `setup` what one is made of, `clock` its time.
 
+mod clock;
 mod permit;
 mod ruling;
 mod run;
 mod setup;
+mod words;
 
+pub use clock::Clock;
 pub use permit::{Permit, ReadBack, Seen};
 pub use ruling::{Proposal, Refusal, Ruling, Standing, Stop};
 pub use run::{GuardError, GuardedRun, Heard};
+pub(crate) use setup::SLOTS;
 pub use setup::Setup;
+pub use words::stop_here;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use countersign_kernel::contract::confidence::Signal;
-use countersign_kernel::{Approval, Code, Report, Response, Stage, Status, Usage};
+use countersign_kernel::{Approval, Code, Hold, Report, Response, Stage, Status, Usage};
 use serde_json::Value;
 
 use super::Permit;
@@ -88,14 +88,6 @@ pub struct Refusal {
     pub reason: String,
 }
 
-impl Refusal {
-    /// Whether the agent goes in circles: it should stop, say what is wrong, and take the next task
-    /// (specification C4).
-    pub fn is_loop(&self) -> bool {
-        self.stage == Some(Stage::Repetition)
-    }
-}
-
 /// Where a run stands that takes no proposals.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stop {
@@ -114,6 +106,10 @@ pub struct Stop {
 pub struct Standing {
     /// What the agent should be told with the result: it goes in circles, and how.
     pub notice: Option<Arc<str>>,
+    /// Set where nothing more is forwarded before the agent has reported.
+    pub hold: Option<Hold>,
+    /// What a model must not see of the result, and what is to stand in its place.
+    pub redactions: Vec<(String, String)>,
     /// Running, suspended or ended.
     pub status: Status,
     /// Set where the run takes no proposals any more.

@@ -1,13 +1,15 @@
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use countersign_kernel::contract::Verdict;
+use countersign_kernel::contract::guard::{FindingKind, Passage};
 use countersign_kernel::{
-    Action, Approval, Code, Decision, Driver, Effect, Event, Frame, Input, InputError, Manifest, ManifestError,
-    Observation, Reply, Response, Run, Status, StepReply, StepStatus, Usage, Verifier,
+    Action, Answered, Approval, Code, Decision, Driver, Effect, Event, Frame, Input, InputError, Manifest, ManifestError, Mode,
+    Observation, PolicyMode, Question, Reply, Response, Run, Slot, Status, StepReply, StepStatus, Usage, Verifier,
 };
 use countersign_store::{Entry, Inbox, Offer, StoreError};
 
+use super::clock::Running;
 use super::permit::Granted;
 use super::{Permit, Proposal, Refusal, Ruling, Setup, Standing, Stop};
 use crate::drive::tell;
@@ -59,10 +61,12 @@ pub struct GuardedRun {
     run: Run,
     judges: Judges,
     setup: Parts,
-    clock: Clock,
+    clock: Running,
     /// Number of the proposal that is awaited; none while none is.
     awaiting: Option<u64>,
     notice: Option<Arc<str>>,
+    /// Of the last result: what a model must not see of it, and what is to stand in its place.
+    redactions: Vec<(String, String)>,
     stop: Option<Stop>,
     /// What monitor mode would have stopped, and nobody has asked for yet.
     would_have: Vec<(Verdict, Arc<str>, String)>,
@@ -81,13 +85,6 @@ impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Parts").finish_non_exhaustive()
     }
-}
-
-#[derive(Debug)]
-struct Clock {
-    since: Instant,
-    /// What had passed when the run was taken up.
-    before: u64,
 }
 
 /// What one input led to.
@@ -160,8 +157,8 @@ impl GuardedRun {
         }
         let run = Run::open(manifest)?;
         let judges = host.open(&run)?;
-        let Setup { registry, store, operations, salt } = setup;
-        let clock = Clock { since: Instant::now(), before: 0 };
+        let Setup { registry, store, operations, salt, clock } = setup;
+        let clock = Running::new(clock);
         let setup = Parts { registry, store, operations, salt };
         Ok(GuardedRun {
             run,
@@ -170,6 +167,7 @@ impl GuardedRun {
             clock,
             awaiting: None,
             notice: None,
+            redactions: Vec::new(),
             stop: None,
             would_have: Vec::new(),
             broken: false,
@@ -230,6 +228,7 @@ impl GuardedRun {
             bytes: exact.as_ref().map_or(0, String::len) as u64,
         });
         self.notice = None;
+        self.redactions.clear();
         let outcome = self.step(Input::Replied { call, reply, usage })?;
         if let Some(dispatch) = outcome.dispatch {
             let time_out = registry_time_out(&self.setup.registry, &dispatch.tool);
@@ -360,7 +359,9 @@ impl GuardedRun {
     /// How it stands.
     pub fn standing(&self) -> Standing {
         let stop = (self.run.status() != Status::Running).then(|| self.stopped());
-        Standing { notice: self.notice.clone(), status: self.run.status(), stop }
+        let redactions = self.redactions.clone();
+        let (notice, hold) = (self.notice.clone(), self.run.held().cloned());
+        Standing { notice, hold, redactions, status: self.run.status(), stop }
     }
 
     fn stopped(&self) -> Stop {
@@ -417,6 +418,7 @@ impl GuardedRun {
             self.setup.store.append(&closed.frame)?;
             self.setup.operations.watch(&self.run, &closed.frame);
             self.note_stop(&closed.frame.events);
+            self.note_redactions(&closed.frame);
             for event in &closed.frame.events {
                 if let Event::WouldHave { verdict, by, reason } = event
                     && self.would_have.len() < WOULD_HAVE
@@ -452,6 +454,39 @@ impl GuardedRun {
         Ok(outcome)
     }
 
+    /// What the guard found in a result that a model must not see.
+    fn note_redactions(&mut self, frame: &Frame) {
+        if self.run.manifest().mode != Mode::Enforce {
+            return;
+        }
+        let manifest = self.run.manifest();
+        let heard = |name: &Arc<str>| {
+            let pins = manifest.entries.iter().filter(|entry| entry.name == *name).flat_map(|entry| &entry.slots);
+            pins.clone().any(|pin| pin.slot == Slot::Guard && pin.mode == PolicyMode::Enforce)
+        };
+        for judgement in frame.judgements.iter().filter(|judgement| heard(&judgement.entry)) {
+            let (Question::Guard(passing), Answered::Guard(inspection)) = (&*judgement.question, &judgement.answer)
+            else {
+                continue;
+            };
+            if passing.passage != Passage::Input {
+                continue;
+            }
+            for finding in &inspection.findings {
+                if !matches!(finding.kind, FindingKind::PersonalData | FindingKind::Secret) {
+                    continue;
+                }
+                let Some(hidden) = passing.text.get(finding.start as usize..finding.end as usize) else { continue };
+                let hidden = (hidden.to_owned(), format!("[{}]", finding.kind.name()));
+                if !self.redactions.contains(&hidden) {
+                    self.redactions.push(hidden);
+                }
+            }
+        }
+        // The longest first: what is part of something longer goes with it.
+        self.redactions.sort_by_key(|(hidden, _)| std::cmp::Reverse(hidden.len()));
+    }
+
     fn note_stop(&mut self, events: &[Event]) {
         for event in events {
             match event {
@@ -465,13 +500,6 @@ impl GuardedRun {
                 _ => {}
             }
         }
-    }
-}
-
-impl Clock {
-    fn now(&self) -> u64 {
-        let passed = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.before.saturating_add(passed)
     }
 }
 

@@ -4,6 +4,7 @@ use countersign_kernel::contract::Tier;
 use countersign_kernel::{Boundary, Driver, Goal, Manifest, Model, Slot};
 use countersign_store::Store;
 
+use super::Clock;
 use crate::host::Host;
 use crate::operations::Operations;
 use crate::redact::Salt;
@@ -12,7 +13,7 @@ use crate::settings::{SettingsError, sealed};
 
 /// The slots that can be heard where the agent owns the loop: nobody classifies its task, and nobody
 /// knows how much of it is left.
-const SLOTS: [Slot; 6] =
+pub(crate) const SLOTS: [Slot; 6] =
     [Slot::Guard, Slot::Confidence, Slot::Risk, Slot::Remediation, Slot::DoomLoop, Slot::Threshold];
 
 /// What a guarded run is made of, beside its manifest.
@@ -25,6 +26,8 @@ pub struct Setup {
     pub operations: Operations,
     /// What digests of payloads and secrets are salted with. Kept beside the trace, never in it.
     pub salt: Salt,
+    /// What tells it the time; the machine's clock by default.
+    pub clock: Clock,
 }
 
 impl Host {

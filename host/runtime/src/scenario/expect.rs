@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use countersign_kernel::contract::Dimension;
+use countersign_kernel::contract::threshold::Trigger;
 use countersign_kernel::{Answered, Code, Event, Frame, Run, Status};
 use serde::Deserialize;
 
@@ -32,9 +33,23 @@ pub struct Expectations {
     /// What was used, by dimension.
     #[serde(default)]
     pub spent: BTreeMap<Dimension, Range>,
+    /// The run's own time at its end, in whole seconds.
+    pub second: Option<u64>,
+    /// The evaluator stops the run: by which trigger, and when.
+    pub held: Option<HeldExpectation>,
     /// With several runs: the last needs fewer steps and fewer escalations than the first.
     #[serde(default)]
     pub converges: bool,
+}
+
+/// When and why the evaluator stops the run.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HeldExpectation {
+    /// Why.
+    pub trigger: Trigger,
+    /// The run's own time then, in whole seconds.
+    pub second: u64,
 }
 
 /// At least and at most.
@@ -87,6 +102,10 @@ pub(super) struct Matching {
     times: BTreeMap<String, (Range, u64)>,
     shows: BTreeMap<String, (String, bool)>,
     verified: Option<bool>,
+    /// Why and when the evaluator first stopped the run, in milliseconds of its own time.
+    pub held: Option<(Option<Trigger>, u64)>,
+    /// Of the last frame.
+    at: u64,
 }
 
 impl Matching {
@@ -99,6 +118,8 @@ impl Matching {
             never: expectations.never.clone(),
             seen: Vec::new(),
             verified: None,
+            held: None,
+            at: 0,
         }
     }
 
@@ -117,9 +138,12 @@ impl Matching {
                 self.seen.push(format!("expected no `{found}`, frame {}: {line}", frame.frame));
             }
         }
+        self.at = frame.at;
         for event in &frame.events {
-            if let Event::Ended { verified, .. } = event {
-                self.verified = Some(*verified);
+            match event {
+                Event::Ended { verified, .. } => self.verified = Some(*verified),
+                Event::Held { trigger, .. } => self.held = self.held.or(Some((*trigger, frame.at))),
+                _ => {}
             }
         }
     }
@@ -143,6 +167,21 @@ impl Matching {
         }
         if expectations.verified.is_some() && expectations.verified != self.verified {
             unmet.push(format!("expected verified = {:?}, it is {:?}", expectations.verified, self.verified));
+        }
+        if let Some(second) = expectations.second.filter(|second| *second != self.at / 1000) {
+            unmet.push(format!("expected the run to be over at second {second}, it was at {}", self.at / 1000));
+        }
+        if let Some(wanted) = expectations.held {
+            let found = self.held.map(|(trigger, at)| (trigger, at / 1000));
+            if found != Some((Some(wanted.trigger), wanted.second)) {
+                let found = match found {
+                    Some((Some(trigger), second)) => format!("it was by {trigger} at second {second}"),
+                    Some((None, second)) => format!("it was undecided at second {second}"),
+                    None => "it was not".to_owned(),
+                };
+                let HeldExpectation { trigger, second } = wanted;
+                unmet.push(format!("expected the run to be held by {trigger} at second {second}, {found}"));
+            }
         }
         for (part, (range, times)) in &self.times {
             unmet.extend(range.problem(*times).map(|problem| format!("`{part}`: {problem}")));

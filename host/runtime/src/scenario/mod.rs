@@ -4,6 +4,7 @@
 //! something else gets something else; or they are real ones of a registry. Tools are scripted too, or
 //! real commands in a working folder.
 
+mod agent;
 mod describe;
 mod expect;
 mod people;
@@ -23,6 +24,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign_bundle::write_atomically;
 use countersign_engine::Outcome;
+use countersign_kernel::contract::threshold::Trigger;
 use countersign_kernel::state::Memory;
 use countersign_kernel::{Frame, Input, Manifest, ManifestError, Run, Status};
 use countersign_store::{Diagnostics, Durability, FileStore, ResumeError, RunFolder, Runs, StoreError};
@@ -168,6 +170,8 @@ pub struct Finished {
     pub run: Run,
     /// What was expected and did not happen; empty when all is as expected.
     pub unmet: Vec<String>,
+    /// Why and when the evaluator stopped it, in milliseconds of its own time; none where it did not.
+    pub held: Option<(Option<Trigger>, u64)>,
     /// What shows it: files and amounts that were expected, as they are.
     pub evidence: Vec<String>,
     /// Of each run, where a scenario has several.
@@ -223,6 +227,11 @@ impl Scenario {
     /// The behaviours that it shows: id, and the part of an event line that must come.
     pub fn shows(&self) -> &BTreeMap<String, String> {
         &self.spec.shows
+    }
+
+    /// Whether it is also run by an agent that owns its loop, see [`Scenario::run_by_agent`].
+    pub fn by_agent(&self) -> bool {
+        self.spec.by_agent
     }
 
     /// The bundle that it asks for, instead of the host's own.
@@ -341,6 +350,7 @@ impl Scenario {
         let status =
             drive(&mut run, Input::Started, &mut judges, &mut store, &mut world, &mut operations, &mut watching)?;
         let mut unmet = Vec::new();
+        let held = watching.matching.held;
         if last {
             unmet = watching.matching.unmet(&self.spec.expect, status);
             unmet.extend(expect::unmet_after(&self.spec.expect, &run, world.workspace().path(), &operator));
@@ -348,7 +358,7 @@ impl Scenario {
         let evidence = expect::evidence(&self.spec.expect, &run, world.workspace().path(), &operator);
         unmet.extend(world.complaints().iter().cloned());
         memory.extend(world.memories().iter().cloned());
-        Ok(Finished { status, id, run, unmet, evidence, figures: Vec::new() })
+        Ok(Finished { status, id, run, unmet, held, evidence, figures: Vec::new() })
     }
 
     /// What calls the models, where they are real.

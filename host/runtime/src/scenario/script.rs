@@ -83,6 +83,14 @@ impl Script {
         }
     }
 
+    /// The next reply of an agent; none when the script has nothing more for it.
+    pub fn next(&mut self, (tier, model): (Tier, &str), told: &str) -> Option<(Answer, u64)> {
+        let own = self.replies.get_mut(&(tier, model.to_owned()))?;
+        let scripted = own.iter_mut().find(|scripted| scripted.times.is_some() && scripted.fits(told))?;
+        scripted.used += 1;
+        Some((scripted.answer.clone(), scripted.takes))
+    }
+
     fn check_packet(&self, request: &str) -> Result<(), String> {
         let value: Value = serde_json::from_str(request).map_err(|error| format!("is not JSON: {error}"))?;
         let Value::Object(packet) = value else { return Err("is not an object".to_owned()) };

@@ -131,6 +131,30 @@ impl<'a> ScenarioWorld<'a> {
         &self.workspace
     }
 
+    /// What an agent that was told this says next; none when it has nothing more to say.
+    pub fn agent_says(&mut self, told: &str) -> Option<Reply> {
+        let model = self.manifest.models.first()?;
+        let (answer, takes) = self.script.next((model.tier, &model.name), told)?;
+        self.clock.skip(takes);
+        let Answer::Bytes(bytes, signals) = answer else { return None };
+        let parsed = parse_step(&bytes, signals, &self.tools, &self.salt);
+        self.arguments = parsed.arguments;
+        Some(parsed.reply)
+    }
+
+    /// The arguments of its last call, as it wrote them.
+    pub fn proposed_arguments(&self) -> Option<&str> {
+        self.arguments.as_deref()
+    }
+
+    /// Makes a call for an agent.
+    pub fn call_for_agent(&mut self, tool: &str, exact: &str) -> ToolResult {
+        self.dispatched += 1;
+        let result = self.run(tool, exact);
+        self.operator_acts();
+        result.unwrap_or_else(|| ToolResult::new(Outcome::Rejected, "there is no such tool"))
+    }
+
     /// Goes through what was recorded, so that scripts stand where they stood. Nothing is run.
     pub fn catch_up(&mut self, effect: &countersign_kernel::Effect) {
         use countersign_kernel::Effect;

@@ -108,6 +108,11 @@ pub struct Spec {
     /// The behaviours that it shows: id and the part of an event line that must come.
     #[serde(default)]
     pub shows: BTreeMap<String, String>,
+    /// Whether it is also run by an agent that owns its loop: the models' replies are its proposals, and
+    /// nobody but the host's guards and policies holds it up. What is expected holds there too, but for
+    /// the status: an agent's run is over when the agent is gone.
+    #[serde(default)]
+    pub by_agent: bool,
     /// The same with one guard switched off, in which the harm happens.
     pub twin: Option<TwinSpec>,
 }

@@ -1,0 +1,218 @@
+//! A scenario by an agent that owns its loop: the replies of its weakest model are the agent's
+//! proposals, whatever it is told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use countersign_kernel::{Action, Code, Driver, Manifest, Reply, Run, Status};
+use countersign_store::{Durability, FileStore};
+
+use super::expect::{self, Matching};
+use super::servers::{self, RunTools};
+use super::world::{ScenarioWorld, Surroundings};
+use super::{Finished, RunError, Scenario, machine, spec, utc_now, workspace};
+use crate::drive::World;
+use crate::guard::{Clock, GuardError, GuardedRun, Proposal, Ruling, Seen, Setup, Standing};
+use crate::host::Host;
+use crate::mcp::Accept;
+use crate::redact::Salt;
+use crate::registry::Registry;
+
+/// What an agent was told in place of a call's result, or beside it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The tool.
+    pub tool: String,
+    /// The call was made.
+    pub made: bool,
+    /// The words.
+    pub text: String,
+}
+
+impl Scenario {
+    /// Runs it by an agent that owns its loop, up to its last scripted reply.
+    ///
+    /// # Errors
+    /// When it could not be run; a run that ends badly is no error.
+    pub fn run_by_agent(&self, host: &Host) -> Result<(Finished, Vec<Told>), RunError> {
+        let mut random = [0; 48];
+        getrandom::fill(&mut random)
+            .map_err(std::io::Error::other)
+            .map_err(machine("cannot get random bytes for the run's salt"))?;
+        let mut salt = [0; 32];
+        salt.copy_from_slice(&random[..32]);
+        let salt = Salt(salt);
+        let id: String = random[32..40].iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut seed = [0; 8];
+        seed.copy_from_slice(&random[40..]);
+        let scratch = tempfile::tempdir().map_err(machine("cannot make a folder for the trace"))?;
+        let workspace =
+            workspace::Workspace::create(&self.spec.files).map_err(machine("cannot make the working folder"))?;
+        let pins = self.pins();
+        let place = servers::Place { folder: &self.folder, workspace: workspace.path(), pins: &pins };
+        let (tools, _) =
+            RunTools::of(&self.spec, &place, Some(&Accept::default())).map_err(|source| self.mcp(source))?;
+        let pinned = spec::Pinned {
+            file: &self.file,
+            models: None,
+            id: &id,
+            seed: self.spec.seed.unwrap_or(u64::from_le_bytes(seed)),
+            started: utc_now(),
+            memory: &[],
+            tools: &tools.specs,
+        };
+        let manifest = driven_by_agent(self.spec.manifest(host, &self.folder, &pinned)?);
+        let operator = scratch.path().join("operator");
+        std::fs::create_dir_all(&operator).map_err(machine("cannot make the operator's folder"))?;
+        let operations = self.operations(&operator)?;
+        let path = scratch.path().join("trace.jsonl");
+        let store = FileStore::create(&path, &manifest, Durability::Buffered)?;
+        let cancel = Arc::new(AtomicBool::new(false));
+        let surroundings = Surroundings {
+            workspace,
+            operator: operator.clone(),
+            salt: salt.clone(),
+            cancel: Some(cancel),
+            models: None,
+            before: 0,
+        };
+        let pinned = manifest.clone();
+        let mut world = ScenarioWorld::new(&self.spec, &tools, &pinned, surroundings);
+        let now = Arc::new(AtomicU64::new(0));
+        let setup = Setup {
+            registry: Registry::new(&tools.specs),
+            store: Box::new(store),
+            operations,
+            salt,
+            clock: Clock::Manual(Arc::clone(&now)),
+        };
+        let begun = GuardedRun::begin(host, manifest, setup).map_err(|error| self.guard(error))?;
+        let (told, status) = act(begun, &mut world, &now).map_err(|error| self.guard(error))?;
+        // What was recorded is what counts.
+        let (run, matching) = self.read_back(&path)?;
+        let held = matching.held;
+        let mut unmet = matching.unmet(&expect::Expectations { status: None, ..self.spec.expect.clone() }, status);
+        unmet.extend(expect::unmet_after(&self.spec.expect, &run, world.workspace().path(), &operator));
+        unmet.extend(world.complaints().iter().cloned());
+        let evidence = expect::evidence(&self.spec.expect, &run, world.workspace().path(), &operator);
+        Ok((Finished { status, id, run, unmet, held, evidence, figures: Vec::new() }, told))
+    }
+
+    fn read_back(&self, path: &std::path::Path) -> Result<(Run, Matching), RunError> {
+        let (_, manifest, frames) = FileStore::resume(path, Durability::Buffered)?;
+        let mut run = Run::open(Arc::new(manifest))
+            .map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;
+        let mut matching = Matching::new(&self.spec.expect, &self.spec.shows);
+        for frame in &frames {
+            run.fold(frame).map_err(|error| RunError::NotResumable { run: self.file.clone(), problem: error.to_string() })?;
+            matching.frame(frame);
+        }
+        Ok((run, matching))
+    }
+
+    fn guard(&self, error: GuardError) -> RunError {
+        match error {
+            GuardError::Manifest(source) => RunError::Manifest { file: self.file.clone(), source },
+            GuardError::Host(error) => error.into(),
+            GuardError::Store(error) => error.into(),
+            GuardError::NotDispatched(error) => error.into(),
+            other => RunError::NotResumable { run: self.file.clone(), problem: other.to_string() },
+        }
+    }
+}
+
+/// The same run, but that an agent owns the loop: see [`Host::guarded_manifest`].
+fn driven_by_agent(mut manifest: Manifest) -> Manifest {
+    manifest.driver = Driver::Agent;
+    manifest.escalation.failed_attempts = u32::MAX;
+    manifest.escalation.max_escalations = 0;
+    manifest.guards.repairs = u32::MAX;
+    manifest.guards.refusals = 0;
+    manifest.guards.retry.attempts = 0;
+    for entry in &mut manifest.entries {
+        entry.slots.retain(|pin| crate::guard::SLOTS.contains(&pin.slot));
+    }
+    manifest.entries.retain(|entry| !entry.slots.is_empty());
+    manifest
+}
+
+/// Proposes what the script says, one call after the other.
+fn act(
+    mut run: GuardedRun,
+    world: &mut ScenarioWorld<'_>,
+    now: &Arc<AtomicU64>,
+) -> Result<(Vec<Told>, Status), GuardError> {
+    let mut all: Vec<Told> = Vec::new();
+    let mut code = Code::Success;
+    loop {
+        let text = all.last().map_or_else(String::new, |told| told.text.clone());
+        let Some(reply) = world.agent_says(&text) else { break };
+        now.store(world.now(), Ordering::Relaxed);
+        let Reply::Step(step) = reply else { continue };
+        match step.action {
+            Action::Call { tool, .. } => {
+                let arguments = world.proposed_arguments().unwrap_or("{}").to_owned();
+                let value = serde_json::from_str(&arguments).unwrap_or_default();
+                let mut proposal = Proposal::new(tool.to_string(), value).signals(step.signals);
+                if let Some(confidence) = step.confidence {
+                    proposal = proposal.confidence(confidence);
+                }
+                let (made, text) = propose(&mut run, proposal, world, now)?;
+                all.push(Told { tool: tool.to_string(), made, text });
+            }
+            Action::Defer { reason } => {
+                let value = serde_json::json!({"reason": *reason});
+                let _ = run.propose(Proposal::new("defer_to_human", value))?;
+            }
+            Action::Finish { summary, claims } => {
+                let standing = run.finish(&summary, claims)?;
+                if standing.stop.is_some() {
+                    break;
+                }
+            }
+            _ => {}
+        }
+        if world.cancelled() && !matches!(run.run().status(), Status::Ended(_)) {
+            run.cancel()?;
+        }
+        if matches!(run.run().status(), Status::Ended(_)) {
+            break;
+        }
+    }
+    if run.run().held().is_some() {
+        code = Code::ReviewRequired;
+    }
+    let status = run.close(code)?;
+    Ok((all, status))
+}
+
+/// One call: what the agent is told of it, and whether it was made.
+fn propose(
+    run: &mut GuardedRun,
+    proposal: Proposal,
+    world: &mut ScenarioWorld<'_>,
+    now: &Arc<AtomicU64>,
+) -> Result<(bool, String), GuardError> {
+    let permit = match run.propose(proposal)? {
+        Ruling::Permitted(permit) => permit,
+        Ruling::Refused(refusal) => {
+            return Ok((false, refusal.stop().unwrap_or_else(|| format!("Not forwarded: {}", refusal.reason))));
+        }
+        Ruling::Parked(approval) => return Ok((false, format!("Not forwarded yet: {}", approval.reason))),
+        Ruling::Noted(text) => return Ok((false, text)),
+        Ruling::Stopped(stop) => return Ok((false, format!("Not forwarded: {} ({})", stop.reason, stop.code))),
+    };
+    let (tool, arguments) = (permit.tool().to_owned(), permit.arguments().to_owned());
+    let result = world.call_for_agent(&tool, &arguments);
+    now.store(world.now(), Ordering::Relaxed);
+    let standing: Standing = match permit.observe(&result)? {
+        Seen::Done(standing) => standing,
+        Seen::ReadBack(reading) => {
+            let seen = world.call_for_agent(&reading.tool().to_owned(), &reading.arguments().to_owned());
+            now.store(world.now(), Ordering::Relaxed);
+            reading.answer(&seen)?
+        }
+    };
+    let told = standing.told().map_or_else(|| result.text.clone(), |told| format!("{}\n{told}", result.text));
+    Ok((true, told))
+}
