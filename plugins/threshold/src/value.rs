@@ -1,0 +1,49 @@
+//! The left side: what the next action is expected to bring, by what the last ones brought
+//! (document 002, "The Threshold Inequality"; specification C3).
+
+use countersign_sdk::threshold::{ActionReturn, Ledger};
+
+use crate::config::Value;
+
+/// What the last calls say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expectation {
+    /// 0..=1; not yet lowered by a collapse.
+    pub value: f64,
+    /// Unproductive calls at the end, those that wait or work by themselves left out.
+    pub unproductive: u32,
+    /// When the last productive call was seen, in milliseconds; the boundary if there was none.
+    pub productive_at: u64,
+}
+
+/// Oldest first. One more productive call never lowers the value.
+pub fn expectation(ledger: &Ledger, rule: &Value) -> Expectation {
+    // Once every criterion is met nothing is left to find out, and a new result brings nothing.
+    let open = ledger.criteria == 0 || ledger.criteria_met < ledger.criteria;
+    let mut expected = Expectation { value: rule.initial, unproductive: 0, productive_at: ledger.since };
+    for call in ledger.returns.iter().filter(|call| !call.neutral) {
+        match gain(call, open, rule) {
+            Some(gain) => {
+                expected.value = (expected.value + (1.0 - expected.value) * gain).min(1.0);
+                expected.unproductive = 0;
+                expected.productive_at = call.at;
+            }
+            None => {
+                expected.value *= rule.decay;
+                expected.unproductive += 1;
+            }
+        }
+    }
+    expected
+}
+
+/// None for an unproductive call. An error that was not seen before is none the less no progress.
+fn gain(call: &ActionReturn, open: bool, rule: &Value) -> Option<f64> {
+    if call.confirmed || call.advanced {
+        Some(rule.gain_confirmed)
+    } else if call.changed || (call.novel && !call.failed && open) {
+        Some(rule.gain)
+    } else {
+        None
+    }
+}
