@@ -96,6 +96,7 @@ impl Screen {
                     Action::Split { steps } => format!("{} sub-tasks", steps.len()),
                     Action::Write { state, key, .. } => format!("write {state} {key}"),
                     Action::Reflect { about } => format!("reflect on {about}"),
+                    Action::Compact => "make room in its context".to_owned(),
                     Action::Ask { question } => format!("ask: {question}"),
                     Action::Abandon { reason } => format!("give up: {reason}"),
                     Action::Defer { reason } => format!("defer to a person: {reason}"),

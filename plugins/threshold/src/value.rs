@@ -30,7 +30,11 @@ pub fn expectation(ledger: &Ledger, rule: &Value) -> Expectation {
             }
             None => {
                 expected.value *= rule.decay;
-                expected.unproductive += 1;
+                // What fails in a way not seen before says at least what does not work: it brings
+                // nothing nearer, and is no sign of going in circles either.
+                if !(call.failed && call.novel && open) {
+                    expected.unproductive += 1;
+                }
             }
         }
     }
