@@ -116,7 +116,8 @@ impl Session {
         let salt = Salt::random().map_err(|source| GatewayError::Random { source })?;
         let store = FileStore::create(&folder.trace(), &manifest, Durability::Written)?;
         write(folder.path().join("trace.jsonl.salt"), &salt.0)?;
-        let setup = Setup { registry, store: Box::new(store), operations: self.operations()?, salt, clock: Clock::Machine };
+        let setup =
+            Setup { registry, store: Box::new(store), operations: self.operations()?, salt, clock: Clock::Machine };
         let run = GuardedRun::begin(&self.host, manifest, setup)?;
         let pointer = serde_json::to_vec(&Pointer { run: id }).unwrap_or_default();
         let path = self.pointer();
@@ -150,7 +151,13 @@ impl Session {
         let registry = Registry::new(&self.tools.tools);
         let same = self.is_pinned(&manifest, &registry)?;
         let last = manifest.started.saturating_add(frames.last().map_or(0, |frame| frame.at));
-        let setup = Setup { registry, store: Box::new(store), operations: self.operations()?, salt: Salt(salt), clock: Clock::Machine };
+        let setup = Setup {
+            registry,
+            store: Box::new(store),
+            operations: self.operations()?,
+            salt: Salt(salt),
+            clock: Clock::Machine,
+        };
         let taken = GuardedRun::resume(&self.host, manifest, &frames, setup);
         let run = match taken {
             Ok(run) => run,

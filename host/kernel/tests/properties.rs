@@ -9,10 +9,16 @@ use countersign_kernel::boundary::{DecisionRight, FailClosed, Pattern, PlanRule}
 use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::classifier::{Cascade, Classification, PlanningMode};
 use countersign_kernel::contract::confidence::{Resampling, Stakes, Trust, TrustAction};
+use countersign_kernel::contract::context::{Layer, Relief, Strategy as ContextStrategy};
+use countersign_kernel::contract::dispatch::{Assigned, Assignment, Specialist};
 use countersign_kernel::contract::doom_loop::{Handoff, Signal, Trip, TripReason};
 use countersign_kernel::contract::estimator::{Estimate, Interval};
+use countersign_kernel::contract::guard::{Finding, FindingKind, Inspection, Severity};
+use countersign_kernel::contract::remediation::{Authority, Remediability, Remedy};
 use countersign_kernel::contract::risk::{Assessment, Reversibility};
-use countersign_kernel::contract::{CONTRACT, Compliance, Dimension, Key, Tier, ToolCategory, Verdict};
+use countersign_kernel::contract::sensitivity::Rating;
+use countersign_kernel::contract::threshold::{Decision as Weighed, Trigger, Weighing};
+use countersign_kernel::contract::{CONTRACT, Compliance, Dimension, Key, SensitivityTag, Tier, ToolCategory, Verdict};
 use countersign_kernel::graph::{Graph, NodeKind};
 use countersign_kernel::plan::PlanStep;
 use countersign_kernel::state::StateKind;
@@ -50,7 +56,15 @@ fn manifest(limits: Limits, entries: bool, graph: Graph, shape: u8) -> Manifest 
         needs_fresh: vec![],
         verifier,
     };
-    let model = |tier| Model { input_price: 10, output_price: 20, max_output_tokens: 100, ..Model::new(tier, "m") };
+    // One of the two may be told anything.
+    let model = |tier| Model {
+        self_hosted: tier == Tier::Strong && shape.is_multiple_of(2),
+        context: Some(2000),
+        input_price: 10,
+        output_price: 20,
+        max_output_tokens: 100,
+        ..Model::new(tier, "m")
+    };
     let slots = Slot::ALL.map(|slot| SlotPin { slot, mode: PolicyMode::Enforce, failure_verdict: Verdict::Ask });
     let mut tools =
         vec![tool("check", false, Some(Verifier::ExitCode(0))), tool("write", true, None), tool("outside", true, None)];
@@ -73,6 +87,7 @@ fn manifest(limits: Limits, entries: bool, graph: Graph, shape: u8) -> Manifest 
             criteria: vec![Criterion { id: "c".into(), text: "c".into(), tool: "check".into() }],
             stakes: Stakes::Low,
             compliance: Compliance::None,
+            sensitivity: SensitivityTag::Public,
             step_estimate: None,
             may_investigate: true,
             needs: vec![],
@@ -93,6 +108,7 @@ fn manifest(limits: Limits, entries: bool, graph: Graph, shape: u8) -> Manifest 
             asks: vec![],
             fail_closed: if shape % 11 == 10 { vec![FailClosed::UngroundedClaim] } else { vec![] },
             blast_radius_limit: None,
+            jurisdictions: vec![],
             working_context: "".into(),
             exchanges: 4,
         },
@@ -107,6 +123,9 @@ fn manifest(limits: Limits, entries: bool, graph: Graph, shape: u8) -> Manifest 
         models: vec![model(Tier::Cheap), model(Tier::Strong)],
         tools,
         memory: vec![],
+        specialists: vec![Specialist { name: "s".into(), description: "does it".into(), reliability: 0.9 }],
+        reliability: None,
+        past: vec![],
         request_overhead: 0,
         prompt_templates: "t".into(),
         lock: "l".into(),
@@ -284,6 +303,65 @@ fn answer(question: &Question, choice: u8) -> Answered {
                 upper: 9,
             }],
             reason: String::new(),
+        }),
+        Question::Sensitivity(text) => Answered::Sensitivity(Rating {
+            tag: if choice % 16 == 15 { text.present.max(SensitivityTag::Restricted) } else { text.present },
+            spans: vec![],
+            reason: String::new(),
+        }),
+        Question::Guard(passing) => Answered::Guard(Inspection {
+            findings: match choice % 16 {
+                0..=9 => vec![],
+                _ if passing.text.is_empty() || !passing.text.is_char_boundary(1) => vec![],
+                other => vec![Finding {
+                    kind: [FindingKind::Injection, FindingKind::Secret][usize::from(other % 2)],
+                    start: 0,
+                    end: 1,
+                    score: 0.5,
+                    severity: [Severity::Low, Severity::Medium, Severity::High][usize::from(other / 2 % 3)],
+                }],
+            },
+            reason: "g".into(),
+        }),
+        Question::Dispatch(task) => Answered::Dispatch(Assigned {
+            assignment: match choice % 4 {
+                0 | 1 => Assignment::Inline,
+                2 => Assignment::FanOut(task.specialists[0].name.to_string()),
+                _ => Assignment::HandOver,
+            },
+            reason: String::new(),
+        }),
+        Question::Context(_) => Answered::Context(Relief {
+            strategy: match choice % 8 {
+                0..=3 => ContextStrategy::Keep,
+                4 => ContextStrategy::Layer(Layer::BudgetReduction),
+                5 => ContextStrategy::Layer(Layer::Snip),
+                6 => ContextStrategy::Layer(Layer::FullCompaction),
+                _ => ContextStrategy::Branch,
+            },
+            reason: String::new(),
+        }),
+        Question::Remediation(_) => Answered::Remediation(Remedy {
+            remediability: match choice % 8 {
+                0..=5 => Remediability::SelfRemediable,
+                6 => Remediability::Retryable,
+                _ => Remediability::Irremediable(Authority { who: "user".into(), what: "do it".into() }),
+            },
+            reason: String::new(),
+        }),
+        Question::Threshold(ledger) => Answered::Threshold(Weighing {
+            decision: match choice % 8 {
+                _ if ledger.gap.is_some() => Weighed::Escalate(Trigger::AuthorityGap),
+                0..=5 => Weighed::Continue,
+                6 => Weighed::Escalate(Trigger::ConfidenceCollapse),
+                _ => Weighed::Escalate(Trigger::BudgetExhausted),
+            },
+            value: 0.5,
+            risk: 0.0,
+            cost: 0.0,
+            irreversibility: 0.0,
+            authority_gap: 0.0,
+            reason: "t".into(),
         }),
         Question::DoomLoop(_) => Answered::DoomLoop(match choice % 9 {
             0..=4 => Signal::Steady,

@@ -4,8 +4,9 @@ use std::time::Duration;
 use countersign_kernel::contract::Verdict;
 use countersign_kernel::contract::guard::{FindingKind, Passage};
 use countersign_kernel::{
-    Action, Answered, Approval, Code, Decision, Driver, Effect, Event, Frame, Input, InputError, Manifest, ManifestError, Mode,
-    Observation, PolicyMode, Question, Reply, Response, Run, Slot, Status, StepReply, StepStatus, Usage, Verifier,
+    Action, Answered, Approval, Code, Decision, Driver, Effect, Event, Frame, Input, InputError, Manifest,
+    ManifestError, Mode, Observation, PolicyMode, Question, Reply, Response, Run, Slot, Status, StepReply, StepStatus,
+    Usage, Verifier,
 };
 use countersign_store::{Entry, Inbox, Offer, StoreError};
 

@@ -30,9 +30,8 @@ impl Refusal {
         if self.is_hold() {
             return Some(format!("Not forwarded: {reason}. {STOP} {REPORT}"));
         }
-        self.is_loop().then(|| {
-            format!("Not forwarded: this call gets nowhere ({reason}). {STOP} Do not make this call again.")
-        })
+        self.is_loop()
+            .then(|| format!("Not forwarded: this call gets nowhere ({reason}). {STOP} Do not make this call again."))
     }
 }
 

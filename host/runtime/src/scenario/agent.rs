@@ -100,11 +100,12 @@ impl Scenario {
 
     fn read_back(&self, path: &std::path::Path) -> Result<(Run, Matching), RunError> {
         let (_, manifest, frames) = FileStore::resume(path, Durability::Buffered)?;
-        let mut run = Run::open(Arc::new(manifest))
-            .map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;
+        let mut run =
+            Run::open(Arc::new(manifest)).map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;
         let mut matching = Matching::new(&self.spec.expect, &self.spec.shows);
         for frame in &frames {
-            run.fold(frame).map_err(|error| RunError::NotResumable { run: self.file.clone(), problem: error.to_string() })?;
+            run.fold(frame)
+                .map_err(|error| RunError::NotResumable { run: self.file.clone(), problem: error.to_string() })?;
             matching.frame(frame);
         }
         Ok((run, matching))
