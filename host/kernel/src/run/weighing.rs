@@ -36,6 +36,8 @@ pub(super) struct Returns {
     gap: Option<AuthorityGap>,
     /// The tool that failed last, and how often in a row.
     failing: (Option<Arc<str>>, u32),
+    /// The call at hand was made before.
+    repeated: bool,
     /// A call's result has been seen and not been weighed.
     due: bool,
     /// Nothing more is called before the agent has reported.
@@ -70,6 +72,11 @@ impl Returns {
 }
 
 impl Run {
+    /// A call is made.
+    pub(super) fn note_call(&mut self, key: Key) {
+        self.returns.repeated = self.calls_seen.contains(&key);
+    }
+
     /// A call's result has been seen.
     pub(super) fn returned(&mut self, step: &ObservedStep) {
         let (at, returns) = (self.at, &mut self.returns);
@@ -92,7 +99,16 @@ impl Run {
         let neutral = step.poller || step.internal || busy;
         returns.actions = returns.actions.saturating_add(1);
         returns.due = true;
-        let one = ActionReturn { at, advanced: false, changed, novel, confirmed: false, failed, neutral };
+        let one = ActionReturn {
+            at,
+            advanced: false,
+            changed,
+            novel,
+            confirmed: false,
+            failed,
+            neutral,
+            repeated: returns.repeated,
+        };
         push_bounded(&mut returns.last, RETURNS, one);
     }
 

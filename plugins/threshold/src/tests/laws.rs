@@ -14,6 +14,7 @@ fn returned() -> impl Strategy<Value = ActionReturn> {
             confirmed,
             failed,
             neutral,
+            repeated: false,
         },
     )
 }

@@ -23,6 +23,7 @@ const NOTHING: ActionReturn = ActionReturn {
     confirmed: false,
     failed: false,
     neutral: false,
+    repeated: false,
 };
 const NEW: ActionReturn = ActionReturn { novel: true, ..NOTHING };
 const CHANGED: ActionReturn = ActionReturn { changed: true, ..NOTHING };
