@@ -22,13 +22,15 @@ pub fn expectation(ledger: &Ledger, configuration: &Configuration) -> Expectatio
     // Once every criterion is met nothing is left to find out, and a new result brings nothing.
     let open = ledger.criteria == 0 || ledger.criteria_met < ledger.criteria;
     let mut expected = Expectation { value: rule.initial, unproductive: 0, productive_at: ledger.since };
-    for call in ledger.returns.iter().filter(|call| !call.neutral) {
+    for call in &ledger.returns {
         match gain(call, open, rule) {
             Some(gain) => {
                 expected.value = (expected.value + (1.0 - expected.value) * gain).min(1.0);
                 expected.unproductive = 0;
                 expected.productive_at = call.at;
             }
+            // What waits is expected to bring nothing most of the time.
+            None if call.neutral => {}
             None => {
                 let counts = counts(call, open);
                 expected.unproductive += u32::from(counts);
