@@ -9,6 +9,7 @@ pub mod mcp;
 pub mod policy;
 pub mod run;
 pub mod runs;
+mod saved;
 pub mod trace;
 
 use std::path::{Path, PathBuf};
