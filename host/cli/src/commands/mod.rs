@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod adaptation;
 pub mod agents;
 pub mod backtest;
 pub mod bundle;
