@@ -62,6 +62,12 @@ kinds! {
 }
 
 impl Kind {
+    /// The kind of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Kind> {
+        Kind::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
     /// Whether it opens something.
     #[must_use]
     pub fn is_secret(self) -> bool {

@@ -3,7 +3,9 @@
 //! ```
 //! use countersign_patterns::{Kind, Scanner};
 //!
-//! let scanner = Scanner::builder().phrase("project falcon", 7).unwrap().build();
+//! let mut builder = Scanner::builder();
+//! builder.phrase("project falcon", 7).unwrap();
+//! let scanner = builder.build();
 //! let mut phrases = Vec::new();
 //! let hits = scanner.scan("Project  Falcon: mail to ada@example.org", |tag, start, end| {
 //!     phrases.push((tag, start, end));
@@ -86,17 +88,14 @@ impl Builder {
     ///
     /// # Errors
     /// When it has no word, too many, or is there already.
-    pub fn phrase(mut self, phrase: &str, tag: u16) -> Result<Self, PhraseError> {
-        self.phrases.phrase(phrase, tag)?;
-        Ok(self)
+    pub fn phrase(&mut self, phrase: &str, tag: u16) -> Result<(), PhraseError> {
+        self.phrases.phrase(phrase, tag)
     }
 
     /// Adds many phrases at once: words with their alternatives, such as `ignore|forget all| rules`.
     /// An empty alternative makes a word optional. What is there already stays.
-    #[must_use]
-    pub fn pattern(mut self, pattern: &str, tag: u16) -> Self {
+    pub fn pattern(&mut self, pattern: &str, tag: u16) {
         self.phrases.pattern(pattern, tag);
-        self
     }
 
     /// The scanner.

@@ -358,15 +358,12 @@ fn of_two_that_overlap_the_heavier_stays() {
 
 #[test]
 fn phrases_are_whole_words_in_any_case_and_spacing() {
-    let scanner = Scanner::builder()
-        .phrase("project falcon", 1)
-        .unwrap()
-        .phrase("007", 2)
-        .unwrap()
-        .phrase("Geschäftsgeheimnis", 3)
-        .unwrap()
-        .pattern("ignore|forget all| previous rules", 4)
-        .build();
+    let mut builder = Scanner::builder();
+    for (phrase, tag) in [("project falcon", 1), ("007", 2), ("Geschäftsgeheimnis", 3)] {
+        builder.phrase(phrase, tag).unwrap();
+    }
+    builder.pattern("ignore|forget all| previous rules", 4);
+    let scanner = builder.build();
     let tags = |text: &str| {
         let mut tags = Vec::new();
         scanner.scan(text, |tag, start, end| tags.push((tag, text[start..end].to_owned())));
@@ -387,7 +384,11 @@ fn phrases_are_whole_words_in_any_case_and_spacing() {
 #[test]
 fn a_phrase_may_be_refused() {
     use countersign_patterns::PhraseError;
-    let refused = |phrase: &str| Scanner::builder().phrase("here already", 3).unwrap().phrase(phrase, 4).err();
+    let refused = |phrase: &str| {
+        let mut builder = Scanner::builder();
+        builder.phrase("here already", 3).unwrap();
+        builder.phrase(phrase, 4).err()
+    };
     assert_eq!(refused(""), Some(PhraseError::NoWord));
     assert_eq!(refused("of the ..."), Some(PhraseError::NoWord));
     assert_eq!(refused("a b c d e f g h i"), Some(PhraseError::TooLong));

@@ -38,7 +38,10 @@ fn check(scanner: &Scanner, text: &str) {
 }
 
 fn scanner() -> Scanner {
-    Scanner::builder().pattern("ignore|forget all| previous rules", 1).phrase("7 of nine", 2).unwrap().build()
+    let mut builder = Scanner::builder();
+    builder.pattern("ignore|forget all| previous rules", 1);
+    builder.phrase("7 of nine", 2).unwrap();
+    builder.build()
 }
 
 /// Pieces that begin something.
