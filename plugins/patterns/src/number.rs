@@ -5,6 +5,8 @@ use crate::terms::Cue;
 use crate::text::{byte, is, set, skip};
 use crate::{Hit, Kind, card, ip, phone};
 
+/// So many digits may be a card's number without groups.
+pub(crate) const LONG: usize = 12;
 /// Numbers in a row, one space apart, that are looked at as the beginning of something longer. A
 /// table of numbers is read once so, not once for each of its columns.
 const LONGEST_CHAIN: u32 = 4;
@@ -27,10 +29,6 @@ impl Chain {
 
 /// What begins with the digits `start..end`, behind which no letter stands.
 pub(crate) fn find(bytes: &[u8], start: usize, end: usize, floor: usize, cues: &Cues, chain: &Chain) -> Option<Hit> {
-    // Part of an identifier, a fraction or a version.
-    if is_part(bytes, start, floor) {
-        return None;
-    }
     if cues.any(start)
         && let Some(found) = cues.answer(bytes, start, end)
     {
@@ -56,37 +54,40 @@ pub(crate) fn find(bytes: &[u8], start: usize, end: usize, floor: usize, cues: &
     })
 }
 
+/// Whether digits are part of an identifier, a fraction, a date or a version.
 #[inline]
-fn is_part(bytes: &[u8], start: usize, floor: usize) -> bool {
+pub(crate) fn is_part(bytes: &[u8], start: usize, floor: usize) -> bool {
     start > floor + 1 && matches!(bytes[start - 1], b'-' | b'_' | b'.') && is(bytes[start - 2], set::WORD)
 }
 
 /// Whether one of the forms below goes on as the digits `start..end` and what stands behind them do,
-/// without anything announced: most numbers are none. Each form has three groups at least.
+/// without anything announced: most numbers are none.
+#[inline]
 pub(crate) fn may_begin(bytes: &[u8], start: usize, end: usize) -> bool {
-    let (zero, dots) = (bytes[start] == b'0', bytes[end] == b'.');
+    let (first, separator) = (byte(bytes, start), byte(bytes, end));
     let worth_a_look = match end - start {
         // The `1` of North America is followed by three digits.
-        1 => {
-            dots || (bytes[start] == b'1'
-                && is(byte(bytes, end + 1), set::DIGIT)
-                && is(byte(bytes, end + 2), set::DIGIT))
-        }
-        2 | 5 => dots || zero,
+        1 => separator == b'.' || (first == b'1' && is(byte(bytes, end + 2), set::DIGIT)),
+        2 | 5 => separator == b'.' || first == b'0',
         3 | 4 => true,
-        _ => false,
+        length => return length >= LONG,
     };
-    if !worth_a_look || is_part(bytes, start, 0) {
-        return false;
-    }
+    worth_a_look && has_three_groups(bytes, start, end)
+}
+
+/// Each of the forms has three groups at least.
+fn has_three_groups(bytes: &[u8], start: usize, end: usize) -> bool {
+    let (zero, separator) = (bytes[start] == b'0', byte(bytes, end));
     let second = skip(bytes, end + 1, 7, set::DIGIT);
     let mark = byte(bytes, second);
-    let third = if dots { mark == b'.' } else { is(mark, set::GAP) } && is(byte(bytes, second + 1), set::DIGIT);
-    third
+    let dots = separator == b'.';
+    is(separator, set::GAP)
+        && if dots { mark == b'.' } else { is(mark, set::GAP) }
+        && is(byte(bytes, second + 1), set::DIGIT)
         && match (end - start, second - end - 1) {
             (1..=3, 1..=3) if dots => true,
             (1 | 3, 3) => true,
-            (3, 2) => zero || bytes[end] == b'-',
+            (3, 2) => zero || separator == b'-',
             (4, 4 | 6) => !dots && (zero || card::may_begin(bytes, start)),
             (2..=5, 2..=5) => zero,
             _ => false,

@@ -171,32 +171,54 @@ impl<'a> Scan<'a> {
             end += 1;
         }
         let behind = byte(bytes, end);
-        let announced = self.cues.any(at);
-        let hit = if is(behind, set::WORD) || behind >= 0x80 {
-            end = word::word(bytes, at).end;
-            if announced { self.tried(effort::ANSWER, self.cues.answer(bytes, at, end)) } else { None }
-        } else if !(announced || end - at >= 12 || (is(behind, set::GAP) && number::may_begin(bytes, at, end))) {
-            None
-        } else if self.chain.go_on(bytes, at, end) {
-            let hit = number::find(bytes, at, end, self.floor, &self.cues, &self.chain);
-            self.tried(effort::NUMBER, hit)
-        } else {
-            self.tried(effort::ROW, None)
-        };
-        if let Some(hit) = hit {
-            return self.take(hit);
+        if is(behind, set::WORD) || behind >= 0x80 {
+            return self.mixed(at);
+        }
+        if (is(behind, set::GAP) || end - at >= number::LONG || self.cues.any(at))
+            && !number::is_part(bytes, at, self.floor)
+            && (self.cues.any(at) || number::may_begin(bytes, at, end))
+            && let Some(next) = self.number(at, end)
+        {
+            return next;
         }
         if self.phrases.numbers {
             self.step(word::word(bytes, at).hash, at, end);
         } else {
             self.place.leave();
         }
-        end
+        end + usize::from(behind == b' ')
+    }
+
+    /// Digits with letters behind them.
+    #[inline(never)]
+    fn mixed(&mut self, at: usize) -> usize {
+        let word = word::word(self.bytes, at);
+        if self.cues.any(at)
+            && let Some(hit) = self.tried(effort::ANSWER, self.cues.answer(self.bytes, at, word.end))
+        {
+            return self.take(hit);
+        }
+        self.step(word.hash, at, word.end);
+        word.end
+    }
+
+    #[inline(never)]
+    fn number(&mut self, at: usize, end: usize) -> Option<usize> {
+        if !self.chain.go_on(self.bytes, at, end) {
+            return self.tried(effort::ROW, None);
+        }
+        let hit = number::find(self.bytes, at, end, self.floor, &self.cues, &self.chain);
+        let hit = self.tried(effort::NUMBER, hit)?;
+        Some(self.take(hit))
     }
 
     #[inline]
     fn colon(&mut self, bytes: &[u8], at: usize) -> usize {
-        let (before, behind) = (byte(bytes, at.wrapping_sub(1)), byte(bytes, at + 1));
+        let before = byte(bytes, at.wrapping_sub(1));
+        if !is(before, set::WORD | set::NAME_END) {
+            return at + 1;
+        }
+        let behind = byte(bytes, at + 1);
         if behind == b'/' {
             return if is(before, set::WORD) { self.url(at) } else { at + 1 };
         }

@@ -28,7 +28,7 @@ impl Default for Builder {
     fn default() -> Self {
         let phrases = Phrases {
             words: Table::with_places(10),
-            edges: Table::with_places(10),
+            edges: Table::with_places(11),
             first: Vec::new(),
             states: vec![State::default()],
             lengths: Box::new([0; 1024]),
@@ -45,11 +45,31 @@ impl Default for Builder {
 
 impl Builder {
     pub fn built_in(&mut self, pattern: &str, number: u16) {
-        self.expand(0, 0, pattern, &mut |state, words| state.built_in = state.built_in.or(Some((number, words))));
+        let slots = self.slots(pattern);
+        self.expand(0, 0, &slots, &mut |state, words| state.built_in = state.built_in.or(Some((number, words))));
     }
 
     pub fn pattern(&mut self, pattern: &str, tag: u16) {
-        self.expand(0, 0, pattern, &mut |state, words| state.tag = state.tag.or(Some((tag, words))));
+        let slots = self.slots(pattern);
+        self.expand(0, 0, &slots, &mut |state, words| state.tag = state.tag.or(Some((tag, words))));
+    }
+
+    /// The alternatives of each word by their numbers; `None` where the word may be left out.
+    fn slots(&mut self, pattern: &str) -> Vec<Vec<Option<u16>>> {
+        let mut slots = Vec::new();
+        for (place, slot) in pattern.split(' ').enumerate() {
+            let mut words = Vec::new();
+            for word in slot.split('|').map(str::as_bytes) {
+                let number = if word.is_empty() { FILLER } else { self.number(word, word::hash(word), self.words) };
+                // What begins a phrase when the words before it are left out.
+                if number != FILLER && (place == 0 || slots.iter().all(|slot: &Vec<_>| slot.contains(&None))) {
+                    note(&mut self.phrases.first_lengths, word);
+                }
+                words.push(Some(number).filter(|number| *number != FILLER));
+            }
+            slots.push(words);
+        }
+        slots
     }
 
     pub fn phrase(&mut self, phrase: &str, tag: u16) -> Result<(), PhraseError> {
@@ -61,7 +81,11 @@ impl Builder {
                 if words == LONGEST || self.phrases.states.len() > MOST_STATES {
                     return Err(PhraseError::TooLong);
                 }
-                state = self.child(state, words, &bytes[at..end], hash);
+                let number = self.number(&bytes[at..end], hash, self.words);
+                if words == 0 {
+                    note(&mut self.phrases.first_lengths, &bytes[at..end]);
+                }
+                state = self.child(state, words, number);
                 words += 1;
             }
             at = end + usize::from(end == at);
@@ -77,35 +101,31 @@ impl Builder {
         Ok(())
     }
 
-    fn expand(&mut self, state: u16, words: usize, slots: &str, end: &mut dyn FnMut(&mut State, u8)) {
-        let (slot, rest) = slots.split_once(' ').unwrap_or((slots, ""));
-        if slot.is_empty() {
+    fn expand(&mut self, state: u16, words: usize, slots: &[Vec<Option<u16>>], end: &mut dyn FnMut(&mut State, u8)) {
+        let Some((slot, rest)) = slots.split_first() else {
             if state != 0 {
                 end(&mut self.phrases.states[state as usize], words as u8);
             }
             return;
-        }
-        for word in slot.split('|') {
-            let hash = word::hash(word.as_bytes());
-            if word.is_empty() || self.phrases.words.get(hash) == Some(FILLER) {
-                self.expand(state, words, rest, end);
-            } else if words < LONGEST && self.phrases.states.len() <= MOST_STATES {
-                let child = self.child(state, words, word.as_bytes(), hash);
-                self.expand(child, words + 1, rest, end);
+        };
+        for word in slot {
+            match word {
+                None => self.expand(state, words, rest, end),
+                Some(number) if words < LONGEST && self.phrases.states.len() <= MOST_STATES => {
+                    let child = self.child(state, words, *number);
+                    self.expand(child, words + 1, rest, end);
+                }
+                Some(_) => {}
             }
         }
     }
 
-    fn child(&mut self, state: u16, words: usize, word: &[u8], hash: u64) -> u16 {
-        let number = self.number(word, hash, self.words);
+    fn child(&mut self, state: u16, words: usize, number: u16) -> u16 {
         let fresh = self.phrases.states.len() as u16;
         let child = self.phrases.edges.get_or_insert(edge(state, number), fresh);
         if child == fresh {
             self.phrases.states.push(State::default());
             self.layers[words].push((child, state, number));
-            if words == 0 {
-                note(&mut self.phrases.first_lengths, word);
-            }
         }
         child
     }
