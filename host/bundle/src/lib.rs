@@ -10,6 +10,7 @@ mod error;
 mod folder;
 mod lock;
 mod manifest;
+mod mode;
 
 pub use default::default_bundle;
 pub use digest::{Digest, sha256};
@@ -17,3 +18,4 @@ pub use error::BundleError;
 pub use folder::{Bundle, lock, write_atomically};
 pub use lock::{Entry, EntryLimits, Lock, SlotEntry};
 pub use manifest::BundleManifest;
+pub use mode::EntryMode;
