@@ -8,6 +8,7 @@ pub mod mcp;
 pub mod policy;
 pub mod run;
 pub mod runs;
+pub mod shadow;
 pub mod trace;
 
 use std::path::{Path, PathBuf};
