@@ -1,7 +1,9 @@
 //! The `countersign` command as its users meet it.
 
+mod adaptation;
 mod bad_input;
 mod coverage;
+mod findings;
 mod gateway;
 mod models;
 mod runs;
@@ -88,6 +90,7 @@ fn help_lists_what_works_and_each_command_has_an_example() {
         vec!["trace", "show"],
         vec!["trace", "verify"],
         vec!["trace", "replay"],
+        vec!["trace", "adaptation"],
         vec!["policy", "build"],
         vec!["bundle", "lock"],
         vec!["bundle", "show"],

@@ -7,6 +7,7 @@
 mod default;
 mod digest;
 mod error;
+pub mod findings;
 mod folder;
 mod lock;
 mod manifest;
@@ -15,7 +16,7 @@ mod mode;
 pub use default::default_bundle;
 pub use digest::{Digest, sha256};
 pub use error::BundleError;
-pub use folder::{Bundle, lock, write_atomically};
+pub use folder::{AtomicFile, Bundle, lock, write_atomically};
 pub use lock::{Entry, EntryLimits, Lock, SlotEntry};
 pub use manifest::BundleManifest;
 pub use mode::EntryMode;

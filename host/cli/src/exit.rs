@@ -1,5 +1,6 @@
 //! Exit codes.
 
+use countersign::adaptation::AdaptationError;
 use countersign::backtest::BacktestError;
 use countersign::bundle::BundleError;
 use countersign::engine::{LoadError, OpenError};
@@ -68,6 +69,9 @@ fn of(error: &anyhow::Error) -> u8 {
         if let Some(RunError::Resume(ResumeError::Trace(error))) = cause.downcast_ref() {
             return of_trace(error);
         }
+        if let Some(AdaptationError::Trace(error)) = cause.downcast_ref() {
+            return of_trace(error);
+        }
         if matches!(cause.downcast_ref(), Some(GatewayError::Guard(GuardError::NotDispatched(_)))) {
             return STOPPED;
         }
@@ -90,6 +94,7 @@ fn of(error: &anyhow::Error) -> u8 {
                 Some(
                     RunError::Manifest { .. }
                         | RunError::Store(_)
+                        | RunError::Adaptation(AdaptationError::Store(_))
                         | RunError::Settings(_)
                         | RunError::Sink { .. }
                         | RunError::Mcp { .. }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use countersign::adaptation;
 use countersign::guard::{Clock, GuardError, GuardedRun, Setup};
 use countersign::kernel::{Code, Event, Frame, Manifest, Status};
 use countersign::mcp::Joined;
@@ -95,6 +96,7 @@ impl Session {
     pub fn leave(&mut self) -> Result<Option<String>, GatewayError> {
         let Some(open) = self.open.take() else { return Ok(None) };
         open.run.leave()?;
+        log(&open.folder);
         Ok(Some(open.folder.id))
     }
 
@@ -105,6 +107,7 @@ impl Session {
     fn end(&mut self) -> Result<(), GatewayError> {
         let Some(open) = self.open.take() else { return Ok(()) };
         close(open.run)?;
+        log(&open.folder);
         Ok(())
     }
 
@@ -173,6 +176,7 @@ impl Session {
             } else {
                 close(run)?
             };
+            log(&folder);
             return Ok(None);
         }
         tracing::info!(run = %folder.id, "the run is taken up again");
@@ -210,6 +214,14 @@ fn close(run: GuardedRun) -> Result<Status, GuardError> {
         _ => Code::Success,
     };
     run.close(code)
+}
+
+/// Writes what is learnt from a run beside its trace. It can be derived from that at any time, so the
+/// agent's next call does not wait for it to succeed.
+fn log(folder: &RunFolder) {
+    if let Err(error) = adaptation::write_beside(&folder.trace()) {
+        tracing::warn!(run = %folder.id, %error, "the run's adaptation log is not written");
+    }
 }
 
 fn over(frames: &[Frame]) -> bool {

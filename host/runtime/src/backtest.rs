@@ -21,6 +21,7 @@ use countersign_store::{
 };
 use serde::Serialize;
 
+use crate::adaptation::{AdaptationFile, FILE, Triples};
 use crate::host::{Host, HostError, Judges};
 use crate::prompt::templates_digest;
 use crate::recording::{Adapter, Envelope, RecordingError};
@@ -35,7 +36,7 @@ use crate::recording::{Event, Header, Runs, Visit};
 pub struct Options {
     /// Tell policies the step index and the recorded caps.
     pub show_budget: bool,
-    /// Write a trace of each run into this folder.
+    /// Write a trace of each run into this folder, and one adaptation log of all.
     pub out: Option<PathBuf>,
     /// Slots to judge.
     pub slots: Vec<Slot>,
@@ -162,6 +163,7 @@ pub fn backtest(
     std::fs::create_dir_all(&folder).map_err(|source| BacktestError::Folder { path: folder.clone(), source })?;
     let salt = salt_of(&folder)?;
     let envelope = Envelope::new()?;
+    let mut log = options.out.as_ref().map(|out| AdaptationFile::create(&out.join(FILE))).transpose()?;
     let mut report = Report { bundle: host.bundle().digest().to_string(), ..Report::default() };
     report.shadow = host.bundle().shadows().next().map(|_| shadow::Report::default());
     for path in recordings {
@@ -178,6 +180,7 @@ pub fn backtest(
                 salt,
                 envelope: &envelope,
                 live: None,
+                log: &mut log,
                 report: &mut report,
                 failure: None,
             };
@@ -192,6 +195,7 @@ pub fn backtest(
             progress(report.runs);
         }
     }
+    log.map_or(Ok(()), AdaptationFile::finish)?;
     for row in &mut report.outcomes {
         let mut steps: Vec<u64> =
             report.interventions.iter().filter(|found| found.outcome == row.outcome).map(|found| found.step).collect();
@@ -228,6 +232,8 @@ struct Judging<'a> {
     salt: Salt,
     envelope: &'a Envelope,
     live: Option<Live>,
+    /// The adaptation log of the folder; none where no traces are kept.
+    log: &'a mut Option<AdaptationFile>,
     report: &'a mut Report,
     /// An error that is not the recording's.
     failure: Option<BacktestError>,
@@ -238,6 +244,7 @@ struct Live {
     judges: Judges,
     store: FileStore,
     diagnostics: Diagnostics,
+    triples: Triples,
     adapter: Adapter,
     inputs: Vec<(u64, Input)>,
     first: Option<First>,
@@ -288,6 +295,10 @@ impl Visit for Judging<'_> {
         let finished = live.finish(self.report.shadow.as_mut());
         self.kept(finished)?;
         self.count(header, &live);
+        if let Some(log) = &mut *self.log {
+            let written = live.triples.finish().iter().try_for_each(|triple| log.write(triple));
+            self.kept(written.map_err(BacktestError::from))?;
+        }
         Ok(())
     }
 }
@@ -320,6 +331,7 @@ impl Judging<'_> {
             judges,
             store: FileStore::create(&path, &manifest, Durability::Buffered)?,
             diagnostics: Diagnostics::beside(&path),
+            triples: Triples::new(manifest),
             adapter: Adapter::new(self.salt),
             inputs: vec![(0, Input::Started)],
             first: None,
@@ -409,6 +421,12 @@ impl Judging<'_> {
                 failed = Some(error);
             }
             live.judges.shadow().hear(frame.frame, overheard);
+            if let Some(log) = &mut *self.log {
+                let mut known = live.triples.frame(&frame).into_iter();
+                if let Err(error) = known.try_for_each(|triple| log.write(&triple)) {
+                    failed = Some(error);
+                }
+            }
             if live.first.is_none() {
                 live.first = intervention(&frame, &live.adapter);
             }

@@ -8,6 +8,7 @@
 //! [`scenario`] runs a whole loop described in a file, [`backtest`] judges recorded runs, and
 //! [`replay`] re-executes the judgements of a trace. [`shadow`] asks policies beside a run, and compares.
 
+pub mod adaptation;
 mod address;
 pub mod backtest;
 mod canonical;

@@ -21,7 +21,7 @@ pub struct Arguments {
     /// Folder of the bundle [default: the one that this program carries in itself]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
-    /// Write a trace of each run into this folder
+    /// Write a trace of each run into this folder, and one adaptation log of all
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Tell policies the step index and the recorded turn cap

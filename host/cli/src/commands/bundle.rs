@@ -1,15 +1,19 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use countersign::bundle::{Lock, lock, write_atomically};
+use countersign::bundle::findings::{Finding, findings};
+use countersign::bundle::{Bundle, Lock, lock, write_atomically};
 use countersign::engine::{Engine, EngineOptions};
 
-use crate::look::{GOOD, QUIET, STRONG, styled, table};
+use crate::look::{GOOD, MIND, QUIET, STRONG, line, styled, table};
 
 /// Pin policies together
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Write `bundle.lock` from `bundle.toml` and the components beside it
+    ///
+    /// Then says what there is to know of the bundle: entries that never decide or overlap, cases that one
+    /// cannot decide, what policies remark about their configurations. Findings are no errors.
     #[command(after_help = "Example:\n  countersign bundle lock plugins/bundle")]
     Lock(LockArguments),
     /// Show what a bundle holds
@@ -24,6 +28,17 @@ pub struct LockArguments {
     /// Write nothing; exit with 3 when the lock is not what it would be
     #[arg(long)]
     check: bool,
+    /// Print digest and findings as JSON
+    #[arg(long, conflicts_with = "check")]
+    json: bool,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Locked {
+    lock: String,
+    digest: String,
+    findings: Vec<Finding>,
 }
 
 #[derive(clap::Args)]
@@ -57,7 +72,22 @@ fn lock_folder(arguments: &LockArguments) -> anyhow::Result<u8> {
         return Ok(crate::exit::OK);
     }
     write_atomically(&path, text.as_bytes()).with_context(|| format!("cannot write `{}`", path.display()))?;
+    // By what was written, as every host will read it.
+    let found = findings(&Bundle::load(&engine, &arguments.folder)?)?;
+    if arguments.json {
+        let (lock, digest) = (path.display().to_string(), digest.to_string());
+        super::print_json(&Locked { lock, digest, findings: found })?;
+        return Ok(crate::exit::OK);
+    }
     crate::say!("{} {digest}", path.display());
+    let cells = |finding: &Finding| {
+        vec![finding.kind().replace('-', " "), finding.place().to_owned(), line(&finding.to_string(), 300)]
+    };
+    let rows: Vec<Vec<String>> = found.iter().map(cells).collect();
+    for (finding, text) in found.iter().zip(table(&rows, &[])) {
+        let style = if finding.is_informational() { QUIET } else { MIND };
+        crate::say!("  {}", styled(style, text));
+    }
     Ok(crate::exit::OK)
 }
 

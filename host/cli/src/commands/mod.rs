@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod adaptation;
 pub mod agents;
 pub mod backtest;
 pub mod bundle;
@@ -8,6 +9,7 @@ pub mod mcp;
 pub mod policy;
 pub mod run;
 pub mod runs;
+mod saved;
 pub mod shadow;
 pub mod trace;
 

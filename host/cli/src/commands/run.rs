@@ -11,6 +11,7 @@ use countersign::scenario::{Finished, RunOptions, Scenario};
 use countersign::store::Runs;
 use countersign::{Host, Observer, Silent};
 
+use super::saved::Stopped;
 use crate::exit::{self, BadInput};
 use crate::look::{self, BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
 use crate::screen::Screen;
@@ -184,7 +185,7 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
     );
     let models = registry(arguments)?;
     let mut hosts = Hosts { forced: arguments.bundle.as_deref(), made: Vec::new() };
-    let (mut failed, mut pairs) = (0, 0);
+    let (mut failed, mut pairs, mut saved) = (0, 0, 0);
     let mut summaries = Vec::new();
     if let Some(folder) = &arguments.trace {
         let made = std::fs::create_dir_all(folder);
@@ -202,13 +203,23 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         let options = RunOptions { trace: trace_to, store, models, accept: accept(arguments), ..RunOptions::default() };
         let finished = scenario.run(&host, options, &mut Packets::default())?;
         let twin = scenario.twin().map(|twin| twin.run(&host, again, &mut Silent)).transpose()?;
-        let good = finished.unmet.is_empty() && twin.as_ref().is_none_or(|twin| twin.unmet.is_empty());
+        let stopped = Stopped::of(&scenario, &host, &finished, twin.as_ref())?;
+        let good = finished.unmet.is_empty()
+            && twin.as_ref().is_none_or(|twin| twin.unmet.is_empty())
+            && stopped.as_ref().is_none_or(|stopped| stopped.unmet().next().is_none());
         failed += u32::from(!good);
         if arguments.json {
             summaries.push(summary(&scenario, &host, &finished, None, trace.as_deref()));
             if let (Some(other), Some(twin)) = (scenario.twin(), &twin) {
                 summaries.push(summary(other, &host, twin, None, None));
             }
+            continue;
+        }
+        if let Some(stopped) = &stopped {
+            pairs += u32::from(good);
+            saved += stopped.by_host.seconds();
+            crate::say!("{}", stopped.line(&name.display().to_string()));
+            stopped.unmet().for_each(|unmet| crate::say!("       {unmet}"));
             continue;
         }
         let mark = if good { styled(GOOD, "ok    ") } else { styled(BAD, "FAILED") };
@@ -238,6 +249,9 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         let twins =
             if pairs > 0 { format!(", {pairs} of them with a twin that shows the harm") } else { String::new() };
         crate::say!("\n{good} of {} scenarios went as expected{twins}", paths.len());
+        if saved > 0 {
+            crate::say!("the threshold evaluator saved {saved} s");
+        }
     }
     Ok(if failed == 0 { exit::OK } else { exit::DIFFERS })
 }

@@ -17,6 +17,7 @@ pub struct ActionReturn {
     pub confirmed: bool,
     pub failed: bool,
     pub neutral: bool,
+    pub repeated: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -75,6 +75,7 @@ impl Run {
         self.tool_calls += 1;
         self.refused = 0;
         self.repeats(proposal.key);
+        self.note_call(proposal.key);
         push_bounded(&mut self.calls_seen, CALLS, proposal.key);
         push_bounded(&mut self.last_calls, 2, format!("{} {}", proposal.name, cut(&proposal.arguments, 256)).into());
         let call = ToolCall { call: call.attempt(), proposal, demand, reservation, attempt: 0 };

@@ -36,6 +36,8 @@ pub(super) struct Returns {
     gap: Option<AuthorityGap>,
     /// The tool that failed last, and how often in a row.
     failing: (Option<Arc<str>>, u32),
+    /// The call at hand was made before.
+    repeated: bool,
     /// A call's result has been seen and not been weighed.
     due: bool,
     /// Nothing more is called before the agent has reported.
@@ -70,6 +72,11 @@ impl Returns {
 }
 
 impl Run {
+    /// A call is made.
+    pub(super) fn note_call(&mut self, key: Key) {
+        self.returns.repeated = self.calls_seen.contains(&key);
+    }
+
     /// A call's result has been seen.
     pub(super) fn returned(&mut self, step: &ObservedStep) {
         let (at, returns) = (self.at, &mut self.returns);
@@ -92,7 +99,16 @@ impl Run {
         let neutral = step.poller || step.internal || busy;
         returns.actions = returns.actions.saturating_add(1);
         returns.due = true;
-        let one = ActionReturn { at, advanced: false, changed, novel, confirmed: false, failed, neutral };
+        let one = ActionReturn {
+            at,
+            advanced: false,
+            changed,
+            novel,
+            confirmed: false,
+            failed,
+            neutral,
+            repeated: returns.repeated,
+        };
         push_bounded(&mut returns.last, RETURNS, one);
     }
 
@@ -223,6 +239,11 @@ impl Run {
         };
         let halt = self.halt_at(trigger, reason.clone());
         self.event(Event::Held { trigger, reason: reason.clone() });
+        let complete = !self.criteria.is_empty() && self.criteria.iter().all(|criterion| criterion.met);
+        if complete && trigger == Some(Trigger::ConfidenceCollapse) && !self.agent_drives() && self.is_checking() {
+            // Nothing is left to find out because all is found.
+            return Some(self.leave(Guard::Complete, Halt::ended(Code::Success, reason)));
+        }
         if joined.verdict() > Verdict::Ask {
             let halt = Halt::ended(Code::UnsafeDetection, reason);
             return Some(self.leave(Guard::Hopeless, halt));
@@ -240,6 +261,10 @@ impl Run {
         self.effect(Effect::Report { code: halt.code, report });
         self.returns.hold = Some(Hold { trigger, reason });
         None
+    }
+
+    fn is_checking(&self) -> bool {
+        self.kind() == crate::graph::NodeKind::CompletionCheck
     }
 
     fn halt_at(&self, trigger: Option<Trigger>, reason: String) -> Halt {

@@ -22,6 +22,7 @@ pub struct ActionReturn {
     confirmed: bool,
     failed: bool,
     neutral: bool,
+    repeated: bool,
 }
 
 #[derive(Debug, ComponentType, Lower)]
@@ -75,6 +76,7 @@ impl From<&threshold::Ledger> for Ledger {
             confirmed: one.confirmed,
             failed: one.failed,
             neutral: one.neutral,
+            repeated: one.repeated,
         };
         let cost = |line: &threshold::CostLine| CostLine {
             dimension: line.dimension.into(),
