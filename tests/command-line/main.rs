@@ -9,6 +9,7 @@ mod models;
 mod runs;
 mod scenarios;
 mod servers;
+mod shadow;
 mod swap;
 mod traces;
 
@@ -85,6 +86,7 @@ fn help_lists_what_works_and_each_command_has_an_example() {
         vec!["agents", "resume"],
         vec!["graph", "check"],
         vec!["graph", "draw"],
+        vec!["shadow", "report"],
         vec!["trace", "show"],
         vec!["trace", "verify"],
         vec!["trace", "replay"],

@@ -87,7 +87,7 @@ impl Bundle {
         &self.policies
     }
 
-    /// The entries as a run is pinned to them.
+    /// The entries as a run is pinned to them: those in shadow are left out.
     pub fn pins(&self) -> Vec<EntryPin> {
         let pin = |entry: &Entry| EntryPin {
             name: entry.name.as_str().into(),
@@ -97,10 +97,18 @@ impl Bundle {
             slots: entry
                 .slot
                 .iter()
-                .map(|slot| SlotPin { slot: slot.slot, mode: slot.mode, failure_verdict: slot.failure_verdict })
+                .filter_map(|slot| {
+                    let SlotEntry { slot, mode, failure_verdict } = *slot;
+                    Some(SlotPin { slot, mode: mode.of_run()?, failure_verdict })
+                })
                 .collect(),
         };
-        self.lock.entry.iter().map(pin).collect()
+        self.lock.entry.iter().filter(|entry| !entry.is_shadow()).map(pin).collect()
+    }
+
+    /// The entries in shadow with their policies, in lock order.
+    pub fn shadows(&self) -> impl Iterator<Item = (&Entry, &Policy)> {
+        self.lock.entry.iter().zip(&self.policies).filter(|(entry, _)| entry.is_shadow())
     }
 }
 

@@ -11,6 +11,7 @@ pub mod findings;
 mod folder;
 mod lock;
 mod manifest;
+mod mode;
 
 pub use default::default_bundle;
 pub use digest::{Digest, sha256};
@@ -18,3 +19,4 @@ pub use error::BundleError;
 pub use folder::{AtomicFile, Bundle, lock, write_atomically};
 pub use lock::{Entry, EntryLimits, Lock, SlotEntry};
 pub use manifest::BundleManifest;
+pub use mode::EntryMode;

@@ -9,7 +9,7 @@ use countersign::kernel::{Code, Status};
 use countersign::replay::ReplayError;
 use countersign::scenario::{RunError, ScenarioError};
 use countersign::settings::SettingsError;
-use countersign::store::{EntryError, ResumeError, StoreError, TraceError};
+use countersign::store::{EntryError, ResumeError, ShadowError, StoreError, TraceError};
 use countersign::{HostError, RecordingError};
 use countersign_gateway::GatewayError;
 
@@ -85,6 +85,7 @@ fn of(error: &anyhow::Error) -> u8 {
             || cause.is::<LoadError>()
             || cause.is::<OpenError>()
             || cause.is::<StoreError>()
+            || cause.is::<ShadowError>()
             || cause.is::<BadInput>()
             || cause.is::<SettingsError>()
             || cause.is::<EntryError>()

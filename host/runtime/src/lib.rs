@@ -6,7 +6,7 @@
 //! ```
 //!
 //! [`scenario`] runs a whole loop described in a file, [`backtest`] judges recorded runs, and
-//! [`replay`] re-executes the judgements of a trace.
+//! [`replay`] re-executes the judgements of a trace. [`shadow`] asks policies beside a run, and compares.
 
 pub mod adaptation;
 mod address;
@@ -32,6 +32,7 @@ pub mod scenario;
 mod secret;
 pub mod settings;
 mod several;
+pub mod shadow;
 
 pub use canonical::{Strict, canonical};
 pub use drive::{DriveError, Observer, Silent, World, drive};

@@ -13,11 +13,12 @@ mod grid;
 use std::fmt;
 
 use countersign_engine::{Level, OpenError, Policy};
-use countersign_kernel::{PolicyMode, Slot};
+use countersign_kernel::Slot;
 use serde::Serialize;
 
 use crate::folder::Bundle;
 use crate::lock::Entry;
+use crate::mode::EntryMode;
 use answers::{Answers, answers};
 
 /// Something to know of a bundle. Counts are of cases of the slot's grid.
@@ -224,7 +225,7 @@ pub fn findings(bundle: &Bundle) -> Result<Vec<Finding>, OpenError> {
 
 /// Entries whose verdicts count in a slot, in lock order.
 fn deciding(bundle: &Bundle, slot: Slot) -> impl Iterator<Item = (&Entry, &Policy)> {
-    let decides = move |entry: &Entry| entry.slot.iter().any(|own| own.slot == slot && own.mode == PolicyMode::Enforce);
+    let decides = move |entry: &Entry| entry.slot.iter().any(|own| own.slot == slot && own.mode == EntryMode::Enforce);
     bundle.lock().entry.iter().zip(bundle.policies()).filter(move |(entry, _)| decides(entry))
 }
 

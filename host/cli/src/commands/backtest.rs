@@ -10,7 +10,8 @@ use crate::look::{MIND, QUIET, STRONG, dollars, line, number, styled, table};
 /// Judge recorded runs and say where the policies would have intervened
 ///
 /// Reads OpenHands event streams, one JSON object a run, plain or gzip. Policies are not told the
-/// step index, budgets or caps unless --show-budget is given.
+/// step index, budgets or caps unless --show-budget is given. Where the bundle has policies in shadow,
+/// what they would have said is compared at the end, as `countersign shadow report` does.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  countersign backtest tests/data/openhands/runs.jsonl.gz")]
 pub struct Arguments {
@@ -129,5 +130,9 @@ fn print(report: &Report, arguments: &Arguments, seconds: f64) {
     }
     if let Some(out) = &arguments.out {
         crate::say!("traces in `{}`", out.display());
+    }
+    if let Some(shadow) = &report.shadow {
+        crate::say!();
+        super::shadow::print(shadow, false);
     }
 }

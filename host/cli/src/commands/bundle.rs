@@ -107,12 +107,13 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
     }
     crate::say!("{} {}", styled(STRONG, &lock.name), styled(QUIET, digest));
     crate::say!("{}\n", lock.contract);
-    let mut rows = vec![["entry", "policy", "slots", "undecided", "digest"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["entry", "policy", "slots", "mode", "undecided", "digest"].map(str::to_owned).to_vec()];
     for entry in &lock.entry {
         rows.push(vec![
             entry.name.clone(),
             entry.policy.clone(),
             entry.slot.iter().map(|slot| slot.slot.name()).collect::<Vec<_>>().join(", "),
+            entry.slot.first().map_or_else(String::new, |slot| slot.mode.name().to_owned()),
             entry.slot.first().map_or_else(String::new, |slot| slot.failure_verdict.to_string()),
             entry.component_digest[..19].to_owned(),
         ]);

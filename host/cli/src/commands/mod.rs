@@ -10,6 +10,7 @@ pub mod policy;
 pub mod run;
 pub mod runs;
 mod saved;
+pub mod shadow;
 pub mod trace;
 
 use std::path::{Path, PathBuf};

@@ -127,6 +127,9 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     head(&scenario, &host);
     let finished = scenario.run(&host, options, &mut screen)?;
     end(&finished, screen.packet, arguments.trace.as_deref());
+    if host.bundle().shadows().next().is_some() {
+        beside(arguments, &finished);
+    }
     if let Some(store) = &arguments.store {
         crate::say!("  {:<18} {}", "run", finished.id);
         if matches!(finished.status, Status::Suspended(_)) {
@@ -321,9 +324,20 @@ fn head(scenario: &Scenario, host: &Host) {
     crate::say!("{}", styled(STRONG, scenario.title()));
     crate::say!("{}", styled(QUIET, format!("judged by bundle {} {}", lock.name, host.bundle().digest())));
     for entry in &lock.entry {
-        let text = format!("  {:<11} {:<18} {}", entry.name, entry.policy, &entry.component_digest[..19]);
+        let shadow = if entry.is_shadow() { "  in shadow" } else { "" };
+        let text = format!("  {:<11} {:<18} {}{shadow}", entry.name, entry.policy, &entry.component_digest[..19]);
         crate::say!("{}", styled(QUIET, text));
     }
+}
+
+/// Where to look for what the policies in shadow said.
+fn beside(arguments: &Arguments, finished: &Finished) {
+    let kept = arguments.store.as_ref().map(|store| store.join(&finished.id)).or_else(|| arguments.trace.clone());
+    let text = match kept {
+        Some(path) => format!("countersign shadow report {}", path.display()),
+        None => "not asked: they judge beside a trace that is kept, with --trace or --store".to_owned(),
+    };
+    crate::say!("  {:<18} {text}", "in shadow");
 }
 
 fn end(finished: &Finished, packet: Option<u64>, trace: Option<&Path>) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use countersign_kernel::contract::Verdict;
 use countersign_kernel::contract::guard::{FindingKind, Passage};
 use countersign_kernel::{
-    Action, Answered, Approval, Code, Decision, Driver, Effect, Event, Frame, Input, InputError, Manifest,
+    Action, Answered, Approval, Closed, Code, Decision, Driver, Effect, Event, Frame, Input, InputError, Manifest,
     ManifestError, Mode, Observation, PolicyMode, Question, Reply, Response, Run, Slot, Status, StepReply, StepStatus,
     Usage, Verifier,
 };
@@ -12,7 +12,7 @@ use countersign_store::{Entry, Inbox, Offer, StoreError};
 
 use super::clock::Running;
 use super::permit::Granted;
-use super::{Permit, Proposal, Refusal, Ruling, Setup, Standing, Stop};
+use super::{Permit, Proposal, Refusal, Ruling, SLOTS, Setup, Standing, Stop};
 use crate::drive::tell;
 use crate::host::{Host, HostError, Judges};
 use crate::operate::BucketReservation;
@@ -157,7 +157,8 @@ impl GuardedRun {
             return Err(GuardError::Driver);
         }
         let run = Run::open(manifest)?;
-        let judges = host.open(&run)?;
+        let mut judges = host.open(&run)?;
+        judges.shadow().only(&SLOTS);
         let Setup { registry, store, operations, salt, clock } = setup;
         let clock = Running::new(clock);
         let setup = Parts { registry, store, operations, salt };
@@ -409,18 +410,20 @@ impl GuardedRun {
     }
 
     fn frames(&mut self, input: Input) -> Result<Outcome, GuardError> {
+        self.judges.shadow().begin(&mut self.run, &*self.setup.store);
         let mut outcome = Outcome::default();
         let mut next = Some(input);
         while let Some(input) = next.take() {
             let now = self.clock.now().max(self.run.at());
             self.run.accept(now, input)?;
             self.judges.settle(&mut self.run, &mut *self.setup.store, |_, _| {})?;
-            let closed = self.run.close()?;
-            self.setup.store.append(&closed.frame)?;
-            self.setup.operations.watch(&self.run, &closed.frame);
-            self.note_stop(&closed.frame.events);
-            self.note_redactions(&closed.frame);
-            for event in &closed.frame.events {
+            let Closed { frame, effects, overheard } = self.run.close()?;
+            self.setup.store.append(&frame)?;
+            self.judges.shadow().hear(frame.frame, overheard);
+            self.setup.operations.watch(&self.run, &frame);
+            self.note_stop(&frame.events);
+            self.note_redactions(&frame);
+            for event in &frame.events {
                 if let Event::WouldHave { verdict, by, reason } = event
                     && self.would_have.len() < WOULD_HAVE
                 {
@@ -428,8 +431,8 @@ impl GuardedRun {
                 }
             }
             self.awaiting = self.run.awaited();
-            outcome.events = closed.frame.events;
-            for effect in closed.effects {
+            outcome.events = frame.events;
+            for effect in effects {
                 let held = match self.setup.operations.admit(&self.run, &effect) {
                     Ok(held) => held,
                     // Not to be done: the run is told instead.

@@ -332,6 +332,10 @@ impl Scenario {
         }
         let named = options.trace.clone().filter(|_| last);
         let durable = named.is_some() || kept.is_some();
+        if !durable {
+            // Its side stream would vanish with its trace.
+            judges.shadow().off();
+        }
         let path =
             named.or_else(|| kept.as_ref().map(RunFolder::trace)).unwrap_or_else(|| scratch.path().join("trace.jsonl"));
         let mut store = self.store(&path, &manifest, durable, &salt)?;

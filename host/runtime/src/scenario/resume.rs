@@ -236,6 +236,10 @@ impl countersign_store::Store for StillOpen<'_> {
     fn read_back(&mut self) -> Option<PathBuf> {
         self.0.read_back()
     }
+
+    fn path(&self) -> Option<&Path> {
+        self.0.path()
+    }
 }
 
 /// The scenario as the run was begun with it.
