@@ -8,6 +8,7 @@ mod default;
 mod digest;
 mod error;
 mod folder;
+mod installed;
 mod lock;
 mod manifest;
 
@@ -15,5 +16,6 @@ pub use default::default_bundle;
 pub use digest::{Digest, sha256};
 pub use error::BundleError;
 pub use folder::{Bundle, lock, write_atomically};
+pub use installed::{Installed, Listed, Pointer, Standing};
 pub use lock::{Entry, EntryLimits, Lock, SlotEntry};
 pub use manifest::BundleManifest;
