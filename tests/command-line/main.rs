@@ -1,6 +1,7 @@
 //! The `countersign` command as its users meet it.
 
 mod bad_input;
+mod bundles;
 mod coverage;
 mod gateway;
 mod models;
@@ -89,6 +90,11 @@ fn help_lists_what_works_and_each_command_has_an_example() {
         vec!["policy", "build"],
         vec!["bundle", "lock"],
         vec!["bundle", "show"],
+        vec!["bundle", "use"],
+        vec!["bundle", "rollback"],
+        vec!["bundle", "list"],
+        vec!["bundle", "revoke"],
+        vec!["bundle", "restore"],
     ] {
         countersign(command.iter().copied().chain(["--help"])).expect(0, "Example:");
     }
