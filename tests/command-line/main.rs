@@ -2,6 +2,7 @@
 
 mod adaptation;
 mod bad_input;
+mod bundles;
 mod coverage;
 mod findings;
 mod gateway;
@@ -94,6 +95,11 @@ fn help_lists_what_works_and_each_command_has_an_example() {
         vec!["policy", "build"],
         vec!["bundle", "lock"],
         vec!["bundle", "show"],
+        vec!["bundle", "use"],
+        vec!["bundle", "rollback"],
+        vec!["bundle", "list"],
+        vec!["bundle", "revoke"],
+        vec!["bundle", "restore"],
     ] {
         countersign(command.iter().copied().chain(["--help"])).expect(0, "Example:");
     }

@@ -1,5 +1,6 @@
-//! What the tests share: paths, case tables, the default policies natively, a server of models.
+//! What the tests share: paths, case tables, bundles to swap, the default policies natively, a server of models.
 
+pub mod bundles;
 pub mod cases;
 pub mod chat;
 pub mod native;

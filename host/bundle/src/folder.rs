@@ -215,7 +215,7 @@ pub fn lock(engine: &Engine, folder: &Path) -> Result<Lock, BundleError> {
     })
 }
 
-fn read(path: &Path, help: &'static str) -> Result<Vec<u8>, BundleError> {
+pub(crate) fn read(path: &Path, help: &'static str) -> Result<Vec<u8>, BundleError> {
     std::fs::read(path).map_err(|source| BundleError::Io { path: path.to_owned(), help, source })
 }
 

@@ -6,6 +6,7 @@ use countersign::bundle::BundleError;
 use countersign::engine::{LoadError, OpenError};
 use countersign::guard::GuardError;
 use countersign::kernel::{Code, Status};
+use countersign::operate::SwitchError;
 use countersign::replay::ReplayError;
 use countersign::scenario::{RunError, ScenarioError};
 use countersign::settings::SettingsError;
@@ -88,6 +89,7 @@ fn of(error: &anyhow::Error) -> u8 {
             || cause.is::<ShadowError>()
             || cause.is::<BadInput>()
             || cause.is::<SettingsError>()
+            || cause.is::<SwitchError>()
             || cause.is::<EntryError>()
             || matches!(
                 cause.downcast_ref(),

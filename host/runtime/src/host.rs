@@ -53,6 +53,11 @@ impl Host {
         Ok(Host { engine, bundle: Arc::new(bundle) })
     }
 
+    /// A host of a bundle that was loaded with this very engine.
+    pub fn of(engine: Engine, bundle: Bundle) -> Self {
+        Host { engine, bundle: Arc::new(bundle) }
+    }
+
     /// The engine.
     pub fn engine(&self) -> &Engine {
         &self.engine

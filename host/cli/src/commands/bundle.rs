@@ -1,4 +1,7 @@
-use std::path::PathBuf;
+mod installed;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use countersign::bundle::findings::{Finding, findings};
@@ -17,8 +20,31 @@ pub enum Command {
     #[command(after_help = "Example:\n  countersign bundle lock plugins/bundle")]
     Lock(LockArguments),
     /// Show what a bundle holds
-    #[command(after_help = "Example:\n  countersign bundle show plugins/bundle")]
+    #[command(after_help = "Example:\n  countersign bundle show plugins/bundle\n  \
+                            countersign bundle show 4f1c --bundles bundles")]
     Show(Show),
+    /// Install a bundle and let new runs take it; open runs keep theirs
+    ///
+    /// A host that runs takes it with its next run, or at once when it is sent a hang-up (SIGHUP).
+    #[command(after_help = "Example:\n  countersign bundle use my-bundle --bundles bundles")]
+    Use(installed::Use),
+    /// Let new runs take the bundle before this one
+    #[command(after_help = "Example:\n  countersign bundle rollback --bundles bundles")]
+    Rollback(installed::Store),
+    /// List the installed bundles: the current one, those before it, and the others
+    #[command(after_help = "Example:\n  countersign bundle list --bundles bundles")]
+    List(installed::List),
+    /// Switch a policy off at once: new runs with it are refused, open ones wait for a person
+    #[command(
+        after_help = "Example:\n  countersign bundle revoke 8e5f1c02 --bundles bundles --switches switches.toml \
+                            --reason 'lets mail through'"
+    )]
+    Revoke(installed::Revoke),
+    /// Switch a revoked policy on again
+    #[command(
+        after_help = "Example:\n  countersign bundle restore 8e5f1c02 --bundles bundles --switches switches.toml"
+    )]
+    Restore(installed::Restore),
 }
 
 #[derive(clap::Args)]
@@ -43,8 +69,12 @@ struct Locked {
 
 #[derive(clap::Args)]
 pub struct Show {
-    /// Folder with `bundle.lock` [default: the bundle that this program carries in itself]
-    folder: Option<PathBuf>,
+    /// Folder with `bundle.lock` [default: the bundle that this program carries in itself]; with --bundles
+    /// the digest of an installed one, or its beginning [default: the current one]
+    bundle: Option<PathBuf>,
+    /// Folder of installed bundles
+    #[arg(long, value_name = "DIR")]
+    bundles: Option<PathBuf>,
     /// Print it as JSON
     #[arg(long)]
     json: bool,
@@ -54,6 +84,11 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
     match command {
         Command::Lock(arguments) => lock_folder(arguments),
         Command::Show(arguments) => show(arguments),
+        Command::Use(arguments) => installed::take(arguments),
+        Command::Rollback(arguments) => installed::rollback(arguments),
+        Command::List(arguments) => installed::list(arguments),
+        Command::Revoke(arguments) => installed::switch_off(arguments),
+        Command::Restore(arguments) => installed::switch_on(arguments),
     }
 }
 
@@ -99,8 +134,11 @@ struct Shown<'a> {
 }
 
 fn show(arguments: &Show) -> anyhow::Result<u8> {
-    let host = super::host(arguments.folder.as_deref())?;
-    let (lock, digest) = (host.bundle().lock(), host.bundle().digest());
+    let bundle = match &arguments.bundles {
+        Some(folder) => Arc::new(installed::find(folder, arguments.bundle.as_deref().and_then(Path::to_str))?),
+        None => Arc::clone(super::host(arguments.bundle.as_deref())?.bundle()),
+    };
+    let (lock, digest) = (bundle.lock(), bundle.digest());
     if arguments.json {
         super::print_json(&Shown { digest: digest.to_string(), lock })?;
         return Ok(crate::exit::OK);

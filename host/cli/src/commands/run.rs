@@ -29,6 +29,9 @@ pub struct Arguments {
     /// Folder of the bundle [default: the scenario's own, else the one this program carries]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    /// Folder of installed bundles: its current one judges
+    #[arg(long, value_name = "DIR", conflicts_with = "bundle")]
+    bundles: Option<PathBuf>,
     /// Models to call, instead of scripted ones: one table for each tier, with name, endpoint and prices
     #[arg(long, value_name = "FILE")]
     models: Option<PathBuf>,
@@ -76,14 +79,26 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 }
 
 /// Hosts by bundle: a component is compiled once.
-struct Hosts<'a> {
-    forced: Option<&'a Path>,
+struct Hosts {
+    forced: Option<Host>,
     made: Vec<(Option<PathBuf>, Host)>,
 }
 
-impl Hosts<'_> {
+impl Hosts {
+    fn new(arguments: &Arguments) -> anyhow::Result<Self> {
+        let forced = match (&arguments.bundles, &arguments.bundle) {
+            (Some(folder), _) => Some(super::installed_host(folder, None)?),
+            (None, Some(folder)) => Some(super::host(Some(folder))?),
+            (None, None) => None,
+        };
+        Ok(Hosts { forced, made: Vec::new() })
+    }
+
     fn get(&mut self, scenario: &Scenario) -> anyhow::Result<Host> {
-        let wanted = self.forced.map(Path::to_path_buf).or_else(|| scenario.bundle());
+        if let Some(host) = &self.forced {
+            return Ok(host.clone());
+        }
+        let wanted = scenario.bundle();
         if let Some((_, host)) = self.made.iter().find(|(bundle, _)| *bundle == wanted) {
             return Ok(host.clone());
         }
@@ -99,7 +114,7 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     if let Some(trace) = &arguments.trace {
         is_new(trace)?;
     }
-    let host = Hosts { forced: arguments.bundle.as_deref(), made: Vec::new() }.get(&scenario)?;
+    let host = Hosts::new(arguments)?.get(&scenario)?;
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancel);
     // Without it Ctrl-C ends the process at once, and the trace stays open.
@@ -184,7 +199,7 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         BadInput(format!("`{}`: no scenario in it; expected files that end in `.toml`", arguments.path.display()))
     );
     let models = registry(arguments)?;
-    let mut hosts = Hosts { forced: arguments.bundle.as_deref(), made: Vec::new() };
+    let mut hosts = Hosts::new(arguments)?;
     let (mut failed, mut pairs, mut saved) = (0, 0, 0);
     let mut summaries = Vec::new();
     if let Some(folder) = &arguments.trace {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::ensure;
+use countersign::bundle::Digest;
 use countersign::convergence::{RunFigures, report};
 use countersign::kernel::contract::Dimension;
 use countersign::kernel::{Approval, Decision, Driver, Event, Input, Report, Run, Status, Wanted};
@@ -131,6 +132,9 @@ pub struct Resume {
     /// Folder of the bundle it is pinned to [default: the scenario's own, else the one this program carries]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    /// Folder of installed bundles, among them the one it is pinned to
+    #[arg(long, value_name = "DIR", conflicts_with = "bundle")]
+    bundles: Option<PathBuf>,
 }
 
 fn extra(text: &str) -> Result<(Dimension, u64), String> {
@@ -563,7 +567,11 @@ fn take_up(arguments: &Resume) -> anyhow::Result<u8> {
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancel);
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    let pinned = Digest::parse(&loaded.run.manifest().lock);
     let host = |own: Option<PathBuf>| -> Result<Host, RunError> {
+        if let Some(bundles) = &arguments.bundles {
+            return Ok(super::installed_host(bundles, pinned.as_ref())?);
+        }
         let folder: Option<&Path> = arguments.bundle.as_deref().or(own.as_deref());
         Host::new(countersign::engine::EngineOptions::default(), folder).map_err(|error: HostError| error.into())
     };

@@ -36,6 +36,14 @@ pub enum GuardError {
     /// The manifest is not of a run whose loop an agent owns.
     #[error("`driver`: expected `agent`; `Host::guarded_manifest` makes such a manifest")]
     Driver,
+    /// The host has another bundle than the run is pinned to.
+    #[error("the run is pinned to the bundle {pinned}, this host has {found}; `LiveHost::host_for` gives its own")]
+    Bundle {
+        /// Digest of the lock that the manifest names.
+        pinned: Arc<str>,
+        /// Digest of the host's.
+        found: Arc<str>,
+    },
     /// The policies.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -118,8 +126,9 @@ impl GuardedRun {
     /// Begins a run.
     ///
     /// # Errors
-    /// A manifest that makes no sense or is not of a run whose loop an agent owns, a paused agent, a
-    /// machine that gives no more instances, a store that takes nothing.
+    /// A manifest that makes no sense, is not of a run whose loop an agent owns or is pinned to another
+    /// bundle than the host's, a paused agent, a machine that gives no more instances, a store that takes
+    /// nothing.
     pub fn begin(host: &Host, manifest: Manifest, setup: Setup) -> Result<Self, GuardError> {
         let mut guarded = GuardedRun::open(host, Arc::new(manifest), setup)?;
         let now = guarded.run.manifest().started;
@@ -155,6 +164,12 @@ impl GuardedRun {
     fn open(host: &Host, manifest: Arc<Manifest>, setup: Setup) -> Result<Self, GuardError> {
         if manifest.driver != Driver::Agent {
             return Err(GuardError::Driver);
+        }
+        // Entries are found by their names: another bundle's would judge, and their digests be recorded
+        // wrongly.
+        let found = host.bundle().digest().as_str();
+        if manifest.lock != *found {
+            return Err(GuardError::Bundle { pinned: Arc::clone(&manifest.lock), found: Arc::clone(found) });
         }
         let run = Run::open(manifest)?;
         let mut judges = host.open(&run)?;
@@ -213,6 +228,10 @@ impl GuardedRun {
         let Some(call) = self.awaiting.filter(|_| self.run.status() == Status::Running) else {
             return Ok(Ruling::Stopped(self.stopped()));
         };
+        if let Some(halted) = self.setup.operations.halted(self.run.manifest()) {
+            self.step(halted)?;
+            return Ok(Ruling::Stopped(self.stopped()));
+        }
         let Proposal { tool, arguments, reasoning, confidence, signals, usage } = proposal;
         let (registry, salt) = (&self.setup.registry, &self.setup.salt);
         let (action, exact) = proposed(&tool, arguments, registry, salt);
