@@ -179,18 +179,20 @@ impl Patterns {
             findings.add(Rule::Found(hit.kind), hit.start, hit.end, hit.score);
         }
         let mut at = 0;
-        while let Some(found) = eights::find_pair(text, at, *b"..", *b":(") {
+        while let Some(found) = eights::find_pair(text, at, *b"..", *b"()") {
             if text[found] == b'.' {
                 at = paths::traversal(text, found, findings);
                 continue;
             }
-            looks += 1;
-            if looks > MOST_LOOKS {
-                unread = unread.or(Some(found));
-                break;
-            }
-            shell::fork_bomb(text, found, findings);
             at = found + 2;
+            if text[..found].ends_with(b":") {
+                looks += 1;
+                if looks > MOST_LOOKS {
+                    unread = unread.or(Some(found));
+                    break;
+                }
+                shell::fork_bomb(text, found, findings);
+            }
         }
         if let Some(start) = unread {
             findings.add(Rule::Found(Kind::Unread), start, text.len(), 0.5);

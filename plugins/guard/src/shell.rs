@@ -88,11 +88,11 @@ fn destroys(command: Tag, words: &mut Words) -> bool {
     recursive && everything
 }
 
-/// `:(){ :|:& };:` from the colon on.
-pub fn fork_bomb(text: &[u8], colon: usize, findings: &mut Findings) {
-    let mut bytes = text[colon + 1..].iter().take(32).filter(|byte| **byte != b' ');
-    if bytes.by_ref().take(3).eq(b"(){") && bytes.take(4).eq(b":|:&") {
-        findings.add(Rule::DestructiveCommand, colon, colon + 3, 0.9);
+/// `:(){ :|:& };:`, whose first `(` is at `open` behind its colon.
+pub fn fork_bomb(text: &[u8], open: usize, findings: &mut Findings) {
+    let mut bytes = text[open + 2..].iter().take(32).filter(|byte| **byte != b' ');
+    if bytes.next() == Some(&b'{') && bytes.take(4).eq(b":|:&") {
+        findings.add(Rule::DestructiveCommand, open - 1, open + 2, 0.9);
     }
 }
 

@@ -67,7 +67,10 @@ pub(crate) fn may_begin(bytes: &[u8], start: usize, end: usize) -> bool {
     let (first, separator) = (byte(bytes, start), byte(bytes, end));
     let worth_a_look = match end - start {
         // The `1` of North America is followed by three digits.
-        1 => separator == b'.' || (first == b'1' && is(byte(bytes, end + 2), set::DIGIT)),
+        1 => {
+            let digit = |offset: usize| is(byte(bytes, end + offset), set::DIGIT);
+            separator == b'.' || (first == b'1' && digit(2) && digit(1))
+        }
         2 | 5 => separator == b'.' || first == b'0',
         3 | 4 => true,
         length => return length >= LONG,
