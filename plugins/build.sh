@@ -12,4 +12,6 @@ for bundle in trapping running-dry; do
     cp tests/policies/built/misbehaving.wasm "tests/bundles/$bundle/"
     cargo run --quiet -- bundle lock "tests/bundles/$bundle"
 done
+cp plugins/bundle/doom-loop.wasm tests/policies/built/literal-doom-loop.wasm tests/bundles/shadow-doom-loop/
+cargo run --quiet -- bundle lock tests/bundles/shadow-doom-loop
 cargo run --quiet -- bundle lock plugins/bundle
