@@ -2,17 +2,22 @@
 //! that wait for people, by an agent that owns its loop, and in recordings.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use anyhow::Context;
 use countersign::adaptation::{AdaptationError, Came, Did, Triple, beside, derive, write_beside};
 use countersign::engine::EngineOptions;
 use countersign::guard::{Clock, GuardedRun, Proposal, Ruling, Seen, Setup};
 use countersign::kernel::{Code, Decision, Event, Mode, Outcome, Slot};
 use countersign::registry::{Registry, ToolResult};
+use countersign::scenario::{RunOptions, Scenario};
 use countersign::store::{Durability, Ending, FileStore, Runs, Stored, TraceReader};
-use countersign::{Host, Operations, Salt};
-use serde_json::json;
+use countersign::{Host, Operations, Salt, Silent};
+use countersign_tests::{fake_mcp_server, root};
+use serde_json::{Value, json};
 
 use super::countersign;
 use super::runs::{PAY, Store};
@@ -60,14 +65,15 @@ fn log_of(scenario: &str) -> anyhow::Result<Vec<Triple>> {
 fn each_recommendation_is_told_with_what_was_done_and_what_came_of_it() -> anyhow::Result<()> {
     use Slot::{Classifier, Confidence, DoomLoop, Risk};
     let table: [(&str, &[Slot], &[&str]); 9] = [
-        // A person was asked because money moves, whatever the policy said; the call went well by its own word.
+        // A person was asked because money moves, whatever the policy said.
         (
             "behaviours/d13-approval-approved",
             &[Classifier, Confidence, Risk],
             &[
                 "classifier proceed, proceeded: ended SUCCESS",
-                "confidence proceed, proceeded: unverified",
-                "risk notify, approved by lead: unverified",
+                "confidence proceed, proceeded: verified",
+                "risk notify, approved by lead: verified",
+                // The claim at the end: the goal has no criteria.
                 "confidence proceed, proceeded: unverified",
             ],
         ),
@@ -146,7 +152,7 @@ fn a_line_says_who_recommended_by_which_numbers_and_what_it_was_about() -> anyho
     let risk = serde_json::to_value(risk)?;
     assert_eq!(risk["about"]["tool"], "refund");
     assert_eq!(risk["about"]["confidence"], 0.95);
-    assert_eq!(risk["class"], "short");
+    assert_eq!(risk["class"], "general");
     assert_eq!(risk["recommendation"]["by"], json!(["risk"]));
     assert_eq!(risk["decision"]["asked-by"], json!(["ceiling"]), "the policy wanted nobody asked");
     let policy = &risk["policies"][0];
@@ -177,22 +183,60 @@ fn frames(trace: &Path) -> anyhow::Result<(Mode, Vec<countersign::kernel::Frame>
 }
 
 #[test]
-fn every_run_leaves_a_log_that_its_trace_gives_again() -> anyhow::Result<()> {
+fn every_run_of_a_store_leaves_a_log() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let store = folder.path().join("runs").display().to_string();
-    countersign(["run", "tests/scenarios", "--store", &store]).expect(0, "went as expected");
+    let run = countersign(["run", "tests/scenarios/codes", "--store", &store]);
+    assert!(run.out().contains(" of 17 scenarios"), "{}{}", run.out(), run.err());
     let runs = Runs::new(store).list()?;
-    assert!(runs.len() > 150, "{}", runs.len());
+    assert_eq!(runs.len(), 17);
     for run in runs {
-        let log = beside(&run.trace());
-        assert_eq!(log, run.path().join("adaptation.jsonl"));
-        let first = std::fs::read(&log)?;
-        let triples = written(&log)?;
-        assert_eq!(triples, derived(&run.trace())?, "{}", run.id);
-        write_beside(&run.trace())?;
-        assert_eq!(std::fs::read(&log)?, first, "{}", run.id);
-        let (mode, frames, ending) = frames(&run.trace())?;
-        is_sound(&run.id, &triples, mode, &frames, ending == Ending::Complete);
+        assert!(run.path().join("adaptation.jsonl").exists(), "{}", run.id);
+    }
+    Ok(())
+}
+
+/// Scenarios below a folder.
+fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
+    for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        if path.is_dir() && !path.ends_with("shared") {
+            scenarios(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn a_trace_gives_the_log_of_its_run_again_whatever_happened_in_it() -> anyhow::Result<()> {
+    let mut all = Vec::new();
+    scenarios(&root().join("tests/scenarios"), &mut all);
+    assert!(all.len() > 150, "{}", all.len());
+    let mut hosts: Vec<(Option<PathBuf>, Host)> = Vec::new();
+    for path in all {
+        let scenario = Scenario::load(&path)?;
+        let bundle = scenario.bundle();
+        if !hosts.iter().any(|(own, _)| *own == bundle) {
+            hosts.push((bundle.clone(), Host::new(EngineOptions::default(), bundle.as_deref())?));
+        }
+        let Some((_, host)) = hosts.iter().find(|(own, _)| *own == bundle) else { continue };
+        // One store each: what stops an agent in one stops it in no other.
+        let folder = tempfile::tempdir()?;
+        let store = Some(Runs::new(folder.path().join("runs")));
+        // How it went is for others to say.
+        let run = scenario.run(host, RunOptions { store: store.clone(), ..RunOptions::default() }, &mut Silent);
+        run.with_context(|| path.display().to_string())?;
+        for run in store.map(|store| store.list()).transpose()?.unwrap_or_default() {
+            let what = format!("{}: run {}", path.display(), run.id);
+            let log = beside(&run.trace());
+            let first = std::fs::read(&log)?;
+            let triples = written(&log)?;
+            assert_eq!(triples, derived(&run.trace())?, "{what}");
+            write_beside(&run.trace())?;
+            assert_eq!(std::fs::read(&log)?, first, "{what}");
+            let (mode, frames, ending) = frames(&run.trace())?;
+            is_sound(&what, &triples, mode, &frames, ending == Ending::Complete);
+        }
     }
     Ok(())
 }
@@ -202,7 +246,6 @@ fn is_sound(run: &str, triples: &[Triple], mode: Mode, frames: &[countersign::ke
     let mut of_call: BTreeMap<u64, u32> = BTreeMap::new();
     for triple in triples {
         let what = format!("{run}: frame {}: {}", triple.frame, words(triple));
-        assert_eq!(&*triple.run, run);
         let frame = &frames[usize::try_from(triple.frame).unwrap_or(0) - 1];
         assert_eq!(frame.frame, triple.frame);
         let heard = |event: &Event| matches!(event, Event::Verdict { slot, .. } if *slot == triple.slot);
@@ -271,6 +314,8 @@ fn a_run_that_was_left_is_told_anew_when_it_has_gone_on() -> anyhow::Result<()> 
 const TOOLS: &str = r#"
 [read-order]
 category = "read-only-lookup"
+reversibility = "reversible"
+blast-radius = 0
 mutating = false
 
 [cancel-order]
@@ -279,12 +324,26 @@ reversibility = "irreversible"
 blast-radius = 1
 "#;
 
+/// A run of an agent that owns its loop.
+fn begin(trace: &Path) -> anyhow::Result<GuardedRun> {
+    let host = Host::new(EngineOptions::default(), None)?;
+    let registry = Registry::parse("tools", TOOLS)?;
+    let manifest = host.guarded_manifest("orders", "cancel what was not shipped", &registry)?;
+    let store = Box::new(FileStore::create(trace, &manifest, Durability::Buffered)?);
+    let (operations, salt) = (Operations::none(), Salt::random()?);
+    Ok(GuardedRun::begin(&host, manifest, Setup { registry, store, operations, salt, clock: Clock::Machine })?)
+}
+
 /// Proposes a call, and makes it where it may be made.
 fn attempt(run: &mut GuardedRun, tool: &str, order: u64) -> anyhow::Result<Option<Arc<str>>> {
     match run.propose(Proposal::new(tool, json!({"id": order})).confidence(0.9))? {
         Ruling::Permitted(permit) => {
-            let outcome = Outcome::Returned { exit_code: None, ok: order != 404 };
-            match permit.observe(&ToolResult::new(outcome, format!("{tool} {order}")))? {
+            let (ok, text) = match order {
+                403 => (false, "403 Forbidden: the token lacks the scope orders:read".to_owned()),
+                404 => (false, "404: no such order".to_owned()),
+                _ => (true, format!("{tool} {order}")),
+            };
+            match permit.observe(&ToolResult::new(Outcome::Returned { exit_code: None, ok }, text))? {
                 Seen::Done(_) => Ok(None),
                 Seen::ReadBack(_) => anyhow::bail!("nothing reads back"),
             }
@@ -298,13 +357,7 @@ fn attempt(run: &mut GuardedRun, tool: &str, order: u64) -> anyhow::Result<Optio
 fn a_call_of_an_agent_is_one_line_from_the_question_to_its_result() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let trace = folder.path().join("trace.jsonl");
-    let host = Host::new(EngineOptions::default(), None)?;
-    let registry = Registry::parse("tools", TOOLS)?;
-    let manifest = host.guarded_manifest("orders", "cancel what was not shipped", &registry)?;
-    let store = Box::new(FileStore::create(&trace, &manifest, Durability::Buffered)?);
-    let (operations, salt) = (Operations::none(), Salt::random()?);
-    let setup = Setup { registry, store, operations, salt, clock: Clock::Machine };
-    let mut run = GuardedRun::begin(&host, manifest, setup)?;
+    let mut run = begin(&trace)?;
     let token = |waits: Option<Arc<str>>| waits.ok_or_else(|| anyhow::anyhow!("it does not wait"));
 
     attempt(&mut run, "read-order", 404)?;
@@ -335,6 +388,75 @@ fn a_call_of_an_agent_is_one_line_from_the_question_to_its_result() -> anyhow::R
             "risk proceed, proceeded: unverified",
         ]
     );
+    Ok(())
+}
+
+#[test]
+fn an_agent_that_is_told_to_stop_is_held() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    // A trace of another name, as somebody who embeds the host may give it.
+    let trace = folder.path().join("orders.jsonl");
+    let mut run = begin(&trace)?;
+    attempt(&mut run, "read-order", 403)?;
+    // Whatever it proposes then is not made, and no policy is asked about it.
+    let refused = matches!(run.propose(Proposal::new("read-order", json!({"id": 7})))?, Ruling::Refused(_));
+    assert!(refused);
+    run.close(Code::ReviewRequired)?;
+    let log = write_beside(&trace)?;
+    assert_eq!(log, folder.path().join("orders.jsonl.adaptation"));
+    assert_eq!(
+        told(written(&log)?, &[Slot::Risk, Slot::Remediation, Slot::Threshold]),
+        [
+            "risk proceed, proceeded: failed",
+            "remediation notify, notified: ended REVIEW_REQUIRED",
+            "threshold ask, held: ended REVIEW_REQUIRED",
+        ]
+    );
+    Ok(())
+}
+
+/// Lets a gateway's agent call these tools, in a process of its own.
+fn calls(config: &Path, tools: &[&str]) -> anyhow::Result<()> {
+    let mut gateway = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    let gateway = gateway.args(["mcp", "--config"]).arg(config).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut gateway = gateway.stderr(Stdio::null()).spawn()?;
+    let mut input = gateway.stdin.take().context("no input")?;
+    let mut answers = BufReader::new(gateway.stdout.take().context("no output")?).lines();
+    let client = json!({"name": "test", "version": "1"});
+    let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client});
+    let called = tools.iter().map(|tool| ("tools/call", json!({"name": tool, "arguments": {"text": "hello"}})));
+    for (id, (method, params)) in std::iter::once(("initialize", hello)).chain(called).enumerate() {
+        writeln!(input, "{}", json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))?;
+        // One after the other: what was answered is recorded.
+        let answered = |line: &str| serde_json::from_str::<Value>(line).is_ok_and(|answer| answer["id"] == id);
+        answers.by_ref().map_while(Result::ok).find(|line| answered(line)).context("the gateway has ended")?;
+    }
+    drop(input);
+    anyhow::ensure!(gateway.wait()?.success(), "the gateway failed");
+    Ok(())
+}
+
+#[test]
+fn a_gateway_leaves_the_log_whenever_its_agent_goes() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = folder.path().join("gateway.toml");
+    let server = json!([fake_mcp_server()]);
+    let echo = "[tools.fake__echo]\nside-effect = 'read-only'\nreversibility = 'reversible'\nblast-radius = 0";
+    std::fs::write(&config, format!("version = 1\n[servers.fake]\ncommand = {server}\n{echo}\n"))?;
+    calls(&config, &["fake__echo", "fake__fail"])?;
+    let runs = Runs::new(folder.path().join(".countersign/runs"));
+    let run = runs.list()?.pop().context("no run")?;
+    let log = run.path().join("adaptation.jsonl");
+    let first = [
+        "risk notify, notified: unverified",
+        // Nobody knows what it does: a person is asked.
+        "risk ask, pending: open",
+    ];
+    assert_eq!(told(written(&log)?, &[Slot::Risk]), first);
+    // The next process of the same agent goes on with the run, and the log is of all of it.
+    calls(&config, &["fake__echo"])?;
+    assert_eq!(told(written(&log)?, &[Slot::Risk]), [first[0], first[1], first[0]]);
+    assert_eq!(runs.list()?.len(), 1);
     Ok(())
 }
 

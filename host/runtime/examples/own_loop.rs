@@ -84,6 +84,8 @@ pub fn main() -> anyhow::Result<()> {
 
     let status = run.close(Code::Success)?;
     anyhow::ensure!(status == Status::Ended(Code::Success), "{status}");
+    // What was recommended, what was decided, what came of it: thresholds are recalibrated from that.
+    countersign::adaptation::write_beside(&trace)?;
     // Whoever audits it executes every verdict again.
     let open = || std::fs::File::open(&trace).map(std::io::BufReader::new);
     let replayed = replay(&host, "trace.jsonl", &open)?;

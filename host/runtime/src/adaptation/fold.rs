@@ -1,12 +1,14 @@
 //! Frames in, triples out.
 
+mod approvals;
+
 use std::sync::Arc;
 
 use countersign_kernel::contract::threshold::Ledger;
 use countersign_kernel::contract::{Key, Verdict};
 use countersign_kernel::{
-    Action, Approval, Code, Decision, Driver, Event, Frame, Input, Judgement, Manifest, Mode, Outcome as CallOutcome,
-    Question, Reply, Response, Slot, Stage,
+    Action, Code, Decision, Driver, Event, Frame, Input, Judgement, Manifest, Mode, Outcome as CallOutcome, Question,
+    Reply, Response, Slot, Stage,
 };
 
 use super::open::{Awaits, Decider, Open, OpenTriples};
@@ -316,108 +318,6 @@ impl Triples {
         self.open.push(open);
     }
 
-    /// A person is asked to approve a call, or once more.
-    fn asked(&mut self, approval: &Approval) {
-        let at_hand = self.at_hand.as_ref().filter(|own| own.tool == approval.tool && own.key == approval.key);
-        let at_hand = at_hand.map(|own| own.number);
-        let known = self.waiting.iter().position(|own| own.tool == approval.tool && own.key == approval.key);
-        let number = match (known, at_hand) {
-            (Some(at), at_hand) => {
-                self.waiting[at].fingerprint = Arc::clone(&approval.fingerprint);
-                let earlier = self.waiting[at].proposal;
-                if let Some(number) = at_hand {
-                    self.join(number, earlier);
-                }
-                self.open.asked(earlier).for_each(|open| open.ask(Decider::Approver));
-                earlier
-            }
-            (None, Some(number)) => {
-                let (tool, key) = (Arc::clone(&approval.tool), approval.key);
-                let fingerprint = Arc::clone(&approval.fingerprint);
-                self.waiting.push(Waiting { fingerprint, tool, key, proposal: number });
-                number
-            }
-            // A plan or a memory waits, and no call.
-            (None, None) => return,
-        };
-        let own = |open: &&mut Open| open.awaits == Awaits::Call(number);
-        for open in self.open.actions().filter(own) {
-            open.ask(Decider::Approver);
-            open.triple.decision.asked_by.clone_from(&approval.asked_by);
-        }
-    }
-
-    /// An agent proposes a call again that waits for an approval: no other triple.
-    fn asked_again(&mut self) {
-        let Some(number) = self.at_hand.as_ref().map(|proposal| proposal.number) else { return };
-        if let Some(earlier) = self.waits_for(number) {
-            self.join(number, earlier);
-        }
-    }
-
-    /// The proposal with which the call at hand was asked about before.
-    fn waits_for(&self, number: u64) -> Option<u64> {
-        let own = self.at_hand.as_ref().filter(|proposal| proposal.number == number)?;
-        let same = self.waiting.iter().find(|waiting| waiting.tool == own.tool && waiting.key == own.key)?;
-        Some(same.proposal)
-    }
-
-    fn join(&mut self, number: u64, earlier: u64) {
-        self.open.join(number, earlier);
-        if let Some(proposal) = &mut self.at_hand {
-            proposal.number = earlier;
-        }
-    }
-
-    fn approved(&mut self, fingerprint: &Arc<str>, by: &Arc<str>) {
-        let Some(waiting) = self.waiting.iter().find(|waiting| waiting.fingerprint == *fingerprint) else { return };
-        self.open.asked(waiting.proposal).for_each(|open| open.decided_by(Did::Approved, Some(by)));
-        if self.manifest.driver == Driver::Host {
-            // The run goes on with that very call.
-            let (number, tool, key) = (waiting.proposal, Arc::clone(&waiting.tool), waiting.key);
-            self.at_hand = Some(Proposal { number, tool, key });
-        }
-    }
-
-    /// The approved call passes: it is judged again on its way, which is no other triple.
-    fn spent(&mut self, fingerprint: &Arc<str>) {
-        let at = self.waiting.iter().position(|waiting| waiting.fingerprint == *fingerprint);
-        if let Some(waiting) = at.map(|at| self.waiting.remove(at)) {
-            let number = self.at_hand.as_ref().map_or(waiting.proposal, |proposal| proposal.number);
-            self.join(number, waiting.proposal);
-        }
-        // Where the first one is not kept any more, this is what is left of it.
-        self.open.actions().for_each(|open| open.decide(Did::Approved));
-    }
-
-    fn rejected(&mut self, frame: &Frame, by: &Arc<str>) {
-        let named = match &frame.input {
-            Input::Decided { decision: Decision::Rejected { fingerprint: Some(fingerprint), .. }, .. } => {
-                Some(fingerprint)
-            }
-            _ => None,
-        };
-        let refused = |waiting: &Waiting| named.is_none_or(|fingerprint| waiting.fingerprint == *fingerprint);
-        let (refused, left) = std::mem::take(&mut self.waiting).into_iter().partition::<Vec<_>, _>(refused);
-        self.waiting = left;
-        refused.iter().for_each(|waiting| self.refused(waiting, Did::Rejected, Some(by)));
-    }
-
-    /// Nobody decided in time, or nobody used what was approved.
-    fn expired(&mut self, fingerprint: &Arc<str>) {
-        let at = self.waiting.iter().position(|waiting| waiting.fingerprint == *fingerprint);
-        let Some(waiting) = at.map(|at| self.waiting.remove(at)) else { return };
-        let undecided = self.open.asked(waiting.proposal).filter(|open| open.decider == Decider::Approver);
-        undecided.for_each(|open| open.decided_by(Did::Expired, None));
-        self.open.call_came(waiting.proposal, &Outcome::only(Came::NotRun));
-    }
-
-    /// A call that waited is not made.
-    fn refused(&mut self, waiting: &Waiting, did: Did, by: Option<&Arc<str>>) {
-        self.open.asked(waiting.proposal).for_each(|open| open.decided_by(did, by));
-        self.open.call_came(waiting.proposal, &Outcome::only(Came::NotRun));
-    }
-
     /// A call is on its way; or once more.
     fn begin_call(&mut self, call: Option<u64>) {
         if let Some(Proposal { number, tool, .. }) = self.at_hand.take() {
@@ -434,11 +334,22 @@ impl Triples {
         }
     }
 
+    /// What came back from the call under way, where no verifier looks at it any more.
+    fn seen_for_good(&self) -> Option<Came> {
+        let under_way = self.under_way.as_ref().filter(|under_way| !under_way.again)?;
+        let verified = self.manifest.mode != Mode::Recorded
+            && self.manifest.tool(&under_way.tool).is_some_and(|tool| tool.verifier.is_some());
+        under_way.seen.filter(|_| !verified || self.ended.is_some())
+    }
+
     /// What the whole frame tells.
     fn close(&mut self, frame: &Frame) {
+        if let Some(seen) = self.seen_for_good() {
+            self.call_came(seen);
+        }
         // A loop is acted on when the step is checked: where a verifier looks first, that is the next
         // frame.
-        let checked_later = matches!(frame.input, Input::Observed { .. }) && self.under_way.is_some();
+        let checked_later = self.under_way.as_ref().is_some_and(|under_way| under_way.seen.is_some());
         for open in self.open.of_host() {
             let later = open.loud && !open.action && checked_later;
             if !later || self.ended.is_some() {
@@ -455,9 +366,6 @@ impl Triples {
             self.open.call_came(proposal.number, &Outcome::only(Came::NotRun));
         }
         let Some((code, verified)) = self.ended else { return };
-        if let Some(seen) = self.under_way.as_ref().and_then(|under_way| under_way.seen) {
-            self.call_came(seen);
-        }
         let under_way = self.under_way.as_ref().map(|under_way| (under_way.proposal, under_way.call));
         self.open.end(code, verified, self.used, under_way);
         self.open.iter_mut().for_each(|open| open.decider = Decider::Decided);
