@@ -68,14 +68,8 @@ impl Scenario {
         let path = scratch.path().join("trace.jsonl");
         let store = FileStore::create(&path, &manifest, Durability::Buffered)?;
         let cancel = Arc::new(AtomicBool::new(false));
-        let surroundings = Surroundings {
-            workspace,
-            operator: operator.clone(),
-            salt: salt.clone(),
-            cancel: Some(cancel),
-            models: None,
-            before: 0,
-        };
+        let surroundings =
+            Surroundings { workspace, operator: operator.clone(), salt, cancel: Some(cancel), models: None, before: 0 };
         let pinned = manifest.clone();
         let mut world = ScenarioWorld::new(&self.spec, &tools, &pinned, surroundings);
         let now = Arc::new(AtomicU64::new(0));
@@ -209,7 +203,7 @@ fn propose(
     let standing: Standing = match permit.observe(&result)? {
         Seen::Done(standing) => standing,
         Seen::ReadBack(reading) => {
-            let seen = world.call_for_agent(&reading.tool().to_owned(), &reading.arguments().to_owned());
+            let seen = world.call_for_agent(reading.tool(), reading.arguments());
             now.store(world.now(), Ordering::Relaxed);
             reading.answer(&seen)?
         }

@@ -34,7 +34,7 @@ fn answer(slot: u8, a: u8, b: u8, unit: f64, word: &str) -> Answered {
         0 => Answered::Risk(Assessment { verdict: VERDICTS[usize::from(a % 8)], score: unit, reason }),
         1 => {
             let action = [TrustAction::Ship, TrustAction::Retrieve, TrustAction::Abstain][usize::from(a % 3)];
-            let score = (b % 4 > 0).then_some(unit);
+            let score = (!b.is_multiple_of(4)).then_some(unit);
             Answered::Confidence(Trust { score, action, signals_used: Vec::new(), surface_uncertainty: false, reason })
         }
         2 => {
@@ -50,7 +50,10 @@ fn answer(slot: u8, a: u8, b: u8, unit: f64, word: &str) -> Answered {
             let kind = [FindingKind::Injection, FindingKind::Secret][usize::from(a % 2)];
             let severity = [Severity::Low, Severity::Medium, Severity::High][usize::from(b % 3)];
             let finding = Finding { kind, start: u32::from(a % 4), end: 5 + u32::from(b % 3), score: unit, severity };
-            Answered::Guard(Inspection { findings: if b % 5 == 0 { Vec::new() } else { vec![finding] }, reason })
+            Answered::Guard(Inspection {
+                findings: if b.is_multiple_of(5) { Vec::new() } else { vec![finding] },
+                reason,
+            })
         }
         5 => {
             let authority = Authority { who: word.to_owned(), what: format!("do {a}") };
@@ -64,7 +67,7 @@ fn answer(slot: u8, a: u8, b: u8, unit: f64, word: &str) -> Answered {
         _ => {
             let triggers = [Trigger::AuthorityGap, Trigger::ConfidenceCollapse, Trigger::BudgetExhausted];
             let trigger = triggers[usize::from(b % 3)];
-            let decision = if a % 2 == 0 { Decision::Continue } else { Decision::Escalate(trigger) };
+            let decision = if a.is_multiple_of(2) { Decision::Continue } else { Decision::Escalate(trigger) };
             let (value, risk, cost, irreversibility, authority_gap) = (unit, unit, unit, unit, unit);
             Answered::Threshold(Weighing { decision, value, risk, cost, irreversibility, authority_gap, reason })
         }
