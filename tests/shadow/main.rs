@@ -39,15 +39,17 @@ fn misbehaving(slot: &str, behaviour: &str, mode: &str) -> String {
     )
 }
 
-/// A bundle of the default policies of the slots `risk` and `doom-loop` and of these entries, with the
-/// components of tests beside them.
+/// A bundle of the default policies of three slots and of these entries, with the components of tests
+/// beside them.
+/// Without `confidence` the risk policy would note that nobody knows how sure the agent is.
 fn bundle_with(folder: &Path, more: &str) -> anyhow::Result<PathBuf> {
     let bundle = folder.join("bundle");
     copy_folder(&root().join("plugins/bundle"), &bundle)?;
     copy_folder(&root().join("tests/policies/built"), &bundle)?;
     let text = std::fs::read_to_string(bundle.join("bundle.toml"))?;
-    let wanted =
-        |entry: &&str| ["risk", "doom-loop"].iter().any(|name| entry.starts_with(&format!("\nname = \"{name}\"\n")));
+    let wanted = |entry: &&str| {
+        ["confidence", "risk", "doom-loop"].iter().any(|name| entry.starts_with(&format!("\nname = \"{name}\"\n")))
+    };
     let entries: String = text.split("[[policy]]").filter(wanted).map(|entry| format!("[[policy]]{entry}")).collect();
     relock(&bundle, &format!("version = 1\nname = \"tried\"\n\n{entries}{more}"))?;
     Ok(bundle)
