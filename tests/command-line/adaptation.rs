@@ -391,30 +391,6 @@ fn a_call_of_an_agent_is_one_line_from_the_question_to_its_result() -> anyhow::R
     Ok(())
 }
 
-#[test]
-fn an_agent_that_is_told_to_stop_is_held() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    // A trace of another name, as somebody who embeds the host may give it.
-    let trace = folder.path().join("orders.jsonl");
-    let mut run = begin(&trace)?;
-    attempt(&mut run, "read-order", 403)?;
-    // Whatever it proposes then is not made, and no policy is asked about it.
-    let refused = matches!(run.propose(Proposal::new("read-order", json!({"id": 7})))?, Ruling::Refused(_));
-    assert!(refused);
-    run.close(Code::ReviewRequired)?;
-    let log = write_beside(&trace)?;
-    assert_eq!(log, folder.path().join("orders.jsonl.adaptation"));
-    assert_eq!(
-        told(written(&log)?, &[Slot::Risk, Slot::Remediation, Slot::Threshold]),
-        [
-            "risk proceed, proceeded: failed",
-            "remediation notify, notified: ended REVIEW_REQUIRED",
-            "threshold ask, held: ended REVIEW_REQUIRED",
-        ]
-    );
-    Ok(())
-}
-
 /// Lets a gateway's agent call these tools, in a process of its own.
 fn calls(config: &Path, tools: &[&str]) -> anyhow::Result<()> {
     let mut gateway = Command::new(env!("CARGO_BIN_EXE_countersign"));
