@@ -31,7 +31,7 @@ fn main() -> Result<()> {
         let file = arguments.get(at + 1).context("expected a gateway's file")?.into();
         let work = move || -> Result<()> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let options = countersign_gateway::Options { file, bundle: None, monitor: false };
+            let options = countersign_gateway::Options { file, bundle: None, bundles: None, monitor: false };
             runtime.block_on(countersign_gateway::serve(&options))?;
             Ok(())
         };

@@ -1,12 +1,16 @@
 //! The `countersign` command as its users meet it.
 
+mod adaptation;
 mod bad_input;
+mod bundles;
 mod coverage;
+mod findings;
 mod gateway;
 mod models;
 mod runs;
 mod scenarios;
 mod servers;
+mod shadow;
 mod swap;
 mod traces;
 
@@ -83,12 +87,19 @@ fn help_lists_what_works_and_each_command_has_an_example() {
         vec!["agents", "resume"],
         vec!["graph", "check"],
         vec!["graph", "draw"],
+        vec!["shadow", "report"],
         vec!["trace", "show"],
         vec!["trace", "verify"],
         vec!["trace", "replay"],
+        vec!["trace", "adaptation"],
         vec!["policy", "build"],
         vec!["bundle", "lock"],
         vec!["bundle", "show"],
+        vec!["bundle", "use"],
+        vec!["bundle", "rollback"],
+        vec!["bundle", "list"],
+        vec!["bundle", "revoke"],
+        vec!["bundle", "restore"],
     ] {
         countersign(command.iter().copied().chain(["--help"])).expect(0, "Example:");
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::countersign;
 
-const PAY: &str = r#"
+pub const PAY: &str = r#"
 version = 1
 title = "An invoice is paid once a person has said so"
 
@@ -38,30 +38,31 @@ step = { step = "pay half", tool = "pay", arguments = { amount = 350 }, confiden
 step = { step = "pay", tool = "pay", arguments = { amount = 700 }, confidence = 0.95 }
 "#;
 
-struct Store {
+/// A scenario and a folder of its runs.
+pub struct Store {
     folder: tempfile::TempDir,
 }
 
 impl Store {
-    fn new(scenario: &str) -> std::io::Result<Self> {
+    pub fn new(scenario: &str) -> std::io::Result<Self> {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("pay.toml"), scenario)?;
         Ok(Store { folder })
     }
 
-    fn path(&self) -> String {
+    pub fn path(&self) -> String {
         self.folder.path().join("runs").display().to_string()
     }
 
     /// Runs the scenario until it waits; its id.
-    fn begin(&self) -> String {
+    pub fn begin(&self) -> String {
         let scenario = self.folder.path().join("pay.toml").display().to_string();
         countersign(["run", &scenario, "--store", &self.path(), "-q"]).expect(10, "suspended CONFIRM_REQUIRED");
         let list = self.json(&["list"]);
         list[0]["run"].as_str().unwrap_or_default().to_owned()
     }
 
-    fn runs(&self, arguments: &[&str]) -> super::Run {
+    pub fn runs(&self, arguments: &[&str]) -> super::Run {
         let store = self.path();
         countersign([&["runs"], arguments, &["--store", &store]].concat())
     }
@@ -71,7 +72,7 @@ impl Store {
         serde_json::from_str(&run.out()).unwrap_or_default()
     }
 
-    fn fingerprint(&self, run: &str) -> String {
+    pub fn fingerprint(&self, run: &str) -> String {
         let shown = self.json(&["show", run]);
         shown["report"]["approval"]["fingerprint"].as_str().unwrap_or_default().to_owned()
     }

@@ -8,7 +8,7 @@ use countersign_tests::{copy_folder, root};
 use super::{countersign, trace};
 
 /// The default bundle with the risk policy's other version in it.
-fn swapped(folder: &Path) -> std::io::Result<String> {
+pub(super) fn swapped(folder: &Path) -> std::io::Result<String> {
     let bundle = folder.join("bundle");
     copy_folder(&root().join("plugins/bundle"), &bundle)?;
     std::fs::copy(root().join("tests/policies/built/cautious-risk.wasm"), bundle.join("risk.wasm"))?;

@@ -110,11 +110,9 @@ fn every_trace_of_a_backtest_verifies_and_replays() -> std::io::Result<()> {
     let folder = tempfile::tempdir()?;
     let out = text(folder.path());
     countersign(["backtest", "tests/data/openhands/runs.jsonl.gz", "--out", &out]).expect(0, "STUCK_IN_LOOP");
-    let mut traces: Vec<String> = std::fs::read_dir(folder.path())?
-        .flatten()
-        .map(|entry| text(&entry.path()))
-        .filter(|path| path.ends_with(".jsonl"))
-        .collect();
+    let files = std::fs::read_dir(folder.path())?.flatten().map(|entry| entry.path());
+    let mut traces: Vec<String> =
+        files.filter(|path| super::adaptation::is_trace(path)).map(|path| text(&path)).collect();
     traces.sort();
     assert_eq!(traces.len(), 20);
     let all = |command: &str| countersign(["trace", command].into_iter().map(str::to_owned).chain(traces.clone()));

@@ -1,6 +1,7 @@
-//! What the tests share: paths, case tables, the default policies natively, generated questions and the
-//! laws that hold of them, tables that are generated, a server of models.
+//! What the tests share: paths, case tables, bundles to swap, the default policies natively, generated
+//! questions and the laws that hold of them, tables that are generated, a server of models.
 
+pub mod bundles;
 pub mod cases;
 pub mod chat;
 pub mod generate;

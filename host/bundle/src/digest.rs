@@ -13,6 +13,18 @@ impl Digest {
         &self.0
     }
 
+    /// Reads one back: `sha256:` and 64 lower-case hexadecimal digits, nothing else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.strip_prefix("sha256:")?;
+        let digits = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        digits.then(|| Digest(text.into()))
+    }
+
+    /// Its 64 digits alone, which can be the name of a folder.
+    pub fn hex(&self) -> &str {
+        &self.0[7..]
+    }
+
     /// The first twelve digits, for people.
     pub fn short(&self) -> &str {
         &self.0[7..19]

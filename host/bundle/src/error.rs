@@ -40,6 +40,14 @@ pub enum BundleError {
         /// Digest in the lock.
         expected: String,
     },
+    /// A folder of installed bundles does not hold what is wanted.
+    #[error("`{}`: {problem}", folder.display())]
+    Installed {
+        /// Which.
+        folder: PathBuf,
+        /// What is missing, and what to do.
+        problem: String,
+    },
     /// A component cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),

@@ -1,12 +1,13 @@
 //! Bundles on disk.
 
-use std::io::Write;
-use std::path::Path;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_engine::{Engine, Limits, Policy, canonical_json};
 use countersign_kernel::contract::CONTRACT;
 use countersign_kernel::{EntryPin, SlotPin};
+use tempfile::NamedTempFile;
 
 use crate::digest::{Digest, sha256};
 use crate::error::BundleError;
@@ -86,7 +87,7 @@ impl Bundle {
         &self.policies
     }
 
-    /// The entries as a run is pinned to them.
+    /// The entries as a run is pinned to them: those in shadow are left out.
     pub fn pins(&self) -> Vec<EntryPin> {
         let pin = |entry: &Entry| EntryPin {
             name: entry.name.as_str().into(),
@@ -96,10 +97,18 @@ impl Bundle {
             slots: entry
                 .slot
                 .iter()
-                .map(|slot| SlotPin { slot: slot.slot, mode: slot.mode, failure_verdict: slot.failure_verdict })
+                .filter_map(|slot| {
+                    let SlotEntry { slot, mode, failure_verdict } = *slot;
+                    Some(SlotPin { slot, mode: mode.of_run()?, failure_verdict })
+                })
                 .collect(),
         };
-        self.lock.entry.iter().map(pin).collect()
+        self.lock.entry.iter().filter(|entry| !entry.is_shadow()).map(pin).collect()
+    }
+
+    /// The entries in shadow with their policies, in lock order.
+    pub fn shadows(&self) -> impl Iterator<Item = (&Entry, &Policy)> {
+        self.lock.entry.iter().zip(&self.policies).filter(|(entry, _)| entry.is_shadow())
     }
 }
 
@@ -206,7 +215,7 @@ pub fn lock(engine: &Engine, folder: &Path) -> Result<Lock, BundleError> {
     })
 }
 
-fn read(path: &Path, help: &'static str) -> Result<Vec<u8>, BundleError> {
+pub(crate) fn read(path: &Path, help: &'static str) -> Result<Vec<u8>, BundleError> {
     std::fs::read(path).map_err(|source| BundleError::Io { path: path.to_owned(), help, source })
 }
 
@@ -215,15 +224,52 @@ fn read(path: &Path, help: &'static str) -> Result<Vec<u8>, BundleError> {
 /// # Errors
 /// When the folder cannot be written to.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".countersign-").tempfile_in(folder)?;
+    let mut file = AtomicFile::create(path)?;
     file.write_all(bytes)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    file.finish()
+}
+
+/// A file that has its name once it is whole. Dropped before that, it leaves nothing behind.
+#[derive(Debug)]
+pub struct AtomicFile {
+    file: BufWriter<NamedTempFile>,
+    path: PathBuf,
+}
+
+impl AtomicFile {
+    /// Begins it, under a temporary name in the folder of its own.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub fn create(path: &Path) -> std::io::Result<Self> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = tempfile::Builder::new().prefix(".countersign-").tempfile_in(folder)?;
+        Ok(AtomicFile { file: BufWriter::new(file), path: path.to_owned() })
     }
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+
+    /// Gives it its name.
+    ///
+    /// # Errors
+    /// When it cannot be written whole.
+    pub fn finish(self) -> std::io::Result<()> {
+        let file = self.file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        }
+        file.as_file().sync_all()?;
+        file.persist(&self.path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
 }

@@ -1,12 +1,13 @@
 //! `bundle.lock`, written by machine: complete, so that no default of a host reaches a verdict.
 
 use countersign_engine::Limits;
+use countersign_kernel::Slot;
 use countersign_kernel::contract::{CONTRACT, Verdict};
-use countersign_kernel::{PolicyMode, Slot};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, sha256};
 use crate::error::BundleError;
+use crate::mode::EntryMode;
 
 /// Everything that can reach a verdict or a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,13 @@ pub struct Entry {
     pub slot: Vec<SlotEntry>,
 }
 
+impl Entry {
+    /// Whether it is asked beside the run, which never knows of it.
+    pub fn is_shadow(&self) -> bool {
+        self.slot.iter().any(|slot| slot.mode == EntryMode::Shadow)
+    }
+}
+
 /// Limits of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -77,8 +85,8 @@ impl From<EntryLimits> for Limits {
 pub struct SlotEntry {
     /// The slot.
     pub slot: Slot,
-    /// Whether its verdicts count.
-    pub mode: PolicyMode,
+    /// What becomes of its answers. An entry is in shadow in every slot or in none.
+    pub mode: EntryMode,
     /// What applies when it cannot decide.
     pub failure_verdict: Verdict,
 }
@@ -113,6 +121,10 @@ impl Lock {
                     "key `component`: expected a file beside the lock, found `{}`",
                     entry.component
                 )));
+            }
+            if entry.is_shadow() && entry.slot.iter().any(|slot| slot.mode != EntryMode::Shadow) {
+                // One entry is one instance: it cannot be of the run and beside it.
+                return Err(invalid("key `mode`: expected `shadow` in every slot or in none".to_owned()));
             }
             let found = sha256(entry.configuration.as_bytes());
             if **found.as_str() != entry.configuration_digest {

@@ -1,10 +1,11 @@
 //! `bundle.toml`, written by hand.
 
+use countersign_kernel::Slot;
 use countersign_kernel::contract::Verdict;
-use countersign_kernel::{PolicyMode, Slot};
 use serde::Deserialize;
 
 use crate::error::BundleError;
+use crate::mode::EntryMode;
 
 /// What a person writes. Everything but `policy` has a default.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,9 +30,9 @@ pub struct PolicyTable {
     pub component: String,
     /// Slots it serves; by default all that it fills.
     pub slots: Option<Vec<Slot>>,
-    /// Whether its verdicts count.
+    /// What becomes of its answers; default `enforce`.
     #[serde(default = "enforce")]
-    pub mode: PolicyMode,
+    pub mode: EntryMode,
     /// What applies when it cannot decide; default `ask`.
     #[serde(default = "ask")]
     pub failure_verdict: Verdict,
@@ -48,8 +49,8 @@ pub struct PolicyTable {
     pub configuration: toml::Table,
 }
 
-fn enforce() -> PolicyMode {
-    PolicyMode::Enforce
+fn enforce() -> EntryMode {
+    EntryMode::Enforce
 }
 
 fn ask() -> Verdict {

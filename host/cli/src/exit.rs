@@ -1,14 +1,16 @@
 //! Exit codes.
 
+use countersign::adaptation::AdaptationError;
 use countersign::backtest::BacktestError;
 use countersign::bundle::BundleError;
 use countersign::engine::{LoadError, OpenError};
 use countersign::guard::GuardError;
 use countersign::kernel::{Code, Status};
+use countersign::operate::SwitchError;
 use countersign::replay::ReplayError;
 use countersign::scenario::{RunError, ScenarioError};
 use countersign::settings::SettingsError;
-use countersign::store::{EntryError, ResumeError, StoreError, TraceError};
+use countersign::store::{EntryError, ResumeError, ShadowError, StoreError, TraceError};
 use countersign::{HostError, RecordingError};
 use countersign_gateway::GatewayError;
 
@@ -68,6 +70,9 @@ fn of(error: &anyhow::Error) -> u8 {
         if let Some(RunError::Resume(ResumeError::Trace(error))) = cause.downcast_ref() {
             return of_trace(error);
         }
+        if let Some(AdaptationError::Trace(error)) = cause.downcast_ref() {
+            return of_trace(error);
+        }
         if matches!(cause.downcast_ref(), Some(GatewayError::Guard(GuardError::NotDispatched(_)))) {
             return STOPPED;
         }
@@ -81,14 +86,17 @@ fn of(error: &anyhow::Error) -> u8 {
             || cause.is::<LoadError>()
             || cause.is::<OpenError>()
             || cause.is::<StoreError>()
+            || cause.is::<ShadowError>()
             || cause.is::<BadInput>()
             || cause.is::<SettingsError>()
+            || cause.is::<SwitchError>()
             || cause.is::<EntryError>()
             || matches!(
                 cause.downcast_ref(),
                 Some(
                     RunError::Manifest { .. }
                         | RunError::Store(_)
+                        | RunError::Adaptation(AdaptationError::Store(_))
                         | RunError::Settings(_)
                         | RunError::Sink { .. }
                         | RunError::Mcp { .. }

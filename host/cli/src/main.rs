@@ -1,4 +1,4 @@
-//! The `countersign` command: run, mcp, runs, agents, backtest, trace, policy, bundle, graph.
+//! The `countersign` command: run, mcp, runs, agents, backtest, shadow, trace, policy, bundle, graph.
 
 mod commands;
 mod component_build;
@@ -35,6 +35,8 @@ enum Command {
     #[command(subcommand)]
     Graph(commands::graph::Command),
     #[command(subcommand)]
+    Shadow(commands::shadow::Command),
+    #[command(subcommand)]
     Trace(commands::trace::Command),
     #[command(subcommand)]
     Policy(commands::policy::Command),
@@ -55,6 +57,7 @@ fn main() -> std::process::ExitCode {
             Command::Agents(command) => commands::agents::run(&command),
             Command::Graph(command) => commands::graph::run(&command),
             Command::Backtest(arguments) => commands::backtest::run(&arguments),
+            Command::Shadow(command) => commands::shadow::run(&command),
             Command::Trace(command) => commands::trace::run(&command),
             Command::Policy(command) => commands::policy::run(&command),
             Command::Bundle(command) => commands::bundle::run(&command),

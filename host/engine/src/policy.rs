@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::Store;
 use wasmtime::component::{Component, Instance, InstancePre};
 
-use crate::call::CallState;
+use crate::call::{CallState, LogLine};
 use crate::configuration::Schema;
 use crate::engine::Engine;
 use crate::error::{ConfigurationError, LoadError, LoadProblem, OpenError};
@@ -127,7 +127,21 @@ impl Policy {
         Ok(Session::new(self.clone(), configuration, limits, open))
     }
 
+    /// What the policy logs about a configuration while it is configured: rules of its own that are never
+    /// reached, say. Opens an instance for that alone.
+    ///
+    /// # Errors
+    /// When the policy refuses the configuration, or the instance cannot be made.
+    pub fn remarks(&self, configuration: &str, limits: &Limits) -> Result<Vec<LogLine>, OpenError> {
+        crate::engine::with_stack(|| self.configure(configuration, limits)).map(|(_, log)| log)
+    }
+
     pub(crate) fn instantiate(&self, configuration: &str, limits: &Limits) -> Result<Open, OpenError> {
+        self.configure(configuration, limits).map(|(open, _)| open)
+    }
+
+    /// A configured instance, and what was logged on the way.
+    fn configure(&self, configuration: &str, limits: &Limits) -> Result<(Open, Vec<LogLine>), OpenError> {
         let (mut store, instance) = instance(&self.inner.engine, &self.inner.pre, limits)
             .map_err(|error| self.instance_error(&format!("{error:#}")))?;
         store.data_mut().begin(None);
@@ -146,7 +160,7 @@ impl Policy {
         }
         let functions = self.inner.exports.functions(&mut store, &instance);
         let functions = functions.map_err(|error| self.instance_error(&format!("{error:#}")))?;
-        Ok(Open { store, functions })
+        Ok((Open { store, functions }, log))
     }
 
     fn instance_error(&self, message: &str) -> OpenError {

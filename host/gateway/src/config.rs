@@ -43,6 +43,8 @@ pub struct Config {
     pub store: PathBuf,
     /// A bundle's folder instead of the one that the program carries.
     pub bundle: Option<PathBuf>,
+    /// A folder of installed bundles, whose current one new runs take: `countersign bundle use`.
+    pub bundles: Option<PathBuf>,
     /// Block, or only record what would have been blocked.
     #[serde(default = "enforce")]
     pub mode: Mode,
@@ -168,7 +170,11 @@ impl Config {
         let store = folder.join(&config.store);
         // Told to people who may be anywhere.
         config.store = std::path::absolute(&store).unwrap_or(store);
+        if config.bundle.is_some() && config.bundles.is_some() {
+            return invalid("keys `bundle` and `bundles`: expected at most one of them".to_owned());
+        }
         config.bundle = config.bundle.map(|bundle| folder.join(bundle));
+        config.bundles = config.bundles.map(|bundles| folder.join(bundles));
         if let Some(switches) = &mut config.operator.switches {
             *switches = std::path::absolute(folder.join(&*switches)).unwrap_or_else(|_| folder.join(&*switches));
             if !switches.exists() {

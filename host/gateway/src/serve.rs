@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use countersign::bundle::Installed;
 use countersign::engine::EngineOptions;
 use countersign::guard::GuardError;
 use countersign::mcp::{Accept, McpError, PinError, pins_beside};
 use countersign::operate::SinkError;
 use countersign::settings::SettingsError;
 use countersign::store::StoreError;
-use countersign::{Host, HostError};
+use countersign::{Host, HostError, LiveHost};
 use rmcp::ServiceExt;
 
 use crate::config::Config;
@@ -61,6 +62,8 @@ pub struct Options {
     pub file: PathBuf,
     /// A bundle's folder instead of the file's.
     pub bundle: Option<PathBuf>,
+    /// A folder of installed bundles instead of what the file says; `bundle` counts before it.
+    pub bundles: Option<PathBuf>,
     /// Record, block nothing, whatever the file says.
     pub monitor: bool,
 }
@@ -87,9 +90,9 @@ pub async fn serve(options: &Options) -> Result<Report, GatewayError> {
     if options.monitor {
         config.mode = countersign::kernel::Mode::Monitor;
     }
-    let bundle = options.bundle.clone().or_else(|| config.bundle.clone());
-    let host = Host::new(EngineOptions::default(), bundle.as_deref())?;
-    let gateway = Gateway::new(host, Arc::new(config), options.file.clone());
+    let live = Arc::new(live(options, &config)?);
+    let hearing = live.follows().then(|| refresh_on_hangup(Arc::clone(&live)));
+    let gateway = Gateway::new(live, Arc::new(config), options.file.clone());
     let serving = Arc::clone(&gateway).serve(rmcp::transport::io::stdio_pipes());
     let ended = match serving.await {
         Ok(service) => {
@@ -102,9 +105,47 @@ pub async fn serve(options: &Options) -> Result<Report, GatewayError> {
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),
         Err(error) => Err(GatewayError::Client(error.to_string())),
     };
+    if let Some(hearing) = hearing {
+        hearing.abort();
+    }
     let report = gateway.leave().await?;
     ended?;
     Ok(report)
+}
+
+/// The host of each run: by the command's own word, else by the file's.
+fn live(options: &Options, config: &Config) -> Result<LiveHost, HostError> {
+    let own = options.bundle.is_some() || options.bundles.is_some();
+    let said = |command: &Option<PathBuf>, file: &Option<PathBuf>| if own { command.clone() } else { file.clone() };
+    let (bundle, bundles) = (said(&options.bundle, &config.bundle), said(&options.bundles, &config.bundles));
+    match bundles.filter(|_| bundle.is_none()) {
+        Some(folder) => LiveHost::installed(EngineOptions::default(), Installed::new(folder)),
+        None => Ok(LiveHost::fixed(Host::new(EngineOptions::default(), bundle.as_deref())?)),
+    }
+}
+
+/// A hang-up asks for what was installed to be taken now: whoever sends it hears at once whether it
+/// loads. Without one it is taken when the next run begins.
+#[cfg(unix)]
+fn refresh_on_hangup(live: Arc<LiveHost>) -> tokio::task::JoinHandle<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let hangups = signal(SignalKind::hangup());
+    tokio::spawn(async move {
+        let mut hangups = match hangups {
+            Ok(hangups) => hangups,
+            Err(error) => return tracing::warn!(%error, "hang-ups are not heard: new bundles wait for the next run"),
+        };
+        while hangups.recv().await.is_some() {
+            let live = Arc::clone(&live);
+            // Loading takes a while, and calls go on meanwhile.
+            let _ = tokio::task::spawn_blocking(move || live.refresh()).await;
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn refresh_on_hangup(_: Arc<LiveHost>) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(std::future::ready(()))
 }
 
 /// Says how the servers' tools stand, and accepts those that are named: lines, what was accepted, and

@@ -8,7 +8,7 @@ use std::time::Duration;
 use countersign::guard::{GuardError, Permit, Proposal, Ruling, Seen, Standing};
 use countersign::kernel::Approval;
 use countersign::mcp::{reads_json, split};
-use countersign::{Host, injected_tools};
+use countersign::{LiveHost, injected_tools};
 use rmcp::model::*;
 use rmcp::service::{RequestContext, ServiceError, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -24,7 +24,7 @@ use crate::upstream::{Shared, Upstream};
 
 /// The gateway of one client.
 pub struct Gateway {
-    host: Host,
+    live: Arc<LiveHost>,
     config: Arc<Config>,
     file: PathBuf,
     shared: Arc<Shared>,
@@ -42,9 +42,9 @@ enum Ruled {
 }
 
 impl Gateway {
-    pub fn new(host: Host, config: Arc<Config>, file: PathBuf) -> Arc<Self> {
+    pub fn new(live: Arc<LiveHost>, config: Arc<Config>, file: PathBuf) -> Arc<Self> {
         Arc::new(Gateway {
-            host,
+            live,
             config,
             file,
             shared: Arc::default(),
@@ -98,7 +98,7 @@ impl Gateway {
             return Err(internal("cancelled"));
         }
         let session = session.get_or_insert_with(|| {
-            Session::new(self.host.clone(), Arc::clone(&self.config), Arc::clone(upstream.joined()))
+            Session::new(Arc::clone(&self.live), Arc::clone(&self.config), Arc::clone(upstream.joined()))
         });
         let (run, id) = match session.run() {
             Ok((run, id)) => (run, id.to_owned()),

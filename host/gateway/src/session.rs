@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use countersign::guard::{Clock, GuardError, GuardedRun, Setup};
-use countersign::kernel::{Code, Event, Frame, Manifest, Status};
+use countersign::adaptation;
+use countersign::guard::{Clock, GuardError, GuardedRun, Setup, write_off};
+use countersign::kernel::{Code, Event, Frame, Manifest, Run, Status};
 use countersign::mcp::Joined;
 use countersign::registry::Registry;
 use countersign::store::{Durability, FileStore, ResumeError, RunFolder, Runs, StoreError};
-use countersign::{Host, Operations, Salt};
+use countersign::{Host, LiveHost, Operations, Salt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -19,7 +20,7 @@ use crate::serve::GatewayError;
 
 /// The run of a principal.
 pub struct Session {
-    host: Host,
+    live: Arc<LiveHost>,
     config: Arc<Config>,
     tools: Arc<Joined>,
     runs: Runs,
@@ -41,9 +42,9 @@ struct Pointer {
 }
 
 impl Session {
-    pub fn new(host: Host, config: Arc<Config>, tools: Arc<Joined>) -> Self {
+    pub fn new(live: Arc<LiveHost>, config: Arc<Config>, tools: Arc<Joined>) -> Self {
         let runs = config.runs();
-        Session { host, config, tools, runs, open: None }
+        Session { live, config, tools, runs, open: None }
     }
 
     /// The run, begun or taken up where none is open, with what people have decided meanwhile.
@@ -95,6 +96,7 @@ impl Session {
     pub fn leave(&mut self) -> Result<Option<String>, GatewayError> {
         let Some(open) = self.open.take() else { return Ok(None) };
         open.run.leave()?;
+        log(&open.folder);
         Ok(Some(open.folder.id))
     }
 
@@ -105,20 +107,26 @@ impl Session {
     fn end(&mut self) -> Result<(), GatewayError> {
         let Some(open) = self.open.take() else { return Ok(()) };
         close(open.run)?;
+        log(&open.folder);
         Ok(())
     }
 
     fn begin(&mut self) -> Result<Open, GatewayError> {
         let id = id()?;
         let registry = Registry::new(&self.tools.tools);
-        let manifest = self.config.manifest(&self.host, &id, &registry)?;
+        // What was installed since the last run is what judges this one, from its first call to its last.
+        self.live.refresh();
+        let host = self.live.host();
+        let manifest = self.config.manifest(&host, &id, &registry)?;
+        let mut operations = self.operations()?;
+        // Before anything is kept of it: a refused run leaves nothing behind.
+        operations.dispatch(&manifest, manifest.started).map_err(GuardError::from)?;
         let folder = self.runs.create(&id)?;
         let salt = Salt::random().map_err(|source| GatewayError::Random { source })?;
         let store = FileStore::create(&folder.trace(), &manifest, Durability::Written)?;
         write(folder.path().join("trace.jsonl.salt"), &salt.0)?;
-        let setup =
-            Setup { registry, store: Box::new(store), operations: self.operations()?, salt, clock: Clock::Machine };
-        let run = GuardedRun::begin(&self.host, manifest, setup)?;
+        let setup = Setup { registry, store: Box::new(store), operations, salt, clock: Clock::Machine };
+        let run = GuardedRun::begin(&host, manifest, setup)?;
         let pointer = serde_json::to_vec(&Pointer { run: id }).unwrap_or_default();
         let path = self.pointer();
         if let Some(parent) = path.parent() {
@@ -130,14 +138,14 @@ impl Session {
     }
 
     /// The run that the principal was in, where it still is: not over, not idle, pinned to the very
-    /// same, and no other process has it.
+    /// same but perhaps to an earlier bundle, and no other process has it.
     fn take_up(&mut self, now: u64) -> Result<Option<Open>, GatewayError> {
         let Ok(text) = std::fs::read(self.pointer()) else { return Ok(None) };
         let Ok(Pointer { run }) = serde_json::from_slice(&text) else { return Ok(None) };
         let Some(folder) = self.runs.find(&run)?.filter(|folder| folder.id == run) else { return Ok(None) };
         let salt = std::fs::read(folder.path().join("trace.jsonl.salt")).ok();
         let Some(salt) = salt.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) else { return Ok(None) };
-        let (store, manifest, frames) = match FileStore::resume(&folder.trace(), Durability::Written) {
+        let (mut store, manifest, frames) = match FileStore::resume(&folder.trace(), Durability::Written) {
             Ok(resumed) => resumed,
             // Two processes of one principal are two runs.
             Err(ResumeError::Busy { .. }) => return Ok(None),
@@ -148,8 +156,16 @@ impl Session {
         };
         // One that is over stays over until it has been idle: to start anew is no way around it.
         let ended = over(&frames);
+        let Some(host) = self.live.host_for(&manifest.lock)? else {
+            let bundle = &manifest.lock;
+            tracing::warn!(run, %bundle, "the last run's bundle is not installed here; it is ended, another one begins");
+            if let Err(error) = write_off(manifest, &frames, &mut store, code) {
+                tracing::warn!(run, %error, "the last run cannot be ended");
+            }
+            return Ok(None);
+        };
         let registry = Registry::new(&self.tools.tools);
-        let same = self.is_pinned(&manifest, &registry)?;
+        let same = self.is_pinned(&host, &manifest, &registry)?;
         let last = manifest.started.saturating_add(frames.last().map_or(0, |frame| frame.at));
         let setup = Setup {
             registry,
@@ -158,10 +174,11 @@ impl Session {
             salt: Salt(salt),
             clock: Clock::Machine,
         };
-        let taken = GuardedRun::resume(&self.host, manifest, &frames, setup);
+        let taken = GuardedRun::resume(&host, manifest, &frames, setup);
         let run = match taken {
             Ok(run) => run,
-            Err(error @ GuardError::NotDispatched(_)) => return Err(error.into()),
+            // One that has been idle for long enough is in nobody's way: the next one may have other policies.
+            Err(error @ GuardError::NotDispatched(_)) if !self.is_idle(last, now) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(run, %error, "the last run cannot be taken up; another one begins");
                 return Ok(None);
@@ -173,15 +190,16 @@ impl Session {
             } else {
                 close(run)?
             };
+            log(&folder);
             return Ok(None);
         }
         tracing::info!(run = %folder.id, "the run is taken up again");
         Ok(Some(Open { run, folder, last }))
     }
 
-    /// Whether a run is pinned to what this process would pin one to.
-    fn is_pinned(&self, manifest: &Manifest, registry: &Registry) -> Result<bool, GatewayError> {
-        let now = self.config.manifest(&self.host, &manifest.run, registry)?;
+    /// Whether a run is pinned to what this process would pin one to, by the run's own bundle.
+    fn is_pinned(&self, host: &Host, manifest: &Manifest, registry: &Registry) -> Result<bool, GatewayError> {
+        let now = self.config.manifest(host, &manifest.run, registry)?;
         Ok(Manifest { seed: manifest.seed, started: manifest.started, ..now } == *manifest)
     }
 
@@ -199,17 +217,30 @@ impl Session {
     }
 }
 
-/// The agent is gone. What waits for a person says so in the code; nobody here knows whether the
-/// agent's own goal was reached, so a success is an unverified one.
+/// The agent is gone.
 fn close(run: GuardedRun) -> Result<Status, GuardError> {
-    let code = match run.run().status() {
+    let code = code(run.run());
+    run.close(code)
+}
+
+/// What a run ends with whose agent is gone. What waits for a person says so in the code; nobody here
+/// knows whether the agent's own goal was reached, so a success is an unverified one.
+fn code(run: &Run) -> Code {
+    match run.status() {
         Status::Suspended(code) => code,
         _ if run.parked().next().is_some() => Code::ConfirmRequired,
         // It was told to stop and has not reported.
-        _ if run.run().held().is_some() => Code::ReviewRequired,
+        _ if run.held().is_some() => Code::ReviewRequired,
         _ => Code::Success,
-    };
-    run.close(code)
+    }
+}
+
+/// Writes what is learnt from a run beside its trace. It can be derived from that at any time, so the
+/// agent's next call does not wait for it to succeed.
+fn log(folder: &RunFolder) {
+    if let Err(error) = adaptation::write_beside(&folder.trace()) {
+        tracing::warn!(run = %folder.id, %error, "the run's adaptation log is not written");
+    }
 }
 
 fn over(frames: &[Frame]) -> bool {

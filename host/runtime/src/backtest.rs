@@ -2,7 +2,8 @@
 //!
 //! The recorded run is folded as recorded: every verdict is recorded, none changes what
 //! happened. Slots whose raw material a recording does not hold are left out: it declares neither
-//! the risk of its tools nor any confidence.
+//! the risk of its tools nor any confidence. Policies in shadow are asked with each frame, none is
+//! dropped.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,17 +13,21 @@ use countersign_engine::Outcome;
 use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::{CONTRACT, Tier, Verdict};
 use countersign_kernel::{
-    Answered, Driver, EscalationRules, Event as RunEvent, Frame, Goal, Guards, Input, KERNEL_RULES, Manifest, Mode,
-    Model, Run, Slot, Source, TRACE_FORMAT,
+    Answered, Closed, Driver, EscalationRules, Event as RunEvent, Frame, Goal, Guards, Input, KERNEL_RULES, Manifest,
+    Mode, Model, Run, Slot, Source, TRACE_FORMAT,
 };
-use countersign_store::{Diagnostic, Diagnostics, Durability, FileStore, Store, StoreError};
+use countersign_store::{
+    Diagnostic, Diagnostics, Durability, FileStore, ShadowError, Store, StoreError, shadow_beside,
+};
 use serde::Serialize;
 
+use crate::adaptation::{AdaptationFile, FILE, Triples};
 use crate::host::{Host, HostError, Judges};
 use crate::prompt::templates_digest;
 use crate::recording::{Adapter, Envelope, RecordingError};
 use crate::redact::Salt;
 use crate::settings::SettingsError;
+use crate::shadow;
 
 use crate::recording::{Event, Header, Runs, Visit};
 
@@ -31,7 +36,7 @@ use crate::recording::{Event, Header, Runs, Visit};
 pub struct Options {
     /// Tell policies the step index and the recorded caps.
     pub show_budget: bool,
-    /// Write a trace of each run into this folder.
+    /// Write a trace of each run into this folder, and one adaptation log of all.
     pub out: Option<PathBuf>,
     /// Slots to judge.
     pub slots: Vec<Slot>,
@@ -61,6 +66,9 @@ pub struct Report {
     pub outcomes: Vec<OutcomeRow>,
     /// Runs in which it would have intervened, in the order of the recordings.
     pub interventions: Vec<Intervention>,
+    /// What the policies in shadow would have said; none where the bundle has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<shadow::Report>,
 }
 
 /// Runs with the same recorded outcome.
@@ -126,6 +134,9 @@ pub enum BacktestError {
     /// A trace cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What the shadow policies said cannot be read back.
+    #[error(transparent)]
+    Shadow(#[from] ShadowError),
     /// A folder cannot be made.
     #[error("`{}`: {source}", path.display())]
     Folder {
@@ -152,7 +163,9 @@ pub fn backtest(
     std::fs::create_dir_all(&folder).map_err(|source| BacktestError::Folder { path: folder.clone(), source })?;
     let salt = salt_of(&folder)?;
     let envelope = Envelope::new()?;
+    let mut log = options.out.as_ref().map(|out| AdaptationFile::create(&out.join(FILE))).transpose()?;
     let mut report = Report { bundle: host.bundle().digest().to_string(), ..Report::default() };
+    report.shadow = host.bundle().shadows().next().map(|_| shadow::Report::default());
     for path in recordings {
         let mut runs = Runs::open(path)?;
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -167,6 +180,7 @@ pub fn backtest(
                 salt,
                 envelope: &envelope,
                 live: None,
+                log: &mut log,
                 report: &mut report,
                 failure: None,
             };
@@ -181,6 +195,7 @@ pub fn backtest(
             progress(report.runs);
         }
     }
+    log.map_or(Ok(()), AdaptationFile::finish)?;
     for row in &mut report.outcomes {
         let mut steps: Vec<u64> =
             report.interventions.iter().filter(|found| found.outcome == row.outcome).map(|found| found.step).collect();
@@ -217,6 +232,8 @@ struct Judging<'a> {
     salt: Salt,
     envelope: &'a Envelope,
     live: Option<Live>,
+    /// The adaptation log of the folder; none where no traces are kept.
+    log: &'a mut Option<AdaptationFile>,
     report: &'a mut Report,
     /// An error that is not the recording's.
     failure: Option<BacktestError>,
@@ -227,11 +244,25 @@ struct Live {
     judges: Judges,
     store: FileStore,
     diagnostics: Diagnostics,
+    triples: Triples,
     adapter: Adapter,
     inputs: Vec<(u64, Input)>,
     first: Option<First>,
     judgements: u64,
     undecided: u64,
+}
+
+impl Live {
+    /// Puts the trace in its place, and takes what was said in shadow into a report.
+    fn finish(&mut self, shadow: Option<&mut shadow::Report>) -> Result<(), BacktestError> {
+        self.store.finish()?;
+        self.judges.shadow().finish();
+        match (shadow, self.store.path().map(shadow_beside)) {
+            // There is none where no slot is judged that a shadow policy fills.
+            (Some(report), Some(side_stream)) if side_stream.exists() => Ok(report.add(&side_stream)?),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The first intervention of a run.
@@ -261,9 +292,13 @@ impl Visit for Judging<'_> {
         live.adapter.end(&header.terminal, &mut live.inputs);
         self.judge()?;
         let Some(mut live) = self.live.take() else { return Ok(()) };
-        let finished = live.store.finish().map_err(BacktestError::from);
+        let finished = live.finish(self.report.shadow.as_mut());
         self.kept(finished)?;
         self.count(header, &live);
+        if let Some(log) = &mut *self.log {
+            let written = live.triples.finish().iter().try_for_each(|triple| log.write(triple));
+            self.kept(written.map_err(BacktestError::from))?;
+        }
         Ok(())
     }
 }
@@ -289,10 +324,14 @@ impl Judging<'_> {
         };
         let stem = self.recording.trim_end_matches(".gz").trim_end_matches(".jsonl").trim_end_matches(".json");
         let path = self.folder.join(format!("{stem}-{:06}.jsonl", self.index));
+        let mut judges = self.host.open(&run)?;
+        judges.shadow().only(&self.options.slots);
+        judges.shadow().in_step();
         Ok(Live {
-            judges: self.host.open(&run)?,
+            judges,
             store: FileStore::create(&path, &manifest, Durability::Buffered)?,
             diagnostics: Diagnostics::beside(&path),
+            triples: Triples::new(manifest),
             adapter: Adapter::new(self.salt),
             inputs: vec![(0, Input::Started)],
             first: None,
@@ -361,6 +400,7 @@ impl Judging<'_> {
 
     fn judge(&mut self) -> Result<(), String> {
         let Some(live) = &mut self.live else { return Ok(()) };
+        live.judges.shadow().begin(&mut live.run, &live.store);
         let mut failed = None;
         for (at, input) in std::mem::take(&mut live.inputs) {
             live.run.accept(at, input).map_err(|error| error.to_string())?;
@@ -376,12 +416,19 @@ impl Judging<'_> {
                     }
                 })
                 .map_err(|error| error.to_string())?;
-            let closed = live.run.close().map_err(|error| error.to_string())?;
-            if let Err(error) = live.store.append(&closed.frame) {
+            let Closed { frame, overheard, .. } = live.run.close().map_err(|error| error.to_string())?;
+            if let Err(error) = live.store.append(&frame) {
                 failed = Some(error);
             }
+            live.judges.shadow().hear(frame.frame, overheard);
+            if let Some(log) = &mut *self.log {
+                let mut known = live.triples.frame(&frame).into_iter();
+                if let Err(error) = known.try_for_each(|triple| log.write(&triple)) {
+                    failed = Some(error);
+                }
+            }
             if live.first.is_none() {
-                live.first = intervention(&closed.frame, &live.adapter);
+                live.first = intervention(&frame, &live.adapter);
             }
         }
         match failed {

@@ -7,8 +7,8 @@ use countersign_engine::Outcome;
 use countersign_kernel::contract::Tier;
 use countersign_kernel::state::Memory;
 use countersign_kernel::{
-    Code, Effect, Frame, Input, InputError, ModelRequest, Observation, Reply, Report, Run, Status, Usage, Verification,
-    Verifier,
+    Closed, Code, Effect, Frame, Input, InputError, ModelRequest, Observation, Reply, Report, Run, Status, Usage,
+    Verification, Verifier,
 };
 use countersign_store::{Store, StoreError};
 
@@ -93,21 +93,23 @@ pub fn drive(
     operations: &mut Operations,
     observer: &mut dyn Observer,
 ) -> Result<Status, DriveError> {
+    judges.shadow().begin(run, store);
     let mut next = Some(first);
     while let Some(input) = next.take() {
         run.accept(world.now(), input)?;
         judges.settle(run, store, |entry, outcome| observer.judged(entry, outcome))?;
-        let closed = run.close()?;
+        let Closed { frame, effects, overheard } = run.close()?;
         // What a frame asks for starts after the frame is durable, never before.
-        store.append(&closed.frame)?;
-        operations.watch(run, &closed.frame);
-        observer.frame(run, &closed.frame);
+        store.append(&frame)?;
+        judges.shadow().hear(frame.frame, overheard);
+        operations.watch(run, &frame);
+        observer.frame(run, &frame);
         // What was under way has come back and is booked; nothing more is begun.
         if world.cancelled() && !matches!(run.status(), Status::Ended(_)) {
             next = Some(Input::Cancelled);
             continue;
         }
-        for effect in closed.effects {
+        for effect in effects {
             if let Some(input) = act(run, world, operations, effect) {
                 next = Some(input);
             }

@@ -16,6 +16,7 @@ use countersign_store::{Store, Stored, TraceReader};
 
 use crate::prompt::templates_digest;
 use crate::settings::{SettingsError, escalation_table, sealed, the_default_graph};
+use crate::shadow::Shadow;
 
 /// Engine and bundle. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -50,6 +51,11 @@ impl Host {
             None => default_bundle(&engine)?,
         };
         Ok(Host { engine, bundle: Arc::new(bundle) })
+    }
+
+    /// A host of a bundle that was loaded with this very engine.
+    pub fn of(engine: Engine, bundle: Bundle) -> Self {
+        Host { engine, bundle: Arc::new(bundle) }
     }
 
     /// The engine.
@@ -113,7 +119,8 @@ impl Host {
         })
     }
 
-    /// Opens the policies of a run, in the order of its manifest's entries.
+    /// Opens the policies of a run, in the order of its manifest's entries. Those that the bundle has in
+    /// shadow are opened by [`Shadow::begin`], which `drive` and `GuardedRun` call.
     ///
     /// # Errors
     /// When the machine cannot give another instance.
@@ -126,7 +133,8 @@ impl Host {
             let configuration = Arc::from(entry.configuration.as_str());
             self.bundle.policies()[index].open(configuration, entry.limits.into()).map(Some)
         });
-        Ok(Judges { sessions: opened.collect::<Result<_, OpenError>>()? })
+        let sessions = opened.collect::<Result<_, OpenError>>()?;
+        Ok(Judges { sessions, shadow: Shadow::of(&self.bundle) })
     }
 }
 
@@ -134,6 +142,7 @@ impl Host {
 #[derive(Debug)]
 pub struct Judges {
     sessions: Vec<Option<Session>>,
+    shadow: Shadow,
 }
 
 impl Judges {
@@ -142,10 +151,16 @@ impl Judges {
         self.sessions.get_mut(entry)?.as_mut()
     }
 
+    /// The policies that are asked beside the run.
+    pub fn shadow(&mut self) -> &mut Shadow {
+        &mut self.shadow
+    }
+
     /// The run was taken up: each policy is rebuilt from its recorded judgements before its next
     /// call.
     pub fn take_up(&mut self) {
         self.sessions.iter_mut().flatten().for_each(Session::take_up);
+        self.shadow.take_up();
     }
 
     /// Answers every question of the open frame. `heard` sees each outcome as it comes.

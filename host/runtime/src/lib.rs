@@ -6,8 +6,9 @@
 //! ```
 //!
 //! [`scenario`] runs a whole loop described in a file, [`backtest`] judges recorded runs, and
-//! [`replay`] re-executes the judgements of a trace.
+//! [`replay`] re-executes the judgements of a trace. [`shadow`] asks policies beside a run, and compares.
 
+pub mod adaptation;
 mod address;
 pub mod backtest;
 mod canonical;
@@ -16,6 +17,7 @@ mod drive;
 pub mod guard;
 mod host;
 pub mod keys;
+mod live;
 pub mod mcp;
 pub mod models;
 pub mod operate;
@@ -31,10 +33,12 @@ pub mod scenario;
 mod secret;
 pub mod settings;
 mod several;
+pub mod shadow;
 
 pub use canonical::{Strict, canonical};
 pub use drive::{DriveError, Observer, Silent, World, drive};
 pub use host::{Host, HostError, Judges};
+pub use live::{LiveHost, Refreshed};
 pub use operations::{NotDispatched, Operations};
 pub use prompt::{messages, overhead, render, templates_digest};
 pub use recording::RecordingError;

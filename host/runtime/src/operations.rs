@@ -13,8 +13,8 @@ use countersign_kernel::{
 use serde_json::json;
 
 use crate::operate::{
-    self, BucketReservation, Buckets, Counter, ErrorClass, HealthTracker, Item, ItemKind, Severity, SinkError, Sinks,
-    Switches,
+    self, BucketReservation, Buckets, Counter, ErrorClass, Halt, HealthTracker, Item, ItemKind, Severity, SinkError,
+    Sinks, Switches,
 };
 use crate::settings::OperatorSpec;
 
@@ -76,14 +76,23 @@ impl Operations {
         if let Some(health) = &self.health {
             health.dispatch(&manifest.agent, now).map_err(|refused| refuse(refused.until, refused.reason))?;
         }
-        let policies: Vec<&str> = manifest.entries.iter().map(|entry| &*entry.component).collect();
-        let none: [&str; 0] = [];
-        if let Some(switches) = &mut self.switches
-            && let Some(halt) = switches.current().refuses(manifest.tenant.as_deref(), &none, &policies)
-        {
-            return Err(refuse(None, format!("{} is switched off: {}", halt.what, halt.reason)));
+        match self.switched_off(manifest, &[]) {
+            Some(halt) => Err(refuse(None, halt.to_string())),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// What an operator has switched off of what a run needs: everything, its tenant, one of its
+    /// policies, one of these tools.
+    fn switched_off(&mut self, manifest: &Manifest, tools: &[&str]) -> Option<Halt> {
+        let policies: Vec<&str> = manifest.entries.iter().map(|entry| &*entry.component).collect();
+        self.switches.as_mut()?.current().refuses(manifest.tenant.as_deref(), tools, &policies)
+    }
+
+    /// Whether a run may go on at all; else what it is told. A policy that is revoked is not asked
+    /// any more.
+    pub(crate) fn halted(&mut self, manifest: &Manifest) -> Option<Input> {
+        self.switched_off(manifest, &[]).map(|halt| halted(&halt))
     }
 
     /// Whether an effect may be carried out; what is held for it in the buckets.
@@ -97,13 +106,8 @@ impl Operations {
             Effect::Verify { verifier: Verifier::ReadBack(tool), .. } => (&nothing, Some(&**tool)),
             _ => return Ok(None),
         };
-        if let Some(switches) = &mut self.switches {
-            let tools: Vec<&str> = tool.into_iter().collect();
-            let policies: Vec<&str> = manifest.entries.iter().map(|entry| &*entry.component).collect();
-            if let Some(halt) = switches.current().refuses(manifest.tenant.as_deref(), &tools, &policies) {
-                let switch = halt.what.to_string().as_str().into();
-                return Err(Box::new(Input::Halted { switch, reason: halt.reason.as_str().into() }));
-            }
+        if let Some(halt) = self.switched_off(manifest, tool.as_slice()) {
+            return Err(Box::new(halted(&halt)));
         }
         let Some(buckets) = &self.buckets else { return Ok(None) };
         match buckets.reserve(manifest.tenant.as_deref(), bucket_demand(demand)) {
@@ -225,6 +229,10 @@ impl Operations {
             let _ = file.and_then(|mut file| writeln!(file, "{line}"));
         }
     }
+}
+
+fn halted(halt: &Halt) -> Input {
+    Input::Halted { switch: halt.what.to_string().as_str().into(), reason: halt.reason.as_str().into() }
 }
 
 fn item(

@@ -6,6 +6,7 @@ use countersign_kernel::{Frame, Manifest};
 
 use crate::chain;
 use crate::reader::{Stored, TraceError, TraceReader};
+use crate::shadow::shadow_beside;
 
 /// A trace that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,12 @@ pub trait Store {
 
     /// Where the frames appended so far can be read back; none when nothing is kept.
     fn read_back(&mut self) -> Option<PathBuf>;
+
+    /// What the trace is called once it is finished: what belongs to it lies beside it, under this name
+    /// and an ending of its own. None when nothing is kept, or not in a file.
+    fn path(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// How much a frame survives.
@@ -74,6 +81,8 @@ impl FileStore {
     pub fn create(path: &Path, manifest: &Manifest, durability: Durability) -> Result<Self, StoreError> {
         let open = opened(path);
         let failed = |source| StoreError { path: open.clone(), source };
+        // What was judged beside another trace of this name says nothing of this one.
+        let _ = std::fs::remove_file(shadow_beside(path));
         let file = OpenOptions::new().create(true).write(true).truncate(true).open(&open).map_err(failed)?;
         // Held until the store is dropped: who finds it free knows that nobody writes here any more.
         // Where a file system knows no locks, runs are not taken over.
@@ -196,6 +205,10 @@ impl Store for FileStore {
     fn read_back(&mut self) -> Option<PathBuf> {
         self.file.flush().ok()?;
         Some(self.open.clone())
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
     }
 }
 

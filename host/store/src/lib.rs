@@ -11,6 +11,7 @@ mod file;
 mod inbox;
 mod reader;
 mod runs;
+mod shadow;
 
 pub use chain::{encode_frame, encode_manifest, genesis};
 pub use diagnostics::{Diagnostic, Diagnostics};
@@ -18,3 +19,7 @@ pub use file::{Durability, FileStore, MemoryStore, ResumeError, Store, StoreErro
 pub use inbox::{Entry, EntryError, Inbox, Offer};
 pub use reader::{Ending, Stored, TraceError, TraceReader};
 pub use runs::{RunFolder, Runs};
+pub use shadow::{
+    SHADOW_FORMAT, ShadowBegan, ShadowCount, ShadowEnded, ShadowEntry, ShadowError, ShadowJudgement, ShadowReader,
+    ShadowRecord, ShadowWriter, shadow_beside,
+};

@@ -46,11 +46,13 @@ pub struct Value {
     pub gain_confirmed: f64,
     /// What an unproductive call leaves of it.
     pub decay: f64,
+    /// What unproductive calls leave at least, until they are a collapse.
+    pub floor: f64,
 }
 
 impl Default for Value {
     fn default() -> Self {
-        Value { initial: 0.9, gain: 0.5, gain_confirmed: 0.8, decay: 0.7 }
+        Value { initial: 0.9, gain: 0.5, gain_confirmed: 0.8, decay: 0.7, floor: 0.15 }
     }
 }
 
@@ -117,12 +119,11 @@ pub struct Costs {
 
 impl Default for Costs {
     fn default() -> Self {
-        use Capped::{
-            Cost, InputTokens, MoneyMoved, OutputTokens, RecipientsReached, RecordsTouched, RunningTime, SideEffects,
-            Steps, ToolCalls,
-        };
+        use Capped::{Cost, MoneyMoved, RecipientsReached, RecordsTouched, RunningTime, SideEffects, ToolCalls};
         Costs {
-            every_action: vec![Steps, InputTokens, OutputTokens, ToolCalls, RunningTime, Cost],
+            // Steps and tokens are spent by the model before its call is proposed: the last step of a
+            // run may make the call that it proposes.
+            every_action: vec![ToolCalls, RunningTime, Cost],
             mutating_action: vec![SideEffects, RecordsTouched, MoneyMoved, RecipientsReached],
         }
     }

@@ -24,7 +24,7 @@ pub struct Rule {
 /// What has been spent.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cost {
-    /// 0..=1: 0.06 at half of the nearest cap, 1 at the cap.
+    /// 0..=1: 0.19 at nine tenths of the nearest cap, 1 at the cap.
     pub term: f64,
     /// The same without the caps that no longer matter: once an action is done nothing more is spent
     /// by it, and a run whose cap is just used up may still finish without a call.
@@ -107,8 +107,9 @@ impl Rule {
 impl Cost {
     fn note(&mut self, line: Line, binding: bool) {
         let share = if line.used >= line.limit { 1.0 } else { line.used as f64 / line.limit as f64 };
-        let squared = share * share;
-        let term = squared * squared;
+        // The sixteenth power: a cap is there to be used up, and calls that are worth it one by one go
+        // on to it.
+        let term = (0..4).fold(share, |power, _| power * power);
         self.term = self.term.max(term);
         if binding || line.used < line.limit {
             self.weighed = self.weighed.max(term);

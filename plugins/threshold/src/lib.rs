@@ -9,7 +9,7 @@ mod tests;
 mod value;
 
 use countersign_sdk::threshold::{Decision, Ledger, NextAction, Reversibility, Threshold, Trigger, Weighing};
-use countersign_sdk::{ConfigError, Policy, RunView, policy};
+use countersign_sdk::{ConfigError, Policy, RunView, log, policy};
 
 use cost::Cost;
 use value::{Expectation, expectation};
@@ -49,13 +49,18 @@ impl Policy for Inequality {
                 "expected unknown_idempotent_share <= unknown_share",
             ));
         }
+        let weakest = if configuration.collapse.after > 0 { configuration.value.floor } else { 0.0 };
+        let strong = configuration.irreversible.strong_value;
+        if 0.0 < strong && strong <= weakest {
+            log::warn("irreversible.strong_value has no effect: value.floor keeps the value above it");
+        }
         Ok(Inequality { costs: cost::Rule::new(&configuration)?, configuration })
     }
 }
 
 impl Threshold for Inequality {
     fn weigh(&mut self, ledger: Ledger, run: &dyn RunView) -> Weighing {
-        let expected = expectation(&ledger, &self.configuration.value);
+        let expected = expectation(&ledger, &self.configuration);
         let cost = self.costs.measure(&ledger, run);
         let next = ledger.next.as_ref();
         let terms = Terms {

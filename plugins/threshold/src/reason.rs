@@ -30,7 +30,7 @@ pub fn text(
         (Some(Trigger::ConfidenceCollapse), ..) if policy.collapsed(expected) => {
             let seconds = ledger.at.saturating_sub(expected.productive_at) / 1000;
             let (last, calls) = (expected.unproductive, ledger.actions.max(expected.unproductive));
-            format!("the last {last} of {calls} calls brought nothing, for {seconds} s")
+            format!("{last} different calls brought nothing, for {seconds} s; {calls} calls in all")
         }
         (Some(Trigger::IrreversibleAction), ..) if policy.too_weak_for(ledger, terms) => {
             let strong = hundredths(policy.configuration.irreversible.strong_value);

@@ -74,8 +74,10 @@ impl Native {
             "dispatch" => dispatch::native::<countersign_dispatch::Dispatcher>(configuration),
             "doom-loop" => doom_loop::native::<countersign_doom_loop::CircuitBreaker>(configuration),
             "estimator" => estimator::native::<countersign_estimator::RateInterval>(configuration),
+            "guard" => guard::native::<countersign_guard::Patterns>(configuration),
             "remediation" => remediation::native::<countersign_remediation::ErrorRules>(configuration),
             "risk" => risk::native::<countersign_risk::RiskMatrix>(configuration),
+            "sensitivity" => sensitivity::native::<countersign_sensitivity::Patterns>(configuration),
             "threshold" => threshold::native::<countersign_threshold::Inequality>(configuration),
             other => anyhow::bail!("no default policy is called {other}: name its type in tests/src/native/mod.rs"),
         }

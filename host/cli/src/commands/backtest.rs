@@ -10,7 +10,8 @@ use crate::look::{MIND, QUIET, STRONG, dollars, line, number, styled, table};
 /// Judge recorded runs and say where the policies would have intervened
 ///
 /// Reads OpenHands event streams, one JSON object a run, plain or gzip. Policies are not told the
-/// step index, budgets or caps unless --show-budget is given.
+/// step index, budgets or caps unless --show-budget is given. Where the bundle has policies in shadow,
+/// what they would have said is compared at the end, as `countersign shadow report` does.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  countersign backtest tests/data/openhands/runs.jsonl.gz")]
 pub struct Arguments {
@@ -20,7 +21,7 @@ pub struct Arguments {
     /// Folder of the bundle [default: the one that this program carries in itself]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
-    /// Write a trace of each run into this folder
+    /// Write a trace of each run into this folder, and one adaptation log of all
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Tell policies the step index and the recorded turn cap
@@ -129,5 +130,9 @@ fn print(report: &Report, arguments: &Arguments, seconds: f64) {
     }
     if let Some(out) = &arguments.out {
         crate::say!("traces in `{}`", out.display());
+    }
+    if let Some(shadow) = &report.shadow {
+        crate::say!();
+        super::shadow::print(shadow, false);
     }
 }

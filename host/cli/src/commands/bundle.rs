@@ -1,20 +1,50 @@
-use std::path::PathBuf;
+mod installed;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
-use countersign::bundle::{Lock, lock, write_atomically};
+use countersign::bundle::findings::{Finding, findings};
+use countersign::bundle::{Bundle, Lock, lock, write_atomically};
 use countersign::engine::{Engine, EngineOptions};
 
-use crate::look::{GOOD, QUIET, STRONG, styled, table};
+use crate::look::{GOOD, MIND, QUIET, STRONG, line, styled, table};
 
 /// Pin policies together
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Write `bundle.lock` from `bundle.toml` and the components beside it
+    ///
+    /// Then says what there is to know of the bundle: entries that never decide or overlap, cases that one
+    /// cannot decide, what policies remark about their configurations. Findings are no errors.
     #[command(after_help = "Example:\n  countersign bundle lock plugins/bundle")]
     Lock(LockArguments),
     /// Show what a bundle holds
-    #[command(after_help = "Example:\n  countersign bundle show plugins/bundle")]
+    #[command(after_help = "Example:\n  countersign bundle show plugins/bundle\n  \
+                            countersign bundle show 4f1c --bundles bundles")]
     Show(Show),
+    /// Install a bundle and let new runs take it; open runs keep theirs
+    ///
+    /// A host that runs takes it with its next run, or at once when it is sent a hang-up (SIGHUP).
+    #[command(after_help = "Example:\n  countersign bundle use my-bundle --bundles bundles")]
+    Use(installed::Use),
+    /// Let new runs take the bundle before this one
+    #[command(after_help = "Example:\n  countersign bundle rollback --bundles bundles")]
+    Rollback(installed::Store),
+    /// List the installed bundles: the current one, those before it, and the others
+    #[command(after_help = "Example:\n  countersign bundle list --bundles bundles")]
+    List(installed::List),
+    /// Switch a policy off at once: new runs with it are refused, open ones wait for a person
+    #[command(
+        after_help = "Example:\n  countersign bundle revoke 8e5f1c02 --bundles bundles --switches switches.toml \
+                            --reason 'lets mail through'"
+    )]
+    Revoke(installed::Revoke),
+    /// Switch a revoked policy on again
+    #[command(
+        after_help = "Example:\n  countersign bundle restore 8e5f1c02 --bundles bundles --switches switches.toml"
+    )]
+    Restore(installed::Restore),
 }
 
 #[derive(clap::Args)]
@@ -24,12 +54,27 @@ pub struct LockArguments {
     /// Write nothing; exit with 3 when the lock is not what it would be
     #[arg(long)]
     check: bool,
+    /// Print digest and findings as JSON
+    #[arg(long, conflicts_with = "check")]
+    json: bool,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Locked {
+    lock: String,
+    digest: String,
+    findings: Vec<Finding>,
 }
 
 #[derive(clap::Args)]
 pub struct Show {
-    /// Folder with `bundle.lock` [default: the bundle that this program carries in itself]
-    folder: Option<PathBuf>,
+    /// Folder with `bundle.lock` [default: the bundle that this program carries in itself]; with --bundles
+    /// the digest of an installed one, or its beginning [default: the current one]
+    bundle: Option<PathBuf>,
+    /// Folder of installed bundles
+    #[arg(long, value_name = "DIR")]
+    bundles: Option<PathBuf>,
     /// Print it as JSON
     #[arg(long)]
     json: bool,
@@ -39,6 +84,11 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
     match command {
         Command::Lock(arguments) => lock_folder(arguments),
         Command::Show(arguments) => show(arguments),
+        Command::Use(arguments) => installed::take(arguments),
+        Command::Rollback(arguments) => installed::rollback(arguments),
+        Command::List(arguments) => installed::list(arguments),
+        Command::Revoke(arguments) => installed::switch_off(arguments),
+        Command::Restore(arguments) => installed::switch_on(arguments),
     }
 }
 
@@ -57,7 +107,22 @@ fn lock_folder(arguments: &LockArguments) -> anyhow::Result<u8> {
         return Ok(crate::exit::OK);
     }
     write_atomically(&path, text.as_bytes()).with_context(|| format!("cannot write `{}`", path.display()))?;
+    // By what was written, as every host will read it.
+    let found = findings(&Bundle::load(&engine, &arguments.folder)?)?;
+    if arguments.json {
+        let (lock, digest) = (path.display().to_string(), digest.to_string());
+        super::print_json(&Locked { lock, digest, findings: found })?;
+        return Ok(crate::exit::OK);
+    }
     crate::say!("{} {digest}", path.display());
+    let cells = |finding: &Finding| {
+        vec![finding.kind().replace('-', " "), finding.place().to_owned(), line(&finding.to_string(), 300)]
+    };
+    let rows: Vec<Vec<String>> = found.iter().map(cells).collect();
+    for (finding, text) in found.iter().zip(table(&rows, &[])) {
+        let style = if finding.is_informational() { QUIET } else { MIND };
+        crate::say!("  {}", styled(style, text));
+    }
     Ok(crate::exit::OK)
 }
 
@@ -69,20 +134,24 @@ struct Shown<'a> {
 }
 
 fn show(arguments: &Show) -> anyhow::Result<u8> {
-    let host = super::host(arguments.folder.as_deref())?;
-    let (lock, digest) = (host.bundle().lock(), host.bundle().digest());
+    let bundle = match &arguments.bundles {
+        Some(folder) => Arc::new(installed::find(folder, arguments.bundle.as_deref().and_then(Path::to_str))?),
+        None => Arc::clone(super::host(arguments.bundle.as_deref())?.bundle()),
+    };
+    let (lock, digest) = (bundle.lock(), bundle.digest());
     if arguments.json {
         super::print_json(&Shown { digest: digest.to_string(), lock })?;
         return Ok(crate::exit::OK);
     }
     crate::say!("{} {}", styled(STRONG, &lock.name), styled(QUIET, digest));
     crate::say!("{}\n", lock.contract);
-    let mut rows = vec![["entry", "policy", "slots", "undecided", "digest"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["entry", "policy", "slots", "mode", "undecided", "digest"].map(str::to_owned).to_vec()];
     for entry in &lock.entry {
         rows.push(vec![
             entry.name.clone(),
             entry.policy.clone(),
             entry.slot.iter().map(|slot| slot.slot.name()).collect::<Vec<_>>().join(", "),
+            entry.slot.first().map_or_else(String::new, |slot| slot.mode.name().to_owned()),
             entry.slot.first().map_or_else(String::new, |slot| slot.failure_verdict.to_string()),
             entry.component_digest[..19].to_owned(),
         ]);

@@ -34,6 +34,9 @@ pub struct Serve {
     /// Folder of the bundle [default: the file's own, else the one this program carries]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    /// Folder of installed bundles: each new run takes its current one, also while this runs
+    #[arg(long, value_name = "DIR", conflicts_with = "bundle")]
+    bundles: Option<PathBuf>,
 }
 
 #[derive(clap::Subcommand)]
@@ -91,6 +94,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             let options = Options {
                 file: arguments.config.clone(),
                 bundle: arguments.bundle.clone(),
+                bundles: arguments.bundles.clone(),
                 monitor: arguments.monitor,
             };
             let report = runtime.block_on(serve(&options))?;

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod adaptation;
 pub mod agents;
 pub mod backtest;
 pub mod bundle;
@@ -8,16 +9,31 @@ pub mod mcp;
 pub mod policy;
 pub mod run;
 pub mod runs;
+mod saved;
+pub mod shadow;
 pub mod trace;
 
 use std::path::{Path, PathBuf};
 
-use countersign::Host;
-use countersign::engine::EngineOptions;
+use countersign::bundle::{Digest, Installed};
+use countersign::engine::{Engine, EngineOptions};
+use countersign::{Host, HostError};
 
 /// The host with the bundle in a folder, or the one it carries in itself.
 pub fn host(bundle: Option<&Path>) -> anyhow::Result<Host> {
     Ok(Host::new(EngineOptions::default(), bundle)?)
+}
+
+/// The host with a bundle of a folder of installed ones: the one with this digest, or the current one.
+pub fn installed_host(bundles: &Path, digest: Option<&Digest>) -> Result<Host, HostError> {
+    let installed = Installed::new(bundles);
+    let digest = match digest {
+        Some(digest) => digest.clone(),
+        None => installed.current()?,
+    };
+    let engine = Engine::new(EngineOptions::default())?;
+    let bundle = installed.load(&engine, &digest)?;
+    Ok(Host::of(engine, bundle))
 }
 
 /// Where runs are kept when nobody says.

@@ -11,6 +11,7 @@ use countersign::scenario::{Finished, RunOptions, Scenario};
 use countersign::store::Runs;
 use countersign::{Host, Observer, Silent};
 
+use super::saved::Stopped;
 use crate::exit::{self, BadInput};
 use crate::look::{self, BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
 use crate::screen::Screen;
@@ -28,6 +29,9 @@ pub struct Arguments {
     /// Folder of the bundle [default: the scenario's own, else the one this program carries]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    /// Folder of installed bundles: its current one judges
+    #[arg(long, value_name = "DIR", conflicts_with = "bundle")]
+    bundles: Option<PathBuf>,
     /// Models to call, instead of scripted ones: one table for each tier, with name, endpoint and prices
     #[arg(long, value_name = "FILE")]
     models: Option<PathBuf>,
@@ -75,14 +79,26 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 }
 
 /// Hosts by bundle: a component is compiled once.
-struct Hosts<'a> {
-    forced: Option<&'a Path>,
+struct Hosts {
+    forced: Option<Host>,
     made: Vec<(Option<PathBuf>, Host)>,
 }
 
-impl Hosts<'_> {
+impl Hosts {
+    fn new(arguments: &Arguments) -> anyhow::Result<Self> {
+        let forced = match (&arguments.bundles, &arguments.bundle) {
+            (Some(folder), _) => Some(super::installed_host(folder, None)?),
+            (None, Some(folder)) => Some(super::host(Some(folder))?),
+            (None, None) => None,
+        };
+        Ok(Hosts { forced, made: Vec::new() })
+    }
+
     fn get(&mut self, scenario: &Scenario) -> anyhow::Result<Host> {
-        let wanted = self.forced.map(Path::to_path_buf).or_else(|| scenario.bundle());
+        if let Some(host) = &self.forced {
+            return Ok(host.clone());
+        }
+        let wanted = scenario.bundle();
         if let Some((_, host)) = self.made.iter().find(|(bundle, _)| *bundle == wanted) {
             return Ok(host.clone());
         }
@@ -98,7 +114,7 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     if let Some(trace) = &arguments.trace {
         is_new(trace)?;
     }
-    let host = Hosts { forced: arguments.bundle.as_deref(), made: Vec::new() }.get(&scenario)?;
+    let host = Hosts::new(arguments)?.get(&scenario)?;
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancel);
     // Without it Ctrl-C ends the process at once, and the trace stays open.
@@ -126,6 +142,9 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     head(&scenario, &host);
     let finished = scenario.run(&host, options, &mut screen)?;
     end(&finished, screen.packet, arguments.trace.as_deref());
+    if host.bundle().shadows().next().is_some() {
+        beside(arguments, &finished);
+    }
     if let Some(store) = &arguments.store {
         crate::say!("  {:<18} {}", "run", finished.id);
         if matches!(finished.status, Status::Suspended(_)) {
@@ -180,8 +199,8 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         BadInput(format!("`{}`: no scenario in it; expected files that end in `.toml`", arguments.path.display()))
     );
     let models = registry(arguments)?;
-    let mut hosts = Hosts { forced: arguments.bundle.as_deref(), made: Vec::new() };
-    let (mut failed, mut pairs) = (0, 0);
+    let mut hosts = Hosts::new(arguments)?;
+    let (mut failed, mut pairs, mut saved) = (0, 0, 0);
     let mut summaries = Vec::new();
     if let Some(folder) = &arguments.trace {
         let made = std::fs::create_dir_all(folder);
@@ -199,13 +218,23 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         let options = RunOptions { trace: trace_to, store, models, accept: accept(arguments), ..RunOptions::default() };
         let finished = scenario.run(&host, options, &mut Packets::default())?;
         let twin = scenario.twin().map(|twin| twin.run(&host, again, &mut Silent)).transpose()?;
-        let good = finished.unmet.is_empty() && twin.as_ref().is_none_or(|twin| twin.unmet.is_empty());
+        let stopped = Stopped::of(&scenario, &host, &finished, twin.as_ref())?;
+        let good = finished.unmet.is_empty()
+            && twin.as_ref().is_none_or(|twin| twin.unmet.is_empty())
+            && stopped.as_ref().is_none_or(|stopped| stopped.unmet().next().is_none());
         failed += u32::from(!good);
         if arguments.json {
             summaries.push(summary(&scenario, &host, &finished, None, trace.as_deref()));
             if let (Some(other), Some(twin)) = (scenario.twin(), &twin) {
                 summaries.push(summary(other, &host, twin, None, None));
             }
+            continue;
+        }
+        if let Some(stopped) = &stopped {
+            pairs += u32::from(good);
+            saved += stopped.by_host.seconds();
+            crate::say!("{}", stopped.line(&name.display().to_string()));
+            stopped.unmet().for_each(|unmet| crate::say!("       {unmet}"));
             continue;
         }
         let mark = if good { styled(GOOD, "ok    ") } else { styled(BAD, "FAILED") };
@@ -235,6 +264,9 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         let twins =
             if pairs > 0 { format!(", {pairs} of them with a twin that shows the harm") } else { String::new() };
         crate::say!("\n{good} of {} scenarios went as expected{twins}", paths.len());
+        if saved > 0 {
+            crate::say!("the threshold evaluator saved {saved} s");
+        }
     }
     Ok(if failed == 0 { exit::OK } else { exit::DIFFERS })
 }
@@ -307,9 +339,20 @@ fn head(scenario: &Scenario, host: &Host) {
     crate::say!("{}", styled(STRONG, scenario.title()));
     crate::say!("{}", styled(QUIET, format!("judged by bundle {} {}", lock.name, host.bundle().digest())));
     for entry in &lock.entry {
-        let text = format!("  {:<11} {:<18} {}", entry.name, entry.policy, &entry.component_digest[..19]);
+        let shadow = if entry.is_shadow() { "  in shadow" } else { "" };
+        let text = format!("  {:<11} {:<18} {}{shadow}", entry.name, entry.policy, &entry.component_digest[..19]);
         crate::say!("{}", styled(QUIET, text));
     }
+}
+
+/// Where to look for what the policies in shadow said.
+fn beside(arguments: &Arguments, finished: &Finished) {
+    let kept = arguments.store.as_ref().map(|store| store.join(&finished.id)).or_else(|| arguments.trace.clone());
+    let text = match kept {
+        Some(path) => format!("countersign shadow report {}", path.display()),
+        None => "not asked: they judge beside a trace that is kept, with --trace or --store".to_owned(),
+    };
+    crate::say!("  {:<18} {text}", "in shadow");
 }
 
 fn end(finished: &Finished, packet: Option<u64>, trace: Option<&Path>) {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::ensure;
+use countersign::bundle::Digest;
 use countersign::convergence::{RunFigures, report};
 use countersign::kernel::contract::Dimension;
 use countersign::kernel::{Approval, Decision, Driver, Event, Input, Report, Run, Status, Wanted};
@@ -131,6 +132,9 @@ pub struct Resume {
     /// Folder of the bundle it is pinned to [default: the scenario's own, else the one this program carries]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    /// Folder of installed bundles, among them the one it is pinned to
+    #[arg(long, value_name = "DIR", conflicts_with = "bundle")]
+    bundles: Option<PathBuf>,
 }
 
 fn extra(text: &str) -> Result<(Dimension, u64), String> {
@@ -289,6 +293,7 @@ struct Row<'a> {
     report: &'a Option<Report>,
     decided: &'a [(String, String)],
     parked: &'a [Approval],
+    held: Option<&'a str>,
     would_have: &'a [(u64, String)],
 }
 
@@ -310,6 +315,7 @@ impl<'a> Row<'a> {
             report: &loaded.report,
             decided: &loaded.decided,
             parked: &loaded.parked,
+            held: loaded.run.held().map(|hold| hold.reason.as_str()),
             would_have: &loaded.would_have,
         })
     }
@@ -343,6 +349,7 @@ fn list(stored: &Stored) -> anyhow::Result<u8> {
         let waits = match (&row.report, row.waiting.first()) {
             (_, Some(entry)) => format!("resume ({} by {})", offered(&entry.wants), entry.by),
             (Some(report), None) => report.authority.endpoint.to_string(),
+            (None, None) if row.held.is_some() => "its agent's report".to_owned(),
             (None, None) if row.parked.len() == 1 => "1 approval".to_owned(),
             (None, None) if !row.parked.is_empty() => format!("{} approvals", row.parked.len()),
             (None, None) => String::new(),
@@ -415,6 +422,12 @@ fn show(one: &One) -> anyhow::Result<u8> {
             crate::say!("  {} countersign runs {command} --store {store}", styled(QUIET, format!("{:<18}", "next")));
         }
     }
+    if let Some(held) = row.held {
+        crate::say!();
+        tell("held", held);
+        let command = format!("countersign runs go-on {} --store {}", row.run, one.stored.store.display());
+        crate::say!("  {} the agent's report, or {command}", styled(QUIET, format!("{:<18}", "next")));
+    }
     for approval in row.parked {
         crate::say!();
         tell("why", &approval.reason);
@@ -484,7 +497,8 @@ fn approve_action(arguments: &Approve) -> anyhow::Result<u8> {
 }
 
 fn decide(loaded: &Loaded, what: &str, by: Option<&str>, decision: Decision, stored: &Stored) -> anyhow::Result<u8> {
-    let waits = matches!(loaded.run.status(), Status::Suspended(_)) || !loaded.parked.is_empty();
+    let waits =
+        matches!(loaded.run.status(), Status::Suspended(_)) || !loaded.parked.is_empty() || loaded.run.held().is_some();
     ensure!(waits, BadInput(format!("run `{}` waits for nobody: it is {}", loaded.folder.id, loaded.run.status())));
     // Said now, where somebody can mend it, and not when the run is taken up.
     let input = Input::Decided { id: "now".into(), by: "somebody".into(), decision: decision.clone() };
@@ -553,7 +567,11 @@ fn take_up(arguments: &Resume) -> anyhow::Result<u8> {
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancel);
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    let pinned = Digest::parse(&loaded.run.manifest().lock);
     let host = |own: Option<PathBuf>| -> Result<Host, RunError> {
+        if let Some(bundles) = &arguments.bundles {
+            return Ok(super::installed_host(bundles, pinned.as_ref())?);
+        }
         let folder: Option<&Path> = arguments.bundle.as_deref().or(own.as_deref());
         Host::new(countersign::engine::EngineOptions::default(), folder).map_err(|error: HostError| error.into())
     };

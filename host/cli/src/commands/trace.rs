@@ -28,6 +28,7 @@ pub enum Command {
     /// Answers, reads and fuel must come out the same. With another bundle: the first difference.
     #[command(after_help = "Example:\n  countersign trace replay run.jsonl --bundle my-bundle")]
     Replay(Replay),
+    Adaptation(super::adaptation::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -70,6 +71,7 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Show(arguments) => show(arguments),
         Command::Verify(arguments) => verify(arguments),
         Command::Replay(arguments) => replay_all(arguments),
+        Command::Adaptation(arguments) => super::adaptation::run(arguments),
     }
 }
 

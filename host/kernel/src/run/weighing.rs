@@ -239,6 +239,11 @@ impl Run {
         };
         let halt = self.halt_at(trigger, reason.clone());
         self.event(Event::Held { trigger, reason: reason.clone() });
+        let complete = !self.criteria.is_empty() && self.criteria.iter().all(|criterion| criterion.met);
+        if complete && trigger == Some(Trigger::ConfidenceCollapse) && !self.agent_drives() && self.is_checking() {
+            // Nothing is left to find out because all is found.
+            return Some(self.leave(Guard::Complete, Halt::ended(Code::Success, reason)));
+        }
         if joined.verdict() > Verdict::Ask {
             let halt = Halt::ended(Code::UnsafeDetection, reason);
             return Some(self.leave(Guard::Hopeless, halt));
@@ -256,6 +261,10 @@ impl Run {
         self.effect(Effect::Report { code: halt.code, report });
         self.returns.hold = Some(Hold { trigger, reason });
         None
+    }
+
+    fn is_checking(&self) -> bool {
+        self.kind() == crate::graph::NodeKind::CompletionCheck
     }
 
     fn halt_at(&self, trigger: Option<Trigger>, reason: String) -> Halt {

@@ -12,6 +12,8 @@ mod memory;
 mod people;
 mod pipeline;
 mod plans;
+mod routing;
+mod threshold;
 mod verdicts;
 
 use std::collections::BTreeMap;

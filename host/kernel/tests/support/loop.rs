@@ -211,9 +211,14 @@ impl Loop {
         self.replies(reply)
     }
 
+    /// An agent that owns the loop proposes an action.
+    pub fn proposes(&mut self, action: Action) -> &mut Self {
+        self.does(action)
+    }
+
     pub fn replies(&mut self, reply: Reply) -> &mut Self {
         let call = self.wanted(|effect| match effect {
-            Effect::CallModel { call, .. } => Some(*call),
+            Effect::CallModel { call, .. } | Effect::Await { call, .. } => Some(*call),
             _ => None,
         });
         self.give(Input::Replied { call, reply, usage: Usage { input_tokens: 100, output_tokens: 10, cost: 110 } });

@@ -13,7 +13,8 @@
 //! synchronous or not. One call is under way at a time, and the borrow checker sees to it.
 //!
 //! `permit` is the proof that a call may be made, `ruling` what can be answered to a proposal, `words`
-//! what the agent is told of it, `run` the run, `setup` what one is made of, `clock` its time.
+//! what the agent is told of it, `run` the run, `setup` what one is made of, `clock` its time,
+//! `write_off` the end of one whose bundle is gone.
 
 mod clock;
 mod permit;
@@ -21,6 +22,7 @@ mod ruling;
 mod run;
 mod setup;
 mod words;
+mod write_off;
 
 pub use clock::Clock;
 pub use permit::{Permit, ReadBack, Seen};
@@ -29,3 +31,4 @@ pub use run::{GuardError, GuardedRun, Heard};
 pub(crate) use setup::SLOTS;
 pub use setup::Setup;
 pub use words::stop_here;
+pub use write_off::write_off;

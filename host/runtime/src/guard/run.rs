@@ -4,7 +4,7 @@ use std::time::Duration;
 use countersign_kernel::contract::Verdict;
 use countersign_kernel::contract::guard::{FindingKind, Passage};
 use countersign_kernel::{
-    Action, Answered, Approval, Code, Decision, Driver, Effect, Event, Frame, Input, InputError, Manifest,
+    Action, Answered, Approval, Closed, Code, Decision, Driver, Effect, Event, Frame, Input, InputError, Manifest,
     ManifestError, Mode, Observation, PolicyMode, Question, Reply, Response, Run, Slot, Status, StepReply, StepStatus,
     Usage, Verifier,
 };
@@ -12,7 +12,7 @@ use countersign_store::{Entry, Inbox, Offer, StoreError};
 
 use super::clock::Running;
 use super::permit::Granted;
-use super::{Permit, Proposal, Refusal, Ruling, Setup, Standing, Stop};
+use super::{Permit, Proposal, Refusal, Ruling, SLOTS, Setup, Standing, Stop};
 use crate::drive::tell;
 use crate::host::{Host, HostError, Judges};
 use crate::operate::BucketReservation;
@@ -36,6 +36,14 @@ pub enum GuardError {
     /// The manifest is not of a run whose loop an agent owns.
     #[error("`driver`: expected `agent`; `Host::guarded_manifest` makes such a manifest")]
     Driver,
+    /// The host has another bundle than the run is pinned to.
+    #[error("the run is pinned to the bundle {pinned}, this host has {found}; `LiveHost::host_for` gives its own")]
+    Bundle {
+        /// Digest of the lock that the manifest names.
+        pinned: Arc<str>,
+        /// Digest of the host's.
+        found: Arc<str>,
+    },
     /// The policies.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -118,8 +126,9 @@ impl GuardedRun {
     /// Begins a run.
     ///
     /// # Errors
-    /// A manifest that makes no sense or is not of a run whose loop an agent owns, a paused agent, a
-    /// machine that gives no more instances, a store that takes nothing.
+    /// A manifest that makes no sense, is not of a run whose loop an agent owns or is pinned to another
+    /// bundle than the host's, a paused agent, a machine that gives no more instances, a store that takes
+    /// nothing.
     pub fn begin(host: &Host, manifest: Manifest, setup: Setup) -> Result<Self, GuardError> {
         let mut guarded = GuardedRun::open(host, Arc::new(manifest), setup)?;
         let now = guarded.run.manifest().started;
@@ -156,8 +165,15 @@ impl GuardedRun {
         if manifest.driver != Driver::Agent {
             return Err(GuardError::Driver);
         }
+        // Entries are found by their names: another bundle's would judge, and their digests be recorded
+        // wrongly.
+        let found = host.bundle().digest().as_str();
+        if manifest.lock != *found {
+            return Err(GuardError::Bundle { pinned: Arc::clone(&manifest.lock), found: Arc::clone(found) });
+        }
         let run = Run::open(manifest)?;
-        let judges = host.open(&run)?;
+        let mut judges = host.open(&run)?;
+        judges.shadow().only(&SLOTS);
         let Setup { registry, store, operations, salt, clock } = setup;
         let clock = Running::new(clock);
         let setup = Parts { registry, store, operations, salt };
@@ -212,6 +228,10 @@ impl GuardedRun {
         let Some(call) = self.awaiting.filter(|_| self.run.status() == Status::Running) else {
             return Ok(Ruling::Stopped(self.stopped()));
         };
+        if let Some(halted) = self.setup.operations.halted(self.run.manifest()) {
+            self.step(halted)?;
+            return Ok(Ruling::Stopped(self.stopped()));
+        }
         let Proposal { tool, arguments, reasoning, confidence, signals, usage } = proposal;
         let (registry, salt) = (&self.setup.registry, &self.setup.salt);
         let (action, exact) = proposed(&tool, arguments, registry, salt);
@@ -409,18 +429,20 @@ impl GuardedRun {
     }
 
     fn frames(&mut self, input: Input) -> Result<Outcome, GuardError> {
+        self.judges.shadow().begin(&mut self.run, &*self.setup.store);
         let mut outcome = Outcome::default();
         let mut next = Some(input);
         while let Some(input) = next.take() {
             let now = self.clock.now().max(self.run.at());
             self.run.accept(now, input)?;
             self.judges.settle(&mut self.run, &mut *self.setup.store, |_, _| {})?;
-            let closed = self.run.close()?;
-            self.setup.store.append(&closed.frame)?;
-            self.setup.operations.watch(&self.run, &closed.frame);
-            self.note_stop(&closed.frame.events);
-            self.note_redactions(&closed.frame);
-            for event in &closed.frame.events {
+            let Closed { frame, effects, overheard } = self.run.close()?;
+            self.setup.store.append(&frame)?;
+            self.judges.shadow().hear(frame.frame, overheard);
+            self.setup.operations.watch(&self.run, &frame);
+            self.note_stop(&frame.events);
+            self.note_redactions(&frame);
+            for event in &frame.events {
                 if let Event::WouldHave { verdict, by, reason } = event
                     && self.would_have.len() < WOULD_HAVE
                 {
@@ -428,8 +450,8 @@ impl GuardedRun {
                 }
             }
             self.awaiting = self.run.awaited();
-            outcome.events = closed.frame.events;
-            for effect in closed.effects {
+            outcome.events = frame.events;
+            for effect in effects {
                 let held = match self.setup.operations.admit(&self.run, &effect) {
                     Ok(held) => held,
                     // Not to be done: the run is told instead.

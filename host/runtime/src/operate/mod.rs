@@ -5,6 +5,7 @@
 
 pub mod buckets;
 pub mod health;
+mod revoke;
 pub mod sinks;
 pub mod switches;
 
@@ -16,6 +17,7 @@ pub use health::{
     AdminPause, AgentHealth, Counter, ErrorClass, Escalations, HealthError, HealthRules, HealthTracker, Paused,
     Refused, RefusedBy,
 };
+pub use revoke::{restore, revoke};
 pub use sinks::{
     CommandSpec, Delivery, FileSpec, Item, ItemKind, Severity, SinkError, SinkSpec, Sinks, WebhookSpec, sign,
     signed_at, verify_signature,

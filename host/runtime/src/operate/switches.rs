@@ -100,6 +100,24 @@ pub enum SwitchError {
         /// What it may be.
         wanted: &'static str,
     },
+    /// There is none where a switch is to be thrown.
+    #[error(
+        "switch file `{}` is not there; give the file that `[operator]` names under `switches`, since no host hears of \
+         another, or make an empty one",
+        path.display()
+    )]
+    Missing {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// It cannot be replaced.
+    #[error("switch file `{}` cannot be written: {source}", path.display())]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// It is far too long.
     #[error("switch file `{}` is larger than {MOST_BYTES} bytes; name fewer things, or set `all`", path.display())]
     Size {
@@ -234,7 +252,7 @@ fn is_missing(path: &Path, error: &std::io::Error) -> bool {
     error.kind() == ErrorKind::NotFound && std::fs::symlink_metadata(path).is_err()
 }
 
-fn read(path: &Path) -> Result<SwitchFile, SwitchError> {
+pub(super) fn read(path: &Path) -> Result<SwitchFile, SwitchError> {
     let io = |source| SwitchError::Io { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
@@ -262,7 +280,7 @@ fn read(path: &Path) -> Result<SwitchFile, SwitchError> {
     Ok(file)
 }
 
-fn is_digest(text: &str) -> bool {
+pub(super) fn is_digest(text: &str) -> bool {
     text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 

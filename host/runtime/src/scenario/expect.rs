@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use countersign_kernel::contract::Dimension;
-use countersign_kernel::contract::threshold::Trigger;
-use countersign_kernel::{Answered, Code, Event, Frame, Run, Status};
+use countersign_kernel::contract::threshold::{Decision, Trigger};
+use countersign_kernel::contract::{Dimension, Verdict};
+use countersign_kernel::{Answered, Code, Event, Frame, Run, Slot, Status};
 use serde::Deserialize;
 
 /// What must have happened.
@@ -142,7 +142,10 @@ impl Matching {
         for event in &frame.events {
             match event {
                 Event::Ended { verified, .. } => self.verified = Some(*verified),
-                Event::Held { trigger, .. } => self.held = self.held.or(Some((*trigger, frame.at))),
+                // After an action it is held; before one a person is asked.
+                Event::Verdict { slot: Slot::Threshold, verdict, .. } if *verdict >= Verdict::Ask => {
+                    self.held = self.held.or(Some((trigger_of(frame), frame.at)));
+                }
                 _ => {}
             }
         }
@@ -197,6 +200,18 @@ impl Matching {
         }
         unmet
     }
+}
+
+/// The first trigger that a frame's judgements name.
+fn trigger_of(frame: &Frame) -> Option<Trigger> {
+    let triggers = frame.judgements.iter().filter_map(|judgement| match &judgement.answer {
+        Answered::Threshold(weighing) => match weighing.decision {
+            Decision::Escalate(trigger) => Some(trigger),
+            Decision::Continue => None,
+        },
+        _ => None,
+    });
+    triggers.min()
 }
 
 /// What the run used and left behind, against what was expected.

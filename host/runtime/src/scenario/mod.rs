@@ -30,6 +30,7 @@ use countersign_kernel::{Frame, Input, Manifest, ManifestError, Run, Status};
 use countersign_store::{Diagnostics, Durability, FileStore, ResumeError, RunFolder, Runs, StoreError};
 use toml::Table;
 
+use crate::adaptation::{self, AdaptationError};
 use crate::convergence::RunFigures;
 use crate::drive::{DriveError, Observer, drive};
 use crate::host::{Host, HostError};
@@ -79,6 +80,9 @@ pub enum RunError {
     /// The trace.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What is derived from it.
+    #[error(transparent)]
+    Adaptation(#[from] AdaptationError),
     /// The scenario's values.
     #[error("`{file}`: {source}")]
     Manifest {
@@ -328,6 +332,10 @@ impl Scenario {
         }
         let named = options.trace.clone().filter(|_| last);
         let durable = named.is_some() || kept.is_some();
+        if !durable {
+            // Its side stream would vanish with its trace.
+            judges.shadow().off();
+        }
         let path =
             named.or_else(|| kept.as_ref().map(RunFolder::trace)).unwrap_or_else(|| scratch.path().join("trace.jsonl"));
         let mut store = self.store(&path, &manifest, durable, &salt)?;
@@ -349,6 +357,9 @@ impl Scenario {
         };
         let status =
             drive(&mut run, Input::Started, &mut judges, &mut store, &mut world, &mut operations, &mut watching)?;
+        if durable {
+            adaptation::write_beside(&path)?;
+        }
         let mut unmet = Vec::new();
         let held = watching.matching.held;
         if last {

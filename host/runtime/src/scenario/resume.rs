@@ -11,6 +11,7 @@ use countersign_store::{Diagnostics, Durability, EntryError, FileStore, Offer, R
 use super::servers::{Place, RunTools};
 use super::world::{ScenarioWorld, Surroundings};
 use super::{RunError, Scenario, ScenarioError, Watching, expect, salt_beside, utc_now, workspace};
+use crate::adaptation;
 use crate::drive::{Observer, drive};
 use crate::host::Host;
 use crate::models::Registry;
@@ -56,6 +57,7 @@ pub fn resume(
     if done.is_err() {
         // Nothing was appended that is not whole: the trace gets its name back.
         let _ = countersign_store::Store::finish(&mut store);
+        let _ = adaptation::write_beside(&folder.trace());
     }
     done
 }
@@ -167,6 +169,7 @@ fn take_up(
         }
     }
     countersign_store::Store::finish(store).map_err(RunError::Store)?;
+    adaptation::write_beside(&folder.trace())?;
     Ok(Resumed { status: run.status(), run, taken, refused })
 }
 
@@ -232,6 +235,10 @@ impl countersign_store::Store for StillOpen<'_> {
 
     fn read_back(&mut self) -> Option<PathBuf> {
         self.0.read_back()
+    }
+
+    fn path(&self) -> Option<&Path> {
+        self.0.path()
     }
 }
 

@@ -14,7 +14,8 @@ fn a_cap_used_up_stops_the_next_call_and_not_the_run() {
     assert_eq!(after.decision, Decision::Continue);
     assert!(near(after.cost, 1.0));
     assert!(after.reason.ends_with("a cap is used up, and the run may finish without a call"), "{}", after.reason);
-    assert!(near(weigh(&spent(10, None)).cost, 0.0625));
+    assert!(near(weigh(&spent(10, None)).cost, 0.5_f64.powi(16)));
+    assert!(near(weigh(&spent(18, None)).cost, 0.9_f64.powi(16)));
 }
 
 #[test]
@@ -29,6 +30,10 @@ fn a_cap_counts_against_the_calls_that_it_caps() {
         assert_eq!(before(dimension, reads()), Decision::Continue);
     }
     for dimension in [
+        // Spent by the model before its call is proposed.
+        Dimension::Steps,
+        Dimension::InputTokens,
+        Dimension::OutputTokens,
         Dimension::ExternalCalls,
         Dimension::Retries,
         Dimension::Reflections,
@@ -37,7 +42,7 @@ fn a_cap_counts_against_the_calls_that_it_caps() {
     ] {
         assert_eq!(before(dimension, next()), Decision::Continue);
     }
-    for dimension in [Dimension::Steps, Dimension::InputTokens, Dimension::RunningTime, Dimension::Cost] {
+    for dimension in [Dimension::ToolCalls, Dimension::RunningTime, Dimension::Cost] {
         assert_eq!(before(dimension, reads()), BUDGET);
     }
 }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 
 fn returned() -> impl Strategy<Value = ActionReturn> {
-    (any::<u64>(), any::<[bool; 5]>(), prop::bool::weighted(0.2)).prop_map(
-        |(at, [advanced, changed, novel, confirmed, failed], neutral)| ActionReturn {
+    (any::<u64>(), any::<[bool; 6]>(), prop::bool::weighted(0.2)).prop_map(
+        |(at, [advanced, changed, novel, confirmed, failed, repeated], neutral)| ActionReturn {
             at,
             advanced,
             changed,
@@ -14,9 +14,14 @@ fn returned() -> impl Strategy<Value = ActionReturn> {
             confirmed,
             failed,
             neutral,
-            repeated: false,
+            repeated,
         },
     )
+}
+
+fn unproductive() -> impl Strategy<Value = ActionReturn> {
+    let nothing = |call| ActionReturn { advanced: false, changed: false, novel: false, confirmed: false, ..call };
+    returned().prop_map(nothing)
 }
 
 fn cost() -> impl Strategy<Value = CostLine> {
@@ -69,14 +74,15 @@ fn some_ledger() -> impl Strategy<Value = Ledger> {
 }
 
 fn some_configuration() -> impl Strategy<Value = Configuration> {
-    (any::<bool>(), [0.0..=1.0, 0.0..=1.0, 0.0..=1.0, 0.0..=1.0, 0.5..=1.0], 0_u32..5, 1_u64..200_000).prop_map(
-        |(default, [gain, more, decay, weight, initial], after, limit)| {
+    (any::<bool>(), [0.0..=1.0, 0.0..=1.0, 0.0..=1.0, 0.0..=1.0, 0.5..=1.0, 0.0..=0.5], 0_u32..5, 1_u64..200_000)
+        .prop_map(|(default, [gain, more, decay, weight, initial, floor], after, limit)| {
             let mut configuration = Configuration::default();
             if !default {
                 configuration.value.initial = initial;
                 configuration.value.gain = gain.min(more);
                 configuration.value.gain_confirmed = gain.max(more);
                 configuration.value.decay = decay;
+                configuration.value.floor = floor;
                 configuration.weights.risk = weight;
                 configuration.weights.irreversibility = 1.0 - weight;
                 configuration.collapse.after = after;
@@ -85,8 +91,7 @@ fn some_configuration() -> impl Strategy<Value = Configuration> {
                 configuration.limits.retries = Some(limit);
             }
             configuration
-        },
-    )
+        })
 }
 
 proptest! {
@@ -128,6 +133,56 @@ proptest! {
         let mut longer = ledger;
         longer.returns.push(last);
         prop_assert!(policy.weigh(longer, &TestRun::default()).value >= before);
+    }
+
+    #[test]
+    fn one_more_unproductive_call_never_raises_the_value(
+        configuration in some_configuration(),
+        ledger in some_ledger(),
+        last in unproductive(),
+    ) {
+        let mut policy = policy(configuration);
+        let before = policy.weigh(ledger.clone(), &TestRun::default()).value;
+        let mut longer = ledger;
+        longer.returns.push(last);
+        prop_assert!(policy.weigh(longer, &TestRun::default()).value <= before);
+    }
+
+    #[test]
+    fn what_does_not_count_never_collapses(
+        calls in prop::collection::vec(unproductive(), 0..=16),
+        ledger in some_ledger(),
+    ) {
+        // A goal that is open, and calls of which each was made before or fails in a new way.
+        let returns = calls.into_iter().enumerate().map(|(index, call)| {
+            if index % 2 == 0 { ActionReturn { repeated: true, ..call } } else { FAILED }
+        });
+        let ledger = Ledger { returns: returns.collect(), criteria_met: 0, gap: None, ..ledger };
+        let weighing = weigh(&ledger);
+        prop_assert!(weighing.decision != COLLAPSE && weighing.value >= 0.15, "{weighing:?}");
+    }
+
+    #[test]
+    fn a_repeated_call_that_brought_nothing_changes_no_row(
+        ledger in some_ledger(),
+        index in any::<prop::sample::Index>(),
+    ) {
+        let mut longer = ledger.clone();
+        longer.returns.insert(index.index(ledger.returns.len() + 1), REPEATED);
+        prop_assert_eq!(decides(&ledger) == COLLAPSE, decides(&longer) == COLLAPSE);
+    }
+
+    #[test]
+    fn only_the_row_collapses(ledger in some_ledger()) {
+        let ledger = Ledger { gap: None, ..ledger };
+        let open = ledger.criteria == 0 || ledger.criteria_met < ledger.criteria;
+        let productive = |call: &ActionReturn| {
+            call.advanced || call.confirmed || call.changed || (call.novel && !call.failed && open)
+        };
+        let row = ledger.returns.iter().rev().filter(|call| !call.neutral).take_while(|call| !productive(call));
+        let new_error = |call: &ActionReturn| call.failed && call.novel && open;
+        let counted = row.filter(|call| !call.repeated && !new_error(call)).count();
+        prop_assert_eq!(decides(&ledger) == COLLAPSE, counted >= 3);
     }
 
     #[test]

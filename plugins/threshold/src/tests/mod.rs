@@ -28,8 +28,12 @@ const NOTHING: ActionReturn = ActionReturn {
 const NEW: ActionReturn = ActionReturn { novel: true, ..NOTHING };
 const CHANGED: ActionReturn = ActionReturn { changed: true, ..NOTHING };
 const CONFIRMED: ActionReturn = ActionReturn { confirmed: true, ..NOTHING };
+const REPEATED: ActionReturn = ActionReturn { repeated: true, ..NOTHING };
 const NEUTRAL: ActionReturn = ActionReturn { neutral: true, ..NOTHING };
+/// With an error that was not seen before.
 const FAILED: ActionReturn = ActionReturn { failed: true, novel: true, ..NOTHING };
+/// With an error that was.
+const FAILED_AGAIN: ActionReturn = ActionReturn { failed: true, ..NOTHING };
 
 fn ledger(returns: &[ActionReturn]) -> Ledger {
     Ledger {

@@ -16,6 +16,13 @@ fn the_value_follows_what_the_calls_brought() {
         (&[NEUTRAL], 0.9),
         (&[NOTHING, NOTHING], 0.441),
         (&[NOTHING, NOTHING, NOTHING], 0.0),
+        (&[FAILED, FAILED, FAILED], 0.3087),
+        (&[REPEATED, REPEATED, REPEATED], 0.3087),
+        (&[NOTHING, NOTHING, REPEATED, FAILED], 0.21609),
+        (&[ActionReturn { repeated: true, ..NEW }], 0.95),
+        (&[ActionReturn { repeated: true, ..CHANGED }], 0.95),
+        (&[ActionReturn { repeated: true, ..CONFIRMED }], 0.98),
+        (&[ActionReturn { repeated: true, advanced: true, ..NOTHING }], 0.98),
         (&[NOTHING, NOTHING, NOTHING, CONFIRMED], 1.0 - (1.0 - 0.3087) * 0.2),
     ] {
         let weighing = weigh(&ledger(returns));
@@ -36,17 +43,67 @@ fn once_every_criterion_is_met_a_new_result_brings_nothing() {
 
 #[test]
 fn three_unproductive_calls_in_a_row_collapse() {
-    assert_eq!(decides(&ledger(&[NEW, FAILED, NOTHING])), Decision::Continue);
-    let collapsed =
-        Ledger { actions: 12, ..ledger(&[ActionReturn { at: 18_000, ..NEW }, FAILED, NEUTRAL, NOTHING, FAILED]) };
+    assert_eq!(decides(&ledger(&[NEW, FAILED_AGAIN, NOTHING])), Decision::Continue);
+    let collapsed = Ledger {
+        actions: 12,
+        ..ledger(&[ActionReturn { at: 18_000, ..NEW }, FAILED_AGAIN, NEUTRAL, NOTHING, FAILED_AGAIN])
+    };
     let weighing = weigh(&collapsed);
     assert_eq!(weighing.decision, COLLAPSE);
-    assert_eq!(weighing.reason, "the last 3 of 12 calls brought nothing, for 42 s");
+    assert_eq!(weighing.reason, "3 different calls brought nothing, for 42 s; 12 calls in all");
     // Waiting does not end the row, and does not count.
     assert_eq!(decides(&ledger(&[NOTHING, NOTHING, NEUTRAL, NEUTRAL])), Decision::Continue);
     let mut off = Configuration::default();
     off.collapse.after = 0;
     assert_eq!(weigh_with(off, &ledger(&[NOTHING; 6])).decision, Decision::Continue);
+}
+
+#[test]
+fn the_same_call_again_neither_counts_nor_ends_the_row() {
+    let again = ActionReturn { repeated: true, ..FAILED_AGAIN };
+    assert_eq!(decides(&ledger(&[REPEATED; 16])), Decision::Continue);
+    assert_eq!(decides(&ledger(&[again; 16])), Decision::Continue);
+    assert_eq!(decides(&ledger(&[NOTHING, REPEATED, NOTHING, again])), Decision::Continue);
+    assert_eq!(decides(&ledger(&[NOTHING, REPEATED, NOTHING, again, NOTHING])), COLLAPSE);
+    assert_eq!(decides(&ledger(&[NOTHING, NOTHING, NOTHING, REPEATED])), COLLAPSE);
+    // Once every criterion is met it brings nothing whatever comes back, and still does not count.
+    let met = Ledger { criteria_met: 1, criteria: 1, ..ledger(&[ActionReturn { repeated: true, ..NEW }; 3]) };
+    assert_eq!(decides(&met), Decision::Continue);
+    assert!(near(weigh(&met).value, 0.3087));
+}
+
+#[test]
+fn an_error_not_seen_before_neither_counts_nor_ends_the_row() {
+    assert_eq!(decides(&ledger(&[FAILED; 16])), Decision::Continue);
+    assert_eq!(decides(&ledger(&[NOTHING, FAILED, NOTHING])), Decision::Continue);
+    assert_eq!(decides(&ledger(&[NOTHING, FAILED, NOTHING, FAILED, NOTHING])), COLLAPSE);
+    assert_eq!(decides(&Ledger { criteria_met: 1, criteria: 1, ..ledger(&[FAILED; 3]) }), COLLAPSE);
+}
+
+#[test]
+fn until_a_collapse_the_value_keeps_its_floor() {
+    assert!(near(weigh(&ledger(&[REPEATED; 5])).value, 0.151_263));
+    assert!(near(weigh(&ledger(&[FAILED; 6])).value, 0.15));
+    let unjudged = || NextAction { risk: None, ..next() };
+    let before = |returns: &[ActionReturn], next| decides(&Ledger { next: Some(next), ..ledger(returns) });
+    assert_eq!(before(&[REPEATED; 16], unjudged()), Decision::Continue);
+    assert_eq!(before(&[FAILED; 16], unjudged()), Decision::Continue);
+    let unknown = NextAction { reversibility: Reversibility::Unknown, ..next() };
+    assert_eq!(before(&[REPEATED; 16], unknown), IRREVERSIBLE);
+    let with = |floor, after, returns: &[ActionReturn]| {
+        let mut configuration = Configuration::default();
+        configuration.value.floor = floor;
+        configuration.collapse.after = after;
+        weigh_with(configuration, &Ledger { next: Some(unjudged()), ..ledger(returns) })
+    };
+    assert_eq!(with(0.0, 3, &[REPEATED; 7]).decision, COLLAPSE);
+    assert_eq!(with(0.15, 16, &[NOTHING; 15]).decision, Decision::Continue);
+    assert_eq!(with(0.15, 16, &[NOTHING; 16]).decision, COLLAPSE);
+    // Switched off, what would have counted lowers the value below it.
+    assert_eq!(with(0.15, 0, &[NOTHING; 7]).decision, COLLAPSE);
+    assert_eq!(with(0.15, 0, &[REPEATED; 16]).decision, Decision::Continue);
+    // It raises nothing.
+    assert!(near(with(0.5, 0, &[NOTHING, NOTHING, NOTHING, REPEATED]).value, 0.3087));
 }
 
 #[test]
@@ -111,16 +168,18 @@ fn the_terms_of_the_next_action() {
 
 #[test]
 fn otherwise_the_largest_term_names_the_trigger() {
-    // 0.63 against 0.9⁴ = 0.6561.
-    let near_the_cap = Ledger { costs: costs(Dimension::Steps, 9, 10), ..ledger(&[NOTHING]) };
+    // 0.63 against 0.98¹⁶ = 0.7238, and against 0.97¹⁶ = 0.6143.
+    let near_the_cap = Ledger { costs: costs(Dimension::ToolCalls, 98, 100), ..ledger(&[NOTHING]) };
     let weighing = weigh(&near_the_cap);
     assert_eq!(weighing.decision, BUDGET);
-    assert_eq!(weighing.reason, "value 0.63 is not above risk 0.00 + cost 0.66 + irreversibility 0.00");
-    let earlier = Ledger { costs: costs(Dimension::Steps, 8, 10), ..near_the_cap.clone() };
+    assert_eq!(weighing.reason, "value 0.63 is not above risk 0.00 + cost 0.72 + irreversibility 0.00");
+    let earlier = Ledger { costs: costs(Dimension::ToolCalls, 97, 100), ..near_the_cap };
     assert_eq!(decides(&earlier), Decision::Continue);
-    // 0.9 against 0.5 + 0.03 + 0.8⁴ = 0.9396.
-    let last_act = Ledger { next: Some(irreversible()), costs: earlier.costs, ..ledger(&[]) };
-    assert_eq!(decides(&last_act), IRREVERSIBLE);
+    // 0.9 against 0.5 + 0.03 + 0.94¹⁶ = 0.9016, and 0.93¹⁶ in its place = 0.8432.
+    let act =
+        |used| Ledger { next: Some(irreversible()), costs: costs(Dimension::ToolCalls, used, 100), ..ledger(&[]) };
+    assert_eq!(decides(&act(94)), IRREVERSIBLE);
+    assert_eq!(decides(&act(93)), Decision::Continue);
     let mut wary = Configuration::default();
     wary.weights.risk = 1.0;
     let risky = Ledger { next: Some(NextAction { risk: Some(0.9), ..next() }), ..ledger(&[]) };

@@ -1,0 +1,102 @@
+//! The log beside a trace.
+
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign_bundle::AtomicFile;
+use countersign_store::{StoreError, Stored, TraceError, TraceReader};
+
+use super::fold::Triples;
+use super::triple::Triple;
+
+/// What it is called in the folder of a run.
+pub(crate) const FILE: &str = "adaptation.jsonl";
+/// What a trace is called there.
+const TRACE: &str = "trace.jsonl";
+
+/// A log that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum AdaptationError {
+    /// The trace is not what was written, or cannot be read.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// The log cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Where the log of a trace lies: `adaptation.jsonl` beside a `trace.jsonl`, `NAME.adaptation` beside any
+/// other.
+pub fn beside(trace: &Path) -> PathBuf {
+    if trace.file_name().is_some_and(|name| name == TRACE) {
+        return trace.with_file_name(FILE);
+    }
+    let mut path = trace.as_os_str().to_owned();
+    path.push(".adaptation");
+    path.into()
+}
+
+/// The triples of a stored trace, in the order of the log. `each` takes them one by one: memory does not
+/// grow with the trace.
+///
+/// # Errors
+/// At the first frame that is not what was written; what came before it was given out.
+pub fn derive<E: From<AdaptationError>>(trace: &Path, mut each: impl FnMut(Triple) -> Result<(), E>) -> Result<(), E> {
+    let name = trace.display().to_string();
+    let failed = |error: TraceError| AdaptationError::from(error);
+    let file = File::open(trace).map_err(|source| failed(TraceError::Io { file: name.clone(), source }))?;
+    let mut reader = TraceReader::new(name, BufReader::new(file));
+    let mut triples: Option<Triples> = None;
+    while let Some(stored) = reader.read().map_err(failed)? {
+        match (stored, &mut triples) {
+            (Stored::Manifest(manifest), _) => triples = Some(Triples::new(Arc::new(manifest))),
+            (Stored::Frame(frame), Some(triples)) => triples.frame(&frame).into_iter().try_for_each(&mut each)?,
+            (Stored::Frame(_), None) => {}
+        }
+    }
+    triples.map_or_else(Vec::new, Triples::finish).into_iter().try_for_each(each)
+}
+
+/// Writes the log of a stored trace beside it: call it whenever a run is left or has ended. Where the
+/// log lies.
+///
+/// # Errors
+/// When the trace is not what was written, or the folder cannot be written to.
+pub fn write_beside(trace: &Path) -> Result<PathBuf, AdaptationError> {
+    let path = beside(trace);
+    let mut file = AdaptationFile::create(&path)?;
+    derive(trace, |triple| file.write(&triple).map_err(AdaptationError::from))?;
+    file.finish()?;
+    Ok(path)
+}
+
+/// A log being written: under its name once it is whole.
+pub(crate) struct AdaptationFile {
+    path: PathBuf,
+    file: AtomicFile,
+    line: Vec<u8>,
+}
+
+impl AdaptationFile {
+    pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
+        let file = AtomicFile::create(path).map_err(|source| StoreError { path: path.to_owned(), source })?;
+        Ok(AdaptationFile { path: path.to_owned(), file, line: Vec::new() })
+    }
+
+    pub(crate) fn write(&mut self, triple: &Triple) -> Result<(), StoreError> {
+        self.line.clear();
+        let line = serde_json::to_writer(&mut self.line, triple).map_err(std::io::Error::from);
+        let written = line.and_then(|()| {
+            self.line.push(b'\n');
+            self.file.write_all(&self.line)
+        });
+        written.map_err(|source| StoreError { path: self.path.clone(), source })
+    }
+
+    pub(crate) fn finish(self) -> Result<(), StoreError> {
+        let AdaptationFile { path, file, .. } = self;
+        file.finish().map_err(|source| StoreError { path, source })
+    }
+}

@@ -1,0 +1,512 @@
+//! Frames in, triples out.
+
+use std::sync::Arc;
+
+use countersign_kernel::contract::threshold::Ledger;
+use countersign_kernel::contract::{Key, Verdict};
+use countersign_kernel::{
+    Action, Approval, Code, Decision, Driver, Event, Frame, Input, Judgement, Manifest, Mode, Outcome as CallOutcome,
+    Question, Reply, Response, Slot, Stage,
+};
+
+use super::open::{Awaits, Decider, Open, OpenTriples};
+use super::recommended::{about, policies, recommendation, take_heard};
+use super::triple::{Came, Decision as Decided, Did, Numbers, Outcome, Triple, Used};
+
+/// Turns a run's frames into triples, one frame at a time. The same frames give the same triples.
+#[derive(Debug)]
+pub struct Triples {
+    manifest: Arc<Manifest>,
+    class: Option<Arc<str>>,
+    /// Confidence below which the classifier's cascade asks a stronger model.
+    gate: f64,
+    used: Used,
+    open: OpenTriples,
+    /// Number of the next proposal of a call.
+    proposals: u64,
+    /// The call that the frame is about and that is not on its way.
+    at_hand: Option<Proposal>,
+    under_way: Option<UnderWay>,
+    /// Calls that wait for an approval, or were given one that they have not used.
+    waiting: Vec<Waiting>,
+    /// What an answer's outcome hangs on, where it is trusted.
+    answer: Awaits,
+    /// Something in the frame shows that the claim at hand has no ground.
+    groundless: bool,
+    ended: Option<(Code, bool)>,
+}
+
+/// A call that is proposed.
+#[derive(Debug)]
+struct Proposal {
+    number: u64,
+    tool: Arc<str>,
+    key: Key,
+}
+
+/// A call that was made. One at a time is.
+#[derive(Debug)]
+struct UnderWay {
+    proposal: u64,
+    tool: Arc<str>,
+    /// Its number in the trace; none before a recording names it.
+    call: Option<u64>,
+    /// What came back, before a verifier has looked.
+    seen: Option<Came>,
+    /// It is to be tried again.
+    again: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    fingerprint: Arc<str>,
+    tool: Arc<str>,
+    key: Key,
+    proposal: u64,
+}
+
+impl Triples {
+    /// Of the run with this manifest.
+    pub fn new(manifest: Arc<Manifest>) -> Self {
+        Triples {
+            manifest,
+            class: None,
+            gate: 0.0,
+            used: Used::default(),
+            open: OpenTriples::default(),
+            proposals: 0,
+            at_hand: None,
+            under_way: None,
+            waiting: Vec::new(),
+            answer: Awaits::End,
+            groundless: false,
+            ended: None,
+        }
+    }
+
+    /// Takes the next frame; the triples of which all is known with it, oldest first.
+    pub fn frame(&mut self, frame: &Frame) -> Vec<Triple> {
+        self.begin(frame);
+        let mut rest = frame.judgements.as_slice();
+        for event in &frame.events {
+            self.event(frame, event, &mut rest);
+        }
+        self.close(frame);
+        let mut done = Vec::new();
+        self.open.take_complete(&mut done);
+        if self.ended.is_some() {
+            self.open.take_all(&mut done);
+        }
+        done
+    }
+
+    /// The trace goes no further: the triples of which not all is known, oldest first. Of a run that has
+    /// ended there are none.
+    pub fn finish(mut self) -> Vec<Triple> {
+        let mut left = Vec::new();
+        self.open.take_all(&mut left);
+        left
+    }
+
+    /// What the input alone tells.
+    fn begin(&mut self, frame: &Frame) {
+        let tool = self.under_way.as_ref().and_then(|under_way| self.manifest.tool(&under_way.tool));
+        self.used.book(&frame.input, tool);
+        self.look_back(frame);
+        self.groundless = false;
+        match &frame.input {
+            Input::Replied { reply: Reply::Step(step), .. } => {
+                self.answer = match &step.action {
+                    Action::Call { tool, key, .. } => {
+                        let number = self.proposals;
+                        self.proposals += 1;
+                        self.at_hand = Some(Proposal { number, tool: Arc::clone(tool), key: *key });
+                        Awaits::Call(number)
+                    }
+                    // Nobody looks at the claims of a recording.
+                    Action::Finish { .. } if self.manifest.mode != Mode::Recorded => Awaits::Claim,
+                    _ => Awaits::End,
+                };
+            }
+            Input::Observed { call, observation } => {
+                if let Some(under_way) = &mut self.under_way {
+                    under_way.call = Some(*call);
+                    under_way.seen = Some(came(observation.outcome));
+                    under_way.again = frame.events.iter().any(|event| matches!(event, Event::Retrying { .. }));
+                }
+            }
+            Input::Decided { by, decision, .. } => {
+                let persons = self.open.iter_mut().filter(|open| open.decider == Decider::Person);
+                persons.for_each(|open| open.decided_by(did(decision), Some(by)));
+            }
+            Input::Cancelled => {
+                let asked = self.open.iter_mut().filter(|open| open.decider != Decider::Decided);
+                asked.for_each(|open| open.decided_by(Did::Cancelled, None));
+            }
+            _ => {}
+        }
+    }
+
+    /// What came of the call that was observed in the frame before, which this one's input shows.
+    fn look_back(&mut self, frame: &Frame) {
+        let Some(under_way) = &mut self.under_way else { return };
+        let Some(seen) = under_way.seen else { return };
+        let came = match &frame.input {
+            Input::Verified { verification, .. } if verification.holds => Came::Verified,
+            Input::Verified { .. } => Came::Failed,
+            Input::Waited { .. } if under_way.again && dispatches(frame) => {
+                (under_way.seen, under_way.again) = (None, false);
+                return;
+            }
+            _ => seen,
+        };
+        self.call_came(came);
+    }
+
+    fn event(&mut self, frame: &Frame, event: &Event, rest: &mut &[Judgement]) {
+        match event {
+            // They say nothing of what was decided.
+            Event::Moved { .. } | Event::Notified { .. } | Event::ReviewDeferred { .. } | Event::WouldHave { .. } => {
+                return;
+            }
+            _ => self.pass(event),
+        }
+        match event {
+            Event::Verdict { slot, verdict, by, .. } => {
+                let heard = take_heard(rest, *slot);
+                self.heard(frame, *slot, *verdict, by, heard);
+            }
+            Event::Classified { class, .. } => {
+                self.class = class.as_deref().map(Arc::from);
+                let own = |open: &&mut Open| open.triple.slot == Slot::Classifier && open.triple.frame == frame.frame;
+                self.open.iter_mut().filter(own).for_each(|open| open.triple.class.clone_from(&self.class));
+            }
+            Event::Escalated { .. } => self.open.host(Did::Escalated),
+            Event::Replanned { .. } => self.open.host(Did::Replanned),
+            // Where the host drives, the run is suspended by it.
+            Event::Held { .. } if self.manifest.driver == Driver::Agent => {
+                let held = self.open.of_host().filter(|open| open.triple.recommendation.verdict <= Verdict::Ask);
+                held.filter(|open| open.triple.slot == Slot::Threshold).for_each(|open| open.decide(Did::Held));
+            }
+            Event::Blocked { stage: Stage::Approval, response: Response::AskApproval, .. } => self.asked_again(),
+            Event::Blocked { .. } => self.open.actions().for_each(|open| open.decide(Did::Denied)),
+            Event::ApprovalRequested { approval } => self.asked(approval),
+            Event::Suspended { report, .. } => {
+                if let Some(approval) = &report.approval {
+                    self.asked(approval);
+                }
+                self.open.of_host().filter(|open| open.loud).for_each(|open| open.ask(Decider::Person));
+            }
+            Event::Approved { fingerprint, by } => self.approved(fingerprint, by),
+            Event::ApprovalSpent { fingerprint } => self.spent(fingerprint),
+            Event::Rejected { by } => self.rejected(frame, by),
+            Event::ApprovalExpired { fingerprint, asked_again: false } => self.expired(fingerprint),
+            Event::ApprovalUnavailable => {
+                for waiting in std::mem::take(&mut self.waiting) {
+                    self.refused(&waiting, Did::Unavailable, None);
+                }
+            }
+            Event::Dispatched { call, .. } => {
+                self.open.actions().for_each(|open| {
+                    let did = open.by_verdict();
+                    open.decide(did);
+                });
+                self.begin_call(Some(*call));
+            }
+            Event::Withdrawn { .. } => {
+                if let Some(under_way) = self.under_way.take() {
+                    self.open.call_came(under_way.proposal, &Outcome::only(Came::NotRun));
+                }
+            }
+            Event::ClaimUnsupported { .. }
+            | Event::Assumed { .. }
+            | Event::ToolRequired { .. }
+            | Event::Incomplete { .. } => self.groundless = true,
+            Event::Ended { code, verified, .. } => {
+                self.open.host(Did::Terminated);
+                self.ended = Some((*code, *verified));
+            }
+            _ => {}
+        }
+    }
+
+    /// What calls for nothing is done with as soon as anything else happens, unless that is what the host
+    /// does because of the answer: the cascade's gate, an estimate beyond what is left.
+    fn pass(&mut self, event: &Event) {
+        let gate = self.gate;
+        for open in self.open.of_host().filter(|open| !open.loud && !open.action) {
+            let below = open.triple.recommendation.score.is_some_and(|score| score < gate);
+            match (open.triple.slot, event) {
+                (Slot::Confidence, Event::Escalated { .. }) if below => open.loud = true,
+                (Slot::Estimator, Event::WillNotSuffice { .. }) => open.loud = true,
+                _ => {
+                    let did = open.by_verdict();
+                    open.decide(did);
+                }
+            }
+        }
+    }
+
+    /// A slot has been heard.
+    fn heard(&mut self, frame: &Frame, slot: Slot, verdict: Verdict, by: &[Arc<str>], heard: &[Judgement]) {
+        let Some(question) = heard.first().map(|judgement| &*judgement.question) else { return };
+        let policies = policies(&self.manifest, heard);
+        let recommendation = recommendation(verdict, by, &policies);
+        if slot == Slot::Classifier {
+            let gate = policies.iter().rev().find_map(|policy| match policy.answer {
+                Some(Numbers::Classifier { escalate_below, .. }) => escalate_below,
+                _ => None,
+            });
+            self.gate = gate.unwrap_or(0.0);
+        }
+        let says_more = recommendation.verdict > Verdict::Proceed;
+        let estimates = |answer: &Option<Numbers>| matches!(answer, Some(Numbers::Estimator { intervals }) if !intervals.is_empty());
+        let matters = match slot {
+            Slot::Classifier | Slot::Confidence | Slot::Risk | Slot::Remediation => true,
+            // They hear of every step, and have nothing to say of most.
+            Slot::DoomLoop | Slot::Threshold => says_more,
+            Slot::Estimator => says_more || policies.iter().any(|policy| estimates(&policy.answer)),
+            Slot::Sensitivity | Slot::Guard | Slot::Dispatch | Slot::Context => false,
+        };
+        if !matters {
+            return;
+        }
+        let next = matches!(question, Question::Threshold(Ledger { next: Some(_), .. }));
+        let action = slot == Slot::Risk || next;
+        let awaits = match question {
+            Question::Confidence(_) => self.answer.clone(),
+            Question::Remediation(failed) => Awaits::NextCall {
+                tool: Arc::clone(&failed.tool),
+                after: self.under_way.as_ref().map_or(self.proposals, |under_way| under_way.proposal),
+            },
+            _ if action => self.at_hand.as_ref().map_or(Awaits::End, |proposal| Awaits::Call(proposal.number)),
+            _ => Awaits::End,
+        };
+        let tool = self.at_hand.as_ref().map(|proposal| &proposal.tool);
+        let tool = tool.or(self.under_way.as_ref().map(|under_way| &under_way.tool));
+        let counts = self.manifest.mode == Mode::Enforce && !by.is_empty();
+        // Nothing is done because of a remedy: it is told to the threshold slot.
+        let loud = recommendation.verdict > Verdict::Notify && slot != Slot::Remediation;
+        let mut open = Open {
+            triple: Triple {
+                run: Arc::clone(&self.manifest.run),
+                frame: frame.frame,
+                at: self.manifest.started.saturating_add(frame.at),
+                slot,
+                class: self.class.clone(),
+                about: about(&self.manifest, question, tool),
+                recommendation,
+                policies,
+                decision: Decided { did: Did::Proceeded, by: None, asked_by: Vec::new() },
+                outcome: Outcome::only(Came::Open),
+            },
+            before: self.used,
+            decider: Decider::Host,
+            awaits,
+            action,
+            loud,
+        };
+        let waits = action || matches!(slot, Slot::Confidence | Slot::Estimator);
+        if loud && !counts {
+            open.decide(Did::WouldHave);
+        } else if !loud && (!waits || self.manifest.mode == Mode::Recorded) {
+            let did = open.by_verdict();
+            open.decide(did);
+        }
+        self.open.push(open);
+    }
+
+    /// A person is asked to approve a call, or once more.
+    fn asked(&mut self, approval: &Approval) {
+        let at_hand = self.at_hand.as_ref().filter(|own| own.tool == approval.tool && own.key == approval.key);
+        let at_hand = at_hand.map(|own| own.number);
+        let known = self.waiting.iter().position(|own| own.tool == approval.tool && own.key == approval.key);
+        let number = match (known, at_hand) {
+            (Some(at), at_hand) => {
+                self.waiting[at].fingerprint = Arc::clone(&approval.fingerprint);
+                let earlier = self.waiting[at].proposal;
+                if let Some(number) = at_hand {
+                    self.join(number, earlier);
+                }
+                self.open.asked(earlier).for_each(|open| open.ask(Decider::Approver));
+                earlier
+            }
+            (None, Some(number)) => {
+                let (tool, key) = (Arc::clone(&approval.tool), approval.key);
+                let fingerprint = Arc::clone(&approval.fingerprint);
+                self.waiting.push(Waiting { fingerprint, tool, key, proposal: number });
+                number
+            }
+            // A plan or a memory waits, and no call.
+            (None, None) => return,
+        };
+        let own = |open: &&mut Open| open.awaits == Awaits::Call(number);
+        for open in self.open.actions().filter(own) {
+            open.ask(Decider::Approver);
+            open.triple.decision.asked_by.clone_from(&approval.asked_by);
+        }
+    }
+
+    /// An agent proposes a call again that waits for an approval: no other triple.
+    fn asked_again(&mut self) {
+        let Some(number) = self.at_hand.as_ref().map(|proposal| proposal.number) else { return };
+        if let Some(earlier) = self.waits_for(number) {
+            self.join(number, earlier);
+        }
+    }
+
+    /// The proposal with which the call at hand was asked about before.
+    fn waits_for(&self, number: u64) -> Option<u64> {
+        let own = self.at_hand.as_ref().filter(|proposal| proposal.number == number)?;
+        let same = self.waiting.iter().find(|waiting| waiting.tool == own.tool && waiting.key == own.key)?;
+        Some(same.proposal)
+    }
+
+    fn join(&mut self, number: u64, earlier: u64) {
+        self.open.join(number, earlier);
+        if let Some(proposal) = &mut self.at_hand {
+            proposal.number = earlier;
+        }
+    }
+
+    fn approved(&mut self, fingerprint: &Arc<str>, by: &Arc<str>) {
+        let Some(waiting) = self.waiting.iter().find(|waiting| waiting.fingerprint == *fingerprint) else { return };
+        self.open.asked(waiting.proposal).for_each(|open| open.decided_by(Did::Approved, Some(by)));
+        if self.manifest.driver == Driver::Host {
+            // The run goes on with that very call.
+            let (number, tool, key) = (waiting.proposal, Arc::clone(&waiting.tool), waiting.key);
+            self.at_hand = Some(Proposal { number, tool, key });
+        }
+    }
+
+    /// The approved call passes: it is judged again on its way, which is no other triple.
+    fn spent(&mut self, fingerprint: &Arc<str>) {
+        let at = self.waiting.iter().position(|waiting| waiting.fingerprint == *fingerprint);
+        if let Some(waiting) = at.map(|at| self.waiting.remove(at)) {
+            let number = self.at_hand.as_ref().map_or(waiting.proposal, |proposal| proposal.number);
+            self.join(number, waiting.proposal);
+        }
+        // Where the first one is not kept any more, this is what is left of it.
+        self.open.actions().for_each(|open| open.decide(Did::Approved));
+    }
+
+    fn rejected(&mut self, frame: &Frame, by: &Arc<str>) {
+        let named = match &frame.input {
+            Input::Decided { decision: Decision::Rejected { fingerprint: Some(fingerprint), .. }, .. } => {
+                Some(fingerprint)
+            }
+            _ => None,
+        };
+        let refused = |waiting: &Waiting| named.is_none_or(|fingerprint| waiting.fingerprint == *fingerprint);
+        let (refused, left) = std::mem::take(&mut self.waiting).into_iter().partition::<Vec<_>, _>(refused);
+        self.waiting = left;
+        refused.iter().for_each(|waiting| self.refused(waiting, Did::Rejected, Some(by)));
+    }
+
+    /// Nobody decided in time, or nobody used what was approved.
+    fn expired(&mut self, fingerprint: &Arc<str>) {
+        let at = self.waiting.iter().position(|waiting| waiting.fingerprint == *fingerprint);
+        let Some(waiting) = at.map(|at| self.waiting.remove(at)) else { return };
+        let undecided = self.open.asked(waiting.proposal).filter(|open| open.decider == Decider::Approver);
+        undecided.for_each(|open| open.decided_by(Did::Expired, None));
+        self.open.call_came(waiting.proposal, &Outcome::only(Came::NotRun));
+    }
+
+    /// A call that waited is not made.
+    fn refused(&mut self, waiting: &Waiting, did: Did, by: Option<&Arc<str>>) {
+        self.open.asked(waiting.proposal).for_each(|open| open.decided_by(did, by));
+        self.open.call_came(waiting.proposal, &Outcome::only(Came::NotRun));
+    }
+
+    /// A call is on its way; or once more.
+    fn begin_call(&mut self, call: Option<u64>) {
+        if let Some(Proposal { number, tool, .. }) = self.at_hand.take() {
+            self.under_way = Some(UnderWay { proposal: number, tool, call, seen: None, again: false });
+        }
+    }
+
+    /// All is known of the call under way.
+    fn call_came(&mut self, came: Came) {
+        if let Some(UnderWay { proposal, tool, call, .. }) = self.under_way.take() {
+            let outcome = Outcome { call, ..Outcome::only(came) };
+            self.open.call_came(proposal, &outcome);
+            self.open.tool_came(proposal, &tool, &outcome);
+        }
+    }
+
+    /// What the whole frame tells.
+    fn close(&mut self, frame: &Frame) {
+        // A loop is acted on when the step is checked: where a verifier looks first, that is the next
+        // frame.
+        let checked_later = matches!(frame.input, Input::Observed { .. }) && self.under_way.is_some();
+        for open in self.open.of_host() {
+            let later = open.loud && !open.action && checked_later;
+            if !later || self.ended.is_some() {
+                let did = open.by_verdict();
+                open.decide(did);
+            }
+        }
+        self.close_claim(frame);
+        if self.manifest.mode == Mode::Recorded {
+            self.begin_call(None);
+        } else if let Some(proposal) = self.at_hand.take()
+            && self.waiting.iter().all(|waiting| waiting.proposal != proposal.number)
+        {
+            self.open.call_came(proposal.number, &Outcome::only(Came::NotRun));
+        }
+        let Some((code, verified)) = self.ended else { return };
+        if let Some(seen) = self.under_way.as_ref().and_then(|under_way| under_way.seen) {
+            self.call_came(seen);
+        }
+        let under_way = self.under_way.as_ref().map(|under_way| (under_way.proposal, under_way.call));
+        self.open.end(code, verified, self.used, under_way);
+        self.open.iter_mut().for_each(|open| open.decider = Decider::Decided);
+    }
+
+    /// Whether the claim of the frame was accepted.
+    fn close_claim(&mut self, frame: &Frame) {
+        let suspended = frame.events.iter().any(|event| matches!(event, Event::Suspended { .. }));
+        let came = match self.ended {
+            Some((Code::Success, true)) => Came::Verified,
+            Some((Code::Success, false)) => Came::Unverified,
+            _ if self.groundless => Came::Failed,
+            Some((Code::PartialSuccess, _)) => Came::Unverified,
+            Some((Code::ValidationFail, _)) => Came::Failed,
+            // Somebody stopped it before it was looked at.
+            Some(_) => Came::NotRun,
+            None if suspended => Came::NotRun,
+            None => Came::Failed,
+        };
+        let claims = self.open.iter_mut().filter(|open| open.awaits == Awaits::Claim);
+        claims.for_each(|open| open.come(Outcome::only(came)));
+    }
+}
+
+/// Whether a call is made in a frame.
+fn dispatches(frame: &Frame) -> bool {
+    frame.events.iter().any(|event| matches!(event, Event::Dispatched { .. }))
+}
+
+fn came(outcome: CallOutcome) -> Came {
+    match outcome {
+        CallOutcome::Returned { ok: true, .. } => Came::Unverified,
+        CallOutcome::Returned { ok: false, .. } => Came::Failed,
+        CallOutcome::Rejected => Came::NotRun,
+        CallOutcome::TimedOut => Came::TimedOut,
+        CallOutcome::Infrastructure | CallOutcome::Unauthenticated => Came::Unavailable,
+        CallOutcome::Unknown => Came::Unknown,
+    }
+}
+
+fn did(decision: &Decision) -> Did {
+    match decision {
+        Decision::Approved { .. } => Did::Approved,
+        Decision::Rejected { .. } => Did::Rejected,
+        Decision::Expired => Did::Expired,
+        Decision::Unavailable => Did::Unavailable,
+        Decision::Answered { .. } => Did::Answered,
+        Decision::Accepted => Did::Accepted,
+        Decision::Released { .. } => Did::Released,
+        Decision::Resumed => Did::Resumed,
+    }
+}

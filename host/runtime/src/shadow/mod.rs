@@ -1,0 +1,255 @@
+//! Policies in shadow: asked what the run's policies were asked, beside the run.
+//!
+//! ```text
+//! frame durable ── questions, views, verdicts ──► queue ──► worker: shadow policies ──► NAME.shadow
+//! ```
+//!
+//! Nothing that a shadow policy says, costs or breaks reaches the run: its frames, budgets and
+//! verdicts are those of the same run without it. What the worker cannot keep up with is dropped and
+//! counted. [`Report`] compares what was said with what counted.
+
+mod dropped;
+mod interval;
+mod policies;
+mod queue;
+mod report;
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use countersign_bundle::Bundle;
+use countersign_kernel::{Overheard, Run, Slot};
+use countersign_store::Store;
+
+pub use interval::Interval;
+pub use report::{Compared, Disagreement, Outcomes, Report};
+
+use dropped::Dropped;
+use policies::{Listener, NotShadowed, Place, Policies};
+use queue::{Offered, Queue};
+
+/// Frames that may wait for the worker. One more is dropped.
+const MOST_WAITING: usize = 64;
+
+/// The shadow of one run; part of its [`Judges`](crate::Judges). [`drive`](crate::drive) and
+/// [`GuardedRun`](crate::guard::GuardedRun) cast it themselves; a loop of your own calls
+/// [`Shadow::begin`] before its first frame, and [`Shadow::hear`] for each durable one.
+pub struct Shadow(State);
+
+enum State {
+    /// It has not begun.
+    Waiting(Box<Wanted>),
+    /// Off the fold, on a thread of its own.
+    Beside(Beside),
+    /// With each frame.
+    InStep(Vec<Listener>, Box<Policies>),
+    /// Nobody is in shadow, or no more.
+    Off,
+}
+
+/// What a shadow is to be once it begins.
+struct Wanted {
+    bundle: Arc<Bundle>,
+    slots: Option<Vec<Slot>>,
+    in_step: bool,
+    taken_up: bool,
+}
+
+impl std::fmt::Debug for Shadow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = match &self.0 {
+            State::Waiting(_) => "waiting",
+            State::Beside(_) => "beside",
+            State::InStep(..) => "in step",
+            State::Off => "off",
+        };
+        f.debug_tuple("Shadow").field(&state).finish()
+    }
+}
+
+impl Shadow {
+    pub(crate) fn of(bundle: &Arc<Bundle>) -> Self {
+        if bundle.shadows().next().is_none() {
+            return Shadow(State::Off);
+        }
+        let bundle = Arc::clone(bundle);
+        Shadow(State::Waiting(Box::new(Wanted { bundle, slots: None, in_step: false, taken_up: false })))
+    }
+
+    fn wanted(&mut self) -> Option<&mut Wanted> {
+        match &mut self.0 {
+            State::Waiting(wanted) => Some(wanted),
+            _ => None,
+        }
+    }
+
+    /// Judges nothing in shadow, as where nobody would ever read it. No effect once it has begun.
+    pub fn off(&mut self) {
+        if self.wanted().is_some() {
+            self.0 = State::Off;
+        }
+    }
+
+    /// Hears these slots alone: those of which the run has something to ask. No effect once it has begun.
+    pub fn only(&mut self, slots: &[Slot]) {
+        if let Some(wanted) = self.wanted() {
+            wanted.slots = Some(slots.to_vec());
+        }
+    }
+
+    /// Judges each frame before [`Shadow::hear`] returns and drops nothing, for runs that nobody waits
+    /// for. No effect once it has begun.
+    pub fn in_step(&mut self) {
+        if let Some(wanted) = self.wanted() {
+            wanted.in_step = true;
+        }
+    }
+
+    pub(crate) fn take_up(&mut self) {
+        if let Some(wanted) = self.wanted() {
+            wanted.taken_up = true;
+        }
+    }
+
+    /// Begins, with the run's next frame: where the run is pinned to the bundle whose shadow policies
+    /// these are, and its trace is kept in a file. Once is enough. Whatever goes wrong is a warning
+    /// (`tracing`), and the run goes on without a shadow.
+    pub fn begin(&mut self, run: &mut Run, store: &dyn Store) {
+        let State::Waiting(_) = &self.0 else { return };
+        let State::Waiting(wanted) = std::mem::replace(&mut self.0, State::Off) else { return };
+        let Some(trace) = store.path().filter(|_| run.manifest().lock == *wanted.bundle.digest().as_str()) else {
+            return;
+        };
+        let place = Place {
+            trace: trace.to_owned(),
+            run: Arc::clone(&run.manifest().run),
+            from: run.frames(),
+            slots: wanted.slots,
+            taken_up: wanted.taken_up,
+            bundle: wanted.bundle,
+        };
+        let listeners = place.listeners();
+        if listeners.is_empty() {
+            return;
+        }
+        let begun = if wanted.in_step {
+            Policies::open(&place).map(|policies| State::InStep(listeners, Box::new(policies)))
+        } else {
+            Ok(Beside::start(place, listeners).map_or(State::Off, State::Beside))
+        };
+        match begun {
+            Ok(begun) => {
+                run.overhear();
+                self.0 = begun;
+            }
+            Err(error) => warn(&run.manifest().run, &error),
+        }
+    }
+
+    /// Hears what was asked in a frame. Call it once the frame is durable.
+    pub fn hear(&mut self, frame: u64, overheard: Vec<Overheard>) {
+        match &mut self.0 {
+            State::Waiting(_) | State::Off => {}
+            State::Beside(beside) => beside.hear(frame, overheard),
+            State::InStep(listeners, policies) => {
+                if let Err(error) = policies.judge(frame, of_interest(overheard, listeners)) {
+                    tracing::warn!(%error, "the shadow policies are asked no more");
+                    self.0 = State::Off;
+                }
+            }
+        }
+    }
+
+    /// Waits until what was heard is judged and written. Happens by itself when it is dropped.
+    pub fn finish(&mut self) {
+        match std::mem::replace(&mut self.0, State::Off) {
+            State::Waiting(_) | State::Off => {}
+            State::Beside(beside) => beside.finish(),
+            State::InStep(_, mut policies) => {
+                if let Err(error) = policies.end(&Dropped::default()) {
+                    tracing::warn!(%error, "what the shadow policies said is not whole");
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Shadow {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// A shadow on a thread of its own.
+struct Beside {
+    run: Arc<str>,
+    listeners: Vec<Listener>,
+    queue: Queue<Message>,
+    dropped: Dropped,
+}
+
+enum Message {
+    Frame(u64, Vec<Overheard>),
+    /// What never came to be asked.
+    End(Dropped),
+}
+
+impl Beside {
+    fn start(place: Place, listeners: Vec<Listener>) -> Option<Self> {
+        let run = Arc::clone(&place.run);
+        // Opening the policies is not the run's time either.
+        match Queue::start(MOST_WAITING, move |messages| work(&place, messages)) {
+            Ok(queue) => Some(Beside { run, listeners, queue, dropped: Dropped::default() }),
+            Err(error) => {
+                tracing::warn!(%run, %error, "the run has no shadow: cannot start a thread");
+                None
+            }
+        }
+    }
+
+    fn hear(&mut self, frame: u64, overheard: Vec<Overheard>) {
+        let overheard = of_interest(overheard, &self.listeners);
+        if overheard.is_empty() {
+            return;
+        }
+        let slots: Vec<Slot> = overheard.iter().map(|heard| heard.question.slot()).collect();
+        if self.queue.offer(Message::Frame(frame, overheard)) == Offered::Full {
+            slots.into_iter().for_each(|slot| self.dropped.count(slot, &self.listeners));
+        }
+    }
+
+    fn finish(self) {
+        if !self.queue.finish(Message::End(self.dropped)) {
+            tracing::warn!(run = %self.run, "the thread of the shadow policies failed");
+        }
+    }
+}
+
+fn work(place: &Place, messages: Receiver<Message>) {
+    let done = || -> Result<(), NotShadowed> {
+        let mut policies = Policies::open(place)?;
+        for message in messages {
+            match message {
+                Message::Frame(frame, overheard) => {
+                    policies.judge(frame, overheard)?;
+                    policies.flush()?;
+                }
+                Message::End(dropped) => policies.end(&dropped)?,
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = done() {
+        warn(&place.run, &error);
+    }
+}
+
+/// What nobody listens to takes no place in the queue.
+fn of_interest(mut overheard: Vec<Overheard>, listeners: &[Listener]) -> Vec<Overheard> {
+    overheard.retain(|heard| listeners.iter().any(|listener| listener.hears(heard.question.slot())));
+    overheard
+}
+
+fn warn(run: &str, error: &NotShadowed) {
+    tracing::warn!(run, %error, "the run has no shadow any more");
+}

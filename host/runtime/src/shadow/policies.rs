@@ -1,0 +1,187 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign_bundle::{Bundle, Entry};
+use countersign_engine::{History, OpenError, Session};
+use countersign_kernel::contract::Verdict;
+use countersign_kernel::contract::view::Read;
+use countersign_kernel::{Answered, Overheard, Question, Slot};
+use countersign_store::{
+    SHADOW_FORMAT, ShadowBegan, ShadowCount, ShadowEnded, ShadowEntry, ShadowJudgement, ShadowRecord, ShadowWriter,
+    StoreError,
+};
+
+use super::dropped::Dropped;
+
+/// Beside which run, by which bundle, for which slots.
+pub(super) struct Place {
+    pub bundle: Arc<Bundle>,
+    /// The run's trace, as it is called once it is finished.
+    pub trace: PathBuf,
+    pub run: Arc<str>,
+    /// Number of the first frame that is heard.
+    pub from: u64,
+    /// The slots of this run that can be heard; none for all.
+    pub slots: Option<Vec<Slot>>,
+    /// The run was taken up: the policies have a past.
+    pub taken_up: bool,
+}
+
+impl Place {
+    /// The shadow entries that hear something of this run, in lock order.
+    pub fn listeners(&self) -> Vec<Listener> {
+        self.bundle.shadows().filter_map(|(entry, _)| self.listener(entry)).collect()
+    }
+
+    fn listener(&self, entry: &Entry) -> Option<Listener> {
+        let heard = |slot: Slot| self.slots.as_ref().is_none_or(|slots| slots.contains(&slot));
+        let slots = entry.slot.iter().filter(|slot| heard(slot.slot));
+        let slots: Vec<_> = slots.map(|slot| (slot.slot, slot.failure_verdict)).collect();
+        (!slots.is_empty()).then(|| Listener { name: entry.name.as_str().into(), slots })
+    }
+}
+
+/// A shadow entry and what it hears.
+#[derive(Debug, Clone)]
+pub(super) struct Listener {
+    pub name: Arc<str>,
+    /// Each with its failure verdict.
+    pub slots: Vec<(Slot, Verdict)>,
+}
+
+impl Listener {
+    pub fn hears(&self, slot: Slot) -> bool {
+        self.slots.iter().any(|(own, _)| *own == slot)
+    }
+}
+
+/// What keeps a run from being judged beside. The run itself goes on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotShadowed {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The open shadow policies of one run, and where their answers go.
+pub(super) struct Policies {
+    open: Vec<Open>,
+    stream: ShadowWriter,
+}
+
+struct Open {
+    listener: Listener,
+    /// Digest of the component.
+    component: Arc<str>,
+    session: Session,
+    /// Of each slot: judged, and of these undecided.
+    counts: Vec<(u64, u64)>,
+}
+
+impl Policies {
+    pub fn open(place: &Place) -> Result<Self, NotShadowed> {
+        let (mut open, mut entries) = (Vec::new(), Vec::new());
+        for (entry, policy) in place.bundle.shadows() {
+            let Some(listener) = place.listener(entry) else { continue };
+            let mut session = policy.open(entry.configuration.as_str().into(), entry.limits.into())?;
+            if place.taken_up {
+                session.take_up();
+            }
+            entries.push(ShadowEntry {
+                name: Arc::clone(&listener.name),
+                policy: entry.policy.as_str().into(),
+                component: entry.component_digest.as_str().into(),
+                configuration: entry.configuration_digest.as_str().into(),
+                stateless: policy.descriptor().stateless,
+                slots: listener.slots.iter().map(|(slot, _)| *slot).collect(),
+            });
+            let component = entry.component_digest.as_str().into();
+            let counts = vec![(0, 0); listener.slots.len()];
+            open.push(Open { listener, component, session, counts });
+        }
+        let began = ShadowBegan {
+            format: SHADOW_FORMAT,
+            run: Arc::clone(&place.run),
+            lock: Arc::clone(place.bundle.digest().as_str()),
+            from: place.from,
+            entries,
+        };
+        Ok(Policies { open, stream: ShadowWriter::beside(&place.trace, began)? })
+    }
+
+    /// Puts the questions of a frame to every policy that hears them, in lock order.
+    pub fn judge(&mut self, frame: u64, overheard: Vec<Overheard>) -> Result<(), StoreError> {
+        for Overheard { question, view, verdict: enforced } in overheard {
+            let slot = question.slot();
+            for Open { listener, component, session, counts } in &mut self.open {
+                let Some(at) = listener.slots.iter().position(|(own, _)| *own == slot) else { continue };
+                let mut history = SoFar { entry: &listener.name, stream: &mut self.stream };
+                let outcome = session.judge(&question, Arc::clone(&view) as Arc<_>, &mut history);
+                let verdict = outcome.judged.answer.verdict();
+                counts[at].0 += 1;
+                counts[at].1 += u64::from(verdict.is_none());
+                self.stream.write(&ShadowRecord::Judged(Box::new(ShadowJudgement {
+                    frame,
+                    entry: Arc::clone(&listener.name),
+                    policy: Arc::clone(component),
+                    slot,
+                    enforced,
+                    verdict: verdict.unwrap_or(listener.slots[at].1),
+                    question: Arc::clone(&question),
+                    reads: outcome.judged.reads,
+                    answer: outcome.judged.answer,
+                    failure: outcome.failure,
+                    fuel: outcome.judged.fuel,
+                })))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was judged so far is in the file.
+    pub fn flush(&mut self) -> Result<(), StoreError> {
+        self.stream.flush()
+    }
+
+    /// No more is asked.
+    pub fn end(&mut self, dropped: &Dropped) -> Result<(), StoreError> {
+        let counts = self.open.iter().flat_map(|open| {
+            open.listener.slots.iter().zip(&open.counts).map(|((slot, _), (judged, undecided))| ShadowCount {
+                entry: Arc::clone(&open.listener.name),
+                slot: *slot,
+                judged: *judged,
+                dropped: dropped.of(&open.listener.name, *slot),
+                undecided: *undecided,
+            })
+        });
+        let ended = ShadowEnded { counts: counts.collect() };
+        self.stream.write(&ShadowRecord::Ended(ended))?;
+        self.stream.flush()
+    }
+}
+
+/// What an entry has judged in this run, read back from its side stream: what was dropped it never
+/// knew, and does not know after it was rebuilt.
+struct SoFar<'a> {
+    entry: &'a str,
+    stream: &'a mut ShadowWriter,
+}
+
+impl History for SoFar<'_> {
+    fn feed(&mut self, each: &mut dyn FnMut(&Question, &[Read], &Answered) -> bool) -> bool {
+        let Ok(mut reader) = self.stream.read_back() else { return false };
+        loop {
+            match reader.read() {
+                Ok(Some(ShadowRecord::Judged(judged))) if *judged.entry == *self.entry => {
+                    if !each(&judged.question, &judged.reads, &judged.answer) {
+                        return false;
+                    }
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+}

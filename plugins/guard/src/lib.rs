@@ -1,0 +1,206 @@
+//! Default policy of the slot `guard`: patterns for the three layers of document 001, part 8.3
+//! (specification B14). A classifier that sees what is paraphrased is a second policy in the slot.
+
+mod config;
+mod eights;
+mod findings;
+mod injection;
+mod paths;
+mod phrases;
+mod rules;
+mod shell;
+
+use countersign_patterns::{Builder, Kind, PhraseError, Scanner};
+use countersign_sdk::guard::{Guard, Inspection, Passage, Passing};
+use countersign_sdk::{ConfigError, Policy, RunView, log, policy};
+
+use findings::{Findings, Severities};
+use phrases::{CALL, TAGS, TEXT, Tag};
+use rules::Rule;
+
+/// The service that gives a machine in a cloud its credentials.
+const METADATA_SERVICE: &str = "169.254.169.254";
+/// What follows `metadata` in its name.
+const METADATA_HOST: &[u8] = b".google.internal";
+/// Commands and paths that are looked at in one call; what is behind them is told as unread.
+const MOST_LOOKS: u32 = 500;
+const PASSAGES: [Passage; 3] = [Passage::Input, Passage::Output, Passage::Call];
+
+/// Inspects texts and calls by patterns.
+pub struct Patterns {
+    /// For what comes in and goes out.
+    texts: Scanner,
+    calls: Scanner,
+    /// How many of the configuration's phrases are for injections; the others are toxic.
+    injections: usize,
+    /// By passage, then by rule.
+    severities: [Severities; 3],
+    least_score: f64,
+}
+
+impl Policy for Patterns {
+    const NAME: &'static str = "guard";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const PURPOSE: &'static str =
+        "finds injections, personal data, secrets, threats and calls that reach for credentials";
+    const STATELESS: bool = true;
+    const CONFIGURATION_SCHEMA: &'static str = include_str!("../configuration.schema.json");
+    type Configuration = config::Configuration;
+
+    fn configure(configuration: config::Configuration) -> Result<Self, ConfigError> {
+        if !(0.0..=1.0).contains(&configuration.least_score) {
+            return Err(ConfigError::at("/least_score", "expected a number from 0 to 1"));
+        }
+        let mut severities = PASSAGES.map(|passage| {
+            let of = |rule: Rule| if rule.is_in(passage) { rule.severity(passage) } else { None };
+            Rule::all().map(of).collect::<Severities>()
+        });
+        for (name, level) in &configuration.severity {
+            let rule = Rule::named(name)
+                .ok_or_else(|| ConfigError::at(format!("/severity/{name}"), "expected the name of a rule"))?;
+            for (passage, severities) in PASSAGES.iter().zip(&mut severities) {
+                if rule.is_in(*passage) {
+                    severities[rule.index()] = level.severity();
+                }
+            }
+        }
+        for severities in &mut severities {
+            severities[Rule::Cut.index()] = configuration.cut.severity();
+        }
+        let mut texts = Scanner::builder();
+        add_all(&mut texts, TEXT);
+        let mut next = TAGS.len();
+        add(&mut texts, "injection_phrases", &configuration.injection_phrases, &mut next)?;
+        add(&mut texts, "toxic_words", &configuration.toxic_words, &mut next)?;
+        let mut calls = Scanner::builder();
+        add_all(&mut calls, CALL);
+        Ok(Patterns {
+            texts: texts.build(),
+            calls: calls.build(),
+            injections: configuration.injection_phrases.len(),
+            severities,
+            least_score: configuration.least_score,
+        })
+    }
+}
+
+fn add_all(builder: &mut Builder, patterns: &[(&str, Tag)]) {
+    for (pattern, tag) in patterns {
+        builder.pattern(pattern, *tag as u16);
+    }
+}
+
+/// Adds the phrases of a list of the configuration, numbered on from `next`.
+fn add(builder: &mut Builder, key: &str, phrases: &[String], next: &mut usize) -> Result<(), ConfigError> {
+    for (index, phrase) in phrases.iter().enumerate() {
+        match builder.phrase(phrase, *next as u16) {
+            Ok(()) => {}
+            Err(PhraseError::Taken(_)) => {
+                log::warn(&format!("`{key}` {} is never reached: another phrase takes its words", index + 1));
+            }
+            Err(PhraseError::NoWord) => {
+                let message = "expected a word other than `the`, `of`, `my`, `our`, `these`, `those`";
+                return Err(ConfigError::at(format!("/{key}/{index}"), message));
+            }
+            Err(PhraseError::TooLong) => {
+                return Err(ConfigError::at(format!("/{key}/{index}"), "expected eight words at most"));
+            }
+        }
+        *next += 1;
+    }
+    Ok(())
+}
+
+impl Guard for Patterns {
+    fn inspect(&mut self, passing: Passing, _run: &dyn RunView) -> Inspection {
+        let passage = passing.passage;
+        let mut findings = Findings::new(passage, &self.severities[passage as usize], self.least_score);
+        match passage {
+            Passage::Input | Passage::Output => self.inspect_text(&passing, &mut findings),
+            Passage::Call => self.inspect_call(&passing, &mut findings),
+        }
+        let seen = passing.text.len();
+        if passing.bytes > seen as u64 {
+            let last = passing.text.char_indices().next_back().map_or(0, |(start, _)| start);
+            findings.add(Rule::Cut, last, seen, 1.0);
+        }
+        findings.inspection()
+    }
+}
+
+impl Patterns {
+    fn inspect_text(&self, passing: &Passing, findings: &mut Findings) {
+        let text = passing.text.as_bytes();
+        let mut told = injection::Told::default();
+        let hits = self.texts.scan(&passing.text, |number, start, end| match Tag::of(number) {
+            Some(Tag::Toxic) => findings.add(Rule::Toxicity, start, end, 0.8),
+            Some(tag) => told.hear(tag, text, start, end, findings),
+            None if usize::from(number) < TAGS.len() + self.injections => {
+                told.hear(Tag::Override, text, start, end, findings);
+            }
+            None => findings.add(Rule::Toxicity, start, end, 0.8),
+        });
+        for hit in hits {
+            findings.add(Rule::Found(hit.kind), hit.start, hit.end, hit.score);
+        }
+        if passing.passage == Passage::Input {
+            told.tell(findings);
+            injection::hidden(&passing.text, findings);
+        }
+    }
+
+    fn inspect_call(&self, passing: &Passing, findings: &mut Findings) {
+        let text = passing.text.as_bytes();
+        let mut shell = shell::Shell::default();
+        let (mut looks, mut unread) = (0, None);
+        let hits = self.calls.scan(&passing.text, |number, start, end| {
+            looks += 1;
+            if looks > MOST_LOOKS {
+                unread = unread.or(Some(start));
+                return;
+            }
+            match Tag::of(number) {
+                Some(Tag::Store) => {
+                    if let Some((start, end)) = paths::store(text, start, end) {
+                        findings.add(Rule::CredentialStore, start, end, 0.8);
+                    }
+                }
+                Some(Tag::Metadata) if text[end..].starts_with(METADATA_HOST) => {
+                    findings.add(Rule::MetadataService, start, end + METADATA_HOST.len(), 0.9);
+                }
+                Some(tag) => shell.hear(tag, text, start, end, findings),
+                None => {}
+            }
+        });
+        for hit in hits {
+            if hit.kind == Kind::IpAddress && passing.text.get(hit.start..hit.end) == Some(METADATA_SERVICE) {
+                findings.add(Rule::MetadataService, hit.start, hit.end, 0.9);
+            }
+            findings.add(Rule::Found(hit.kind), hit.start, hit.end, hit.score);
+        }
+        let mut at = 0;
+        while let Some(found) = eights::find_pair(text, at, *b"..", *b"()") {
+            if text[found] == b'.' {
+                at = paths::traversal(text, found, findings);
+                continue;
+            }
+            at = found + 2;
+            if text[..found].ends_with(b":") {
+                looks += 1;
+                if looks > MOST_LOOKS {
+                    unread = unread.or(Some(found));
+                    break;
+                }
+                shell::fork_bomb(text, found, findings);
+            }
+        }
+        if let Some(start) = unread {
+            findings.add(Rule::Found(Kind::Unread), start, text.len(), 0.5);
+        }
+    }
+}
+
+policy!(Patterns: guard);
+
+#[cfg(test)]
+mod tests;

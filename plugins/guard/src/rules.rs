@@ -1,0 +1,158 @@
+//! What is looked for, in which passage, and how bad it is by default.
+
+use countersign_patterns::Kind;
+use countersign_sdk::guard::{FindingKind, Passage, Severity};
+
+/// Rules beside the kinds of hits of the patterns, each of which is a rule too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// Words against the instructions that a model has, or against its user.
+    Override,
+    /// An order to send or run something, near such words.
+    Directive,
+    /// Words that often stand in an injection, and elsewhere too.
+    Hint,
+    /// Marks by which the turns of a conversation are told apart.
+    TemplateMarker,
+    /// Characters that cannot be seen, or that turn the direction of writing.
+    HiddenCharacters,
+    /// Threats of violence, incitement to self-harm.
+    Toxicity,
+    /// A file that holds keys or passwords.
+    CredentialStore,
+    /// The service from which a machine in a cloud gets its credentials.
+    MetadataService,
+    /// A way out of a folder, three levels up or more.
+    PathTraversal,
+    /// What was just downloaded is run.
+    DownloadAndRun,
+    /// A command that leaves nothing of a machine.
+    DestructiveCommand,
+    /// What patterns found.
+    Found(Kind),
+    /// Not all of the text was seen.
+    Cut,
+}
+
+const RULES: [(Rule, &str); 11] = [
+    (Rule::Override, "override"),
+    (Rule::Directive, "directive"),
+    (Rule::Hint, "hint"),
+    (Rule::TemplateMarker, "template-marker"),
+    (Rule::HiddenCharacters, "hidden-characters"),
+    (Rule::Toxicity, "toxicity"),
+    (Rule::CredentialStore, "credential-store"),
+    (Rule::MetadataService, "metadata-service"),
+    (Rule::PathTraversal, "path-traversal"),
+    (Rule::DownloadAndRun, "download-and-run"),
+    (Rule::DestructiveCommand, "destructive-command"),
+];
+
+impl Rule {
+    /// Rules that a configuration may name, and [`Rule::Cut`] last.
+    pub fn all() -> impl Iterator<Item = Rule> {
+        let own = RULES.iter().map(|(rule, _)| *rule);
+        own.chain(Kind::ALL.iter().map(|kind| Rule::Found(*kind))).chain([Rule::Cut])
+    }
+
+    pub fn named(name: &str) -> Option<Rule> {
+        Rule::all().find(|rule| rule.name() == name && *rule != Rule::Cut)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Rule::Found(kind) => kind.name(),
+            Rule::Cut => "cut",
+            _ => RULES[self.index()].1,
+        }
+    }
+
+    /// Its place in [`Rule::all`].
+    pub fn index(self) -> usize {
+        match self {
+            Rule::Override => 0,
+            Rule::Directive => 1,
+            Rule::Hint => 2,
+            Rule::TemplateMarker => 3,
+            Rule::HiddenCharacters => 4,
+            Rule::Toxicity => 5,
+            Rule::CredentialStore => 6,
+            Rule::MetadataService => 7,
+            Rule::PathTraversal => 8,
+            Rule::DownloadAndRun => 9,
+            Rule::DestructiveCommand => 10,
+            Rule::Found(kind) => RULES.len() + kind as usize,
+            Rule::Cut => RULES.len() + Kind::ALL.len(),
+        }
+    }
+
+    /// Whether it is looked for in a passage at all.
+    pub fn is_in(self, passage: Passage) -> bool {
+        match self {
+            Rule::Override | Rule::Directive | Rule::Hint | Rule::TemplateMarker | Rule::HiddenCharacters => {
+                passage == Passage::Input
+            }
+            Rule::Toxicity => passage == Passage::Output,
+            Rule::CredentialStore
+            | Rule::MetadataService
+            | Rule::PathTraversal
+            | Rule::DownloadAndRun
+            | Rule::DestructiveCommand => passage == Passage::Call,
+            // A call that writes to somebody names an address.
+            Rule::Found(kind) => kind.is_secret() || passage != Passage::Call,
+            Rule::Cut => true,
+        }
+    }
+
+    /// How bad it is; none where it is off by default.
+    pub fn severity(self, passage: Passage) -> Option<Severity> {
+        match self {
+            Rule::Directive => Some(Severity::High),
+            Rule::Override | Rule::TemplateMarker | Rule::Toxicity => Some(Severity::Medium),
+            Rule::CredentialStore | Rule::MetadataService | Rule::DownloadAndRun | Rule::DestructiveCommand => {
+                Some(Severity::Medium)
+            }
+            Rule::Hint | Rule::HiddenCharacters | Rule::PathTraversal => Some(Severity::Low),
+            // Replaced before a model sees it.
+            Rule::Found(kind) if kind.is_secret() && passage == Passage::Input => Some(Severity::Low),
+            Rule::Found(Kind::PrivateKey) => Some(Severity::High),
+            Rule::Found(kind) if kind.is_secret() => Some(Severity::Medium),
+            // Machines, and words that belong to nobody: a model could not speak of them any more.
+            Rule::Found(Kind::IpAddress | Kind::MedicalTerm | Kind::SpecialCategory | Kind::Marking) => None,
+            Rule::Found(_) => Some(Severity::Low),
+            Rule::Cut => None,
+        }
+    }
+
+    pub fn kind(self, passage: Passage) -> FindingKind {
+        match self {
+            Rule::Found(kind) if kind.is_secret() => FindingKind::Secret,
+            Rule::Found(_) => FindingKind::PersonalData,
+            Rule::Toxicity => FindingKind::Toxicity,
+            Rule::CredentialStore
+            | Rule::MetadataService
+            | Rule::PathTraversal
+            | Rule::DownloadAndRun
+            | Rule::DestructiveCommand => FindingKind::Authorisation,
+            Rule::Override | Rule::Directive | Rule::Hint | Rule::TemplateMarker | Rule::HiddenCharacters => {
+                FindingKind::Injection
+            }
+            Rule::Cut => match passage {
+                Passage::Input => FindingKind::Injection,
+                Passage::Output => FindingKind::Secret,
+                Passage::Call => FindingKind::Authorisation,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_follow_the_list() {
+        assert!(Rule::all().enumerate().all(|(index, rule)| rule.index() == index));
+        assert!(RULES.iter().all(|(rule, name)| rule.name() == *name && Rule::named(name) == Some(*rule)));
+    }
+}

@@ -1,0 +1,45 @@
+//! Private keys in PEM.
+
+use crate::text::byte;
+use crate::{Hit, Kind};
+
+/// Dashes around a label.
+const DASHES: &[u8] = b"-----";
+const LONGEST_LABEL: usize = 40;
+/// A body begins with this many bytes of base64 within `LOOKED_AT`; less is talk of a key.
+const LEAST_BODY: usize = 40;
+const LOOKED_AT: usize = 300;
+
+/// The key whose first dash is at `at`, to the end of its last line. One that was cut off reaches to
+/// the end of the text.
+pub(crate) fn find(bytes: &[u8], at: usize) -> Option<Hit> {
+    let rest = bytes.get(at..)?;
+    let label = rest.strip_prefix(b"-----BEGIN ")?;
+    let label = &label[..label.len().min(LONGEST_LABEL)];
+    let closing = label.windows(DASHES.len()).position(|five| five == DASHES)?;
+    if !label[..closing].windows(11).any(|words| words == b"PRIVATE KEY") {
+        return None;
+    }
+    let body = at + 11 + closing + DASHES.len();
+    // To the next dashes whatever they belong to, so that no byte is read for two keys.
+    let mut end = body;
+    while end < bytes.len() && !bytes[end..].starts_with(DASHES) {
+        end += 1;
+    }
+    let text = &bytes[body..end];
+    let looked_at = &text[..text.len().min(LOOKED_AT)];
+    let base64 = looked_at.iter().filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')).count();
+    if bytes[end..].starts_with(b"-----END ") {
+        let behind = &bytes[end + 9..];
+        let label = behind.iter().take(LONGEST_LABEL).take_while(|byte| !matches!(byte, b'-' | b'\n')).count();
+        let dashes = behind[label..].iter().take(5).take_while(|byte| **byte == b'-').count();
+        end += 9 + label + dashes;
+        // A label that does not end may have been left inside a character.
+        while end < bytes.len() && byte(bytes, end) & 0xC0 == 0x80 {
+            end += 1;
+        }
+    }
+    let score = if base64 >= LEAST_BODY { 0.99 } else { 0.4 };
+    let end = if base64 >= LEAST_BODY { end } else { body };
+    Some(Hit { kind: Kind::PrivateKey, start: at, end, score })
+}

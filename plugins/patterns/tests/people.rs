@@ -1,0 +1,82 @@
+//! Mail addresses, what a word announces, and terms.
+
+mod common;
+
+use common::{finds, finds_none};
+use countersign_patterns::Kind;
+
+#[test]
+fn mail_addresses() {
+    for text in [
+        "write to ⟦ada.lovelace+work@mail.example.org⟧.",
+        "<⟦ada@example.org⟧>",
+        r#"{"to":"⟦ada@example.org⟧"}"#,
+        r#"{"text":"Hello\n⟦ada@example.org⟧\nBye"}"#,
+        "⟦a@b.co⟧",
+        "an address:⟦x_y%z@sub.example.com⟧,",
+        "ü ⟦abc@example.org⟧",
+    ] {
+        finds(Kind::EmailAddress, text);
+    }
+    for text in [
+        "@example.org",
+        "a@b",
+        "a@b.c",
+        "user@host",
+        "git@github.com:o/r.git",
+        "logo@2x.png",
+        "pkg@1.2.3",
+        "a@.com",
+        "a@b..com",
+    ] {
+        finds_none(text);
+    }
+}
+
+#[test]
+fn what_a_word_announces() {
+    for text in [
+        "date of birth: ⟦1980-03-12⟧",
+        "DOB ⟦12/3/1980⟧",
+        "birthday is ⟦12 March 1980⟧",
+        "Birth date: ⟦March 3rd, 1980⟧",
+        r#""dob": "⟦1980-03-12⟧""#,
+    ] {
+        finds(Kind::DateOfBirth, text);
+    }
+    finds(Kind::Passport, "passport no. ⟦X1234567⟧");
+    finds(Kind::Passport, "Passport: ⟦123456789⟧");
+    finds(Kind::DriverLicence, "My driver's license number is ⟦A56319335⟧");
+    finds(Kind::DriverLicence, "driving licence ⟦MORGA657054SM9IJ⟧");
+    for text in [
+        "1980-03-12",
+        "on 12 March 1980",
+        "X1234567",
+        "born 1980-03-12",
+        "dob 1980",
+        "passport photo",
+        "license A56319335",
+    ] {
+        finds_none(text);
+    }
+}
+
+#[test]
+fn terms() {
+    finds(Kind::MedicalTerm, "the ⟦HIV⟧ test");
+    finds(Kind::MedicalTerm, "He was ⟦diagnosed with⟧ it");
+    finds(Kind::MedicalTerm, "diagnosis: ⟦diabetes⟧");
+    finds(Kind::SpecialCategory, "their ⟦sexual   orientation⟧");
+    finds(Kind::Marking, "⟦STRICTLY CONFIDENTIAL⟧");
+    finds(Kind::Marking, "⟦attorney-client privileged⟧");
+    for text in [
+        "the diagnosis of the crash",
+        "diagnosis, diagnosis",
+        "a patient person",
+        "hives",
+        "confidential",
+        &format!("cancer{} asthma", " x".repeat(60)),
+    ] {
+        finds_none(text);
+    }
+}

@@ -1,0 +1,123 @@
+//! Keys, passwords, private keys.
+
+mod common;
+
+use common::{finds, finds_none, found};
+use countersign_patterns::Kind;
+
+#[test]
+fn keys_and_tokens() {
+    let (plain, upper) = ("a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8", "A1B2C3D4E5F6G7H8");
+    for text in [
+        format!("⟦ghp_{plain}⟧"),
+        format!("token ⟦github_pat_{plain}_{plain}⟧."),
+        format!("⟦glpat-{}⟧", &plain[..20]),
+        format!("⟦xoxb-123456789012-{}⟧", &plain[..24]),
+        format!("⟦AKIA{upper}⟧"),
+        format!("KEY=⟦AIza{}⟧", &plain[..35]),
+        format!("⟦sk-ant-api03-{plain}⟧"),
+        format!("⟦sk-{plain}⟧"),
+        format!("⟦sk_live_{}⟧", &plain[..24]),
+        format!("⟦npm_{plain}⟧"),
+        format!("⟦hf_{}⟧", "aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH"),
+        format!("Bearer ⟦eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.{plain}⟧"),
+        format!(r#"{{"text":"line\n⟦ghp_{plain}⟧"}}"#),
+        "aws_secret_access_key = ⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEKEY1⟧".to_owned(),
+        r#""client_secret": "⟦8f14e45fceea167a5a36dedd4bea2543⟧""#.to_owned(),
+        "api-key: ⟦0123456789abcdef0123⟧".to_owned(),
+        "accessToken=⟦0123456789abcdef0123==⟧".to_owned(),
+    ] {
+        finds(Kind::ApiKey, &text);
+    }
+    for text in [
+        format!("ghp_{}", &plain[..35]),
+        "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx".to_owned(),
+        format!("AKIA{upper}9"),
+        format!("XAKIA{upper}"),
+        "sk-learn-contributors-guide-of-2".to_owned(),
+        "eyJhbGciOiJIUzI1NiJ9".to_owned(),
+        "secret: the one ring to rule them all".to_owned(),
+        "next_token=abcdefghijklmnop1234".to_owned(),
+        "api_key == 0123456789abcdef0123".to_owned(),
+    ] {
+        finds_none(&text);
+    }
+}
+
+#[test]
+fn passwords() {
+    for text in [
+        "password=⟦hunter22⟧",
+        "Password: ⟦hunter22⟧",
+        "DB_PASSWORD='⟦Sup3r S3cret⟧'",
+        r#"{"password":"⟦letmein⟧"}"#,
+        r#"{\"passwd\": \"⟦x9!kQz⟧\"}"#,
+        "pwd := \"⟦s3cr3t!⟧\"",
+        "passphrase: ⟦correct-horse-9⟧",
+        "?user=a&password=⟦s3cr3t99⟧&x=1",
+        "password=⟦grüße99⟧",
+    ] {
+        finds(Kind::PasswordAssignment, text);
+    }
+    for text in [
+        "password=short",
+        "password: please ask somebody",
+        "password = get_password()",
+        "password=${PASSWORD}",
+        "password: <yours>",
+        "password=********",
+        "password=password",
+        "if password == 'hunter22'",
+        "passwords: hunter22",
+        "PWD=/home/ada",
+        "password: string",
+        "password = self.password",
+    ] {
+        finds_none(text);
+    }
+}
+
+#[test]
+fn credentials_in_addresses() {
+    for text in [
+        "postgres://⟦ada:s3cret⟧@db.example.org/x",
+        "https://⟦0123456789abcdef0123⟧@example.org",
+        "git clone https://⟦u:p⟧@[::1]/r",
+    ] {
+        finds(Kind::UrlCredentials, text);
+    }
+    for text in [
+        "https://example.org/a:b@c",
+        "https://ada@example.org",
+        "https://{user}:{password}@host",
+        "ssh://git@example.org:22",
+        "https://ada:***@example.org",
+    ] {
+        assert!(found(text).iter().all(|(kind, _)| *kind != Kind::UrlCredentials), "{text}: {:?}", found(text));
+    }
+}
+
+#[test]
+fn private_keys() {
+    let body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7";
+    finds(Kind::PrivateKey, &format!("x ⟦-----BEGIN RSA PRIVATE KEY-----\n{body}\n-----END RSA PRIVATE KEY-----⟧ y"));
+    finds(
+        Kind::PrivateKey,
+        &format!(r#"{{"k":"⟦-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----⟧\n"}}"#),
+    );
+    finds(Kind::PrivateKey, &format!("⟦-----BEGIN OPENSSH PRIVATE KEY-----\n{body} é⟧"));
+    finds(Kind::PrivateKey, &format!("⟦-----BEGIN PRIVATE KEY-----\n{body}é⟧-----BEGIN"));
+    for text in
+        ["-----BEGIN PUBLIC KEY-----", "a line with -----BEGIN PRIVATE KEY----- in it", "-----BEGIN PRIVATE KEY"]
+    {
+        finds_none(text);
+    }
+    finds_none(&format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----"));
+}
+
+#[test]
+fn of_two_that_overlap_the_heavier_stays() {
+    assert_eq!(found("https://ada:s3cret@example.org").len(), 1);
+    assert_eq!(found("password=ada@example.org"), [(Kind::PasswordAssignment, "ada@example.org")]);
+    assert_eq!(found("hiv@example.org"), [(Kind::EmailAddress, "hiv@example.org")]);
+}

@@ -1,0 +1,380 @@
+//! The adaptation log: what was recommended, what was decided, and what came of it, in scenarios, in runs
+//! that wait for people, by an agent that owns its loop, and in recordings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign::adaptation::{AdaptationError, Came, Did, Triple, beside, derive, write_beside};
+use countersign::engine::EngineOptions;
+use countersign::guard::{Clock, GuardedRun, Proposal, Ruling, Seen, Setup};
+use countersign::kernel::{Code, Decision, Event, Mode, Outcome, Slot};
+use countersign::registry::{Registry, ToolResult};
+use countersign::store::{Durability, Ending, FileStore, Runs, Stored, TraceReader};
+use countersign::{Host, Operations, Salt};
+use serde_json::json;
+
+use super::countersign;
+use super::runs::{PAY, Store};
+
+fn derived(trace: &Path) -> Result<Vec<Triple>, AdaptationError> {
+    let mut triples = Vec::new();
+    derive(trace, |triple| {
+        triples.push(triple);
+        Ok::<(), AdaptationError>(())
+    })?;
+    Ok(triples)
+}
+
+/// A log as it was written.
+fn written(log: &Path) -> anyhow::Result<Vec<Triple>> {
+    let text = std::fs::read_to_string(log)?;
+    text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+}
+
+/// One line in words: `risk notify, approved by lead: unverified`.
+fn words(triple: &Triple) -> String {
+    let (verdict, decision, outcome) = (triple.recommendation.verdict, &triple.decision, &triple.outcome);
+    let by = decision.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let code = outcome.code.map(|code| format!(" {code}")).unwrap_or_default();
+    format!("{} {verdict}, {}{by}: {}{code}", triple.slot, decision.did.name(), outcome.came.name())
+}
+
+/// What was said in these slots, in the order of the frames.
+fn told(mut triples: Vec<Triple>, slots: &[Slot]) -> Vec<String> {
+    triples.sort_by_key(|triple| triple.frame);
+    triples.iter().filter(|triple| slots.contains(&triple.slot)).map(words).collect()
+}
+
+/// Runs a scenario into a folder of runs; its log.
+fn log_of(scenario: &str) -> anyhow::Result<Vec<Triple>> {
+    let folder = tempfile::tempdir()?;
+    let store = folder.path().join("runs").display().to_string();
+    countersign(["run", &format!("tests/scenarios/{scenario}.toml"), "--store", &store, "-q"]);
+    let runs = Runs::new(store).list()?;
+    anyhow::ensure!(runs.len() == 1, "{scenario}: {} runs", runs.len());
+    written(&runs[0].path().join("adaptation.jsonl"))
+}
+
+#[test]
+fn each_recommendation_is_told_with_what_was_done_and_what_came_of_it() -> anyhow::Result<()> {
+    use Slot::{Classifier, Confidence, DoomLoop, Risk};
+    let table: [(&str, &[Slot], &[&str]); 9] = [
+        // A person was asked because money moves, whatever the policy said; the call went well by its own word.
+        (
+            "behaviours/d13-approval-approved",
+            &[Classifier, Confidence, Risk],
+            &[
+                "classifier proceed, proceeded: ended SUCCESS",
+                "confidence proceed, proceeded: unverified",
+                "risk notify, approved by lead: unverified",
+                "confidence proceed, proceeded: unverified",
+            ],
+        ),
+        (
+            "behaviours/d13-approval-rejected",
+            &[Confidence, Risk],
+            &["confidence proceed, proceeded: not-run", "risk notify, rejected by lead: not-run"],
+        ),
+        // Asked for twice, and one line.
+        (
+            "behaviours/d20-expired-approval",
+            &[Classifier, Risk],
+            &["classifier proceed, proceeded: ended CONFIRM_REQUIRED", "risk notify, expired: not-run"],
+        ),
+        // The policy asks, and nobody has decided yet.
+        (
+            "behaviours/d13-risk",
+            &[Classifier, Confidence, Risk],
+            &["classifier proceed, proceeded: open", "confidence proceed, proceeded: open", "risk ask, pending: open"],
+        ),
+        // A guess is not passed on.
+        (
+            "codes/low-confidence",
+            &[Classifier, Confidence],
+            &["classifier proceed, proceeded: open", "confidence escalate, pending: not-run"],
+        ),
+        // The verifier does not take the first result, and takes the second.
+        (
+            "behaviours/d13-unverified-result",
+            &[Risk],
+            &["risk proceed, proceeded: failed", "risk proceed, proceeded: verified"],
+        ),
+        // Nobody knows whether it was ordered, and so it is not ordered again.
+        (
+            "behaviours/d11-unknown-outcome",
+            &[Confidence, Risk],
+            &[
+                "confidence proceed, proceeded: timed-out",
+                "risk proceed, proceeded: timed-out",
+                "confidence proceed, proceeded: not-run",
+                "confidence proceed, proceeded: open",
+            ],
+        ),
+        // Watched, and nothing blocked.
+        (
+            "behaviours/e4-monitor",
+            &[Confidence, Risk],
+            &[
+                "confidence escalate, would-have: unverified",
+                "risk ask, would-have: unverified",
+                "confidence proceed, proceeded: unverified",
+            ],
+        ),
+        // Two loops: the first costs a plan, the second a stronger model, and then the run succeeds.
+        (
+            "loop-and-recover",
+            &[Classifier, DoomLoop],
+            &[
+                "classifier proceed, proceeded: ended SUCCESS",
+                "doom-loop replan, replanned: ended SUCCESS",
+                "doom-loop escalate, escalated: ended SUCCESS",
+            ],
+        ),
+    ];
+    for (scenario, slots, expected) in table {
+        let triples = log_of(scenario)?;
+        assert_eq!(told(triples, slots), expected, "{scenario}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_line_says_who_recommended_by_which_numbers_and_what_it_was_about() -> anyhow::Result<()> {
+    let triples = log_of("behaviours/d13-approval-approved")?;
+    let risk = triples.iter().find(|triple| triple.slot == Slot::Risk);
+    let risk = serde_json::to_value(risk)?;
+    assert_eq!(risk["about"]["tool"], "refund");
+    assert_eq!(risk["about"]["confidence"], 0.95);
+    assert_eq!(risk["class"], "short");
+    assert_eq!(risk["recommendation"]["by"], json!(["risk"]));
+    assert_eq!(risk["decision"]["asked-by"], json!(["ceiling"]), "the policy wanted nobody asked");
+    let policy = &risk["policies"][0];
+    assert_eq!((&policy["entry"], &policy["policy"]), (&json!("risk"), &json!("risk@0.1.0")));
+    for digest in ["component", "configuration"] {
+        assert!(policy[digest].as_str().is_some_and(|digest| digest.starts_with("sha256:")), "{policy}");
+    }
+    assert_eq!(policy["answer"]["risk"]["score"], risk["recommendation"]["score"]);
+    // What the run used from there to its end is what the classifier's tier and the estimates are held to.
+    let classifier = triples.iter().find(|triple| triple.slot == Slot::Classifier);
+    let after = classifier.and_then(|triple| triple.outcome.after).unwrap_or_default();
+    assert_eq!((after.steps, after.tool_calls), (2, 1));
+    Ok(())
+}
+
+/// Every frame of a trace that can be read, and how it ends.
+fn frames(trace: &Path) -> anyhow::Result<(Mode, Vec<countersign::kernel::Frame>, Ending)> {
+    let file = std::io::BufReader::new(std::fs::File::open(trace)?);
+    let mut reader = TraceReader::new(trace.display().to_string(), file);
+    let (mut mode, mut frames) = (Mode::Enforce, Vec::new());
+    while let Some(stored) = reader.read()? {
+        match stored {
+            Stored::Manifest(manifest) => mode = manifest.mode,
+            Stored::Frame(frame) => frames.push(frame),
+        }
+    }
+    Ok((mode, frames, reader.ending().unwrap_or(Ending::Open { half_written: false })))
+}
+
+#[test]
+fn every_run_leaves_a_log_that_its_trace_gives_again() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = folder.path().join("runs").display().to_string();
+    countersign(["run", "tests/scenarios", "--store", &store]).expect(0, "went as expected");
+    let runs = Runs::new(store).list()?;
+    assert!(runs.len() > 150, "{}", runs.len());
+    for run in runs {
+        let log = beside(&run.trace());
+        assert_eq!(log, run.path().join("adaptation.jsonl"));
+        let first = std::fs::read(&log)?;
+        let triples = written(&log)?;
+        assert_eq!(triples, derived(&run.trace())?, "{}", run.id);
+        write_beside(&run.trace())?;
+        assert_eq!(std::fs::read(&log)?, first, "{}", run.id);
+        let (mode, frames, ending) = frames(&run.trace())?;
+        is_sound(&run.id, &triples, mode, &frames, ending == Ending::Complete);
+    }
+    Ok(())
+}
+
+/// What holds of every log, whatever happened in the run.
+fn is_sound(run: &str, triples: &[Triple], mode: Mode, frames: &[countersign::kernel::Frame], ended: bool) {
+    let mut of_call: BTreeMap<u64, u32> = BTreeMap::new();
+    for triple in triples {
+        let what = format!("{run}: frame {}: {}", triple.frame, words(triple));
+        assert_eq!(&*triple.run, run);
+        let frame = &frames[usize::try_from(triple.frame).unwrap_or(0) - 1];
+        assert_eq!(frame.frame, triple.frame);
+        let heard = |event: &Event| matches!(event, Event::Verdict { slot, .. } if *slot == triple.slot);
+        assert!(frame.events.iter().any(heard), "{what}: the slot was not heard there");
+        assert!(!triple.policies.is_empty(), "{what}");
+        if ended {
+            assert_ne!(triple.outcome.came, Came::Open, "{what}: the run has ended");
+        }
+        if mode == Mode::Enforce && triple.recommendation.verdict <= countersign::kernel::contract::Verdict::Notify {
+            let nothing = matches!(triple.decision.did, Did::WouldHave | Did::Held | Did::Terminated);
+            // An estimate beyond what is left ends the run, whatever its verdict.
+            assert!(!nothing || triple.slot == Slot::Estimator, "{what}");
+        }
+        if triple.slot == Slot::Risk
+            && let Some(call) = triple.outcome.call
+        {
+            *of_call.entry(call).or_default() += 1;
+        }
+    }
+    // Every call that was made is the outcome of exactly one recommendation, however often it was asked about.
+    let answered = |frame: &countersign::kernel::Frame| match &frame.input {
+        countersign::kernel::Input::Observed { call, .. } => Some(*call),
+        _ => None,
+    };
+    let made: BTreeSet<u64> = frames.iter().filter_map(answered).collect();
+    let judged = frames
+        .iter()
+        .flat_map(|frame| &frame.events)
+        .any(|event| matches!(event, Event::Verdict { slot: Slot::Risk, .. }));
+    for call in made.iter().filter(|_| judged && ended) {
+        assert_eq!(of_call.get(call), Some(&1), "{run}: call {call}");
+    }
+    let recommended = triples.iter().filter(|triple| triple.slot == Slot::Confidence).count();
+    let answers = frames.iter().flat_map(|frame| &frame.events);
+    let answers = answers.filter(|event| matches!(event, Event::Verdict { slot: Slot::Confidence, .. })).count();
+    assert_eq!(recommended, answers, "{run}");
+}
+
+#[test]
+fn a_run_that_was_left_is_told_anew_when_it_has_gone_on() -> anyhow::Result<()> {
+    let store = Store::new(PAY)?;
+    let run = store.begin();
+    let folder = Path::new(&store.path()).join(&run);
+    let log = folder.join("adaptation.jsonl");
+    assert_eq!(told(written(&log)?, &[Slot::Risk]), ["risk notify, pending: open"]);
+    store.runs(&["approve", &run, &store.fingerprint(&run), "--by", "ada"]).expect(0, "is in the inbox");
+    store.runs(&["resume", &run]).expect(0, "ended SUCCESS");
+    assert_eq!(told(written(&log)?, &[Slot::Risk]), ["risk notify, approved by ada: verified"]);
+    assert_eq!(written(&log)?, derived(&folder.join("trace.jsonl"))?);
+
+    // The same from the command line: by its trace, its folder, or the beginning of its id.
+    for name in [folder.join("trace.jsonl").display().to_string(), folder.display().to_string(), run[..8].to_owned()] {
+        let shown = countersign(["trace", "adaptation", &name, "--store", &store.path()]).expect(0, "approved");
+        for part in ["frame", "decision", "ada", "verified (call 0)", "SUCCESS verified", "1 approved"] {
+            assert!(shown.out().contains(part), "expected `{part}` in:\n{}", shown.out());
+        }
+    }
+    let json = countersign(["trace", "adaptation", &run, "--store", &store.path(), "--json"]).expect(0, "");
+    let listed: Vec<Triple> = serde_json::from_str(&json.out())?;
+    assert_eq!(listed, written(&log)?);
+    countersign(["trace", "adaptation", "nothing", "--store", &store.path()]).expect(2, "is no trace, and");
+    countersign(["trace", "adaptation", &log.display().to_string()]).expect(2, "is no trace");
+    Ok(())
+}
+
+const TOOLS: &str = r#"
+[read-order]
+category = "read-only-lookup"
+mutating = false
+
+[cancel-order]
+category = "database"
+reversibility = "irreversible"
+blast-radius = 1
+"#;
+
+/// Proposes a call, and makes it where it may be made.
+fn attempt(run: &mut GuardedRun, tool: &str, order: u64) -> anyhow::Result<Option<Arc<str>>> {
+    match run.propose(Proposal::new(tool, json!({"id": order})).confidence(0.9))? {
+        Ruling::Permitted(permit) => {
+            let outcome = Outcome::Returned { exit_code: None, ok: order != 404 };
+            match permit.observe(&ToolResult::new(outcome, format!("{tool} {order}")))? {
+                Seen::Done(_) => Ok(None),
+                Seen::ReadBack(_) => anyhow::bail!("nothing reads back"),
+            }
+        }
+        Ruling::Parked(approval) => Ok(Some(approval.fingerprint)),
+        other => anyhow::bail!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_call_of_an_agent_is_one_line_from_the_question_to_its_result() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let trace = folder.path().join("trace.jsonl");
+    let host = Host::new(EngineOptions::default(), None)?;
+    let registry = Registry::parse("tools", TOOLS)?;
+    let manifest = host.guarded_manifest("orders", "cancel what was not shipped", &registry)?;
+    let store = Box::new(FileStore::create(&trace, &manifest, Durability::Buffered)?);
+    let (operations, salt) = (Operations::none(), Salt::random()?);
+    let setup = Setup { registry, store, operations, salt, clock: Clock::Machine };
+    let mut run = GuardedRun::begin(&host, manifest, setup)?;
+    let token = |waits: Option<Arc<str>>| waits.ok_or_else(|| anyhow::anyhow!("it does not wait"));
+
+    attempt(&mut run, "read-order", 404)?;
+    let first = token(attempt(&mut run, "cancel-order", 1)?)?;
+    let second = token(attempt(&mut run, "cancel-order", 2)?)?;
+    // Proposed again before anybody has decided: the same question.
+    assert_eq!(token(attempt(&mut run, "cancel-order", 1)?)?, first);
+    let third = token(attempt(&mut run, "cancel-order", 3)?)?;
+    token(attempt(&mut run, "cancel-order", 4)?)?;
+    run.decide("a", "ada", Decision::Approved { fingerprint: first })?;
+    run.decide("b", "otto", Decision::Rejected { fingerprint: Some(second), instead: None })?;
+    run.decide("c", "ada", Decision::Approved { fingerprint: third })?;
+    attempt(&mut run, "read-order", 7)?;
+    assert!(attempt(&mut run, "cancel-order", 1)?.is_none(), "it was approved");
+    run.close(Code::Success)?;
+
+    let log = write_beside(&trace)?;
+    assert_eq!(
+        told(written(&log)?, &[Slot::Risk]),
+        [
+            "risk proceed, proceeded: failed",
+            "risk notify, approved by ada: unverified",
+            "risk notify, rejected by otto: not-run",
+            // Approved, and never proposed again.
+            "risk notify, approved by ada: not-run",
+            // Nobody ever decided.
+            "risk notify, pending: not-run",
+            "risk proceed, proceeded: unverified",
+        ]
+    );
+    Ok(())
+}
+
+#[test]
+fn a_backtest_leaves_one_log_of_all_its_runs() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().display().to_string();
+    countersign(["backtest", "tests/data/openhands/runs.jsonl.gz", "--out", &out]).expect(0, "STUCK_IN_LOOP");
+    let listed = std::fs::read_dir(folder.path())?.flatten().map(|entry| entry.path());
+    let mut traces: Vec<PathBuf> = listed.filter(|path| is_trace(path)).collect();
+    traces.sort();
+    assert_eq!(traces.len(), 20);
+    let all: Vec<Triple> =
+        traces.iter().map(|trace| derived(trace)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    let log = written(&folder.path().join("adaptation.jsonl"))?;
+    assert_eq!(log, all);
+    // Nothing was done there: the recording says how each run ended all the same.
+    let trips = log.iter().filter(|triple| triple.slot == Slot::DoomLoop && triple.decision.did == Did::WouldHave);
+    assert!(trips.clone().count() > 5);
+    assert!(trips.clone().all(|triple| triple.outcome.came == Came::Ended && triple.outcome.code.is_some()));
+    Ok(())
+}
+
+/// Files of a backtest's folder that are traces.
+pub fn is_trace(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "jsonl") && !path.ends_with("adaptation.jsonl")
+}
+
+#[test]
+fn no_words_are_in_a_log() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = folder.path().join("runs").display().to_string();
+    for scenario in ["outcomes/secrets", "loop-and-recover", "behaviours/d13-approval-instead"] {
+        countersign(["run", &format!("tests/scenarios/{scenario}.toml"), "--store", &store, "-q"]);
+    }
+    for run in Runs::new(store).list()? {
+        let log = std::fs::read_to_string(beside(&run.trace()))?;
+        for words in ["redacted", "hunter2", "same call gave", "voucher", "order 7", "confidence 0.85"] {
+            assert!(!log.contains(words), "`{words}` is in the log of {}", run.id);
+        }
+    }
+    Ok(())
+}
