@@ -1,6 +1,6 @@
 //! A policy under test: one of the default bundle, or a changed one in its place.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use countersign::Host;
@@ -17,12 +17,17 @@ pub struct Subject {
     policy: Policy,
 }
 
-/// A host with the default bundle.
+/// A host with the default bundle, the same one for all tests of a process: compiling it takes a second.
 ///
 /// # Errors
 /// What the machine cannot give.
 pub fn host() -> anyhow::Result<Host> {
-    Ok(Host::new(EngineOptions { pool: None, ..EngineOptions::default() }, None)?)
+    static HOST: Mutex<Option<Host>> = Mutex::new(None);
+    let mut host = HOST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(host) = &*host {
+        return Ok(host.clone());
+    }
+    Ok(host.insert(Host::new(EngineOptions { pool: None, ..EngineOptions::default() }, None)?).clone())
 }
 
 impl Subject {
