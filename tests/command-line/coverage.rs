@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use countersign::kernel::Code;
 use countersign::scenario::Scenario;
-use countersign_tests::root;
+use countersign_tests::{generated, root};
 
 /// The behaviours of documents 003 and 004 as mechanism, and what they rest on.
 const BEHAVIOURS: [&str; 28] = [
@@ -14,8 +14,6 @@ const BEHAVIOURS: [&str; 28] = [
     "D14", "D15", "D16", "D17", "D20", "D21", "E1", "E2", "E3", "E4",
 ];
 const PATHOLOGIES: usize = 23;
-const BEGIN: &str = "<!-- behaviours: begin -->\n";
-const END: &str = "<!-- behaviours: end -->";
 
 fn scenarios(folder: &Path) -> Vec<(PathBuf, Scenario)> {
     let mut found = Vec::new();
@@ -112,17 +110,7 @@ fn the_table_of_behaviours_is_up_to_date() -> std::io::Result<()> {
         let part = if part.contains('`') { format!("`` {part} ``") } else { format!("`{part}`") };
         table.push_str(&format!("| {id} | [{scenario}]({scenario}.toml) | {part} |\n"));
     }
-    let path = root().join("tests/scenarios/README.md");
-    let text = std::fs::read_to_string(&path)?;
-    let (Some(from), Some(to)) = (text.find(BEGIN), text.find(END)) else {
-        panic!("{}: no place for it", path.display())
-    };
-    let wanted = format!("{}{table}{}", &text[..from + BEGIN.len()], &text[to..]);
-    if wanted != text && std::env::var_os("COUNTERSIGN_BLESS").is_some() {
-        return std::fs::write(&path, wanted);
-    }
-    assert!(wanted == text, "the table in {} is old; COUNTERSIGN_BLESS=1 writes it anew", path.display());
-    Ok(())
+    generated::keep("tests/scenarios/README.md", "behaviours", &table)
 }
 
 /// By letter, then by number.

@@ -3,81 +3,31 @@
 
 mod draft;
 
-use std::sync::Arc;
+use countersign_tests::cases::{Beside, Table, failures};
+use countersign_tests::root;
+use countersign_tests::subject::{Subject, host};
 
-use countersign::Host;
-use countersign::engine::{EngineOptions, Limits, NoHistory};
-use countersign::kernel::Answered;
-use countersign_tests::cases::{Table, holds};
-use countersign_tests::native::{Native, Served, view};
-use serde_json::Value;
-
-fn run(name: &str) -> anyhow::Result<()> {
-    let table = Table::load(name)?;
-    let host = Host::new(EngineOptions { pool: None, ..EngineOptions::default() }, None)?;
-    let entry = host.bundle().lock().entry.iter().position(|entry| entry.name == name);
-    let policy = &host.bundle().policies()[entry.ok_or_else(|| anyhow::anyhow!("no entry {name}"))?];
-    let mut failures = Vec::new();
-    let mut calls = 0;
-    for case in &table.case {
-        let configuration = Value::Object(case.configuration.clone());
-        policy.check_configuration(&configuration)?;
-        let mut session = policy.open(configuration.to_string().into(), Limits::default())?;
-        let mut native = Native::new(name, &configuration)?;
-        let run = view(case.blast_radius_limit, case.cost_left);
-        for (index, call) in case.calls.iter().enumerate() {
-            let question = table.question(name, call)?;
-            for time in 0..call.times {
-                calls += 1;
-                let by_component = session.judge(&question, Arc::new(Served(run.clone())), &mut NoHistory);
-                let natively = native.ask(&question, &run);
-                if natively.as_ref() != Some(&by_component.judged.answer) {
-                    failures.push(format!(
-                        "{}, call {index}.{time}: natively {natively:?}, component {:?} {:?}",
-                        case.name, by_component.judged.answer, by_component.failure
-                    ));
-                }
-                if time + 1 == call.times {
-                    let answer = body(&by_component.judged.answer)?;
-                    if !holds(&answer, &call.expect) {
-                        failures.push(format!("{}, call {index}: expected {}, found {answer}", case.name, call.expect));
-                    }
-                }
-            }
-        }
+#[test]
+fn every_default_policy_answers_as_its_table_says() -> anyhow::Result<()> {
+    let mut all = Vec::new();
+    for subject in Subject::all(&host()?) {
+        let table = Table::load(subject.name())?;
+        assert!(table.case.len() >= 8, "{} has a table worth the name", subject.name());
+        let found = failures(&subject, &table, Beside::Native)?;
+        all.extend(found.into_iter().map(|failure| format!("{}: {failure}", subject.name())));
     }
-    assert!(failures.is_empty(), "{name}: {} of {calls} calls:\n{}", failures.len(), failures.join("\n"));
-    assert!(table.case.len() >= 8, "{name} has a table worth the name");
+    assert!(all.is_empty(), "{} calls:\n{}", all.len(), all.join("\n"));
     Ok(())
 }
 
-/// The answer without its slot's name.
-fn body(answer: &Answered) -> anyhow::Result<Value> {
-    let Value::Object(map) = serde_json::to_value(answer)? else { anyhow::bail!("an answer is an object") };
-    Ok(map.into_iter().next().map(|(_, value)| value).unwrap_or_default())
-}
-
 #[test]
-fn classifier() -> anyhow::Result<()> {
-    run("classifier")
-}
-
-#[test]
-fn confidence() -> anyhow::Result<()> {
-    run("confidence")
-}
-
-#[test]
-fn risk() -> anyhow::Result<()> {
-    run("risk")
-}
-
-#[test]
-fn doom_loop() -> anyhow::Result<()> {
-    run("doom-loop")
-}
-
-#[test]
-fn estimator() -> anyhow::Result<()> {
-    run("estimator")
+fn every_table_is_a_policy_s_of_the_default_bundle() -> anyhow::Result<()> {
+    let host = host()?;
+    for folder in std::fs::read_dir(root().join("plugins"))? {
+        let folder = folder?;
+        if folder.path().join("cases.toml").exists() {
+            Subject::named(&host, &folder.file_name().to_string_lossy())?;
+        }
+    }
+    Ok(())
 }

@@ -5,15 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use countersign::bundle::sha256;
-use countersign_tests::root;
-
-fn has_target() -> bool {
-    let output = Command::new("rustc").current_dir(root()).args(["--print", "sysroot"]).output();
-    output.is_ok_and(|output| {
-        let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        Path::new(&sysroot).join("lib/rustlib/wasm32-unknown-unknown").exists()
-    })
-}
+use countersign_tests::{has_wasm_target, root};
 
 /// Builds a policy; its bytes.
 fn build(workspace: &Path, crate_folder: &str, target: &Path, cargo_home: Option<&Path>) -> std::io::Result<Vec<u8>> {
@@ -38,26 +30,30 @@ fn build(workspace: &Path, crate_folder: &str, target: &Path, cargo_home: Option
     std::fs::read(out)
 }
 
-const POLICIES: [(&str, &str); 7] = [
-    ("plugins/classifier", "plugins/bundle/classifier.wasm"),
-    ("plugins/confidence", "plugins/bundle/confidence.wasm"),
-    ("plugins/doom-loop", "plugins/bundle/doom-loop.wasm"),
-    ("plugins/estimator", "plugins/bundle/estimator.wasm"),
-    ("plugins/risk", "plugins/bundle/risk.wasm"),
-    ("tests/policies/misbehaving", "tests/policies/built/misbehaving.wasm"),
-    ("tests/policies/cautious-risk", "tests/policies/built/cautious-risk.wasm"),
-];
+const MADE_FOR_TESTS: [&str; 3] = ["misbehaving", "cautious-risk", "literal-doom-loop"];
+
+/// Every policy whose component is committed: its folder and the component.
+fn policies() -> anyhow::Result<Vec<(String, String)>> {
+    let host = countersign_tests::subject::host()?;
+    let bundle = host.bundle().lock().entry.iter();
+    let default =
+        bundle.map(|entry| (format!("plugins/{}", entry.name), format!("plugins/bundle/{}", entry.component)));
+    let others = MADE_FOR_TESTS
+        .iter()
+        .map(|name| (format!("tests/policies/{name}"), format!("tests/policies/built/{name}.wasm")));
+    Ok(default.chain(others).collect())
+}
 
 #[test]
-fn the_committed_components_are_what_their_sources_give() -> std::io::Result<()> {
-    if !has_target() {
+fn the_committed_components_are_what_their_sources_give() -> anyhow::Result<()> {
+    if !has_wasm_target() {
         println!("SKIPPED: the target wasm32-unknown-unknown is not installed");
         return Ok(());
     }
     let target = tempfile::tempdir()?;
-    for (crate_folder, committed) in POLICIES {
-        let bytes = build(&root(), crate_folder, target.path(), None)?;
-        let expected = std::fs::read(root().join(committed))?;
+    for (crate_folder, committed) in policies()? {
+        let bytes = build(&root(), &crate_folder, target.path(), None)?;
+        let expected = std::fs::read(root().join(&committed))?;
         assert_eq!(sha256(&bytes), sha256(&expected), "{committed}: rebuild it with `countersign policy build`");
         assert!(bytes.len() < 100_000, "{committed} has {} bytes", bytes.len());
     }
@@ -66,7 +62,7 @@ fn the_committed_components_are_what_their_sources_give() -> std::io::Result<()>
 
 #[test]
 fn another_folder_and_another_cargo_home_give_the_same_bytes() -> std::io::Result<()> {
-    if !has_target() {
+    if !has_wasm_target() {
         println!("SKIPPED: the target wasm32-unknown-unknown is not installed");
         return Ok(());
     }

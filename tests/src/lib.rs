@@ -1,13 +1,19 @@
-//! What the tests share: paths, case tables, bundles to swap, the default policies natively, a server of models.
+//! What the tests share: paths, case tables, bundles to swap, the default policies natively, generated
+//! questions and the laws that hold of them, tables that are generated, a server of models.
 
 pub mod bundles;
 pub mod cases;
 pub mod chat;
+pub mod generate;
+pub mod generated;
+pub mod laws;
 pub mod native;
 pub mod parts;
 pub mod recordings;
+pub mod subject;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The root of the workspace.
 pub fn root() -> PathBuf {
@@ -26,6 +32,16 @@ pub fn fake_mcp_server() -> String {
     let path = path.with_extension(std::env::consts::EXE_EXTENSION);
     assert!(path.exists(), "`{}` is not built: run `cargo test --workspace`", path.display());
     path.display().to_string()
+}
+
+/// Whether policies can be built here.
+#[must_use]
+pub fn has_wasm_target() -> bool {
+    let output = Command::new("rustc").current_dir(root()).args(["--print", "sysroot"]).output();
+    output.is_ok_and(|output| {
+        let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        Path::new(&sysroot).join("lib/rustlib/wasm32-unknown-unknown").exists()
+    })
 }
 
 /// Copies the files of a folder.

@@ -11,7 +11,7 @@ use super::expect::{self, Matching};
 use super::servers::{self, RunTools};
 use super::world::{ScenarioWorld, Surroundings};
 use super::{Finished, RunError, Scenario, machine, spec, utc_now, workspace};
-use crate::drive::World;
+use crate::drive::{Observer, Silent, World};
 use crate::guard::{Clock, GuardError, GuardedRun, Proposal, Ruling, Seen, Setup, Standing};
 use crate::host::Host;
 use crate::mcp::Accept;
@@ -35,6 +35,18 @@ impl Scenario {
     /// # Errors
     /// When it could not be run; a run that ends badly is no error.
     pub fn run_by_agent(&self, host: &Host) -> Result<(Finished, Vec<Told>), RunError> {
+        self.run_by_agent_watched(host, &mut Silent)
+    }
+
+    /// The same; `observer` sees the frames once all of them are there.
+    ///
+    /// # Errors
+    /// As [`Scenario::run_by_agent`].
+    pub fn run_by_agent_watched(
+        &self,
+        host: &Host,
+        observer: &mut dyn Observer,
+    ) -> Result<(Finished, Vec<Told>), RunError> {
         let mut random = [0; 48];
         getrandom::fill(&mut random)
             .map_err(std::io::Error::other)
@@ -83,7 +95,7 @@ impl Scenario {
         let begun = GuardedRun::begin(host, manifest, setup).map_err(|error| self.guard(error))?;
         let (told, status) = act(begun, &mut world, &now).map_err(|error| self.guard(error))?;
         // What was recorded is what counts.
-        let (run, matching) = self.read_back(&path)?;
+        let (run, matching) = self.read_back(&path, observer)?;
         let held = matching.held;
         let mut unmet = matching.unmet(&expect::Expectations { status: None, ..self.spec.expect.clone() }, status);
         unmet.extend(expect::unmet_after(&self.spec.expect, &run, world.workspace().path(), &operator));
@@ -92,7 +104,7 @@ impl Scenario {
         Ok((Finished { status, id, run, unmet, held, evidence, figures: Vec::new() }, told))
     }
 
-    fn read_back(&self, path: &std::path::Path) -> Result<(Run, Matching), RunError> {
+    fn read_back(&self, path: &std::path::Path, observer: &mut dyn Observer) -> Result<(Run, Matching), RunError> {
         let (_, manifest, frames) = FileStore::resume(path, Durability::Buffered)?;
         let mut run =
             Run::open(Arc::new(manifest)).map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;
@@ -101,6 +113,7 @@ impl Scenario {
             run.fold(frame)
                 .map_err(|error| RunError::NotResumable { run: self.file.clone(), problem: error.to_string() })?;
             matching.frame(frame);
+            observer.frame(&run, frame);
         }
         Ok((run, matching))
     }

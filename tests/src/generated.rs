@@ -1,0 +1,38 @@
+//! Tables that tests write into documents, between two marks: `<!-- NAME: begin -->` and
+//! `<!-- NAME: end -->`.
+
+use crate::root;
+
+/// The variable under which a test writes a table anew instead of complaining.
+const BLESS: &str = "COUNTERSIGN_BLESS";
+
+/// Holds a document's table against what it should be.
+///
+/// # Errors
+/// When the document cannot be read or written.
+///
+/// # Panics
+/// When the table is old, or the document has no place for it.
+pub fn keep(document: &str, name: &str, table: &str) -> std::io::Result<()> {
+    let path = root().join(document);
+    let text = std::fs::read_to_string(&path)?;
+    let Some(wanted) = replaced(&text, name, table) else {
+        panic!("{document}: no place for the table `{name}`");
+    };
+    if wanted == text {
+        return Ok(());
+    }
+    if std::env::var_os(BLESS).is_some() {
+        return std::fs::write(&path, wanted);
+    }
+    let differs = wanted.lines().zip(text.lines()).find(|(wanted, found)| wanted != found);
+    let (wanted, found) = differs.unwrap_or_default();
+    panic!("the table `{name}` in {document} is old; {BLESS}=1 writes it anew\n  is     {found}\n  wanted {wanted}");
+}
+
+fn replaced(text: &str, name: &str, table: &str) -> Option<String> {
+    let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->"));
+    let from = text.find(&begin)? + begin.len();
+    let to = from + text[from..].find(&end)?;
+    Some(format!("{}{table}{}", &text[..from], &text[to..]))
+}
