@@ -14,7 +14,7 @@ fn a_trace_verifies_replays_and_can_be_read() -> std::io::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = text(&trace(folder.path()));
     countersign(["trace", "verify", &path]).expect(0, "complete, 25 frames, ended SUCCESS");
-    countersign(["trace", "replay", &path]).expect(0, "38 judgements by the bundle that judged it came out the same");
+    countersign(["trace", "replay", &path]).expect(0, "98 judgements by the bundle that judged it came out the same");
     countersign(["trace", "show", &path]).expect(0, "verdict doom-loop escalate");
     countersign(["trace", "show", &path, "--frame", "2"]).expect(0, "\"reversibility\":\"reversible\"");
     // Evidence is not written over.

@@ -1,5 +1,7 @@
 //! What the rules can ask of a task's text.
 
+use crate::words::{Phrases, Word, contains_phrase, words, words_of};
+
 /// Features of a prompt.
 pub struct Features {
     /// In characters.
@@ -9,29 +11,22 @@ pub struct Features {
     pub contains_code_block: bool,
     /// Languages of its code blocks: `rust`, `ts`, `py`, or as written.
     pub languages: Vec<String>,
-    /// Lower case, for whole-word searches.
-    words: Vec<String>,
+    /// How unclear the goal is, 0..=1.
+    pub ambiguity: f64,
+    /// For whole-word searches.
+    words: Vec<Word>,
 }
 
 impl Features {
-    pub fn of(prompt: &str, tools: &[String]) -> Self {
+    /// `goal` is often the very same text.
+    pub fn of(prompt: &str, goal: &str, tools: &[String]) -> Self {
         let words = words(prompt);
-        let named = |tool: &String| contains_phrase(&words, &self::words(tool));
-        let mut languages = Vec::new();
-        let mut inside = false;
-        let mut blocks = 0;
-        for line in prompt.lines() {
-            let Some(info) = line.trim_start().strip_prefix("```") else { continue };
-            if !inside {
-                blocks += 1;
-                languages.push(language(info));
-            }
-            inside = !inside;
-        }
+        let languages = code_blocks(prompt);
         Features {
-            length: prompt.chars().count() as u64,
-            tools_named: tools.iter().filter(|tool| named(tool)).count() as u64,
-            contains_code_block: blocks > 0,
+            length: prompt.bytes().filter(|byte| *byte as i8 >= -0x40).count() as u64,
+            tools_named: Phrases::of(tools).named_in(&words),
+            contains_code_block: !languages.is_empty(),
+            ambiguity: if goal == prompt { ambiguity(&words) } else { ambiguity(&self::words(goal)) },
             languages,
             words,
         }
@@ -43,6 +38,28 @@ impl Features {
     }
 }
 
+/// The languages of a text's code blocks, as their first lines name them.
+fn code_blocks(text: &str) -> Vec<String> {
+    let mut languages = Vec::new();
+    let (mut inside, mut at) = (false, 0);
+    while let Some(found) = text.as_bytes()[at..].iter().position(|byte| *byte == b'`') {
+        let start = at + found;
+        // A fence is the first thing in its line.
+        let before = text[..start].rsplit('\n').next().unwrap_or_default();
+        let line = text[start..].split('\n').next().unwrap_or_default();
+        if let Some(info) = line.strip_prefix("```")
+            && before.trim_start().is_empty()
+        {
+            if !inside {
+                languages.push(language(info));
+            }
+            inside = !inside;
+        }
+        at = start + line.len();
+    }
+    languages
+}
+
 /// The language that a code block's first line names, as a rule must write it to find it.
 pub fn language(info: &str) -> String {
     let language = info.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
@@ -51,12 +68,12 @@ pub fn language(info: &str) -> String {
 
 /// Whether any text has the keyword.
 pub fn is_findable(keyword: &str) -> bool {
-    keyword.contains(is_word)
+    words_of(keyword).next().is_some()
 }
 
-/// How unclear a goal is, 0..=1: the share of its words that point at nothing, and more for a goal
-/// of almost no words.
-pub fn ambiguity(goal: &str) -> f64 {
+/// How unclear a goal is: the share of its words that point at nothing, and more for a goal of almost
+/// no words.
+fn ambiguity(words: &[Word]) -> f64 {
     const POINTING: [&str; 12] = [
         "it",
         "that",
@@ -71,11 +88,12 @@ pub fn ambiguity(goal: &str) -> f64 {
         "them",
         "these",
     ];
-    let words = words(goal);
     if words.is_empty() {
         return 1.0;
     }
-    let pointing = words.iter().filter(|word| POINTING.contains(&word.as_str())).count();
+    let mut pointers = POINTING.map(|word| words_of(word).next());
+    pointers.sort_unstable();
+    let pointing = words.iter().filter(|word| pointers.binary_search(&Some(**word)).is_ok()).count();
     let share = pointing as f64 / words.len() as f64;
     let brevity = match words.len() {
         1 => 0.6,
@@ -83,20 +101,6 @@ pub fn ambiguity(goal: &str) -> f64 {
         _ => 0.0,
     };
     (share + brevity).min(1.0)
-}
-
-/// Runs of letters, digits and `_`. Only ASCII letters are folded: the tables for the others would be
-/// an eighth of the component.
-fn words(text: &str) -> Vec<String> {
-    text.split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_ascii_lowercase).collect()
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-fn contains_phrase(words: &[String], phrase: &[String]) -> bool {
-    !phrase.is_empty() && words.windows(phrase.len()).any(|window| window == phrase)
 }
 
 fn short_name(language: &str) -> &str {

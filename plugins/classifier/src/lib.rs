@@ -6,6 +6,7 @@ mod config;
 mod features;
 mod implication;
 mod remarks;
+mod words;
 
 use countersign_sdk::classifier::{
     Cascade, Classification, Classifier, PlanningMode, SideEffect, Task, Tier, TierOffer, Verdict,
@@ -77,7 +78,7 @@ impl Policy for TaskRules {
 
 impl Classifier for TaskRules {
     fn classify(&mut self, task: Task, run: &dyn RunView) -> Classification {
-        let features = Features::of(&task.prompt, &task.tools);
+        let features = Features::of(&task.prompt, &task.goal, &task.tools);
         // Highest priority, then highest tier, then the earlier rule.
         let chosen = self
             .rules
@@ -90,9 +91,9 @@ impl Classifier for TaskRules {
         };
         let tier = self.affordable(wanted, &task.tiers, run);
         if tier != wanted {
-            reason = format!("{reason}; {wanted:?} is not on offer or above the budget");
+            reason = format!("{reason}; tier {} is not on offer or above the budget", name(wanted));
         }
-        let ambiguity = features::ambiguity(&task.goal);
+        let ambiguity = features.ambiguity;
         let verdict = if ambiguity >= self.ask_at_ambiguity { Verdict::Ask } else { Verdict::Proceed };
         if verdict == Verdict::Ask {
             reason = "the goal does not say what is wanted".to_owned();
@@ -106,6 +107,15 @@ impl Classifier for TaskRules {
             verdict,
             reason,
         }
+    }
+}
+
+/// A tier as configurations name it.
+fn name(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Cheap => "cheap",
+        Tier::Mid => "mid",
+        Tier::Strong => "strong",
     }
 }
 

@@ -26,7 +26,7 @@ impl Default for Configuration {
         Configuration {
             _version: 1,
             layers: Layers::default(),
-            large_item: 1024,
+            large_item: 256,
             boundary_bonus: 0.10,
             asked_at_least: 0.25,
             branch: false,

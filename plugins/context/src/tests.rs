@@ -13,7 +13,7 @@ fn everything() -> Vec<Item> {
     vec![
         item(ItemKind::Goal, 200, Tenure::Pinned),
         item(ItemKind::Scratchpad, 100, Tenure::Working),
-        item(ItemKind::Exchange, 1024, Tenure::Working),
+        item(ItemKind::Exchange, 256, Tenure::Working),
         item(ItemKind::Exchange, 100, Tenure::Working),
         item(ItemKind::Exchange, 100, Tenure::Working),
     ]
@@ -85,11 +85,11 @@ fn the_next_lower_layer_where_one_would_free_nothing() {
     let exchange = |tokens: u32| item(ItemKind::Exchange, tokens, Tenure::Working);
     let mut at = |used: u64, items: Vec<Item>| ask(&mut policy, pressure(used, items));
     // One exchange: only its size, or everything.
-    assert_eq!(at(850, vec![exchange(1024)]), BUDGET);
-    assert_eq!(at(850, vec![exchange(1023)]), Strategy::Keep);
+    assert_eq!(at(850, vec![exchange(256)]), BUDGET);
+    assert_eq!(at(850, vec![exchange(255)]), Strategy::Keep);
     assert_eq!(at(900, vec![exchange(1)]), FULL);
     // Two: no older half to drop.
-    assert_eq!(at(650, vec![exchange(1024), exchange(1)]), BUDGET);
+    assert_eq!(at(650, vec![exchange(256), exchange(1)]), BUDGET);
     assert_eq!(at(650, vec![exchange(1), exchange(1)]), Strategy::Keep);
     assert_eq!(at(700, vec![exchange(1), exchange(1)]), MICRO);
     assert_eq!(at(800, vec![exchange(1), exchange(1)]), COLLAPSE);
@@ -169,7 +169,7 @@ impl Draw {
             let kind = kinds[self.below(5) as usize];
             items.push(item(
                 kind,
-                [0, 1, 1023, 1024, u32::MAX][self.below(5) as usize],
+                [0, 1, 255, 256, u32::MAX][self.below(5) as usize],
                 tenures[self.below(3) as usize],
             ));
         }

@@ -17,7 +17,7 @@ pub struct Column {
 const ROWS: [(&str, [Verdict; 3]); 5] = [
     ("reversible, low blast radius", [Verdict::Proceed, Verdict::Log, Verdict::Notify]),
     ("reversible, medium blast radius", [Verdict::Log, Verdict::Notify, Verdict::Ask]),
-    ("reversible, high blast radius", [Verdict::Ask, Verdict::Ask, Verdict::Ask]),
+    ("high blast radius", [Verdict::Ask, Verdict::Ask, Verdict::Ask]),
     ("irreversible", [Verdict::Notify, Verdict::Ask, Verdict::Ask]),
     ("compliance-tagged", [Verdict::Ask, Verdict::Ask, Verdict::Ask]),
 ];
@@ -100,9 +100,27 @@ impl Matrix {
         Column { confidence: confidence.unwrap_or(0.0), index }
     }
 
-    /// The stricter of the table and the contract's row.
+    /// The stricter of the table and the contract's row. What cannot be undone is never judged milder
+    /// than the same action that can: neither of the two tables says so of a wide blast radius.
     pub fn decide(&self, action: &ProposedAction, column: Column) -> (Verdict, String) {
-        let irreversible = action.reversibility != Reversibility::Reversible;
+        let reversible = self.decide_as(false, action, column);
+        if action.reversibility == Reversibility::Reversible {
+            return self.with_reason(reversible, column);
+        }
+        let irreversible = self.decide_as(true, action, column);
+        self.with_reason(if irreversible.0 >= reversible.0 { irreversible } else { reversible }, column)
+    }
+
+    fn with_reason(&self, (verdict, why): (Verdict, Why<'_>), column: Column) -> (Verdict, String) {
+        let reason = match why {
+            Why::Table(row) => self.reasons[row][column.index].clone(),
+            Why::Contract(row) => row.text.clone(),
+            Why::NoRow => "no row of the matrix matches".to_owned(),
+        };
+        (verdict, reason)
+    }
+
+    fn decide_as(&self, irreversible: bool, action: &ProposedAction, column: Column) -> (Verdict, Why<'_>) {
         // What nobody declared is taken for more than any band.
         let blast = action.blast_radius.unwrap_or(u64::MAX);
         let row = if action.compliance != Compliance::None {
@@ -120,12 +138,20 @@ impl Matrix {
         let matching = self.contract.iter().find(|row| row.matches(irreversible, blast, action.compliance));
         match matching {
             Some(row) if row.decision.verdict(column.confidence) > table => {
-                (row.decision.verdict(column.confidence), row.text.clone())
+                (row.decision.verdict(column.confidence), Why::Contract(row))
             }
-            None if table < Verdict::Ask => (Verdict::Ask, "no row of the matrix matches".to_owned()),
-            _ => (table, self.reasons[row][column.index].clone()),
+            None if table < Verdict::Ask => (Verdict::Ask, Why::NoRow),
+            _ => (table, Why::Table(row)),
         }
     }
+}
+
+/// What a decision rests on.
+enum Why<'a> {
+    /// A row of [`ROWS`].
+    Table(usize),
+    Contract(&'a ContractRow),
+    NoRow,
 }
 
 impl ContractRow {

@@ -198,8 +198,8 @@ fn what_is_said_is_true_of_every_task() {
     let mut tasks = Vec::new();
     for start in ["", "x", "grep", "prove it", "it grep sed", "Prove that, with sed and grep, now"] {
         for block in ["", "```\n```", "```rust\n```", "```py\n```\n```rs\n```"] {
-            tasks.push(Features::of(&format!("{start}\n{block}"), &tools));
-            tasks.push(Features::of(&format!("{start}{block}"), &tools));
+            tasks.push(Features::of(&format!("{start}\n{block}"), "", &tools));
+            tasks.push(Features::of(&format!("{start}{block}"), "", &tools));
         }
     }
     let mut draw = Draw(3);
