@@ -81,7 +81,7 @@ fn each_misdeed_has_its_cause_and_its_message() -> anyhow::Result<()> {
 fn an_estimate_that_breaks_the_contract_is_no_estimate() -> anyhow::Result<()> {
     let policy = misbehaving()?;
     let spent = vec![estimator::Spent { dimension: Dimension::Steps, used: 1, left: 9 }];
-    let question = Question::Estimator(estimator::Progress { done: 1, total: 4, steps: 1, spent });
+    let question = Question::Estimator(estimator::Progress { done: 1, total: 4, spent });
     let table = [
         ("backwards", "contract-violation", "estimator.estimate: contract violation: `intervals[0]` must be lower"),
         ("twice", "contract-violation", "`intervals[2].dimension` must be each dimension at most once"),

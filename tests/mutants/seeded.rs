@@ -25,7 +25,21 @@ impl fmt::Display for Mutant {
 
 /// At least one for each policy. One whose text is gone after a change of its policy is to be written
 /// anew.
-pub const MUTANTS: [Mutant; 12] = [
+pub const MUTANTS: [Mutant; 14] = [
+    Mutant {
+        policy: "sensitivity",
+        file: "src/lib.rs",
+        from: "hit.score >= self.least_score",
+        to: "hit.score > self.least_score",
+        wrong: "`>` for `>=`: what is exactly likely enough does not count",
+    },
+    Mutant {
+        policy: "guard",
+        file: "src/injection.rs",
+        from: "self.send.take_if(|(_, sent)| *sent <= start)",
+        to: "self.send.take_if(|(_, sent)| *sent < start.min(1))",
+        wrong: "an order to send something is not seen",
+    },
     Mutant {
         policy: "risk",
         file: "src/lib.rs",

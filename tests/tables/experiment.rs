@@ -12,7 +12,7 @@ use countersign_tests::subject::Subject;
 use serde_json::{Map, Value};
 
 use crate::contract::Field;
-use crate::fields::{Change, changed, changes};
+use crate::fields::{Change, changed, changes, filled};
 use crate::material::{Material, Watched};
 
 /// Questions, and runs of a policy that keeps something, that are tried.
@@ -23,11 +23,14 @@ const RUNS: usize = 24;
 pub fn looked_at(subject: &Subject, material: &Material, fields: &[Field]) -> Result<BTreeSet<String>> {
     let runs: Vec<Vec<Asked>> = material.all().map(|run| asked(subject, run)).filter(|run| !run.is_empty()).collect();
     let mut found = BTreeSet::new();
+    let distinct = distinct(&runs);
+    let says = |asked: &Asked, field: &Field| filled(&asked.record, field).1 > 0;
     for field in fields {
         let looks = if subject.stateless() {
-            looks_once(subject, &spread(distinct(&runs), QUESTIONS), field)?
+            looks_once(subject, &spread(&distinct, QUESTIONS, |asked| says(asked, field)), field)?
         } else {
-            looks_in_runs(subject, &spread(runs.iter().collect(), RUNS), field)?
+            let runs: Vec<&Vec<Asked>> = runs.iter().collect();
+            looks_in_runs(subject, &spread(&runs, RUNS, |run| run.iter().any(|asked| says(asked, field))), field)?
         };
         if looks {
             found.insert(field.name());
@@ -72,12 +75,15 @@ fn distinct(runs: &[Vec<Asked>]) -> Vec<&Asked> {
     runs.iter().flatten().filter(|asked| seen.insert(asked.record.to_string())).collect()
 }
 
-/// So many of them, from all over.
-fn spread<T: Copy>(items: Vec<T>, most: usize) -> Vec<T> {
-    if items.len() <= most {
-        return items;
-    }
-    (0..most).map(|number| items[number * items.len() / most]).collect()
+/// So many of them from all over, and as many of those in which something stands that matters.
+fn spread<T: Copy>(items: &[T], most: usize, matters: impl Fn(T) -> bool) -> Vec<T> {
+    let some = |items: Vec<T>| -> Vec<T> {
+        let step = items.len().div_ceil(most).max(1);
+        items.into_iter().step_by(step).collect()
+    };
+    let mut chosen = some(items.iter().copied().filter(|item| matters(*item)).collect());
+    chosen.extend(some(items.to_vec()));
+    chosen
 }
 
 /// A policy that keeps nothing: each question by itself, between two of the unchanged one.

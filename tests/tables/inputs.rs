@@ -76,7 +76,11 @@ impl Inputs {
             let mut read_by: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
             for subject in &served {
                 for field in looked_at(subject, material, &fields)? {
-                    read_by.entry(field).or_default().insert(subject.name().to_owned());
+                    // Who looks into a record has looked whether it is there.
+                    let outer = field.match_indices('.').map(|(at, _)| field[..at].to_owned()).collect::<Vec<_>>();
+                    for field in outer.into_iter().chain([field]) {
+                        read_by.entry(field).or_default().insert(subject.name().to_owned());
+                    }
                 }
             }
             rows.extend(fields.iter().map(|field| Row {

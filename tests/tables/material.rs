@@ -49,6 +49,7 @@ fn queries(run: &Run) -> Vec<Query> {
         Query::StepIndex,
         Query::Phase,
         Query::Budget(Dimension::Steps),
+        Query::Budget(Dimension::ToolCalls),
         Query::RecentSteps(32),
         Query::Boundary,
     ];
@@ -182,6 +183,8 @@ fn recorded(host: &Host) -> Result<Vec<Watched>> {
     backtest(host, &[recordings::sample()], &options, &mut |_| {})?;
     let mut traces: Vec<PathBuf> = std::fs::read_dir(folder.path())?.flatten().map(|entry| entry.path()).collect();
     traces.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+    // What was made of them lies beside them.
+    traces.retain(|path| path.file_name().is_some_and(|name| name != "adaptation.jsonl"));
     traces.sort();
     traces.iter().map(|path| watch(path)).collect()
 }

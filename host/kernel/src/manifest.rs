@@ -53,8 +53,8 @@ pub struct Manifest {
     pub limits: Limits,
     /// What no release goes beyond.
     pub ceilings: Limits,
-    /// Whether policies are told step index, budgets and caps. A model that is shown how little is
-    /// left gives up early; so may a policy.
+    /// Whether policies are told the step index and what is left of the budget. A model that is shown
+    /// how little is left gives up early; so may a policy.
     pub show_budget: bool,
     /// A plan that comes with the task, as a deterministic workflow has one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -167,11 +167,7 @@ impl Draw {
         let mut items = Vec::new();
         for _ in 0..self.below(7) {
             let kind = kinds[self.below(5) as usize];
-            items.push(item(
-                kind,
-                [0, 1, 255, 256, u32::MAX][self.below(5) as usize],
-                tenures[self.below(3) as usize],
-            ));
+            items.push(item(kind, [0, 1, 255, 256, u32::MAX][self.below(5) as usize], tenures[self.below(3) as usize]));
         }
         Pressure {
             used: [self.below(1200), u64::MAX][usize::from(self.below(50) == 0)],

@@ -111,5 +111,5 @@ pub fn steps() -> Vec<Question> {
 /// Every dimension, all of them used.
 pub fn progress() -> Progress {
     let spent = Dimension::ALL.map(|dimension| Spent { dimension, used: 900, left: 100_000 });
-    Progress { done: 3, total: 8, steps: 7, spent: spent.to_vec() }
+    Progress { done: 3, total: 8, spent: spent.to_vec() }
 }

@@ -103,8 +103,11 @@ pub fn task(random: &mut Random) -> Task {
 /// Slot `dispatch`.
 pub fn sub_task(random: &mut Random) -> SubTask {
     let mut number = 0;
+    let does = some_text(random, 4 * KIB);
+    // Some match equally well and are equally reliable.
+    let alike = (does[..does.floor_char_boundary(KIB)].to_owned(), random.share());
     SubTask {
-        does: some_text(random, 4 * KIB),
+        does: does.into(),
         independent: random.toss(),
         parallel: if random.toss() { random.count() } else { random.below(4) as u32 },
         chain_length: if random.once_in(8) { random.count().max(1) } else { random.below(7) as u32 + 1 },
@@ -112,10 +115,11 @@ pub fn sub_task(random: &mut Random) -> SubTask {
         own_reliability: random.share(),
         specialists: random.some(16, |random| {
             number += 1;
+            let equal = random.once_in(3);
             Specialist {
                 name: format!("{}-{number}", name(random)).into(),
-                description: some_text(random, KIB),
-                reliability: random.share(),
+                description: if equal { alike.0.as_str().into() } else { some_text(random, KIB).into() },
+                reliability: if equal { alike.1 } else { random.share() },
             }
         }),
     }
@@ -295,7 +299,6 @@ pub fn progress(random: &mut Random) -> Progress {
     Progress {
         done: done.min(total),
         total,
-        steps: random.count(),
         spent: dimensions
             .into_iter()
             .map(|dimension| Spent { dimension, used: random.amount(), left: random.amount() })

@@ -14,12 +14,7 @@ pub fn to_progress(progress: &contract::Progress) -> sdk::Progress {
         used: spent.used,
         left: spent.left,
     };
-    sdk::Progress {
-        done: progress.done,
-        total: progress.total,
-        steps: progress.steps,
-        spent: progress.spent.iter().map(spent).collect(),
-    }
+    sdk::Progress { done: progress.done, total: progress.total, spent: progress.spent.iter().map(spent).collect() }
 }
 
 fn estimate(answer: sdk::Forecast) -> contract::Estimate {

@@ -11,7 +11,6 @@ use super::{Dimension, Violation};
 pub struct Progress {
     pub done: u32,
     pub total: u32,
-    pub steps: u32,
     pub spent: Vec<Spent>,
 }
 

@@ -100,12 +100,7 @@ impl Run {
             let line = self.view.budget(dimension);
             Spent { dimension, used: line.used, left: line.left() }
         });
-        let progress = Progress {
-            done: count(done),
-            total: count(total),
-            steps: u32::try_from(self.model_calls).unwrap_or(u32::MAX),
-            spent: spent.to_vec(),
-        };
+        let progress = Progress { done: count(done), total: count(total), spent: spent.to_vec() };
         self.ask(Question::Estimator(progress), Then::Estimate)
     }
 

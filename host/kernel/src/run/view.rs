@@ -4,7 +4,7 @@ use std::sync::Arc;
 use crate::budget::Budget;
 use crate::contract::view::{Answer, Boundary, Query, RunView, StepSummary};
 use crate::contract::{Dimension, Phase};
-use crate::manifest::Manifest;
+use crate::manifest::{Driver, Manifest, Mode};
 
 /// Steps that `recent-steps` can give.
 const STEPS: usize = 32;
@@ -21,8 +21,10 @@ pub struct View {
     recent: VecDeque<StepSummary>,
     facts: BTreeMap<Arc<str>, Arc<str>>,
     facts_by_age: VecDeque<Arc<str>>,
-    boundary: Boundary,
+    /// None where a recording does not say.
+    boundary: Option<Boundary>,
     show_budget: bool,
+    show_steps: bool,
 }
 
 impl View {
@@ -35,11 +37,13 @@ impl View {
             recent: VecDeque::new(),
             facts: BTreeMap::new(),
             facts_by_age: VecDeque::new(),
-            boundary: Boundary {
+            boundary: (manifest.mode != Mode::Recorded).then(|| Boundary {
                 blast_radius_limit: manifest.boundary.blast_radius_limit,
                 tools: u32::try_from(manifest.boundary.tools.len()).unwrap_or(u32::MAX),
-            },
+            }),
             show_budget: manifest.show_budget,
+            // An agent that owns its loop has no cap of steps that its index would give away.
+            show_steps: manifest.show_budget || manifest.driver == Driver::Agent,
         }
     }
 
@@ -88,10 +92,10 @@ impl RunView for View {
             Query::Budget(dimension) => Answer::Budget(self.show_budget.then(|| self.budget.line(*dimension))),
             Query::RecentSteps(count) => {
                 let from = self.recent.len().saturating_sub(*count as usize);
-                Answer::RecentSteps(self.show_budget.then(|| self.recent.range(from..).copied().collect()))
+                Answer::RecentSteps(self.show_steps.then(|| self.recent.range(from..).copied().collect()))
             }
             Query::Fact(name) => Answer::Fact(self.facts.get(name.as_str()).cloned()),
-            Query::Boundary => Answer::Boundary(self.show_budget.then_some(self.boundary)),
+            Query::Boundary => Answer::Boundary(self.boundary),
         })
     }
 }

@@ -37,6 +37,9 @@ pub struct ToolSpec {
     /// Repeating it is its purpose.
     #[serde(default)]
     pub poller: bool,
+    /// It works inside the run only: a thought, a note, a list of what is to be done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub internal: bool,
     /// It moves the world on in a way that a cycle may end with.
     #[serde(default)]
     pub terminal: bool,
@@ -250,7 +253,7 @@ impl ToolSpec {
             idempotent: self.idempotent,
             external: self.external.unwrap_or(networked),
             poller: self.poller,
-            internal: false,
+            internal: self.internal,
             terminal: self.terminal,
             blast_radius: self.blast_radius,
             compliance: self.compliance,

@@ -1,5 +1,6 @@
 //! One line for each event: for expectations, and for people.
 
+use countersign_kernel::contract::classifier::PlanningMode;
 use countersign_kernel::contract::context::Layer;
 use countersign_kernel::{Alarm, Event};
 
@@ -14,8 +15,8 @@ pub fn line(event: &Event) -> String {
         Event::Bounded { autonomy, least_autonomy, boundary, .. } => {
             format!("bounded autonomy {autonomy}, least {least_autonomy}, boundary {boundary}")
         }
-        Event::Classified { class, tier, .. } => {
-            format!("classified {} tier {tier}", class.as_deref().unwrap_or("-"))
+        Event::Classified { class, tier, planning } => {
+            format!("classified {} tier {tier}, {}", class.as_deref().unwrap_or("-"), planning_name(*planning))
         }
         Event::Verdict { slot, verdict, reason, .. } => format!("verdict {slot} {verdict}: {reason}"),
         Event::NotJudged { slot } => format!("not-judged {slot}"),
@@ -141,6 +142,15 @@ pub fn line(event: &Event) -> String {
         }
         Event::Withdrawn { call } => format!("withdrawn call {call}"),
         Event::RightWithheld { right } => format!("right-withheld {}", right.name()),
+    }
+}
+
+fn planning_name(planning: PlanningMode) -> String {
+    match planning {
+        PlanningMode::Act => "act".to_owned(),
+        PlanningMode::ActWithReflexion => "act with reflexion".to_owned(),
+        PlanningMode::PlanThenExecute => "plan, then execute".to_owned(),
+        PlanningMode::ExtendedThinking(tokens) => format!("think for {tokens} tokens"),
     }
 }
 

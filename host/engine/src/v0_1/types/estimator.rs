@@ -18,7 +18,6 @@ pub struct Spent {
 pub struct Progress {
     done: u32,
     total: u32,
-    steps: u32,
     spent: Vec<Spent>,
 }
 
@@ -27,7 +26,6 @@ impl From<&estimator::Progress> for Progress {
         Progress {
             done: progress.done,
             total: progress.total,
-            steps: progress.steps,
             spent: progress
                 .spent
                 .iter()
