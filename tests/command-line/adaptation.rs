@@ -339,7 +339,7 @@ fn attempt(run: &mut GuardedRun, tool: &str, order: u64) -> anyhow::Result<Optio
     match run.propose(Proposal::new(tool, json!({"id": order})).confidence(0.9))? {
         Ruling::Permitted(permit) => {
             let (ok, text) = match order {
-                403 => (false, "403 Forbidden: the token lacks the scope orders:read".to_owned()),
+                403 => (false, r#"{"error": "missing_scope", "needed": "orders:read"}"#.to_owned()),
                 404 => (false, "404: no such order".to_owned()),
                 _ => (true, format!("{tool} {order}")),
             };
@@ -351,6 +351,31 @@ fn attempt(run: &mut GuardedRun, tool: &str, order: u64) -> anyhow::Result<Optio
         Ruling::Parked(approval) => Ok(Some(approval.fingerprint)),
         other => anyhow::bail!("{other:?}"),
     }
+}
+
+#[test]
+fn an_agent_that_is_told_to_stop_is_held() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    // A trace of another name, as somebody who embeds the host may give it.
+    let trace = folder.path().join("orders.jsonl");
+    let mut run = begin(&trace)?;
+    attempt(&mut run, "read-order", 403)?;
+    // Whatever it proposes then is not made, and no policy is asked about it.
+    let refused = matches!(run.propose(Proposal::new("read-order", json!({"id": 7})))?, Ruling::Refused(_));
+    assert!(refused);
+    run.close(Code::ReviewRequired)?;
+    let log = write_beside(&trace)?;
+    assert_eq!(log, folder.path().join("orders.jsonl.adaptation"));
+    assert_eq!(
+        told(written(&log)?, &[Slot::Risk, Slot::Remediation, Slot::Threshold]),
+        [
+            "risk proceed, proceeded: failed",
+            "threshold proceed, proceeded: failed",
+            "remediation notify, notified: ended REVIEW_REQUIRED",
+            "threshold ask, held: ended REVIEW_REQUIRED",
+        ]
+    );
+    Ok(())
 }
 
 #[test]

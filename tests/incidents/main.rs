@@ -45,7 +45,12 @@ fn each_stops_when_the_document_says_and_its_twin_wastes_what_it_says() -> anyho
         let (waste, told) = twin.run_by_agent(&host)?;
         assert_eq!((waste.unmet, waste.held), (vec![], None), "{name}");
         assert_eq!(waste.run.at() / 1000, wasted, "{name}");
-        assert!(told.iter().all(|told| told.made), "{name}: nothing holds its twin up");
+        let refused: Vec<_> = told
+            .iter()
+            .filter(|told| !told.made && !told.text.contains("(TIMEOUT)"))
+            .map(|told| (&told.tool, &told.text))
+            .collect();
+        assert!(refused.is_empty(), "{name}: its twin is held up: {refused:?}");
     }
     Ok(())
 }

@@ -115,7 +115,7 @@ fn a_tool_that_changes_between_two_runs_waits_to_be_accepted() {
 
 #[test]
 fn a_tool_that_changes_during_a_run_is_called_no_more() {
-    let task = Task::new(&["echo", "change", "echo"], "[tools.fake__change]\napproval = 'never'\n");
+    let task = Task::new(&["echo", "change", "echo"], "[tools.fake__change]\napproval = 'never'\nblast-radius = 1\n");
     let (_, watched) = task.run(RunOptions::default()).unwrap();
     assert_eq!(watched.observed.len(), 3, "{:?}", watched.observed);
     assert!(watched.observed[1].ends_with("changed"), "{:?}", watched.observed);
@@ -164,7 +164,7 @@ fn a_cancelled_run_waits_for_no_server() {
 
 #[test]
 fn a_server_that_dies_during_a_write_leaves_its_outcome_open() {
-    let task = Task::new(&["crash", "crash"], "[tools.fake__crash]\napproval = 'never'\n");
+    let task = Task::new(&["crash", "crash"], "[tools.fake__crash]\napproval = 'never'\nblast-radius = 1\n");
     let (_, watched) = task.run(RunOptions::default()).unwrap();
     // Once: what may have happened is not done again.
     assert_eq!(watched.observed.len(), 1, "{:?}", watched.observed);

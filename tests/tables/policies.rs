@@ -78,8 +78,11 @@ fn grouped(number: u64) -> String {
     groups.collect::<Vec<_>>().join(",")
 }
 
+/// Names below one key that are written out; more of them stand in the policy's README.
+const MOST_NAMES: usize = 13;
+
 /// The keys of a configuration to the second level: `trips.{a, b}`, and `signals.*` where any name may
-/// stand.
+/// stand or too many do.
 fn keys(schema: &Value) -> String {
     let names = names(schema).into_iter().filter(|name| name != "version").map(|name| {
         let inner = schema.pointer(&format!("/properties/{name}")).unwrap_or(&Value::Null);
@@ -87,6 +90,7 @@ fn keys(schema: &Value) -> String {
         match &inner[..] {
             [] => format!("`{name}`"),
             [one] => format!("`{name}.{one}`"),
+            many if many.len() > MOST_NAMES => format!("`{name}.*` ({})", many.len()),
             many => format!("`{name}.{{{}}}`", many.join(", ")),
         }
     });

@@ -356,8 +356,11 @@ pub struct Observation {
     /// Salted digest of the whole result, where the text is not all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Arc<str>>,
-    /// Identity of the result, volatile fields stripped.
+    /// Identity of the result, volatile fields stripped: whether the same call says the same again.
     pub result_key: Option<Key>,
+    /// Identity of the result as it is: whether another call says something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact_key: Option<Key>,
     /// Identity of the error text; none when there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_key: Option<Key>,
@@ -393,6 +396,7 @@ impl Observation {
             text,
             payload: None,
             result_key: None,
+            exact_key: None,
             error_key: None,
             state_before: None,
             state_after: None,

@@ -1,6 +1,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use countersign_kernel::{Frame, Manifest};
 
@@ -122,7 +123,7 @@ impl FileStore {
     fn go_on(path: &Path, open: &Path, durability: Durability) -> Result<(Self, Manifest, Vec<Frame>), ResumeError> {
         let io = |source| StoreError { path: open.to_owned(), source };
         let file = OpenOptions::new().append(true).open(open).map_err(io)?;
-        file.try_lock().map_err(|_| ResumeError::Busy { path: open.to_owned() })?;
+        lock(&file, open)?;
         let written = File::open(open).map_err(io)?;
         let mut reader = TraceReader::new(open.display().to_string(), std::io::BufReader::new(written));
         let (mut manifest, mut frames) = (None, Vec::new());
@@ -154,13 +155,26 @@ impl FileStore {
 fn take_over(open: &Path) -> Result<(), ResumeError> {
     let io = |source| StoreError { path: open.to_owned(), source };
     let file = OpenOptions::new().read(true).write(true).open(open).map_err(io)?;
-    file.try_lock().map_err(|_| ResumeError::Busy { path: open.to_owned() })?;
+    lock(&file, open)?;
     let bytes = std::fs::read(open).map_err(io)?;
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     if whole < bytes.len() {
         file.set_len(whole as u64).map_err(io)?;
     }
     Ok(())
+}
+
+/// Where another thread is just starting a program, the program holds a copy of every lock until it has
+/// begun: a lock that was given up is free a little later.
+fn lock(file: &File, open: &Path) -> Result<(), ResumeError> {
+    const TRIES: u32 = 20;
+    for _ in 1..TRIES {
+        if file.try_lock().is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    file.try_lock().map_err(|_| ResumeError::Busy { path: open.to_owned() })
 }
 
 fn opened(path: &Path) -> PathBuf {

@@ -41,7 +41,7 @@ impl Saved {
 
     /// Whole seconds.
     pub fn seconds(&self) -> u64 {
-        self.twin.saturating_sub(self.at) / 1000
+        (self.twin / 1000).saturating_sub(self.at / 1000)
     }
 
     fn shown(&self) -> String {

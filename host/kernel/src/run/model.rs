@@ -366,8 +366,7 @@ impl Run {
                     && !self.recorded()
                     && self.blocks("cascade", Verdict::Escalate, "the confidence is below the cascade's gate") =>
             {
-                let score = joined.score.unwrap_or_default();
-                let reason = format!("confidence {score:.2} is below the cascade's gate {:.2}", self.escalate_below);
+                let reason = "the confidence is below the cascade's gate".to_owned();
                 self.signal(&reason);
                 self.leave(Guard::Untrusted, Halt::trouble(Trouble::LowConfidence, reason))
             }

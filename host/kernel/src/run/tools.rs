@@ -210,7 +210,7 @@ impl Run {
             drift: None,
         };
         self.summarise(step.call_key, step.result_key, failure.is_some(), mutating);
-        self.returned(&step);
+        self.returned(&step, observation.exact_key);
         let text = Arc::clone(&observation.text);
         self.observed = Some(call);
         self.captured = Some(Captured { proposal, step, action, text: Arc::clone(&text), redacted: None });

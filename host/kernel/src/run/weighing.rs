@@ -77,18 +77,20 @@ impl Run {
         self.returns.repeated = self.calls_seen.contains(&key);
     }
 
-    /// A call's result has been seen.
-    pub(super) fn returned(&mut self, step: &ObservedStep) {
+    /// A call's result has been seen; `exact` is its identity as it is.
+    pub(super) fn returned(&mut self, step: &ObservedStep, exact: Option<Key>) {
         let (at, returns) = (self.at, &mut self.returns);
-        let novel = match step.result_key {
-            Some(key) if returns.seen.contains(&key) => false,
-            Some(key) => {
-                push_bounded(&mut returns.seen, SEEN, key);
-                true
-            }
-            None => false,
-        };
         let failed = step.failure.is_some();
+        // Numbers and dates that differ are noise in what the same call says again, and in errors; in
+        // what another call says they may be all that it was made for.
+        let own = if failed || returns.repeated { None } else { exact };
+        let key = own.or(step.result_key);
+        let novel = key.is_some_and(|key| !returns.seen.contains(&key));
+        for key in [step.result_key, exact].into_iter().flatten() {
+            if !returns.seen.contains(&key) {
+                push_bounded(&mut returns.seen, SEEN, key);
+            }
+        }
         let busy = step
             .failure
             .is_some_and(|failure| matches!(failure.class, FailureClass::Infrastructure | FailureClass::TimedOut));

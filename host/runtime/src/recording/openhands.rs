@@ -191,6 +191,7 @@ impl Adapter {
         let observation = Observation {
             bytes,
             result_key: Some(result_key),
+            exact_key: Some(keys::key(&[b"exact", exit.as_bytes(), shown.as_bytes(), full.as_bytes()])),
             error_key,
             mutating: Some(pending.nature.mutating),
             poller: Some(pending.nature.poller),
