@@ -96,6 +96,13 @@ impl Call<Observed> {
         &self.rung.observation
     }
 
+    /// What the tool answered, without what a model must not see: nothing that is made of it has it.
+    #[must_use]
+    pub fn with_text(mut self, text: Arc<str>) -> Self {
+        self.rung.observation.text = text;
+        self
+    }
+
     /// Folds a recorded verification.
     ///
     /// # Errors

@@ -34,12 +34,13 @@ pub fn signature(tool: Option<&str>, does: &str) -> Key {
 
 /// What changes in a result although nothing has: times, dates, durations, identifiers, process
 /// numbers, addresses.
-const VOLATILE: [&str; 8] = [
-    // 2026-11-21T10:15:30.123Z, 21/Nov/2026:10:15:30 +0000, 2026-11-21
-    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?(?:[.,]\d+)?(?: ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?)?",
-    r"\d{1,2}[/-](?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[/-]\d{4}(?::\d{2}:\d{2}:\d{2}(?: [+-]\d{4})?)?",
+const VOLATILE: [&str; 9] = [
+    // 2026-11-21T10:15:30.123Z, 21/Nov/2026:10:15:30 +0000. A date alone is what was asked for: no run
+    // goes on from one day to the next without anything else having changed.
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2})?(?:[.,]\d+)?(?: ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?",
+    r"\d{1,2}[/-](?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[/-]\d{4}:\d{2}:\d{2}:\d{2}(?: [+-]\d{4})?",
     // Nov 21 10:15:30, Sat Nov 21 10:15:30 UTC 2026
-    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d{1,2}(?: +\d{4})?(?: \d{2}:\d{2}(?::\d{2})?)?(?: UTC| GMT)?(?: \d{4})?",
+    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d{1,2}(?: +\d{4})? \d{2}:\d{2}(?::\d{2})?(?: UTC| GMT)?(?: \d{4})?",
     // 10:15:30.123
     r"\b\d{1,2}:\d{2}:\d{2}(?:[.,]\d+)?(?: ?[AP]M)?",
     // 6ba7b810-9dad-11d1-80b4-00c04fd430c8
@@ -50,6 +51,8 @@ const VOLATILE: [&str; 8] = [
     r"\b\d+(?:\.\d+)? ?(?:ns|µs|us|ms|s|sec|secs|second|seconds|min|minutes)\b",
     // [1] 4711, pid 4711, pid=4711
     r"(?:\[\d+\] +|\b(?i:pid|ppid)[ =:]+)\d+",
+    // localhost:54321, 127.0.0.1:54321: ports that a machine chooses
+    r"(?:\blocalhost|\b\d{1,3}(?:\.\d{1,3}){3}):\d{5}\b",
 ];
 
 static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&VOLATILE.join("|")).ok());
@@ -64,7 +67,7 @@ pub fn stable(text: &str) -> String {
 }
 
 /// Replaces words that look like generated identifiers: at least seven letters and digits, all of
-/// them hexadecimal with both kinds, or five digits and more.
+/// them hexadecimal with both kinds, or nine digits and more, as clocks count.
 fn identifiers(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -85,7 +88,7 @@ fn generated(word: &str) -> bool {
     let hexadecimal = word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let upper = word.bytes().any(|byte| byte.is_ascii_uppercase());
     let lower = word.bytes().any(|byte| byte.is_ascii_lowercase());
-    (digits == word.len() && digits >= 5)
+    (digits == word.len() && digits >= 9)
         || (hexadecimal && word.len() >= 7 && digits > 0 && digits < word.len())
         // Base 62 and the like: long, mixed case, several digits.
         || (word.len() >= 16 && digits >= 3 && upper && lower)
@@ -116,13 +119,22 @@ mod tests {
             ("[1] 4711", "[1] 99"),
             ("id 6ba7b810-9dad-11d1-80b4-00c04fd430c8", "id 7ba7b810-9dad-11d1-80b4-00c04fd430c9"),
             ("commit 3f2a91bc", "commit 9e8d7c6b5a"),
-            ("request 84712345", "request 19"),
+            ("written at 1763719530", "written at 1763719531"),
+            ("from 127.0.0.1:54321", "from 127.0.0.1:54999"),
         ];
-        for (a, b) in &same[..6] {
+        for (a, b) in same {
             assert_eq!(stable(a), stable(b));
         }
-        let different =
-            [("exit 1", "exit 2"), ("line 12", "line 13"), ("3 failed", "4 failed"), ("abc", "abd"), same[6]];
+        let different = [
+            ("exit 1", "exit 2"),
+            ("line 12", "line 13"),
+            ("3 failed", "4 failed"),
+            ("abc", "abd"),
+            ("rows 10000", "rows 20000"),
+            ("order 20001, total 48250", "order 20002, total 48250"),
+            ("due 2026-01-01", "due 2026-01-02"),
+            ("due Jan 1 2026", "due Jan 2 2026"),
+        ];
         for (a, b) in different {
             assert_ne!(stable(a), stable(b));
         }

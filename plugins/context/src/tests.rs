@@ -91,7 +91,9 @@ fn the_next_lower_layer_where_one_would_free_nothing() {
     // Two: no older half to drop.
     assert_eq!(at(650, vec![exchange(256), exchange(1)]), BUDGET);
     assert_eq!(at(650, vec![exchange(1), exchange(1)]), Strategy::Keep);
-    assert_eq!(at(700, vec![exchange(1), exchange(1)]), MICRO);
+    assert_eq!(at(700, vec![exchange(256), exchange(1)]), MICRO);
+    assert_eq!(at(700, vec![exchange(1), exchange(256)]), BUDGET, "the newest is left whole");
+    assert_eq!(at(700, vec![exchange(1), exchange(1)]), Strategy::Keep);
     assert_eq!(at(800, vec![exchange(1), exchange(1)]), COLLAPSE);
     assert_eq!(at(650, vec![exchange(1); 3]), SNIP);
     // A scratchpad alone can be collapsed.

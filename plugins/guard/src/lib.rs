@@ -120,8 +120,8 @@ impl Guard for Patterns {
             Passage::Input | Passage::Output => self.inspect_text(&passing, &mut findings),
             Passage::Call => self.inspect_call(&passing, &mut findings),
         }
-        // What a model is told stays as it is: it needs the mark to hand a secret on.
-        if passage != Passage::Input {
+        // A model needs the mark to hand a secret on, and people see no more than the mark.
+        if passage == Passage::Call {
             marks::tell(passing.text.as_bytes(), &mut findings);
         }
         let seen = passing.text.len();

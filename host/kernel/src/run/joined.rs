@@ -41,6 +41,11 @@ pub(super) struct Joined {
     authority_by: Option<Arc<str>>,
     /// The first trigger in the order of the contract.
     pub trigger: Option<Trigger>,
+    trigger_by: Option<Arc<str>>,
+    /// In the words of the first entry that gave it.
+    pub trigger_reason: String,
+    /// Whoever holds the run up does so because nothing is left to find out; none where nobody does.
+    pub collapse_alone: Option<bool>,
     pub assignment: Option<Assignment>,
     pub strategy: Option<Strategy>,
 }
@@ -52,7 +57,15 @@ impl Joined {
 
     /// Takes an answer in.
     pub fn add(&mut self, entry: &Arc<str>, answer: &Answered, failure_verdict: Verdict) {
-        self.add_verdict(entry, answer, answer.verdict().unwrap_or(failure_verdict));
+        let verdict = answer.verdict().unwrap_or(failure_verdict);
+        self.add_verdict(entry, answer, verdict);
+        if verdict > Verdict::Notify {
+            let collapse = matches!(
+                answer,
+                Answered::Threshold(weighing) if weighing.decision == Decision::Escalate(Trigger::ConfidenceCollapse)
+            );
+            self.collapse_alone = Some(collapse && self.collapse_alone.unwrap_or(true));
+        }
         match answer {
             Answered::Confidence(trust) => self.score = fold(self.score, trust.score, f64::min),
             Answered::Risk(assessment) => self.risk = fold(self.risk, Some(assessment.score), f64::max),
@@ -78,8 +91,12 @@ impl Joined {
                 }
             }
             Answered::Threshold(weighing) => {
-                if let Decision::Escalate(trigger) = weighing.decision {
-                    self.trigger = Some(self.trigger.map_or(trigger, |so_far| so_far.min(trigger)));
+                if let Decision::Escalate(trigger) = weighing.decision
+                    && self.trigger.is_none_or(|so_far| (trigger, Some(entry)) < (so_far, self.trigger_by.as_ref()))
+                {
+                    self.trigger = Some(trigger);
+                    self.trigger_by = Some(Arc::clone(entry));
+                    self.trigger_reason.clone_from(&weighing.reason);
                 }
             }
             Answered::Dispatch(assigned) => self.assignment = Some(assigned.assignment.clone()),

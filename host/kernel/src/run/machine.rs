@@ -70,6 +70,7 @@ impl Run {
                 }
                 self.history_bytes = self.history_bytes.saturating_add(text.len() as u64);
                 self.message = Some(text);
+                self.unrated = true;
                 self.user_boundary = true;
                 self.clear_gap("a message");
                 Next::Wait
@@ -333,6 +334,7 @@ impl Run {
             Then::ScreenedTask => self.screened_task(&joined),
             Then::Route => self.route(joined),
             Then::Assign(queue) => self.assigned(joined, queue),
+            Then::RatedWords(purpose) => self.rated_words(&joined, *purpose),
             Then::Relieve(purpose) => self.relieved(joined, *purpose),
             Then::Act(action) => self.trusted(joined, *action),
             Then::ScreenedWords(action) => self.screened_words(&joined, *action),

@@ -9,6 +9,7 @@ mod choice;
 mod completion;
 mod delegation;
 mod halt;
+mod hidden;
 mod joined;
 mod machine;
 mod model;
@@ -49,6 +50,7 @@ pub use weighing::Hold;
 use agent::Parked;
 use choice::Caches;
 use halt::Halt;
+use hidden::Hidden;
 use joined::Joined;
 use people::{Asked, Granted};
 use pipeline::Proposal;
@@ -116,6 +118,10 @@ pub struct Run {
     guidance: Option<Arc<str>>,
     notice: Option<String>,
     message: Option<Arc<str>>,
+    /// People have said something that nobody has rated yet.
+    unrated: bool,
+    /// What no model is to see.
+    hidden: Hidden,
     scratchpad: Option<Arc<str>>,
     kept: Option<Arc<str>>,
     /// A person has spoken since the last observed step.
@@ -295,6 +301,7 @@ enum Then {
     Route,
     /// The first sub-task of the queue is being assigned.
     Assign(VecDeque<Arc<str>>),
+    RatedWords(Box<Purpose>),
     Relieve(Box<Purpose>),
     Act(Box<Action>),
     ScreenedWords(Box<Action>),
@@ -461,6 +468,8 @@ impl Run {
             guidance: None,
             notice: None,
             message: None,
+            unrated: false,
+            hidden: Hidden::default(),
             scratchpad: None,
             kept: None,
             user_boundary: false,

@@ -51,7 +51,7 @@ impl Run {
         if self.agent_drives() {
             return self.await_agent();
         }
-        self.relieve_and_call(purpose)
+        self.rate_words(purpose)
     }
 
     /// Calls a model with the request as it now is.
@@ -152,7 +152,7 @@ impl Run {
             let written = memory.written.unwrap_or(self.manifest.started);
             memory.tenure.is_none_or(|tenure| now <= written.saturating_add(tenure))
         });
-        let memory = lasting.map(|memory| (Arc::clone(&memory.key), Arc::clone(&memory.text)));
+        let memory = lasting.map(|memory| (Arc::clone(&memory.key), self.hidden.hidden(&memory.text)));
         ModelRequest {
             purpose,
             goal: Arc::clone(&self.manifest.goal.text),

@@ -195,6 +195,7 @@ impl Run {
             Decision::Answered { text } => {
                 self.event(Event::Resumed { by: Arc::clone(by) });
                 self.message = Some(text);
+                self.unrated = true;
                 self.take_up();
                 Next::Leave(on(Guard::Answered, Guard::Revised))
             }
@@ -259,6 +260,7 @@ impl Run {
             let reason = "a person does not want it kept".to_owned();
             self.event(Event::WriteRefused { state: StateKind::Memory, key: memory.key, reason });
             self.notice = instead.as_deref().map(str::to_owned);
+            self.unrated = true;
             self.take_up();
             return Next::Leave(guard);
         }
@@ -270,6 +272,7 @@ impl Run {
             }
             let refused = what.map_or_else(String::new, |name| format!("`{name}` is not approved. "));
             self.notice = Some(format!("{refused}{note}"));
+            self.unrated = true;
             self.take_up();
             return Next::Leave(guard);
         }

@@ -7,7 +7,7 @@ use super::halt::{Halt, Trouble};
 use super::joined::Joined;
 use super::model::ACTION_TEXT;
 use super::repair::Mend;
-use super::{Next, Run, Then, cut};
+use super::{Next, Run, Then, cut, weighing};
 use crate::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
 use crate::budget::Demand;
 use crate::contract::doom_loop::{Failure, FailureClass, ObservedStep};
@@ -312,10 +312,7 @@ impl Run {
     pub(super) fn next_weighed(&mut self, mut risk: Joined, threshold: &Joined, proposal: Proposal) -> Next {
         let verdict = threshold.verdict();
         if verdict > Verdict::Notify {
-            let why = match threshold.trigger {
-                Some(trigger) => format!("{trigger}: {}", threshold.reason),
-                None => format!("threshold: {}", threshold.reason),
-            };
+            let why = weighing::why(threshold);
             if verdict > risk.verdict() {
                 risk.by.clear();
                 risk.reason = why;

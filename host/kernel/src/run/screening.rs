@@ -10,11 +10,13 @@ use super::{Next, Run, Then, cut};
 use crate::contract::guard::{Finding, FindingKind, Passage, Passing};
 use crate::contract::sensitivity::Text;
 use crate::contract::{SensitivityTag, Verdict};
+use crate::effect::Purpose;
 use crate::event::Event;
 use crate::graph::Guard;
 use crate::input::Action;
 use crate::judgement::{Question, Slot};
 use crate::routing::RiskState;
+use crate::state::StateKind;
 use crate::status::Code;
 
 /// Most bytes of a text that these slots see.
@@ -41,17 +43,29 @@ impl Run {
         self.rate(&text, Then::RatedTask)
     }
 
+    /// The task, and what earlier runs left for it.
     fn task_text(&self) -> Arc<str> {
-        let goal = &self.manifest.goal;
-        if goal.constraints.is_empty() {
+        let (goal, memory) = (&self.manifest.goal, &self.manifest.memory);
+        if goal.constraints.is_empty() && memory.is_empty() {
             return Arc::clone(&goal.text);
         }
+        let mut text = self.own_text();
+        for memory in memory {
+            text.push('\n');
+            text.push_str(&memory.text);
+        }
+        text.into()
+    }
+
+    /// What whoever set the task has written.
+    fn own_text(&self) -> String {
+        let goal = &self.manifest.goal;
         let mut text = goal.text.to_string();
         for constraint in &goal.constraints {
             text.push('\n');
             text.push_str(constraint);
         }
-        text.into()
+        text
     }
 
     pub(super) fn rated_task(&mut self, joined: &Joined) -> Next {
@@ -61,10 +75,32 @@ impl Run {
     }
 
     pub(super) fn screened_task(&mut self, joined: &Joined) -> Next {
-        match self.stopped_by_guard(joined) {
-            Some(next) => next,
-            None => Next::Leave(Guard::Accepted),
+        if let Some(next) = self.stopped_by_guard(joined) {
+            return next;
         }
+        if self.enforces() {
+            // The task stays in the words of who set it; of memories a model sees what it may.
+            let own = self.own_text().len();
+            let of_memory = |finding: &&Finding| finding.start as usize > own;
+            let findings: Vec<Finding> = joined.findings.iter().filter(of_memory).copied().collect();
+            self.hidden.add(&self.task_text(), &findings);
+        }
+        Next::Leave(Guard::Accepted)
+    }
+
+    /// What people have said since the last request, before a model is told of it.
+    pub(super) fn rate_words(&mut self, purpose: Purpose) -> Next {
+        if !std::mem::take(&mut self.unrated) || self.recorded() || !self.serves(Slot::Sensitivity) {
+            return self.relieve_and_call(purpose);
+        }
+        let words = [self.notice.as_deref(), self.message.as_deref()];
+        let text = words.into_iter().flatten().collect::<Vec<_>>().join("\n").into();
+        self.rate(&text, Then::RatedWords(Box::new(purpose)))
+    }
+
+    pub(super) fn rated_words(&mut self, joined: &Joined, purpose: Purpose) -> Next {
+        self.raise_tag(joined);
+        self.relieve_and_call(purpose)
     }
 
     /// Asks how sensitive a text is.
@@ -82,7 +118,7 @@ impl Run {
     /// The tag only rises.
     pub(super) fn raise_tag(&mut self, joined: &Joined) {
         // Nobody could say: it counts as the most sensitive that may still be asked about anywhere.
-        let undecided = joined.verdict() >= Verdict::Ask;
+        let undecided = joined.verdict() > Verdict::Notify;
         let tag = joined.tag.unwrap_or_default().max(if undecided { SensitivityTag::Restricted } else { self.tag });
         if tag > self.tag {
             self.tag = tag;
@@ -110,9 +146,14 @@ impl Run {
     /// goes on at once.
     pub(super) fn screen_words(&mut self, action: Action) -> Next {
         let text = match &action {
-            Action::Finish { summary, .. } => Arc::clone(summary),
-            Action::Say { text, .. } => Arc::clone(text),
-            Action::Ask { question } => Arc::clone(question),
+            Action::Finish { summary: text, .. }
+            | Action::Say { text, .. }
+            | Action::Ask { question: text }
+            | Action::Abandon { reason: text }
+            | Action::Defer { reason: text }
+            | Action::EscalateToArchitect { reason: text, .. }
+            // People see it when it is approved, and later runs are told of it.
+            | Action::Write { state: StateKind::Memory, text, .. } => Arc::clone(text),
             _ => return self.act(action),
         };
         if self.recorded() && !self.serves(Slot::Guard) {

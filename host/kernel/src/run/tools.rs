@@ -244,6 +244,7 @@ impl Run {
             && let Some(text) = super::redacted(&captured.text, &joined.findings)
         {
             captured.redacted = Some(text.into());
+            self.hidden.add(&captured.text, &joined.findings);
             let tool = Some(Arc::clone(&captured.proposal.name));
             self.event(Event::Redacted { tool, parts: super::screening::counted(&joined.findings) });
         }
@@ -254,7 +255,10 @@ impl Run {
     fn take_in(&mut self) -> Next {
         let Some(captured) = &self.captured else { return Next::Leave(Guard::Captured) };
         let Captured { proposal, step, action, text, redacted } = captured.clone();
-        let Some(call) = self.observed.take() else { return Next::Leave(Guard::Captured) };
+        let Some(mut call) = self.observed.take() else { return Next::Leave(Guard::Captured) };
+        if let Some(redacted) = &redacted {
+            call = call.with_text(Arc::clone(redacted));
+        }
         let text = redacted.unwrap_or(text);
         let failure = step.failure.map(|failure| failure.class);
         let failed = matches!(failure, Some(FailureClass::Failed | FailureClass::Rejected));
@@ -335,7 +339,8 @@ impl Run {
                 && before.value != value
                 && self.manifest.guards.source_conflicts
             {
-                self.conflict = Some(format!("`{fact}`: {} says {}, {name} says {value}", before.source, before.value));
+                let said = format!("`{fact}`: {} says {}, {name} says {value}", before.source, before.value);
+                self.conflict = Some(self.hidden.hide(&said).into_owned());
                 self.event(Event::Conflict {
                     fact: Arc::clone(&fact),
                     first: (Arc::clone(&before.value), before.source),
@@ -420,7 +425,7 @@ impl Run {
     }
 
     fn not_verified(&mut self, call: &Call<crate::grounding::Observed>, verification: &Verification) -> Next {
-        let detail = verification.detail.clone();
+        let detail = self.hidden.hide(&verification.detail).into_owned();
         self.event(Event::VerificationFailed { call: call.id(), detail: detail.clone() });
         self.signal(&format!("{}: {detail}", call.tool()));
         self.lose_criteria(call.tool());

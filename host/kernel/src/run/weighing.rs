@@ -235,14 +235,11 @@ impl Run {
             return None;
         }
         let trigger = joined.trigger;
-        let reason = match trigger {
-            Some(trigger) => format!("{trigger}: {}", joined.reason),
-            None => format!("threshold: {}", joined.reason),
-        };
+        let reason = why(&joined);
         let halt = self.halt_at(trigger, reason.clone());
         self.event(Event::Held { trigger, reason: reason.clone() });
         let complete = !self.criteria.is_empty() && self.criteria.iter().all(|criterion| criterion.met);
-        if complete && trigger == Some(Trigger::ConfidenceCollapse) && !self.agent_drives() && self.is_checking() {
+        if complete && joined.collapse_alone == Some(true) && !self.agent_drives() && self.is_checking() {
             // Nothing is left to find out because all is found.
             return Some(self.leave(Guard::Complete, Halt::ended(Code::Success, reason)));
         }
@@ -304,5 +301,13 @@ impl Run {
         };
         let ledger = self.ledger(Some(next));
         self.ask(Question::Threshold(ledger), Then::WeighedNext(Box::new((risk, proposal))))
+    }
+}
+
+/// Why the threshold slot holds the run up: its first trigger in the words of who gave it.
+pub(super) fn why(joined: &Joined) -> String {
+    match joined.trigger {
+        Some(trigger) => format!("{trigger}: {}", joined.trigger_reason),
+        None => format!("threshold: {}", joined.reason),
     }
 }

@@ -129,6 +129,7 @@ proptest! {
         prop_assert!(all.findings.len() >= without.findings.len());
         prop_assert!(without.authority.is_none() || all.authority.is_some());
         prop_assert!(without.trigger.is_none() || all.trigger.is_some());
+        prop_assert!(without.collapse_alone != Some(false) || all.collapse_alone == Some(false));
         let lower = |a: Option<f64>, b: Option<f64>| b.is_none_or(|b| a.is_some_and(|a| a <= b));
         prop_assert!(lower(all.score, without.score));
     }
