@@ -21,11 +21,18 @@ use countersign_tests::root;
 
 /// Runs the command in the workspace's root.
 fn countersign<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(arguments: I) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_countersign")).current_dir(root()).args(arguments).output();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.current_dir(root()).env("COUNTERSIGN_CACHE", compiled()).args(arguments);
+    let output = command.output();
     match output {
         Ok(output) => Run(output),
         Err(error) => panic!("cannot run the command: {error}"),
     }
+}
+
+/// Where these tests keep compiled components: in nobody's own folder.
+fn compiled() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")
 }
 
 struct Run(Output);

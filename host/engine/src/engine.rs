@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,10 @@ pub struct EngineOptions {
     pub most_memory: u64,
     /// Caps on a component before it is compiled.
     pub caps: Caps,
+    /// Folder in which compiled components are kept between processes; none, the default, compiles each
+    /// anew. What lies there is run as it is: it must be a folder that only this user may write to, and is
+    /// left alone where it is not.
+    pub compiled: Option<PathBuf>,
 }
 
 impl Default for EngineOptions {
@@ -40,6 +45,7 @@ impl Default for EngineOptions {
             pool: Some(4096),
             most_memory: 64 << 20,
             caps: Caps::default(),
+            compiled: None,
         }
     }
 }

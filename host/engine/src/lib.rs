@@ -10,6 +10,7 @@
 //! [`Undecided`](countersign_kernel::Answered::Undecided), never an error of the host.
 
 mod call;
+mod compiled;
 mod configuration;
 mod engine;
 mod error;

@@ -4,9 +4,10 @@ use countersign_kernel::Slot;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use wasmtime::Store;
-use wasmtime::component::{Component, Instance, InstancePre};
+use wasmtime::component::{Instance, InstancePre};
 
 use crate::call::{CallState, LogLine};
+use crate::compiled;
 use crate::configuration::Schema;
 use crate::engine::Engine;
 use crate::error::{ConfigurationError, LoadError, LoadProblem, OpenError};
@@ -67,7 +68,8 @@ impl Policy {
     pub(crate) fn compile(engine: &Engine, origin: &str, bytes: &[u8], slots: Vec<Slot>) -> Result<Self, LoadError> {
         let fail = |problem| LoadError { origin: origin.to_owned(), problem };
         let inner = engine.inner();
-        let pre = Component::new(&inner.engine, bytes)
+        let folder = inner.options.compiled.as_deref();
+        let pre = compiled::component(&inner.engine, engine.fingerprint(), folder, bytes)
             .and_then(|component| inner.linker.instantiate_pre(&component))
             .map_err(|error| fail(LoadProblem::Compile(format!("{error:#}"))))?;
         let exports = Exports::find(&pre, &slots).map_err(|error| fail(LoadProblem::Compile(error)))?;

@@ -21,7 +21,30 @@ use countersign::{Host, HostError};
 
 /// The host with the bundle in a folder, or the one it carries in itself.
 pub fn host(bundle: Option<&Path>) -> anyhow::Result<Host> {
+    Ok(Host::new(engine_options(), bundle)?)
+}
+
+/// The same, with every component compiled from its own bytes: what proves something trusts no file beside
+/// them.
+pub fn host_to_prove(bundle: Option<&Path>) -> anyhow::Result<Host> {
     Ok(Host::new(EngineOptions::default(), bundle)?)
+}
+
+/// Variable that names the folder of compiled components; `off` keeps none.
+const CACHE: &str = "COUNTERSIGN_CACHE";
+
+/// How this program runs policies: compiled components are kept in the user's folder for such things.
+pub fn engine_options() -> EngineOptions {
+    let compiled = match std::env::var_os(CACHE) {
+        Some(folder) if folder == "off" || folder.is_empty() => None,
+        Some(folder) => Some(PathBuf::from(folder)),
+        None => {
+            let of = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+            let folder = of("XDG_CACHE_HOME").or_else(|| Some(of("HOME")?.join(".cache")));
+            folder.map(|folder| folder.join("countersign"))
+        }
+    };
+    EngineOptions { compiled, ..EngineOptions::default() }
 }
 
 /// The host with a bundle of a folder of installed ones: the one with this digest, or the current one.
@@ -31,7 +54,7 @@ pub fn installed_host(bundles: &Path, digest: Option<&Digest>) -> Result<Host, H
         Some(digest) => digest.clone(),
         None => installed.current()?,
     };
-    let engine = Engine::new(EngineOptions::default())?;
+    let engine = Engine::new(engine_options())?;
     let bundle = installed.load(&engine, &digest)?;
     Ok(Host::of(engine, bundle))
 }

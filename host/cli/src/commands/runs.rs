@@ -573,7 +573,7 @@ fn take_up(arguments: &Resume) -> anyhow::Result<u8> {
             return Ok(super::installed_host(bundles, pinned.as_ref())?);
         }
         let folder: Option<&Path> = arguments.bundle.as_deref().or(own.as_deref());
-        Host::new(countersign::engine::EngineOptions::default(), folder).map_err(|error: HostError| error.into())
+        Host::new(super::engine_options(), folder).map_err(|error: HostError| error.into())
     };
     let mut screen = Screen::default();
     let mut silent = countersign::Silent;

@@ -313,7 +313,7 @@ struct DifferenceResult {
 }
 
 fn replay_all(arguments: &Replay) -> anyhow::Result<u8> {
-    let host = super::host(arguments.bundle.as_deref())?;
+    let host = super::host_to_prove(arguments.bundle.as_deref())?;
     let mut differs = false;
     let mut all = Vec::new();
     for path in &arguments.files {
