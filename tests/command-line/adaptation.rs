@@ -19,8 +19,8 @@ use countersign::{Host, Operations, Salt, Silent};
 use countersign_tests::{fake_mcp_server, root};
 use serde_json::{Value, json};
 
-use super::countersign;
 use super::runs::{PAY, Store};
+use super::{compiled, countersign};
 
 fn derived(trace: &Path) -> Result<Vec<Triple>, AdaptationError> {
     let mut triples = Vec::new();
@@ -419,7 +419,12 @@ fn a_call_of_an_agent_is_one_line_from_the_question_to_its_result() -> anyhow::R
 /// Lets a gateway's agent call these tools, in a process of its own.
 fn calls(config: &Path, tools: &[&str]) -> anyhow::Result<()> {
     let mut gateway = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    let gateway = gateway.args(["mcp", "--config"]).arg(config).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let gateway = gateway
+        .env("COUNTERSIGN_CACHE", compiled())
+        .args(["mcp", "--config"])
+        .arg(config)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut gateway = gateway.stderr(Stdio::null()).spawn()?;
     let mut input = gateway.stdin.take().context("no input")?;
     let mut answers = BufReader::new(gateway.stdout.take().context("no output")?).lines();

@@ -132,6 +132,7 @@ struct Gateway {
 impl Gateway {
     fn start(config: &Path) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .env("COUNTERSIGN_CACHE", super::compiled())
             .args(["mcp", "--config"])
             .arg(config)
             .stdin(Stdio::piped())

@@ -186,6 +186,7 @@ fn nobody_approves_by_the_token_alone() {
     let out = place.data("out.txt");
     for version in ["2025-06-18", "2026-07-28"] {
         let mut gateway = Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .env("COUNTERSIGN_CACHE", super::compiled())
             .args(["mcp", "--config"])
             .arg(place.folder.path().join("gateway.toml"))
             .stdin(Stdio::piped())

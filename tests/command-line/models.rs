@@ -245,6 +245,7 @@ fn ctrl_c_breaks_a_call_off() -> Tested {
     let begun = Instant::now();
     let child = Command::new(env!("CARGO_BIN_EXE_countersign"))
         .current_dir(root())
+        .env("COUNTERSIGN_CACHE", super::compiled())
         .args(place.arguments())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

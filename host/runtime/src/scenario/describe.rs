@@ -35,8 +35,9 @@ pub fn line(event: &Event) -> String {
             format!("redacted {}: {parts}", tool.as_deref().unwrap_or("the task"))
         }
         Event::GapFound { gap } => format!("gap-found {}: {} must {}", gap.tool, gap.who, gap.what),
+        // Where there is a trigger the reason begins with it.
         Event::Held { trigger, reason } => match trigger {
-            Some(trigger) => format!("held by {trigger}: {reason}"),
+            Some(_) => format!("held by {reason}"),
             None => format!("held: {reason}"),
         },
         Event::HoldLifted { by } => format!("hold-lifted by {by}"),
