@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use countersign::guard::{GuardError, Permit, Proposal, Ruling, Seen, Standing};
 use countersign::kernel::Approval;
-use countersign::mcp::{reads_json, split};
+use countersign::mcp::{Answer, reads_json, split};
 use countersign::{LiveHost, injected_tools};
 use rmcp::model::*;
 use rmcp::service::{RequestContext, ServiceError, SubscriptionContext};
@@ -181,7 +181,8 @@ impl Gateway {
         };
         self.shared.set_progress(None);
         let spec = upstream.joined().tools.get(&full);
-        let seen = permit.observe(&answer.result(spec.is_some_and(reads_json))).map_err(internal)?;
+        let result = answer.result(spec.is_some_and(reads_json)).with_all(answer.said().text());
+        let seen = permit.observe(&result).map_err(internal)?;
         let standing = match seen {
             Seen::Done(standing) => standing,
             Seen::ReadBack(reading) => {
@@ -193,58 +194,33 @@ impl Gateway {
                 reading.answer(&seen.result(false)).map_err(internal)?
             }
         };
-        let said = answer.result(false).text;
-        match answer.raw {
-            Ok(mut result) => {
-                add_notice(&mut result, &standing);
-                Ok(result)
-            }
-            Err(ServiceError::McpError(error)) => Err(error),
-            Err(_) => {
-                let mut result = error(said);
-                add_notice(&mut result, &standing);
-                Ok(result)
-            }
+        // The call is made, but nobody has let its result pass.
+        if let Some(instead) = standing.instead() {
+            return Ok(error(instead));
         }
+        passed_on(answer, &standing)
     }
 }
 
-/// Takes out of a result what a model must not see of it.
-fn hide(result: &mut CallToolResult, redactions: &[(String, String)]) {
-    if redactions.is_empty() {
-        return;
-    }
-    // As JSON: whatever form a block has, its texts are strings.
-    let Ok(mut value) = serde_json::to_value(&*result) else { return };
-    hide_in(&mut value, redactions);
-    match serde_json::from_value(value) {
-        Ok(hidden) => *result = hidden,
-        // A result that cannot be read back is not passed on as it was.
-        Err(_) => *result = error("The result held what a model must not see, and is withheld.".to_owned()),
-    }
-}
-
-fn hide_in(value: &mut Value, redactions: &[(String, String)]) {
-    match value {
-        Value::String(text) => {
-            for (hidden, instead) in redactions {
-                if text.contains(hidden.as_str()) {
-                    *text = text.replace(hidden.as_str(), instead);
-                }
+/// A result as the agent may see it. What it must hear goes with it, where it cannot miss it.
+fn passed_on(answer: Answer, standing: &Standing) -> Result<CallToolResult, ErrorData> {
+    let answer = match &standing.sight {
+        Some(sight) => answer.seen(sight),
+        None => answer,
+    };
+    let told = standing.told();
+    let mut result = match answer.raw {
+        Ok(result) => result,
+        Err(ServiceError::McpError(mut error)) => {
+            if let Some(told) = told {
+                error.message = format!("{}\n{told}", error.message).into();
             }
+            return Err(error);
         }
-        Value::Array(list) => list.iter_mut().for_each(|value| hide_in(value, redactions)),
-        Value::Object(map) => map.values_mut().for_each(|value| hide_in(value, redactions)),
-        _ => {}
-    }
-}
-
-/// What the agent must hear goes with the result, where it cannot miss it.
-fn add_notice(result: &mut CallToolResult, standing: &Standing) {
-    hide(result, &standing.redactions);
-    if let Some(told) = standing.told() {
-        result.content.push(ContentBlock::text(told));
-    }
+        Err(_) => error(answer.result(false).text),
+    };
+    result.content.extend(told.map(ContentBlock::text));
+    Ok(result)
 }
 
 fn error(text: String) -> CallToolResult {
