@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::guard::{GuardError, Permit, Proposal, Ruling, Seen, Standing};
+use countersign::guard::{GuardError, GuardedRun, Permit, Proposal, Ruling, Seen, Standing};
 use countersign::kernel::Approval;
 use countersign::mcp::{Answer, reads_json, split};
 use countersign::{LiveHost, injected_tools};
@@ -32,6 +32,8 @@ pub struct Gateway {
     /// Calls of one run are taken one after the other: each is judged knowing what came of the last.
     session: Mutex<Option<Session>>,
     report: std::sync::Mutex<Report>,
+    /// What the agent is told where nothing is forwarded, as of the last call.
+    stopped: std::sync::Mutex<Option<String>>,
     questions: Questions,
 }
 
@@ -51,6 +53,7 @@ impl Gateway {
             upstream: OnceCell::new(),
             session: Mutex::new(None),
             report: std::sync::Mutex::default(),
+            stopped: std::sync::Mutex::default(),
             questions: Questions::default(),
         })
     }
@@ -97,15 +100,17 @@ impl Gateway {
         if context.ct.is_cancelled() {
             return Err(internal("cancelled"));
         }
-        let session = session.get_or_insert_with(|| {
-            Session::new(Arc::clone(&self.live), Arc::clone(&self.config), Arc::clone(upstream.joined()))
-        });
+        let session = session.get_or_insert_with(|| self.session_of(upstream));
         let (run, id) = match session.run() {
             Ok((run, id)) => (run, id.to_owned()),
             // An operator's word, for the agent to hear.
             Err(GatewayError::Guard(GuardError::NotDispatched(refused))) => {
                 self.count(|report| report.held += 1);
                 return Ok(Ruled::Answer(error(messages::not_dispatched(&refused)).into()));
+            }
+            Err(barred @ GatewayError::Barred { .. }) => {
+                self.count(|report| report.held += 1);
+                return Ok(Ruled::Answer(error(messages::not_dispatched(&barred)).into()));
             }
             Err(error) => return Err(internal(error)),
         };
@@ -134,11 +139,41 @@ impl Gateway {
             Ruling::Stopped(stop) => held(messages::stopped(&id, &self.config.store, &stop)),
         };
         self.told(run, name);
+        *self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = self.stops(run, &id);
         ruled
     }
 
+    fn session_of(&self, upstream: &Upstream) -> Session {
+        Session::new(Arc::clone(&self.live), Arc::clone(&self.config), Arc::clone(upstream.joined()))
+    }
+
+    /// What the agent is told where nothing is forwarded; none where calls are.
+    fn stops(&self, run: &GuardedRun, id: &str) -> Option<String> {
+        let standing = run.standing();
+        if let Some(stop) = &standing.stop {
+            return Some(messages::stopped(id, &self.config.store, stop));
+        }
+        standing.hold.as_ref().map(messages::held)
+    }
+
+    /// Where no call is forwarded, nothing is read either.
+    fn may_read(&self, upstream: &Upstream) -> Result<(), ErrorData> {
+        let stopped = match self.session.try_lock() {
+            Ok(mut session) => match session.get_or_insert_with(|| self.session_of(upstream)).last_run() {
+                Ok(last) => last.and_then(|(run, id)| self.stops(run, id)),
+                Err(refused @ (GatewayError::Guard(GuardError::NotDispatched(_)) | GatewayError::Barred { .. })) => {
+                    Some(messages::not_dispatched(&refused))
+                }
+                Err(error) => return Err(internal(error)),
+            },
+            // A call is under way, and not waited for.
+            Err(_) => self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
+        };
+        stopped.map_or(Ok(()), |text| Err(ErrorData::invalid_request(text, None)))
+    }
+
     /// Monitor mode says at once what it would have stopped.
-    fn told(&self, run: &mut countersign::guard::GuardedRun, tool: &str) {
+    fn told(&self, run: &mut GuardedRun, tool: &str) {
         for (verdict, by, reason) in run.take_would_have() {
             let line = format!("{tool}: would have stopped here, {by} says {verdict}: {reason}");
             tracing::warn!("{line}");
@@ -382,8 +417,10 @@ impl ServerHandler for Gateway {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
+        let upstream = self.upstream(&context).await?;
+        self.may_read(upstream)?;
         let mut last = ErrorData::resource_not_found(format!("no server has `{}`", request.uri), None);
-        for (_, connection) in self.upstream(&context).await?.connections() {
+        for (_, connection) in upstream.connections() {
             if connection.info().is_none_or(|info| info.capabilities.resources.is_none()) {
                 continue;
             }
@@ -418,6 +455,7 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         let upstream = self.upstream(&context).await?;
+        self.may_read(upstream)?;
         let unknown = || ErrorData::invalid_params(format!("no server has a prompt `{}`", request.name), None);
         let (server, own) = split(&request.name).ok_or_else(unknown)?;
         let connection = upstream.connection(server).ok_or_else(unknown)?;
