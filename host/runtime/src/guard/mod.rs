@@ -13,8 +13,8 @@
 //! synchronous or not. One call is under way at a time, and the borrow checker sees to it.
 //!
 //! `permit` is the proof that a call may be made, `ruling` what can be answered to a proposal, `words`
-//! what the agent is told of it, `sight` what it may see of a result, `run` the run, `setup` what one is made of, `clock` its time,
-//! `write_off` the end of one whose bundle is gone.
+//! what the agent is told of it, `sight` what it may see of a result, `run` the run, `setup` what one
+//! is made of, `clock` its time, `write_off` the end of one whose bundle is gone.
 
 mod clock;
 mod permit;
