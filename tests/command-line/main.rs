@@ -7,6 +7,7 @@ mod coverage;
 mod findings;
 mod gateway;
 mod models;
+mod results;
 mod runs;
 mod scenarios;
 mod servers;

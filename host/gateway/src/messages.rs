@@ -3,9 +3,8 @@
 
 use std::path::Path;
 
-use countersign::NotDispatched;
 use countersign::guard::{Refusal, Stop, stop_here};
-use countersign::kernel::{Approval, Response};
+use countersign::kernel::{Approval, Hold, Response, Stage};
 use countersign::mcp::LeftOut;
 
 /// What an agent is told of the gateway when it connects.
@@ -34,6 +33,11 @@ pub fn refused(refusal: &Refusal) -> String {
     format!("Not forwarded: {reason}. {next}")
 }
 
+/// Nothing is forwarded before the agent has reported.
+pub fn held(hold: &Hold) -> String {
+    refused(&Refusal { stage: Some(Stage::Threshold), response: Response::Block, reason: hold.reason.clone() })
+}
+
 /// A tool whose definition nobody has accepted, or that cannot be used.
 pub fn left_out(out: &LeftOut) -> String {
     let (tool, reason) = (&out.tool, &out.reason);
@@ -45,8 +49,8 @@ pub fn left_out(out: &LeftOut) -> String {
     format!("Not forwarded: `{tool}` {reason}.{next} Do something else.")
 }
 
-/// The agent is paused, or something it needs is switched off.
-pub fn not_dispatched(refused: &NotDispatched) -> String {
+/// The agent is paused, something it needs is switched off, or another process stands in the way.
+pub fn not_dispatched(refused: &dyn std::error::Error) -> String {
     format!("Not forwarded: {refused}. {}", stop_here())
 }
 

@@ -38,6 +38,14 @@ pub enum GatewayError {
     /// The run.
     #[error(transparent)]
     Guard(#[from] GuardError),
+    /// Another process of the principal is in a run that lets nobody begin another one.
+    #[error("the run {run} of the same principal, in another process, {why}")]
+    Barred {
+        /// That run.
+        run: String,
+        /// What stands in the way.
+        why: String,
+    },
     /// Where runs are kept.
     #[error(transparent)]
     Store(#[from] StoreError),

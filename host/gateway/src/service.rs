@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::guard::{GuardError, Permit, Proposal, Ruling, Seen, Standing};
+use countersign::guard::{GuardError, GuardedRun, Permit, Proposal, Ruling, Seen, Standing};
 use countersign::kernel::Approval;
-use countersign::mcp::{reads_json, split};
+use countersign::mcp::{Answer, reads_json, split};
 use countersign::{LiveHost, injected_tools};
 use rmcp::model::*;
 use rmcp::service::{RequestContext, ServiceError, SubscriptionContext};
@@ -32,6 +32,8 @@ pub struct Gateway {
     /// Calls of one run are taken one after the other: each is judged knowing what came of the last.
     session: Mutex<Option<Session>>,
     report: std::sync::Mutex<Report>,
+    /// What the agent is told where nothing is forwarded, as of the last call.
+    stopped: std::sync::Mutex<Option<String>>,
     questions: Questions,
 }
 
@@ -51,6 +53,7 @@ impl Gateway {
             upstream: OnceCell::new(),
             session: Mutex::new(None),
             report: std::sync::Mutex::default(),
+            stopped: std::sync::Mutex::default(),
             questions: Questions::default(),
         })
     }
@@ -97,15 +100,17 @@ impl Gateway {
         if context.ct.is_cancelled() {
             return Err(internal("cancelled"));
         }
-        let session = session.get_or_insert_with(|| {
-            Session::new(Arc::clone(&self.live), Arc::clone(&self.config), Arc::clone(upstream.joined()))
-        });
+        let session = session.get_or_insert_with(|| self.session_of(upstream));
         let (run, id) = match session.run() {
             Ok((run, id)) => (run, id.to_owned()),
             // An operator's word, for the agent to hear.
             Err(GatewayError::Guard(GuardError::NotDispatched(refused))) => {
                 self.count(|report| report.held += 1);
                 return Ok(Ruled::Answer(error(messages::not_dispatched(&refused)).into()));
+            }
+            Err(barred @ GatewayError::Barred { .. }) => {
+                self.count(|report| report.held += 1);
+                return Ok(Ruled::Answer(error(messages::not_dispatched(&barred)).into()));
             }
             Err(error) => return Err(internal(error)),
         };
@@ -134,11 +139,41 @@ impl Gateway {
             Ruling::Stopped(stop) => held(messages::stopped(&id, &self.config.store, &stop)),
         };
         self.told(run, name);
+        *self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = self.stops(run, &id);
         ruled
     }
 
+    fn session_of(&self, upstream: &Upstream) -> Session {
+        Session::new(Arc::clone(&self.live), Arc::clone(&self.config), Arc::clone(upstream.joined()))
+    }
+
+    /// What the agent is told where nothing is forwarded; none where calls are.
+    fn stops(&self, run: &GuardedRun, id: &str) -> Option<String> {
+        let standing = run.standing();
+        if let Some(stop) = &standing.stop {
+            return Some(messages::stopped(id, &self.config.store, stop));
+        }
+        standing.hold.as_ref().map(messages::held)
+    }
+
+    /// Where no call is forwarded, nothing is read either.
+    fn may_read(&self, upstream: &Upstream) -> Result<(), ErrorData> {
+        let stopped = match self.session.try_lock() {
+            Ok(mut session) => match session.get_or_insert_with(|| self.session_of(upstream)).last_run() {
+                Ok(last) => last.and_then(|(run, id)| self.stops(run, id)),
+                Err(refused @ (GatewayError::Guard(GuardError::NotDispatched(_)) | GatewayError::Barred { .. })) => {
+                    Some(messages::not_dispatched(&refused))
+                }
+                Err(error) => return Err(internal(error)),
+            },
+            // A call is under way, and not waited for.
+            Err(_) => self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
+        };
+        stopped.map_or(Ok(()), |text| Err(ErrorData::invalid_request(text, None)))
+    }
+
     /// Monitor mode says at once what it would have stopped.
-    fn told(&self, run: &mut countersign::guard::GuardedRun, tool: &str) {
+    fn told(&self, run: &mut GuardedRun, tool: &str) {
         for (verdict, by, reason) in run.take_would_have() {
             let line = format!("{tool}: would have stopped here, {by} says {verdict}: {reason}");
             tracing::warn!("{line}");
@@ -181,7 +216,8 @@ impl Gateway {
         };
         self.shared.set_progress(None);
         let spec = upstream.joined().tools.get(&full);
-        let seen = permit.observe(&answer.result(spec.is_some_and(reads_json))).map_err(internal)?;
+        let result = answer.result(spec.is_some_and(reads_json)).with_all(answer.said().text());
+        let seen = permit.observe(&result).map_err(internal)?;
         let standing = match seen {
             Seen::Done(standing) => standing,
             Seen::ReadBack(reading) => {
@@ -193,58 +229,33 @@ impl Gateway {
                 reading.answer(&seen.result(false)).map_err(internal)?
             }
         };
-        let said = answer.result(false).text;
-        match answer.raw {
-            Ok(mut result) => {
-                add_notice(&mut result, &standing);
-                Ok(result)
-            }
-            Err(ServiceError::McpError(error)) => Err(error),
-            Err(_) => {
-                let mut result = error(said);
-                add_notice(&mut result, &standing);
-                Ok(result)
-            }
+        // The call is made, but nobody has let its result pass.
+        if let Some(instead) = standing.instead() {
+            return Ok(error(instead));
         }
+        passed_on(answer, &standing)
     }
 }
 
-/// Takes out of a result what a model must not see of it.
-fn hide(result: &mut CallToolResult, redactions: &[(String, String)]) {
-    if redactions.is_empty() {
-        return;
-    }
-    // As JSON: whatever form a block has, its texts are strings.
-    let Ok(mut value) = serde_json::to_value(&*result) else { return };
-    hide_in(&mut value, redactions);
-    match serde_json::from_value(value) {
-        Ok(hidden) => *result = hidden,
-        // A result that cannot be read back is not passed on as it was.
-        Err(_) => *result = error("The result held what a model must not see, and is withheld.".to_owned()),
-    }
-}
-
-fn hide_in(value: &mut Value, redactions: &[(String, String)]) {
-    match value {
-        Value::String(text) => {
-            for (hidden, instead) in redactions {
-                if text.contains(hidden.as_str()) {
-                    *text = text.replace(hidden.as_str(), instead);
-                }
+/// A result as the agent may see it. What it must hear goes with it, where it cannot miss it.
+fn passed_on(answer: Answer, standing: &Standing) -> Result<CallToolResult, ErrorData> {
+    let answer = match &standing.sight {
+        Some(sight) => answer.seen(sight),
+        None => answer,
+    };
+    let told = standing.told();
+    let mut result = match answer.raw {
+        Ok(result) => result,
+        Err(ServiceError::McpError(mut error)) => {
+            if let Some(told) = told {
+                error.message = format!("{}\n{told}", error.message).into();
             }
+            return Err(error);
         }
-        Value::Array(list) => list.iter_mut().for_each(|value| hide_in(value, redactions)),
-        Value::Object(map) => map.values_mut().for_each(|value| hide_in(value, redactions)),
-        _ => {}
-    }
-}
-
-/// What the agent must hear goes with the result, where it cannot miss it.
-fn add_notice(result: &mut CallToolResult, standing: &Standing) {
-    hide(result, &standing.redactions);
-    if let Some(told) = standing.told() {
-        result.content.push(ContentBlock::text(told));
-    }
+        Err(_) => error(answer.result(false).text),
+    };
+    result.content.extend(told.map(ContentBlock::text));
+    Ok(result)
 }
 
 fn error(text: String) -> CallToolResult {
@@ -406,8 +417,10 @@ impl ServerHandler for Gateway {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
+        let upstream = self.upstream(&context).await?;
+        self.may_read(upstream)?;
         let mut last = ErrorData::resource_not_found(format!("no server has `{}`", request.uri), None);
-        for (_, connection) in self.upstream(&context).await?.connections() {
+        for (_, connection) in upstream.connections() {
             if connection.info().is_none_or(|info| info.capabilities.resources.is_none()) {
                 continue;
             }
@@ -442,6 +455,7 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         let upstream = self.upstream(&context).await?;
+        self.may_read(upstream)?;
         let unknown = || ErrorData::invalid_params(format!("no server has a prompt `{}`", request.name), None);
         let (server, own) = split(&request.name).ok_or_else(unknown)?;
         let connection = upstream.connection(server).ok_or_else(unknown)?;

@@ -10,7 +10,7 @@ use countersign::guard::{Clock, GuardError, GuardedRun, Setup, write_off};
 use countersign::kernel::{Code, Event, Frame, Manifest, Run, Status};
 use countersign::mcp::Joined;
 use countersign::registry::Registry;
-use countersign::store::{Durability, FileStore, ResumeError, RunFolder, Runs, StoreError};
+use countersign::store::{Durability, FileStore, ResumeError, RunFolder, Runs, StoreError, TraceReader};
 use countersign::{Host, LiveHost, Operations, Salt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -34,11 +34,20 @@ struct Open {
     last: u64,
 }
 
-/// Which run a principal is in: what the next process takes up.
-#[derive(Debug, Serialize, Deserialize)]
+/// Which runs a principal is in: the next process takes up the first that no other one has.
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Pointer {
-    run: String,
+    runs: Vec<String>,
+}
+
+/// What became of a run that the pointer names.
+enum Taken {
+    Up(Box<Open>),
+    /// Another process has it.
+    Busy,
+    /// It is over, or in nobody's way any more.
+    Gone,
 }
 
 impl Session {
@@ -50,16 +59,37 @@ impl Session {
     /// The run, begun or taken up where none is open, with what people have decided meanwhile.
     pub fn run(&mut self) -> Result<(&mut GuardedRun, &str), GatewayError> {
         let now = now();
+        let mut open = match self.left(now)? {
+            (Some(open), _) => open,
+            (None, beside) => self.begin(beside)?,
+        };
+        open.last = now;
+        self.heard(open)
+    }
+
+    /// The same where there is a run; none is begun, and it is idle as before.
+    pub fn last_run(&mut self) -> Result<Option<(&mut GuardedRun, &str)>, GatewayError> {
+        match self.left(now())? {
+            (Some(open), _) => self.heard(open).map(Some),
+            (None, _) => Ok(None),
+        }
+    }
+
+    /// The open run, or what is left of the principal's; those that other processes have where there
+    /// is none.
+    fn left(&mut self, now: u64) -> Result<(Option<Open>, Vec<String>), GatewayError> {
         // What broke off at an error is taken up again from its trace.
         self.open.take_if(|open| open.run.is_broken());
         if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, now)) {
             self.end()?;
         }
-        let mut open = match self.open.take() {
-            Some(open) => open,
-            None => self.take_up(now)?.map_or_else(|| self.begin(), Ok)?,
-        };
-        open.last = now;
+        match self.open.take() {
+            Some(open) => Ok((Some(open), Vec::new())),
+            None => self.take_up(now),
+        }
+    }
+
+    fn heard(&mut self, mut open: Open) -> Result<(&mut GuardedRun, &str), GatewayError> {
         for (id, why) in open.run.hear(&open.folder.inbox())?.refused {
             tracing::warn!(entry = id, why, "an entry of the inbox does not fit the run");
         }
@@ -111,7 +141,8 @@ impl Session {
         Ok(())
     }
 
-    fn begin(&mut self) -> Result<Open, GatewayError> {
+    /// A run of its own, `beside` those that other processes have.
+    fn begin(&mut self, beside: Vec<String>) -> Result<Open, GatewayError> {
         let id = id()?;
         let registry = Registry::new(&self.tools.tools);
         // What was installed since the last run is what judges this one, from its first call to its last.
@@ -127,7 +158,8 @@ impl Session {
         write(folder.path().join("trace.jsonl.salt"), &salt.0)?;
         let setup = Setup { registry, store: Box::new(store), operations, salt, clock: Clock::Machine };
         let run = GuardedRun::begin(&host, manifest, setup)?;
-        let pointer = serde_json::to_vec(&Pointer { run: id }).unwrap_or_default();
+        let runs = beside.into_iter().chain([id]).collect();
+        let pointer = serde_json::to_vec(&Pointer { runs }).unwrap_or_default();
         let path = self.pointer();
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(|source| StoreError { path: parent.to_owned(), source })?;
@@ -137,32 +169,80 @@ impl Session {
         Ok(Open { run, folder, last: now() })
     }
 
-    /// The run that the principal was in, where it still is: not over, not idle, pinned to the very
-    /// same but perhaps to an earlier bundle, and no other process has it.
-    fn take_up(&mut self, now: u64) -> Result<Option<Open>, GatewayError> {
-        let Ok(text) = std::fs::read(self.pointer()) else { return Ok(None) };
-        let Ok(Pointer { run }) = serde_json::from_slice(&text) else { return Ok(None) };
-        let Some(folder) = self.runs.find(&run)?.filter(|folder| folder.id == run) else { return Ok(None) };
+    /// The run that the principal was in, where it still is: the first that no other process has.
+    /// Where there is none, those that other processes have.
+    fn take_up(&mut self, now: u64) -> Result<(Option<Open>, Vec<String>), GatewayError> {
+        let text = std::fs::read(self.pointer()).unwrap_or_default();
+        let Pointer { runs } = serde_json::from_slice(&text).unwrap_or_default();
+        let mut busy = Vec::new();
+        for run in runs {
+            match self.take(&run, now)? {
+                Taken::Up(open) => return Ok((Some(*open), Vec::new())),
+                Taken::Busy => busy.push(run),
+                Taken::Gone => {}
+            }
+        }
+        // Another process is no way around what stops the first one.
+        for run in &busy {
+            if let Some(why) = self.barred(run, now)? {
+                return Err(GatewayError::Barred { run: run.clone(), why });
+            }
+        }
+        Ok((None, busy))
+    }
+
+    /// Why a run that another process has lets nobody begin another one: it is over and not yet idle,
+    /// or was told to stop and has not reported.
+    fn barred(&self, run: &str, now: u64) -> Result<Option<String>, GatewayError> {
+        let Some(folder) = self.runs.find(run)?.filter(|folder| folder.id == run) else { return Ok(None) };
+        let path = folder.readable_trace();
+        let Ok(file) = std::fs::File::open(&path) else { return Ok(None) };
+        let mut reader = TraceReader::new(path.display().to_string(), std::io::BufReader::new(file));
+        let run = match reader.fold(|_, _| {}) {
+            Ok((run, _)) => run,
+            Err(error) => {
+                tracing::warn!(run, %error, "the run of another process cannot be read");
+                return Ok(None);
+            }
+        };
+        if self.is_idle(run.manifest().started.saturating_add(run.at()), now) {
+            return Ok(None);
+        }
+        Ok(match (run.status(), run.held()) {
+            (Status::Ended(code), _) => Some(format!("is over with {code}")),
+            (_, Some(hold)) => Some(format!("was told to stop and has not reported yet ({})", hold.reason)),
+            _ => None,
+        })
+    }
+
+    /// A run, where the principal still is in it: not over, not idle, pinned to the very same but
+    /// perhaps to an earlier bundle, and no other process has it.
+    fn take(&mut self, run: &str, now: u64) -> Result<Taken, GatewayError> {
+        let Some(folder) = self.runs.find(run)?.filter(|folder| folder.id == run) else { return Ok(Taken::Gone) };
         let salt = std::fs::read(folder.path().join("trace.jsonl.salt")).ok();
-        let Some(salt) = salt.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) else { return Ok(None) };
+        let Some(salt) = salt.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) else { return Ok(Taken::Gone) };
         let (mut store, manifest, frames) = match FileStore::resume(&folder.trace(), Durability::Written) {
             Ok(resumed) => resumed,
             // Two processes of one principal are two runs.
-            Err(ResumeError::Busy { .. }) => return Ok(None),
+            Err(ResumeError::Busy { .. }) => return Ok(Taken::Busy),
             Err(error) => {
                 tracing::warn!(run, %error, "the last run cannot be taken up; another one begins");
-                return Ok(None);
+                return Ok(Taken::Gone);
             }
         };
         // One that is over stays over until it has been idle: to start anew is no way around it.
         let ended = over(&frames);
-        let Some(host) = self.live.host_for(&manifest.lock)? else {
-            let bundle = &manifest.lock;
-            tracing::warn!(run, %bundle, "the last run's bundle is not installed here; it is ended, another one begins");
+        let bundle = Arc::clone(&manifest.lock);
+        let host = self.live.host_for(&bundle).unwrap_or_else(|error| {
+            tracing::warn!(run, %bundle, %error, "the last run's bundle does not load any more");
+            None
+        });
+        let Some(host) = host else {
+            tracing::warn!(run, %bundle, "the last run's bundle cannot be had here; it is ended, another one begins");
             if let Err(error) = write_off(manifest, &frames, &mut store, code) {
                 tracing::warn!(run, %error, "the last run cannot be ended");
             }
-            return Ok(None);
+            return Ok(Taken::Gone);
         };
         let registry = Registry::new(&self.tools.tools);
         let same = self.is_pinned(&host, &manifest, &registry)?;
@@ -181,7 +261,7 @@ impl Session {
             Err(error @ GuardError::NotDispatched(_)) if !self.is_idle(last, now) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(run, %error, "the last run cannot be taken up; another one begins");
-                return Ok(None);
+                return Ok(Taken::Gone);
             }
         };
         if !same || self.is_idle(last, now) {
@@ -191,10 +271,10 @@ impl Session {
                 close(run)?
             };
             log(&folder);
-            return Ok(None);
+            return Ok(Taken::Gone);
         }
         tracing::info!(run = %folder.id, "the run is taken up again");
-        Ok(Some(Open { run, folder, last }))
+        Ok(Taken::Up(Box::new(Open { run, folder, last })))
     }
 
     /// Whether a run is pinned to what this process would pin one to, by the run's own bundle.

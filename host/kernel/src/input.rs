@@ -349,7 +349,8 @@ pub struct Usage {
 pub struct Observation {
     /// How it went.
     pub outcome: Outcome,
-    /// The shown part of the result, secrets replaced, at most 4 KiB.
+    /// The shown part of the result, secrets replaced: at most 4 KiB, or 32 KiB where a guard decides what an
+    /// agent may see of it.
     pub text: Arc<str>,
     /// Size of the whole result.
     pub bytes: u64,

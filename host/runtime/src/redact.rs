@@ -62,28 +62,61 @@ static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
         .ok()
 });
 
+/// A secret in a text, and the mark that is to stand in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub start: usize,
+    pub end: usize,
+    pub mark: String,
+}
+
+/// What looks like a secret in a text, first to last; no two overlap.
+pub(crate) fn found(text: &str, salt: &Salt) -> Vec<Found> {
+    let mut hits: Vec<(usize, usize, usize)> = Vec::new();
+    for index in SET.matches(text) {
+        let Some(pattern) = EACH.get(index) else { continue };
+        for captures in pattern.captures_iter(text) {
+            let Some(secret) = captures.get(1).or_else(|| captures.get(0)) else { continue };
+            if !secret.as_str().starts_with(REDACTED) {
+                hits.push((secret.start(), index, secret.end()));
+            }
+        }
+    }
+    hits.sort_unstable();
+    let mut found: Vec<(usize, Found)> = Vec::new();
+    for (start, index, end) in hits {
+        let mark = mark(PATTERNS[index].0, &text[start..end], salt);
+        match found.last_mut() {
+            // Two patterns for one secret: the one that says more of it names it.
+            Some((known, last)) if start < last.end => {
+                last.end = last.end.max(end);
+                if index < *known {
+                    (*known, last.mark) = (index, mark);
+                }
+            }
+            _ => found.push((index, Found { start, end, mark })),
+        }
+    }
+    found.into_iter().map(|(_, found)| found).collect()
+}
+
 /// Replaces what looks like a secret in a text. None when there is nothing to replace.
 pub fn redact(text: &str, salt: &Salt) -> Option<String> {
-    let found = SET.matches(text);
-    if !found.matched_any() {
-        return None;
+    let found = found(text, salt);
+    (!found.is_empty()).then(|| replaced(text, &found))
+}
+
+/// A text with the marks in the places of its secrets.
+pub(crate) fn replaced(text: &str, found: &[Found]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for Found { start, end, mark } in found {
+        out.push_str(&text[from..*start]);
+        out.push_str(mark);
+        from = *end;
     }
-    let mut out = text.to_owned();
-    for index in found {
-        let (kind, _) = PATTERNS[index];
-        let Some(pattern) = EACH.get(index) else { continue };
-        out = pattern
-            .replace_all(&out, |captures: &regex::Captures<'_>| {
-                let whole = &captures[0];
-                let secret = captures.get(1).map_or(whole, |group| group.as_str());
-                if secret.starts_with(REDACTED) {
-                    return whole.to_owned();
-                }
-                whole.replacen(secret, &mark(kind, secret, salt), 1)
-            })
-            .into_owned();
-    }
-    (out != text).then_some(out)
+    out.push_str(&text[from..]);
+    out
 }
 
 /// Replaces what looks like a secret in every text of a value, and the text under a key that names

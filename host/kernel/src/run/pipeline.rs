@@ -62,16 +62,18 @@ impl Run {
         if self.recorded() {
             return if proposal.tool.is_some() { self.screen_call(proposal) } else { self.eligible(proposal) };
         }
+        // A tool that the host brings itself is known by its arguments alone. It is the way out of a
+        // hold: what is wrong with them is told first.
+        if let (None, Some(problem)) = (proposal.tool, &proposal.invalid) {
+            let reason = format!("invalid arguments: {problem}");
+            return self.stop(proposal, Stop::new(Stage::Schema, Response::Repair, Guard::Malformed, reason));
+        }
         if let Some(next) = self.stop_by_hold(&proposal) {
             return next;
         }
         let Some(index) = proposal.tool else {
-            // A tool that the host brings itself is known by its arguments alone.
-            let (stage, reason) = match &proposal.invalid {
-                Some(problem) => (Stage::Schema, format!("invalid arguments: {problem}")),
-                None => (Stage::Registry, format!("no tool `{}` is registered", proposal.name)),
-            };
-            return self.stop(proposal, Stop::new(stage, Response::Repair, Guard::Malformed, reason));
+            let reason = format!("no tool `{}` is registered", proposal.name);
+            return self.stop(proposal, Stop::new(Stage::Registry, Response::Repair, Guard::Malformed, reason));
         };
         let manifest = Arc::clone(&self.manifest);
         let tool = &manifest.tools[index];

@@ -72,6 +72,14 @@ fn an_agent_that_was_told_to_stop_makes_no_call_before_it_has_reported() {
         l.proposes(action);
         assert_eq!(l.blocked().map(|blocked| blocked.0), Some("threshold"));
     }
+    // The way out says what is wrong with it.
+    let mut short = call("defer_to_human", 5);
+    if let Action::Call { invalid, .. } = &mut short {
+        *invalid = Some("expected a longer reason".to_owned());
+    }
+    l.proposes(short);
+    assert_eq!(l.blocked().map(|blocked| blocked.0), Some("schema"));
+    assert!(l.run.held().is_some());
     assert_eq!(l.dispatched(), before);
     assert_eq!(l.status(), Status::Running, "nobody else is held up");
     // The next task begins with the report.

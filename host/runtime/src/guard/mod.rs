@@ -13,14 +13,15 @@
 //! synchronous or not. One call is under way at a time, and the borrow checker sees to it.
 //!
 //! `permit` is the proof that a call may be made, `ruling` what can be answered to a proposal, `words`
-//! what the agent is told of it, `run` the run, `setup` what one is made of, `clock` its time,
-//! `write_off` the end of one whose bundle is gone.
+//! what the agent is told of it, `sight` what it may see of a result, `run` the run, `setup` what one
+//! is made of, `clock` its time, `write_off` the end of one whose bundle is gone.
 
 mod clock;
 mod permit;
 mod ruling;
 mod run;
 mod setup;
+mod sight;
 mod words;
 mod write_off;
 
@@ -30,5 +31,6 @@ pub use ruling::{Proposal, Refusal, Ruling, Standing, Stop};
 pub use run::{GuardError, GuardedRun, Heard};
 pub(crate) use setup::SLOTS;
 pub use setup::Setup;
+pub use sight::{Hidden, Sight};
 pub use words::stop_here;
 pub use write_off::write_off;

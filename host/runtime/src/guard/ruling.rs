@@ -4,7 +4,7 @@ use countersign_kernel::contract::confidence::Signal;
 use countersign_kernel::{Approval, Code, Hold, Report, Response, Stage, Status, Usage};
 use serde_json::Value;
 
-use super::Permit;
+use super::{Permit, Sight};
 
 /// A call that an agent wants to make.
 #[derive(Debug, Clone)]
@@ -108,8 +108,8 @@ pub struct Standing {
     pub notice: Option<Arc<str>>,
     /// Set where nothing more is forwarded before the agent has reported.
     pub hold: Option<Hold>,
-    /// What a model must not see of the result, and what is to stand in its place.
-    pub redactions: Vec<(String, String)>,
+    /// What a model may see of the result; none where no guard decides that, and it may see all.
+    pub sight: Option<Sight>,
     /// Running, suspended or ended.
     pub status: Status,
     /// Set where the run takes no proposals any more.

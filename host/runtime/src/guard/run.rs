@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_kernel::contract::Verdict;
-use countersign_kernel::contract::guard::{FindingKind, Passage};
+use countersign_kernel::contract::guard::Passage;
 use countersign_kernel::{
     Action, Answered, Approval, Closed, Code, Decision, Driver, Effect, Event, Frame, Input, InputError, Manifest,
     ManifestError, Mode, Observation, PolicyMode, Question, Reply, Response, Run, Slot, Status, StepReply, StepStatus,
@@ -12,6 +12,7 @@ use countersign_store::{Entry, Inbox, Offer, StoreError};
 
 use super::clock::Running;
 use super::permit::Granted;
+use super::sight::Look;
 use super::{Permit, Proposal, Refusal, Ruling, SLOTS, Setup, Standing, Stop};
 use crate::drive::tell;
 use crate::host::{Host, HostError, Judges};
@@ -24,6 +25,8 @@ use crate::scenario::utc_now;
 
 /// Most interventions of monitor mode that are kept for whoever asks; all are in the trace.
 const WOULD_HAVE: usize = 256;
+/// Most bytes of a result that a guard looks at: as much as the slot ever sees of a text.
+const LOOKED_AT: usize = 32 << 10;
 /// Most bytes of an agent's reasoning that are kept.
 const REASONING: usize = 2 << 10;
 
@@ -74,8 +77,8 @@ pub struct GuardedRun {
     /// Number of the proposal that is awaited; none while none is.
     awaiting: Option<u64>,
     notice: Option<Arc<str>>,
-    /// Of the last result: what a model must not see of it, and what is to stand in its place.
-    redactions: Vec<(String, String)>,
+    /// What a guard looks at of the last result; none where no guard decides what a model may see.
+    look: Option<Look>,
     stop: Option<Stop>,
     /// What monitor mode would have stopped, and nobody has asked for yet.
     would_have: Vec<(Verdict, Arc<str>, String)>,
@@ -184,7 +187,7 @@ impl GuardedRun {
             clock,
             awaiting: None,
             notice: None,
-            redactions: Vec::new(),
+            look: None,
             stop: None,
             would_have: Vec::new(),
             broken: false,
@@ -249,7 +252,7 @@ impl GuardedRun {
             bytes: exact.as_ref().map_or(0, String::len) as u64,
         });
         self.notice = None;
-        self.redactions.clear();
+        self.look = None;
         let outcome = self.step(Input::Replied { call, reply, usage })?;
         if let Some(dispatch) = outcome.dispatch {
             let time_out = registry_time_out(&self.setup.registry, &dispatch.tool);
@@ -380,9 +383,9 @@ impl GuardedRun {
     /// How it stands.
     pub fn standing(&self) -> Standing {
         let stop = (self.run.status() != Status::Running).then(|| self.stopped());
-        let redactions = self.redactions.clone();
+        let sight = self.look.as_ref().map(Look::sight);
         let (notice, hold) = (self.notice.clone(), self.run.held().cloned());
-        Standing { notice, hold, redactions, status: self.run.status(), stop }
+        Standing { notice, hold, sight, status: self.run.status(), stop }
     }
 
     fn stopped(&self) -> Stop {
@@ -398,8 +401,22 @@ impl GuardedRun {
         &mut self.setup.operations
     }
 
-    pub(super) fn observation(&self, tool: &str, result: &ToolResult) -> Observation {
-        self.setup.registry.observation(tool, result, &self.setup.salt)
+    pub(super) fn observation(&mut self, tool: &str, result: &ToolResult) -> Observation {
+        let Parts { registry, salt, .. } = &self.setup;
+        if !self.is_guarded() {
+            return registry.observation(tool, result, salt);
+        }
+        let look = Look::at(result.all(), LOOKED_AT, salt);
+        let observation = registry.observed(tool, result, Arc::clone(&look.text), salt);
+        self.look = Some(look);
+        observation
+    }
+
+    /// Whether a guard decides what a model may see of results.
+    fn is_guarded(&self) -> bool {
+        let manifest = self.run.manifest();
+        let mut pins = manifest.entries.iter().flat_map(|entry| &entry.slots);
+        manifest.mode == Mode::Enforce && pins.any(|pin| pin.slot == Slot::Guard && pin.mode == PolicyMode::Enforce)
     }
 
     pub(super) fn look(&self, verifier: &Verifier, called: &Called) -> Finding {
@@ -441,7 +458,7 @@ impl GuardedRun {
             self.judges.shadow().hear(frame.frame, overheard);
             self.setup.operations.watch(&self.run, &frame);
             self.note_stop(&frame.events);
-            self.note_redactions(&frame);
+            self.note_findings(&frame);
             for event in &frame.events {
                 if let Event::WouldHave { verdict, by, reason } = event
                     && self.would_have.len() < WOULD_HAVE
@@ -478,36 +495,20 @@ impl GuardedRun {
     }
 
     /// What the guard found in a result that a model must not see.
-    fn note_redactions(&mut self, frame: &Frame) {
-        if self.run.manifest().mode != Mode::Enforce {
-            return;
-        }
+    fn note_findings(&mut self, frame: &Frame) {
+        let Some(look) = &mut self.look else { return };
         let manifest = self.run.manifest();
         let heard = |name: &Arc<str>| {
             let pins = manifest.entries.iter().filter(|entry| entry.name == *name).flat_map(|entry| &entry.slots);
             pins.clone().any(|pin| pin.slot == Slot::Guard && pin.mode == PolicyMode::Enforce)
         };
         for judgement in frame.judgements.iter().filter(|judgement| heard(&judgement.entry)) {
-            let (Question::Guard(passing), Answered::Guard(inspection)) = (&*judgement.question, &judgement.answer)
-            else {
-                continue;
-            };
-            if passing.passage != Passage::Input {
-                continue;
-            }
-            for finding in &inspection.findings {
-                if !matches!(finding.kind, FindingKind::PersonalData | FindingKind::Secret) {
-                    continue;
-                }
-                let Some(hidden) = passing.text.get(finding.start as usize..finding.end as usize) else { continue };
-                let hidden = (hidden.to_owned(), format!("[{}]", finding.kind.name()));
-                if !self.redactions.contains(&hidden) {
-                    self.redactions.push(hidden);
-                }
+            if let (Question::Guard(passing), Answered::Guard(inspection)) = (&*judgement.question, &judgement.answer)
+                && passing.passage == Passage::Input
+            {
+                look.hide(&inspection.findings);
             }
         }
-        // The longest first: what is part of something longer goes with it.
-        self.redactions.sort_by_key(|(hidden, _)| std::cmp::Reverse(hidden.len()));
     }
 
     fn note_stop(&mut self, events: &[Event]) {

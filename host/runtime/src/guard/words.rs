@@ -2,7 +2,7 @@
 
 use countersign_kernel::Stage;
 
-use super::{Refusal, Standing};
+use super::{Refusal, Standing, Stop};
 
 /// What becomes of an agent whose next call is not worth it (specification C4).
 const STOP: &str = "Stop here: report to your user what you found out and what is in the way, and take the next task.";
@@ -36,6 +36,14 @@ impl Refusal {
 }
 
 impl Standing {
+    /// What the agent is told in place of a call's result, where the run takes no proposals any more:
+    /// nobody has let it pass.
+    pub fn instead(&self) -> Option<String> {
+        let Stop { code, ended, reason, .. } = self.stop.as_ref()?;
+        let state = if *ended { "is over with" } else { "waits for a person," };
+        Some(format!("The call was made; its result is not shown: this run {state} {code} ({reason}). {STOP}"))
+    }
+
     /// What the agent is told beside a call's result; none where there is nothing to say.
     pub fn told(&self) -> Option<String> {
         if let Some(hold) = &self.hold {

@@ -1,7 +1,7 @@
 //! Tools of MCP servers: started as child processes, spoken to over their standard streams.
 //!
 //! `servers` is a server as a file names it, `process` its child process, `connection` a client of it
-//! and `answer` what a call gives. `annotations` turns a server's description of a tool into an entry
+//! `answer` what a call gives and `said` all that stands in it. `annotations` turns a server's description of a tool into an entry
 //! of the registry, `pins` says whether it is still the description that was accepted, `joined` puts
 //! both together for all servers of a file, and `settled` decides what may be used.
 
@@ -13,6 +13,7 @@ mod joined;
 mod names;
 mod pins;
 mod process;
+mod said;
 mod servers;
 mod settled;
 
@@ -23,6 +24,7 @@ pub use error::McpError;
 pub use joined::{Joined, LeftOut, Offer, join};
 pub use names::{MOST_NAME, full_name, split};
 pub use pins::{Pin, PinError, Pins, Review, Seen, pins_beside};
+pub use said::Said;
 pub use servers::{ServerSpec, ServersSpec, StandardError, check_servers};
 pub use settled::{Accept, ToolsReport, settle};
 

@@ -1,6 +1,8 @@
 //! What a run is told of a result: a bounded text without secrets, and identities without what
 //! changes although nothing has.
 
+use std::sync::Arc;
+
 use countersign_kernel::{Observation, Outcome};
 use serde_json::Value;
 
@@ -10,7 +12,7 @@ use crate::redact::{Salt, salted};
 use crate::reply::clean;
 
 /// Most bytes of a result that are kept.
-const SHOWN: usize = 4 << 10;
+pub(crate) const SHOWN: usize = 4 << 10;
 
 /// What a tool gave.
 #[derive(Debug, Clone)]
@@ -19,6 +21,8 @@ pub struct ToolResult {
     pub outcome: Outcome,
     /// What it said, as far as it was read.
     pub text: String,
+    /// All that stands in it, where that is more than the text: what a guard looks at.
+    pub all: Option<String>,
     /// Bytes that it said in all.
     pub bytes: u64,
 }
@@ -27,7 +31,19 @@ impl ToolResult {
     /// A result that was read whole.
     pub fn new(outcome: Outcome, text: impl Into<String>) -> Self {
         let text = text.into();
-        ToolResult { outcome, bytes: text.len() as u64, text }
+        ToolResult { outcome, bytes: text.len() as u64, text, all: None }
+    }
+
+    /// The same result, in which all this stands.
+    #[must_use]
+    pub fn with_all(self, all: &str) -> Self {
+        let bytes = self.bytes.max(all.len() as u64);
+        ToolResult { bytes, all: Some(all.to_owned()), ..self }
+    }
+
+    /// All that stands in it.
+    pub fn all(&self) -> &str {
+        self.all.as_deref().unwrap_or(&self.text)
     }
 }
 
@@ -35,9 +51,13 @@ impl Registry {
     /// The observation that a result makes: secrets replaced, cut to 4 KiB, facts and reports
     /// extracted as the tool declares them.
     pub fn observation(&self, tool: &str, result: &ToolResult, salt: &Salt) -> Observation {
+        self.observed(tool, result, clean(result.all(), SHOWN, salt), salt)
+    }
+
+    /// The same, where it is known how much of it is to be seen.
+    pub(crate) fn observed(&self, tool: &str, result: &ToolResult, text: Arc<str>, salt: &Salt) -> Observation {
         let spec = self.spec(tool);
         let full = &result.text;
-        let text = clean(full, SHOWN, salt);
         let whole = text.len() as u64 == result.bytes;
         let failed = matches!(result.outcome, Outcome::Returned { ok: false, .. });
         let exit = format!("{:?}", result.outcome);
@@ -53,10 +73,10 @@ impl Registry {
         };
         let mut observed = Observation::new(result.outcome, text);
         observed.bytes = result.bytes;
-        observed.payload = (!whole).then(|| salted(result.text.as_bytes(), salt).into());
+        observed.payload = (!whole).then(|| salted(result.all().as_bytes(), salt).into());
         observed.result_key = Some(keys::key(&[tool.as_bytes(), exit.as_bytes(), keys::stable(&stable).as_bytes()]));
         observed.exact_key = Some(keys::key(&[b"exact", tool.as_bytes(), exit.as_bytes(), stable.as_bytes()]));
-        observed.error_key = failed.then(|| keys::error_key(&observed.text)).flatten();
+        observed.error_key = failed.then(|| keys::error_key(&clean(full, SHOWN, salt))).flatten();
         if let (Some(value), Some(spec)) = (&parsed, spec) {
             for (name, pointer) in &spec.facts {
                 let found = match value.pointer(pointer) {

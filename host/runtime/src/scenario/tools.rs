@@ -32,7 +32,7 @@ pub fn scripted<'a>(tool: &'a ToolSpec, arguments: &str, used: &mut [u32]) -> (T
     } else {
         Outcome::Returned { exit_code: Some(result.exit_code), ok: result.exit_code == 0 }
     };
-    (ToolResult { outcome, text: result.text.clone(), bytes: result.text.len() as u64 }, Some(result))
+    (ToolResult::new(outcome, result.text.clone()), Some(result))
 }
 
 /// Runs a command in a folder: no shell, a small environment, the arguments as JSON on standard
@@ -85,7 +85,7 @@ fn wait(mut child: Child, time_out: Duration, arguments: &str) -> ToolResult {
         None => Outcome::TimedOut,
         Some(status) => Outcome::Returned { exit_code: status.code(), ok: status.success() },
     };
-    ToolResult { outcome, text, bytes }
+    ToolResult { outcome, text, all: None, bytes }
 }
 
 /// What has been read of an output so far.

@@ -1,0 +1,287 @@
+//! All that an answer says, as one text for whoever judges it; and the answer again, with only that of
+//! it which may be seen.
+
+use std::ops::Range;
+
+use rmcp::model::{CallToolResult, ErrorData};
+use rmcp::{ServiceError, model::ContentBlock};
+use serde_json::{Value, json};
+
+use super::Answer;
+use crate::guard::Sight;
+
+/// Where an answer has words, in the order in which they are read; and whether they are the tool's
+/// own data, or in a form that the protocol gives.
+const PLACES: [(&str, bool); 5] =
+    [("message", false), ("content", false), ("structuredContent", true), ("data", true), ("_meta", true)];
+/// What the protocol itself says of content, and bytes in base64: nobody reads them as text.
+const UNREAD: [&str; 3] = ["type", "data", "blob"];
+
+/// All that an answer says.
+#[derive(Debug)]
+pub struct Said {
+    value: Value,
+    text: String,
+    /// Where each piece of it stands in the text.
+    pieces: Vec<Range<usize>>,
+}
+
+/// What becomes of a piece.
+enum Piece {
+    Kept,
+    Changed(String),
+    Dropped,
+}
+
+impl Said {
+    fn new(value: Value) -> Self {
+        let (mut text, mut pieces, mut behind_key) = (String::new(), Vec::new(), false);
+        let value = map(value, &mut |piece, key| {
+            if !pieces.is_empty() {
+                text.push_str(if behind_key { ": " } else { "\n" });
+            }
+            behind_key = key;
+            let start = text.len();
+            text.push_str(piece);
+            pieces.push(start..text.len());
+            Piece::Kept
+        });
+        Said { value, text, pieces }
+    }
+
+    /// As one text: what it says in words first, then its data, key by key.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// As a value, without what must not be seen.
+    fn shown(self, sight: &Sight) -> Value {
+        let mut pieces = self.pieces.into_iter();
+        map(self.value, &mut |piece, _| match pieces.next() {
+            Some(range) => shown(piece, &range, sight),
+            None => Piece::Dropped,
+        })
+    }
+}
+
+/// A piece that stands at `range`, without what must not be seen of it.
+fn shown(piece: &str, range: &Range<usize>, sight: &Sight) -> Piece {
+    let end = range.end.min(sight.seen);
+    if range.is_empty() {
+        return Piece::Kept;
+    }
+    if range.start >= end {
+        return Piece::Dropped;
+    }
+    // They are in order: most pieces are behind most of what is hidden, or before it.
+    let first = sight.hidden.partition_point(|hidden| hidden.end <= range.start);
+    let within = sight.hidden[first..].iter().take_while(|hidden| hidden.start < end);
+    let (mut out, mut from) = (String::new(), range.start);
+    for hidden in within {
+        out.push_str(part(piece, range, from, hidden.start.max(from)));
+        out.push_str(&hidden.instead);
+        from = hidden.end.min(end);
+    }
+    if from == range.start && end == range.end {
+        return Piece::Kept;
+    }
+    out.push_str(part(piece, range, from, end));
+    Piece::Changed(out)
+}
+
+/// What stands in a piece between two places of the whole text.
+fn part<'a>(piece: &'a str, range: &Range<usize>, from: usize, to: usize) -> &'a str {
+    piece.get(from - range.start..to - range.start).unwrap_or_default()
+}
+
+/// Passes all that an answer says to `each`, with whether it is a key.
+fn map(mut value: Value, each: &mut impl FnMut(&str, bool) -> Piece) -> Value {
+    for (name, own) in PLACES {
+        if let Some(place) = value.get_mut(name) {
+            *place = map_in(place.take(), own, each).unwrap_or_default();
+        }
+    }
+    value
+}
+
+/// The same of a value in it; none where nothing is left of it.
+fn map_in(value: Value, own: bool, each: &mut impl FnMut(&str, bool) -> Piece) -> Option<Value> {
+    Some(match value {
+        Value::String(text) => match each(&text, false) {
+            Piece::Kept => Value::String(text),
+            Piece::Changed(text) => Value::String(text),
+            // A form must keep its keys.
+            Piece::Dropped if !own => Value::String(String::new()),
+            Piece::Dropped => return None,
+        },
+        // The protocol's own numbers are sizes and priorities.
+        Value::Number(number) if own => match each(&number.to_string(), false) {
+            Piece::Kept => Value::Number(number),
+            // What is left of a number is no number.
+            Piece::Changed(text) => Value::String(text),
+            Piece::Dropped => return None,
+        },
+        Value::Array(list) => Value::Array(list.into_iter().filter_map(|value| map_in(value, own, each)).collect()),
+        Value::Object(object) => {
+            let mut out = serde_json::Map::new();
+            for (key, value) in object {
+                if !own && UNREAD.contains(&key.as_str()) {
+                    out.insert(key, value);
+                    continue;
+                }
+                let named = if own { each(&key, true) } else { Piece::Kept };
+                let value = map_in(value, own || key == "_meta", each);
+                let key = match named {
+                    Piece::Kept => key,
+                    Piece::Changed(key) => key,
+                    Piece::Dropped => continue,
+                };
+                if let Some(value) = value {
+                    out.insert(key, value);
+                }
+            }
+            Value::Object(out)
+        }
+        other => other,
+    })
+}
+
+impl Answer {
+    /// All that it says.
+    pub fn said(&self) -> Said {
+        Said::new(match &self.raw {
+            Ok(result) => serde_json::to_value(result).unwrap_or_default(),
+            Err(ServiceError::McpError(error)) => serde_json::to_value(error).unwrap_or_default(),
+            Err(_) => json!({"message": self.result(false).text}),
+        })
+    }
+
+    /// The same answer, with only that of it which may be seen; and a note where some of it was not
+    /// looked at.
+    pub fn seen(mut self, sight: &Sight) -> Self {
+        let said = self.said();
+        let unseen = said.text.len().saturating_sub(sight.seen);
+        if unseen == 0 && sight.hidden.is_empty() {
+            return self;
+        }
+        let note = format!("… {unseen} bytes not shown: longer than what the guard looks at.");
+        let shown = said.shown(sight);
+        self.raw = match self.raw {
+            Ok(_) => {
+                // What cannot be read back is not passed on as it was.
+                let mut result: CallToolResult = serde_json::from_value(shown).unwrap_or_else(|_| withheld());
+                if unseen > 0 {
+                    result.content.push(ContentBlock::text(note));
+                }
+                Ok(result)
+            }
+            Err(ServiceError::McpError(error)) => {
+                let code = error.code;
+                let mut error: ErrorData =
+                    serde_json::from_value(shown).unwrap_or_else(|_| ErrorData::new(code, WITHHELD, None));
+                if unseen > 0 {
+                    error.message = format!("{}\n{note}", error.message).into();
+                }
+                Err(ServiceError::McpError(error))
+            }
+            other => other,
+        };
+        self
+    }
+}
+
+const WITHHELD: &str = "The result held what a model must not see, and is withheld.";
+
+fn withheld() -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(WITHHELD)])
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use super::*;
+    use crate::guard::Hidden;
+
+    fn answer(value: Value) -> Answer {
+        Answer::new(Ok(serde_json::from_value(value).unwrap()))
+    }
+
+    /// What is left of an answer of whose text `hidden` must not be seen.
+    fn left(answer: Answer, hidden: &str) -> Value {
+        let said = answer.said();
+        let start = said.text().find(hidden).unwrap();
+        let hidden = vec![Hidden { start, end: start + hidden.len(), instead: "[x]".into() }];
+        let answer = answer.seen(&Sight { hidden, seen: said.text().len() });
+        match answer.raw {
+            Ok(result) => serde_json::to_value(result).unwrap(),
+            Err(ServiceError::McpError(error)) => serde_json::to_value(error).unwrap(),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn all_is_read_words_first() {
+        let answer = answer(json!({
+            "content": [
+                {"type": "text", "text": "one\ntwo"},
+                {"type": "image", "data": "AAAA", "mimeType": "image/png"},
+                {"type": "resource", "resource": {"uri": "x://2", "text": "inside"}},
+            ],
+            "structuredContent": {"a": {"b": [1, "c"]}, "d": true},
+        }));
+        assert_eq!(answer.said().text(), "one\ntwo\nimage/png\ninside\nx://2\na: b: 1\nc\nd");
+    }
+
+    #[test]
+    fn whatever_the_form_it_is_hidden() {
+        let text = |text: &str| json!({"type": "text", "text": text});
+        for (value, hidden, pointer, expected) in [
+            (json!({"content": [text("of ada.")]}), "ada", "/content/0/text", json!("of [x].")),
+            (json!({"content": [text("4539 14"), text("88 1")]}), "4539 14\n88", "/content/0/text", json!("[x]")),
+            (json!({"content": [text("4539 14"), text("88 1")]}), "4539 14\n88", "/content/1/text", json!("[x] 1")),
+            (
+                json!({"content": [], "structuredContent": {"a": [4539]}}),
+                "4539",
+                "/structuredContent/a/0",
+                json!("[x]"),
+            ),
+            (json!({"content": [], "structuredContent": {"ada": 1}}), "ada", "/structuredContent/[x]", json!(1)),
+            (
+                json!({"content": [{"type": "resource_link", "uri": "x://1", "name": "n", "description": "of ada"}]}),
+                "ada",
+                "/content/0/description",
+                json!("of [x]"),
+            ),
+            (
+                json!({"content": [{"type": "resource", "resource": {"uri": "x://1", "text": "of ada"}}]}),
+                "ada",
+                "/content/0/resource/text",
+                json!("of [x]"),
+            ),
+            (json!({"content": [], "_meta": {"who": "ada"}}), "ada", "/_meta/who", json!("[x]")),
+        ] {
+            let left = left(answer(value.clone()), hidden);
+            assert_eq!(left.pointer(pointer), Some(&expected), "{value}: {left}");
+        }
+        let error = ErrorData::internal_error("of ada", Some(json!({"who": "bob"})));
+        let error = || Answer::new(Err(ServiceError::McpError(error.clone())));
+        assert_eq!(left(error(), "ada")["message"], "of [x]");
+        assert_eq!(left(error(), "bob")["data"]["who"], "[x]");
+    }
+
+    #[test]
+    fn what_nobody_has_looked_at_is_not_passed_on() {
+        let answer = answer(json!({
+            "content": [{"type": "text", "text": "abcdef"}, {"type": "text", "text": "ghi"}],
+            "structuredContent": {"a": [1, 2], "b": "c"},
+        }));
+        let all = answer.said().text().len();
+        let result = answer.seen(&Sight { hidden: Vec::new(), seen: 4 }).raw.unwrap();
+        let left = serde_json::to_value(&result).unwrap();
+        assert_eq!(left["content"][0]["text"], "abcd");
+        assert_eq!(left["content"][1]["text"], "");
+        let note = format!("… {} bytes not shown: longer than what the guard looks at.", all - 4);
+        assert_eq!(left["content"][2]["text"], note.as_str());
+        assert_eq!(left["structuredContent"], json!({}));
+    }
+}
