@@ -14,6 +14,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use countersign::engine::EngineOptions;
 use countersign_tests::parts::EVERYTHING;
 use serde_json::{Value, json};
 
@@ -31,7 +32,13 @@ fn main() -> Result<()> {
         let file = arguments.get(at + 1).context("expected a gateway's file")?.into();
         let work = move || -> Result<()> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let options = countersign_gateway::Options { file, bundle: None, bundles: None, monitor: false };
+            let options = countersign_gateway::Options {
+                file,
+                bundle: None,
+                bundles: None,
+                monitor: false,
+                engine: EngineOptions::default(),
+            };
             runtime.block_on(countersign_gateway::serve(&options))?;
             Ok(())
         };

@@ -370,7 +370,6 @@ fn an_agent_that_is_told_to_stop_is_held() -> anyhow::Result<()> {
         told(written(&log)?, &[Slot::Risk, Slot::Remediation, Slot::Threshold]),
         [
             "risk proceed, proceeded: failed",
-            "threshold proceed, proceeded: failed",
             "remediation notify, notified: ended REVIEW_REQUIRED",
             "threshold ask, held: ended REVIEW_REQUIRED",
         ]

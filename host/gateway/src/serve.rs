@@ -74,6 +74,8 @@ pub struct Options {
     pub bundles: Option<PathBuf>,
     /// Record, block nothing, whatever the file says.
     pub monitor: bool,
+    /// How policies are run.
+    pub engine: EngineOptions,
 }
 
 /// What a gateway did until its client was gone.
@@ -127,8 +129,8 @@ fn live(options: &Options, config: &Config) -> Result<LiveHost, HostError> {
     let said = |command: &Option<PathBuf>, file: &Option<PathBuf>| if own { command.clone() } else { file.clone() };
     let (bundle, bundles) = (said(&options.bundle, &config.bundle), said(&options.bundles, &config.bundles));
     match bundles.filter(|_| bundle.is_none()) {
-        Some(folder) => LiveHost::installed(EngineOptions::default(), Installed::new(folder)),
-        None => Ok(LiveHost::fixed(Host::new(EngineOptions::default(), bundle.as_deref())?)),
+        Some(folder) => LiveHost::installed(options.engine.clone(), Installed::new(folder)),
+        None => Ok(LiveHost::fixed(Host::new(options.engine.clone(), bundle.as_deref())?)),
     }
 }
 

@@ -96,6 +96,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
                 bundle: arguments.bundle.clone(),
                 bundles: arguments.bundles.clone(),
                 monitor: arguments.monitor,
+                engine: super::engine_options(),
             };
             let report = runtime.block_on(serve(&options))?;
             // Standard output is the protocol's.
