@@ -222,6 +222,16 @@ pub enum ShadowError {
         /// What was expected.
         problem: String,
     },
+    /// It does not tell of the trace that it lies beside.
+    #[error("`{file}` does not tell of `{trace}`, beside which it lies: {problem}")]
+    OfAnother {
+        /// The side stream.
+        file: String,
+        /// The trace.
+        trace: String,
+        /// How it shows.
+        problem: String,
+    },
 }
 
 /// Longest line, as in a trace.

@@ -8,6 +8,7 @@
 //! verdicts are those of the same run without it. What the worker cannot keep up with is dropped and
 //! counted. [`Report`] compares what was said with what counted.
 
+mod by_run;
 mod dropped;
 mod interval;
 mod policies;
