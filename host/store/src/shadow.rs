@@ -113,7 +113,7 @@ pub struct ShadowCount {
     pub slot: Slot,
     /// Asked and answered.
     pub judged: u64,
-    /// Never asked, since the policy was too far behind the run.
+    /// Never asked, since the policy was too far behind the run, or revoked.
     pub dropped: u64,
     /// Of those judged, the ones that it could not decide.
     pub undecided: u64,

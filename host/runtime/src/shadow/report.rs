@@ -67,7 +67,7 @@ pub struct Compared {
     pub looser: u64,
     /// Those that it could not decide.
     pub undecided: u64,
-    /// Questions that it was never asked, since it was too far behind the run.
+    /// Questions that it was never asked, since it was too far behind the run, or revoked.
     pub dropped: u64,
     /// How often which verdict met which.
     pub verdicts: Vec<Outcomes>,
