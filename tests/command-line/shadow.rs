@@ -71,6 +71,20 @@ fn a_report_takes_traces_side_streams_and_folders() -> std::io::Result<()> {
     for path in [trace.clone(), format!("{trace}.shadow"), traces.display().to_string()] {
         countersign(["shadow", "report", &path]).expect(0, "1 run judged beside");
     }
+    // Named twice it counts once.
+    countersign(["shadow", "report", &trace, &format!("{trace}.shadow"), &traces.display().to_string()])
+        .expect(0, "1 run judged beside");
+    // One that cannot be read takes nothing from the others.
+    std::fs::write(traces.join("other.jsonl.shadow"), "garbage\n")?;
+    let both = countersign(["shadow", "report", &traces.display().to_string()]).expect(0, "1 run judged beside");
+    assert!(both.err().contains("left out: `") && both.err().contains("other.jsonl.shadow`, line 1"), "{}", both.err());
+    std::fs::remove_file(traces.join("other.jsonl.shadow"))?;
+    // Nor is one believed that tells of another run.
+    let said = std::fs::read_to_string(format!("{trace}.shadow"))?;
+    let id = said.split("\"run\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    std::fs::write(format!("{trace}.shadow"), said.replacen(id, "another", 1))?;
+    countersign(["shadow", "report", &trace]).expect(2, "it is of the run another");
+    std::fs::write(format!("{trace}.shadow"), said)?;
     // Beside the shadow the trace is like any other.
     countersign(["trace", "verify", &trace]).expect(0, "complete");
     countersign(["trace", "replay", &trace, "--bundle", &bundle]).expect(0, "came out the same");

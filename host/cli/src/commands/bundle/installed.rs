@@ -92,7 +92,8 @@ pub fn take(arguments: &Use) -> anyhow::Result<u8> {
 }
 
 pub fn rollback(arguments: &Store) -> anyhow::Result<u8> {
-    let (from, to) = arguments.installed().rollback()?;
+    let engine = Engine::new(EngineOptions { pool: None, ..EngineOptions::default() })?;
+    let (from, to) = arguments.installed().rollback(&engine)?;
     crate::say!("{} {to}", styled(GOOD, "current"));
     crate::say!("{} {from}; it stays installed", styled(QUIET, "left   "));
     Ok(exit::OK)
@@ -105,7 +106,7 @@ struct Listed {
     standing: Standing,
     name: Option<String>,
     policies: Vec<String>,
-    /// Why this host cannot read it.
+    /// Why no run can take it.
     problem: Option<String>,
 }
 
