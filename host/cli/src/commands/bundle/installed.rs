@@ -73,7 +73,13 @@ pub fn take(arguments: &Use) -> anyhow::Result<u8> {
     let folder = PathBuf::from(&arguments.bundle);
     // What does not load is never current: no host need find that out.
     let bundle = match folder.is_dir() {
-        true => installed.install(&engine, &folder)?,
+        true => {
+            // Its author means what `bundle.toml` says, which no run would be judged by.
+            if !Bundle::load(&engine, &folder)?.is_locked(&engine, &folder)? {
+                return Err(BadInput(super::super::not_locked(&folder)).into());
+            }
+            installed.install(&engine, &folder)?
+        }
         false if arguments.bundle.contains(['/', '\\', '.']) => {
             return Err(BadInput(format!("`{}`: there is no such folder", arguments.bundle)).into());
         }
