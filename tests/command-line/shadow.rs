@@ -104,9 +104,10 @@ fn a_backtest_tells_of_the_shadow_at_its_end() -> std::io::Result<()> {
     let run =
         countersign(["backtest", recording, "--bundle", &bundle, "--out", &out]).expect(0, "20 runs judged beside");
     // Recordings say nothing of risk: it is not asked.
-    assert!(run.out().contains("blind") && !run.out().contains("risk-next"), "{}", run.out());
+    assert!(run.out().contains("in shadow: risk-next (risk) was not asked; choose --slots"), "{}", run.out());
     let later = countersign(["shadow", "report", &out]).expect(0, "20 runs judged beside");
     let from = run.out().find("20 runs judged beside").unwrap_or_default();
+    assert!(run.out()[from..].contains("blind") && !run.out()[from..].contains("risk-next"), "{}", run.out());
     assert_eq!(run.out()[from..], later.out());
     // Fifty are shown, and how many more there are.
     if later.out().contains("more disagreements") {

@@ -3,12 +3,13 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use countersign::kernel::contract::Dimension;
-use countersign::kernel::{Answered, Frame, Input, Manifest};
+use countersign::kernel::{Answered, Event, Frame, Input, Manifest};
 use countersign::replay::{Decided, Difference, Replayed, Role, Served, replay};
-use countersign::scenario::describe;
+use countersign::scenario::describe_event;
 use countersign::store::{Diagnostics, Ending, Stored, TraceError, TraceReader};
 
 use crate::exit;
+use crate::judged;
 use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, line, number, styled, table};
 
 /// Read, verify and replay traces
@@ -158,6 +159,9 @@ fn show_frame(frame: &Frame, whole: bool) {
             &judgement.entry,
             &format!("{verdict:<9} {}  ({} fuel{reads})", line(&reason, 80), number(judgement.fuel)),
         );
+        if let Some(terms) = judged::terms(&judgement.answer) {
+            tell("", &terms);
+        }
         if whole {
             for (name, value) in [
                 ("question", serde_json::to_string(&*judgement.question)),
@@ -168,10 +172,18 @@ fn show_frame(frame: &Frame, whole: bool) {
             }
         }
     }
-    for text in describe(frame) {
-        if !text.starts_with("undecided") {
-            crate::say!("     · {}", line(&text, 120));
-        }
+    for told in &frame.events {
+        crate::say!("     · {}", line(&event(told), 120));
+    }
+}
+
+/// An event's line; of a verdict also who gave it.
+fn event(event: &Event) -> String {
+    let text = describe_event(event);
+    let text = text.trim_end().trim_end_matches(':');
+    match event {
+        Event::Verdict { slot, by, .. } => format!("{}{}", line(text, 100), judged::by(*slot, by)),
+        _ => text.to_owned(),
     }
 }
 
