@@ -256,8 +256,9 @@ fn is_sound(run: &str, triples: &[Triple], mode: Mode, frames: &[countersign::ke
         }
         if mode == Mode::Enforce && triple.recommendation.verdict <= countersign::kernel::contract::Verdict::Notify {
             let nothing = matches!(triple.decision.did, Did::WouldHave | Did::Held | Did::Terminated);
+            let watched = triple.recommendation.by.is_empty();
             // An estimate beyond what is left ends the run, whatever its verdict.
-            assert!(!nothing || triple.slot == Slot::Estimator, "{what}");
+            assert!(!nothing || watched || triple.slot == Slot::Estimator, "{what}");
         }
         if triple.slot == Slot::Risk
             && let Some(call) = triple.outcome.call
@@ -488,6 +489,21 @@ fn a_backtest_leaves_one_log_of_all_its_runs() -> anyhow::Result<()> {
 /// Files of a backtest's folder that are traces.
 pub fn is_trace(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "jsonl") && !path.ends_with("adaptation.jsonl")
+}
+
+#[test]
+fn what_only_watched_entries_said_reached_nobody() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let scenario = std::fs::read_to_string(root().join("tests/scenarios/behaviours/e4-monitor-slot.toml"))?;
+    let path = folder.path().join("watched.toml");
+    // Surer than in the scenario itself: people would be told, and are not.
+    std::fs::write(&path, scenario.replacen("confidence = 0.81", "confidence = 0.9", 1))?;
+    let trace = folder.path().join("watched.jsonl");
+    countersign(["run", &path.display().to_string(), "-q", "--trace", &trace.display().to_string()]);
+    let risk: Vec<String> = told(derived(&trace)?, &[Slot::Risk]);
+    assert!(risk.iter().any(|words| words.starts_with("risk notify, would-have")), "{risk:?}");
+    assert!(!risk.iter().any(|words| words.contains("notified") || words.contains("held")), "{risk:?}");
+    Ok(())
 }
 
 #[test]

@@ -83,6 +83,29 @@ fn a_bundle_is_used_listed_shown_and_rolled_back() {
 }
 
 #[test]
+fn a_bundle_that_was_edited_and_not_locked_is_not_used_and_a_run_warns() {
+    let place = Place::new();
+    let cautious = swapped(place.folder.path()).unwrap_or_else(|error| panic!("{error}"));
+    let path = Path::new(&cautious).join("bundle.toml");
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let run = ["run", "tests/scenarios/loop-and-recover.toml", "-q", "--bundle", &cautious];
+    assert!(!countersign(run).expect(3, "suspended CONFIRM_REQUIRED").err().contains("warning"));
+    let edited = text.replacen("component = \"risk.wasm\"", "component = \"risk.wasm\"\nmode = \"monitor\"", 1);
+    assert_ne!(edited, text);
+    std::fs::write(&path, &edited).unwrap_or_else(|error| panic!("{error}"));
+    countersign(["bundle", "lock", &cautious, "--check"]).expect(3, "is not up to date");
+    countersign(["bundle", "use", &cautious, "--bundles", &place.bundles]).expect(2, "run `countersign bundle lock");
+    countersign(["bundle", "list", "--bundles", &place.bundles, "--json"]).expect(0, "[]");
+    // A run goes on by the lock, and says so where nobody pipes it on.
+    let warned = countersign(run).expect(3, "suspended CONFIRM_REQUIRED");
+    assert!(warned.err().contains("its lock judges as it is"), "{}", warned.err());
+    // Comments are no change.
+    std::fs::write(&path, format!("# Ours.\n{text}")).unwrap_or_else(|error| panic!("{error}"));
+    assert!(!countersign(run).expect(3, "suspended CONFIRM_REQUIRED").err().contains("warning"));
+    place.take(&cautious);
+}
+
+#[test]
 fn a_policy_is_revoked_by_the_beginning_of_its_digest() {
     let place = Place::new();
     place.take(&default());

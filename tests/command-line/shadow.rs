@@ -71,6 +71,20 @@ fn a_report_takes_traces_side_streams_and_folders() -> std::io::Result<()> {
     for path in [trace.clone(), format!("{trace}.shadow"), traces.display().to_string()] {
         countersign(["shadow", "report", &path]).expect(0, "1 run judged beside");
     }
+    // Named twice it counts once.
+    countersign(["shadow", "report", &trace, &format!("{trace}.shadow"), &traces.display().to_string()])
+        .expect(0, "1 run judged beside");
+    // One that cannot be read takes nothing from the others.
+    std::fs::write(traces.join("other.jsonl.shadow"), "garbage\n")?;
+    let both = countersign(["shadow", "report", &traces.display().to_string()]).expect(0, "1 run judged beside");
+    assert!(both.err().contains("left out: `") && both.err().contains("other.jsonl.shadow`, line 1"), "{}", both.err());
+    std::fs::remove_file(traces.join("other.jsonl.shadow"))?;
+    // Nor is one believed that tells of another run.
+    let said = std::fs::read_to_string(format!("{trace}.shadow"))?;
+    let id = said.split("\"run\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    std::fs::write(format!("{trace}.shadow"), said.replacen(id, "another", 1))?;
+    countersign(["shadow", "report", &trace]).expect(2, "it is of the run another");
+    std::fs::write(format!("{trace}.shadow"), said)?;
     // Beside the shadow the trace is like any other.
     countersign(["trace", "verify", &trace]).expect(0, "complete");
     countersign(["trace", "replay", &trace, "--bundle", &bundle]).expect(0, "came out the same");
@@ -90,9 +104,10 @@ fn a_backtest_tells_of_the_shadow_at_its_end() -> std::io::Result<()> {
     let run =
         countersign(["backtest", recording, "--bundle", &bundle, "--out", &out]).expect(0, "20 runs judged beside");
     // Recordings say nothing of risk: it is not asked.
-    assert!(run.out().contains("blind") && !run.out().contains("risk-next"), "{}", run.out());
+    assert!(run.out().contains("in shadow: risk-next (risk) was not asked; choose --slots"), "{}", run.out());
     let later = countersign(["shadow", "report", &out]).expect(0, "20 runs judged beside");
     let from = run.out().find("20 runs judged beside").unwrap_or_default();
+    assert!(run.out()[from..].contains("blind") && !run.out()[from..].contains("risk-next"), "{}", run.out());
     assert_eq!(run.out()[from..], later.out());
     // Fifty are shown, and how many more there are.
     if later.out().contains("more disagreements") {

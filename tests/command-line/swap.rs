@@ -57,6 +57,68 @@ fn a_replay_with_a_changed_policy_shows_the_first_difference() -> std::io::Resul
     Ok(())
 }
 
+/// The default bundle and the other risk policy beside its own.
+fn with_another(folder: &Path, mode: &str) -> std::io::Result<String> {
+    let bundle = folder.join(mode);
+    copy_folder(&root().join("plugins/bundle"), &bundle)?;
+    copy_folder(&root().join("tests/policies/built"), &bundle)?;
+    let path = bundle.join("bundle.toml");
+    let text = std::fs::read_to_string(&path)?;
+    let entry = format!("\n[[policy]]\nname = \"risk-next\"\ncomponent = \"cautious-risk.wasm\"\nmode = \"{mode}\"\n");
+    std::fs::write(&path, text + &entry)?;
+    let name = bundle.display().to_string();
+    countersign(["bundle", "lock", &name]).expect(0, "sha256:");
+    Ok(name)
+}
+
+#[test]
+fn a_replay_tells_what_would_have_been_decided_otherwise() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = trace(folder.path()).display().to_string();
+    let replay = |bundle: &str| countersign(["trace", "replay", &path, "--bundle", bundle]);
+    // Every entry answers as it did, and another one asks a person.
+    let enforced = replay(&with_another(folder.path(), "enforce")?).expect(3, "would be `ask` by risk-next, it was `");
+    assert!(
+        enforced.out().contains("not there") && !enforced.out().contains("came out the same"),
+        "{}",
+        enforced.out()
+    );
+    // One that is only recorded decides nothing, and is told all the same.
+    let monitor = with_another(folder.path(), "monitor")?;
+    let monitored = replay(&monitor).expect(3, "no verdict of a slot would be another, but slots are served otherwise");
+    assert!(monitored.out().contains("risk-next") && monitored.out().contains("monitor, undecided ask"));
+    let json = countersign(["trace", "replay", &path, "--bundle", &monitor, "--json"]).expect(3, "\"served\"");
+    let json: serde_json::Value = serde_json::from_str(&json.out())?;
+    assert_eq!((&json[0]["served"][0]["entry"], &json[0]["decided"]), (&"risk-next".into(), &serde_json::Value::Null));
+    // One in shadow is no part of any run.
+    replay(&with_another(folder.path(), "shadow")?).expect(0, "by another bundle came out the same");
+    // The same policy whose verdicts no longer count.
+    let silent = folder.path().join("shadow");
+    let text = std::fs::read_to_string(silent.join("bundle.toml"))?;
+    let text = text.replacen("component = \"risk.wasm\"", "component = \"risk.wasm\"\nmode = \"monitor\"", 1);
+    std::fs::write(silent.join("bundle.toml"), text)?;
+    let silent = silent.display().to_string();
+    countersign(["bundle", "lock", &silent]).expect(0, "sha256:");
+    replay(&silent).expect(3, "the verdict of the slot risk would be `proceed`, it was `");
+    Ok(())
+}
+
+#[test]
+fn a_replay_takes_a_runs_folder_and_says_which_lock_judged_it() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let run = folder.path().join("run");
+    std::fs::create_dir(&run)?;
+    std::fs::rename(trace(folder.path()), run.join("trace.jsonl"))?;
+    countersign(["trace", "replay", &run.display().to_string()]).expect(0, "came out the same");
+    let bundle = swapped(folder.path())?;
+    let path = folder.path().join("swapped.jsonl").display().to_string();
+    let scenario = "tests/scenarios/loop-and-recover.toml";
+    countersign(["run", scenario, "-q", "--bundle", &bundle, "--trace", &path]).expect(3, "suspended CONFIRM_REQUIRED");
+    countersign(["trace", "replay", &path]).expect(3, "judged by lock sha256:").expect(3, "with --bundle");
+    countersign(["trace", "replay", &path, "--bundle", &bundle]).expect(0, "by the bundle that judged it");
+    Ok(())
+}
+
 #[test]
 fn the_lock_is_complete_and_any_change_of_it_changes_its_digest() -> std::io::Result<()> {
     let text = std::fs::read_to_string(root().join("plugins/bundle/bundle.lock"))?;

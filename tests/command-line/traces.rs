@@ -16,6 +16,10 @@ fn a_trace_verifies_replays_and_can_be_read() -> std::io::Result<()> {
     countersign(["trace", "verify", &path]).expect(0, "complete, 25 frames, ended SUCCESS");
     countersign(["trace", "replay", &path]).expect(0, "98 judgements by the bundle that judged it came out the same");
     countersign(["trace", "show", &path]).expect(0, "verdict doom-loop escalate");
+    let shown = countersign(["trace", "show", &path]).expect(0, "authority gap 0.").out();
+    for line in shown.lines().filter(|line| line.contains("· verdict ")) {
+        assert!(!line.trim_end().ends_with(':') && !line.contains("[]"), "{line}");
+    }
     countersign(["trace", "show", &path, "--frame", "2"]).expect(0, "\"reversibility\":\"reversible\"");
     // Evidence is not written over.
     let scenario = "tests/scenarios/confused.toml";

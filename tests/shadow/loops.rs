@@ -116,10 +116,16 @@ pub fn setup(store: FileStore, now: &Arc<AtomicU64>) -> anyhow::Result<Setup> {
 
 impl Agent {
     pub fn begin(host: &Host, trace: &Path) -> anyhow::Result<Self> {
+        Agent::begin_under(host, trace, Operations::none())
+    }
+
+    /// Begins a run with an operator above it.
+    pub fn begin_under(host: &Host, trace: &Path, operations: Operations) -> anyhow::Result<Self> {
         let manifest = manifest(host)?;
         let now = Arc::new(AtomicU64::new(0));
         let store = FileStore::create(trace, &manifest, Durability::Written)?;
-        let run = GuardedRun::begin(host, manifest, setup(store, &now)?)?;
+        let setup = Setup { operations, ..setup(store, &now)? };
+        let run = GuardedRun::begin(host, manifest, setup)?;
         Ok(Agent { run, now })
     }
 

@@ -6,6 +6,8 @@ mod bundle;
 mod loops;
 mod promotion;
 mod recordings;
+mod refused;
+mod revoked;
 mod taken_up;
 
 use std::path::{Path, PathBuf};

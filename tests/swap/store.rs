@@ -23,7 +23,8 @@ fn rolling_back_goes_one_bundle_back_for_new_runs() -> anyhow::Result<()> {
     assert!(matches!(live.refresh(), Refreshed::Swapped { from, to } if from == lenient && to == cautious));
     let mut open = place.begin(&live.host(), "open")?;
 
-    assert_eq!(place.installed.rollback()?, (cautious.clone(), lenient.clone()));
+    let engine = engine()?;
+    assert_eq!(place.installed.rollback(&engine)?, (cautious.clone(), lenient.clone()));
     assert!(matches!(live.refresh(), Refreshed::Swapped { from, to } if from == cautious && to == lenient));
     let mut new = place.begin(&live.host(), "new")?;
     read_allowed(&mut open, 1)?;
@@ -32,7 +33,7 @@ fn rolling_back_goes_one_bundle_back_for_new_runs() -> anyhow::Result<()> {
     new.close(Code::Success)?;
     assert_eq!((audit(&live, &place.trace("open"))?, audit(&live, &place.trace("new"))?), (cautious.clone(), lenient));
     // What was left is not gone back to, and not gone either.
-    let error = place.installed.rollback().unwrap_err().to_string();
+    let error = place.installed.rollback(&engine).unwrap_err().to_string();
     assert!(error.contains("there is no bundle before") && error.contains("countersign bundle use"), "{error}");
     assert_eq!(place.installed.find(&cautious.hex()[..16])?, cautious);
     Ok(())
@@ -87,6 +88,38 @@ fn a_bundle_that_was_damaged_is_refused_and_the_old_one_stays() -> anyhow::Resul
 }
 
 #[test]
+fn nobody_goes_back_to_a_bundle_that_does_not_load_and_the_list_says_which_those_are() -> anyhow::Result<()> {
+    let place = Place::new()?;
+    let engine = engine()?;
+    place.installed.make_current(&place.cautious)?;
+    let before = place.installed.pointer()?;
+    let component = place.installed.path(&place.lenient).join("risk.wasm");
+    let whole = std::fs::read(&component)?;
+    let problem = || -> anyhow::Result<Option<String>> {
+        let listed = place.installed.list()?.into_iter().find(|bundle| bundle.digest == place.lenient);
+        Ok(listed.and_then(|bundle| bundle.lock.err()).map(|error| error.to_string()))
+    };
+    assert_eq!(problem()?, None);
+    for what in ["`risk.wasm` has changed since it was installed", "`risk.wasm` has gone since it was installed"] {
+        match what.contains("changed") {
+            true => std::fs::write(&component, &whole[..whole.len() / 2])?,
+            false => std::fs::remove_file(&component)?,
+        }
+        let error = place.installed.rollback(&engine).unwrap_err().to_string();
+        assert!(error.contains("nothing has changed") && error.contains(what), "{error}");
+        assert!(!error.contains("bundle lock"), "{error}");
+        assert!(problem()?.is_some_and(|problem| problem.contains(what)));
+        assert_eq!(place.installed.pointer()?, before);
+    }
+    std::fs::write(&component, whole)?;
+    place.installed.rollback(&engine)?;
+    // The current one is listed although it is gone.
+    std::fs::remove_dir_all(place.installed.path(&place.lenient))?;
+    assert!(problem()?.is_some_and(|problem| problem.contains("is not installed")));
+    Ok(())
+}
+
+#[test]
 fn a_pointer_that_cannot_be_read_changes_nothing() -> anyhow::Result<()> {
     let place = Place::new()?;
     let live = place.live()?;
@@ -99,7 +132,7 @@ fn a_pointer_that_cannot_be_read_changes_nothing() -> anyhow::Result<()> {
         std::fs::write(&path, text)?;
         let Refreshed::Kept(error) = live.refresh() else { panic!("{text}") };
         assert!(error.to_string().contains(expected), "{error}");
-        assert!(place.installed.rollback().is_err());
+        assert!(place.installed.rollback(live.engine()).is_err());
         assert_eq!(std::fs::read_to_string(&path)?, text);
     }
     std::fs::remove_file(&path)?;
@@ -112,8 +145,10 @@ fn a_pointer_that_cannot_be_read_changes_nothing() -> anyhow::Result<()> {
 #[test]
 fn processes_that_swap_at_once_leave_a_whole_pointer() -> anyhow::Result<()> {
     let place = Place::new()?;
+    let engine = engine()?;
     std::thread::scope(|scope| {
         for turn in 0..4 {
+            let engine = &engine;
             let installed = Installed::new(place.installed.folder());
             let both = [place.lenient.clone(), place.cautious.clone()];
             scope.spawn(move || {
@@ -121,7 +156,7 @@ fn processes_that_swap_at_once_leave_a_whole_pointer() -> anyhow::Result<()> {
                     installed.make_current(&both[(turn + swap) % 2]).unwrap();
                     // There may be none to go back to at this moment.
                     if swap % 5 == 4
-                        && let Err(error) = installed.rollback()
+                        && let Err(error) = installed.rollback(engine)
                     {
                         assert!(error.to_string().contains("no bundle before"), "{error}");
                     }

@@ -72,6 +72,26 @@ impl Bundle {
         Ok(Bundle { lock, digest, policies })
     }
 
+    /// Whether the lock is what [`lock()`] would make of the folder as it is now; also where no
+    /// `bundle.toml` lies there. What is loaded already is not compiled again.
+    ///
+    /// # Errors
+    /// What is wrong in the folder, with file and key.
+    pub fn is_locked(&self, engine: &Engine, folder: &Path) -> Result<bool, BundleError> {
+        if !folder.join("bundle.toml").exists() {
+            return Ok(true);
+        }
+        let known = |digest: &Digest| {
+            let mut loaded = self.lock.entry.iter().zip(&self.policies);
+            loaded.find(|(entry, _)| entry.component_digest == **digest.as_str()).map(|(_, policy)| policy.clone())
+        };
+        let made = make(folder, |component, bytes| match known(&sha256(bytes)) {
+            Some(policy) => Ok(policy),
+            None => Ok(engine.load(component, bytes)?),
+        })?;
+        Ok(Lock::digest_of(&made.to_text()) == self.digest)
+    }
+
     /// The lock.
     pub fn lock(&self) -> &Lock {
         &self.lock
@@ -159,6 +179,16 @@ fn load(
 /// # Errors
 /// What is wrong, with file and key.
 pub fn lock(engine: &Engine, folder: &Path) -> Result<Lock, BundleError> {
+    let made = make(folder, |component, bytes| Ok(engine.load(component, bytes)?))?;
+    let file = folder.join("bundle.toml").display().to_string();
+    for entry in &made.entry {
+        load(engine, &file, entry, &|component: &str| read(&folder.join(component), ""))?;
+    }
+    Ok(made)
+}
+
+/// The lock of a folder whose components somebody compiles.
+fn make(folder: &Path, compiled: impl Fn(&str, &[u8]) -> Result<Policy, BundleError>) -> Result<Lock, BundleError> {
     let path = folder.join("bundle.toml");
     let file = path.display().to_string();
     let invalid = |problem: String| BundleError::Invalid { file: file.clone(), problem };
@@ -175,7 +205,7 @@ pub fn lock(engine: &Engine, folder: &Path) -> Result<Lock, BundleError> {
             return Err(invalid("stands twice".to_owned()));
         }
         let bytes = read(&folder.join(&table.component), "; make it with `countersign policy build`")?;
-        let policy = engine.load(&table.component, &bytes)?;
+        let policy = compiled(&table.component, &bytes)?;
         let configuration = serde_json::to_value(&table.configuration)
             .map_err(|error| invalid(format!("key `configuration`: {error}")))?;
         policy.check_configuration(&configuration).map_err(|source| BundleError::Configuration {
@@ -185,7 +215,7 @@ pub fn lock(engine: &Engine, folder: &Path) -> Result<Lock, BundleError> {
         })?;
         let configuration = canonical_json(&configuration);
         let slots = table.slots.unwrap_or_else(|| policy.slots().to_vec());
-        let entry = Entry {
+        entries.push(Entry {
             policy: policy.label().to_string(),
             component_digest: sha256(&bytes).to_string(),
             configuration_digest: sha256(configuration.as_bytes()).to_string(),
@@ -202,9 +232,7 @@ pub fn lock(engine: &Engine, folder: &Path) -> Result<Lock, BundleError> {
                 .collect(),
             name: table.name,
             component: table.component,
-        };
-        load(engine, &file, &entry, &|_: &str| Ok(bytes.clone()))?;
-        entries.push(entry);
+        });
     }
     Ok(Lock {
         version: 1,

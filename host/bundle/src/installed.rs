@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use countersign_engine::Engine;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
+use crate::digest::{Digest, sha256};
 use crate::error::BundleError;
 use crate::folder::{Bundle, read, write_atomically};
 use crate::lock::Lock;
@@ -71,7 +71,8 @@ pub struct Listed {
     pub digest: Digest,
     /// What it is to new runs.
     pub standing: Standing,
-    /// Its lock, or why this host cannot read it: it may be of another contract.
+    /// Its lock, or why no run can take it: it is of another contract, its components are no longer those
+    /// of its lock, or it is gone although it is current.
     pub lock: Result<Lock, BundleError>,
 }
 
@@ -166,7 +167,7 @@ impl Installed {
         if !self.contains(digest) {
             return Err(self.not_installed(digest));
         }
-        let bundle = Bundle::load(engine, &path)?;
+        let bundle = Bundle::load(engine, &path).map_err(|error| as_installed(&path, error))?;
         if bundle.digest() == digest { Ok(bundle) } else { Err(changed(&path)) }
     }
 
@@ -230,8 +231,8 @@ impl Installed {
     /// left stays installed, and is no longer among those to go back to.
     ///
     /// # Errors
-    /// When there is none before it, or that one is gone.
-    pub fn rollback(&self) -> Result<(Digest, Digest), BundleError> {
+    /// When there is none before it, or that one is gone or does not load. Nothing has changed then.
+    pub fn rollback(&self, engine: &Engine) -> Result<(Digest, Digest), BundleError> {
         self.change(|pointer| {
             let Pointer { current: from, mut previous } = pointer.ok_or_else(|| self.nothing_current())?;
             if previous.is_empty() {
@@ -242,14 +243,18 @@ impl Installed {
                 return Err(self.problem(problem));
             }
             let to = previous.remove(0);
-            if !self.contains(&to) {
-                return Err(self.not_installed(&to));
-            }
+            // What does not load is never current: no host need find that out.
+            self.load(engine, &to).map_err(|error| {
+                self.problem(format!(
+                    "cannot go back to {to}, and nothing has changed: {error}; `countersign bundle use DIGEST` makes \
+                     another installed one current"
+                ))
+            })?;
             Ok((Pointer { current: to.clone(), previous }, (from, to)))
         })
     }
 
-    /// Every installed bundle: the current one, then those before it, then the others by digest.
+    /// Every installed bundle, and the current one even where it is gone: the current one, then those before it, then the others by digest.
     ///
     /// # Errors
     /// When the folder or the pointer cannot be read.
@@ -263,10 +268,18 @@ impl Installed {
             },
             None => Standing::Installed,
         };
-        let mut listed: Vec<Listed> = self
-            .digests()?
+        let mut digests = self.digests()?;
+        // New runs want the current one, be it here or not; the one before it is what a rollback wants.
+        let wanted =
+            pointer.iter().flat_map(|pointer| std::iter::once(&pointer.current).chain(pointer.previous.first()));
+        for digest in wanted {
+            if !digests.contains(digest) {
+                digests.push(digest.clone());
+            }
+        }
+        let mut listed: Vec<Listed> = digests
             .into_iter()
-            .map(|digest| Listed { standing: standing(&digest), lock: self.lock(&digest), digest })
+            .map(|digest| Listed { standing: standing(&digest), lock: self.whole(&digest), digest })
             .collect();
         listed.sort_by_key(|bundle| match bundle.standing {
             Standing::Current => 0,
@@ -343,6 +356,22 @@ impl Installed {
         Lock::parse(&path.display().to_string(), &text)
     }
 
+    /// The lock of a bundle whose components are those of its lock. None is compiled.
+    fn whole(&self, digest: &Digest) -> Result<Lock, BundleError> {
+        if !self.contains(digest) {
+            return Err(self.not_installed(digest));
+        }
+        let (folder, lock) = (self.path(digest), self.lock(digest)?);
+        for entry in &lock.entry {
+            match read(&folder.join(&entry.component), "") {
+                Ok(bytes) if **sha256(&bytes).as_str() == entry.component_digest => {}
+                Ok(_) => return Err(damaged(&folder, &entry.component, "has changed")),
+                Err(error) => return Err(as_installed(&folder, error)),
+            }
+        }
+        Ok(lock)
+    }
+
     fn pointer_path(&self) -> PathBuf {
         self.folder.join("current.json")
     }
@@ -406,6 +435,28 @@ fn changed(folder: &Path) -> BundleError {
     BundleError::Installed {
         folder: folder.to_owned(),
         problem: "is no longer what was installed; remove this folder and install the bundle again".to_owned(),
+    }
+}
+
+/// A file of an installed bundle that is not what it was.
+fn damaged(folder: &Path, component: &str, what: &str) -> BundleError {
+    BundleError::Installed {
+        folder: folder.to_owned(),
+        problem: format!(
+            "`{component}` {what} since it was installed; remove this folder and install the bundle again"
+        ),
+    }
+}
+
+/// What is wrong with an installed bundle, which nobody locks again: its folder is named by its lock.
+fn as_installed(folder: &Path, error: BundleError) -> BundleError {
+    match error {
+        BundleError::Digest { component, .. } => damaged(folder, &component, "has changed"),
+        BundleError::Io { path, source, .. } if source.kind() == ErrorKind::NotFound => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            damaged(folder, &name, "has gone")
+        }
+        other => other,
     }
 }
 

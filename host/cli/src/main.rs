@@ -3,6 +3,7 @@
 mod commands;
 mod component_build;
 mod exit;
+mod judged;
 mod look;
 mod screen;
 

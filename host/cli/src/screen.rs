@@ -1,10 +1,14 @@
 //! A run on the terminal, step by step.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use countersign::engine::Outcome;
 use countersign::kernel::{Action, Answered, Decision, Event, Frame, Input, Reply, Run, Slot};
 use countersign::mcp::ToolsReport;
 use countersign::{Observer, scenario};
 
+use crate::judged;
 use crate::look::{self, BAD, GOOD, MIND, QUIET, STRONG, line, number, styled};
 
 /// Shows each step as it happens.
@@ -14,6 +18,8 @@ pub struct Screen {
     /// Size of the last packet, in tokens.
     pub packet: Option<u64>,
     score: Option<f64>,
+    /// What the thresholds of the frame weighed, each with its entry.
+    weighed: VecDeque<(Arc<str>, String)>,
     failures: Vec<(String, String)>,
 }
 
@@ -37,6 +43,9 @@ impl Observer for Screen {
             Answered::Confidence(trust) => trust.score,
             _ => None,
         });
+        let weighed = frame.judgements.iter();
+        let weighed = weighed.filter_map(|one| Some((Arc::clone(&one.entry), judged::terms(&one.answer)?)));
+        self.weighed = weighed.collect();
         for event in &frame.events {
             self.event(event);
         }
@@ -119,6 +128,15 @@ impl Screen {
         }
     }
 
+    /// What was weighed for the verdict that was just told: each entry answered once.
+    fn weighed(&mut self) {
+        let mut told: Vec<Arc<str>> = Vec::new();
+        while let Some((entry, terms)) = self.weighed.pop_front_if(|(entry, _)| !told.contains(entry)) {
+            tell("weighed", &terms);
+            told.push(entry);
+        }
+    }
+
     fn event(&mut self, event: &Event) {
         match event {
             Event::Classified { class, tier, .. } => {
@@ -126,11 +144,7 @@ impl Screen {
                 tell("start", &format!("class {class}, tier {tier}"));
             }
             Event::Verdict { slot, verdict, by, reason } => {
-                let by = if by.len() > 1 || *by != [slot.name().into()] {
-                    format!(" [{}]", by.join(", "))
-                } else {
-                    String::new()
-                };
+                let by = judged::by(*slot, by);
                 let score = self.score.filter(|_| *slot == Slot::Confidence && reason.is_empty());
                 let reason = score.map_or_else(|| reason.clone(), |score| format!("score {score:.2}"));
                 crate::say!(
@@ -140,6 +154,9 @@ impl Screen {
                     line(&reason, 80),
                     styled(QUIET, by)
                 );
+                if *slot == Slot::Threshold {
+                    self.weighed();
+                }
             }
             Event::NotJudged { slot } => not_judged(*slot),
             Event::SchemaViolation { reason } => stop("invalid", reason),
@@ -170,8 +187,8 @@ impl Screen {
             Event::BudgetRefused { dimension, demand, left } => {
                 stop("budget", &format!("{dimension}: may need {demand}, {left} left"));
             }
-            Event::Notified { text } => mind("notify", text),
-            Event::WouldHave { verdict, reason, .. } => mind("would", &format!("{verdict}: {reason}")),
+            Event::Notified { text } => mind("notify", text.trim_end().trim_end_matches(':')),
+            Event::WouldHave { verdict, reason, .. } => mind("would", &judged::because(&verdict.to_string(), reason)),
             Event::Suspended { report, .. } => {
                 mind("suspend", &report.reason);
                 tell("state", &line(&report.last_valid_state, 90));
@@ -186,7 +203,8 @@ impl Screen {
             other => {
                 // The rest has no look of its own: the name, then what there is to say.
                 let text = scenario::describe_event(other);
-                let (name, rest) = text.split_once([' ', ':']).unwrap_or((&text, ""));
+                let text = text.trim_end().trim_end_matches(':');
+                let (name, rest) = text.split_once([' ', ':']).unwrap_or((text, ""));
                 mind(&short(name), rest.trim_start_matches([':', ' ']));
             }
         }

@@ -17,7 +17,7 @@ use countersign_kernel::{
     Mode, Model, Run, Slot, Source, TRACE_FORMAT,
 };
 use countersign_store::{
-    Diagnostic, Diagnostics, Durability, FileStore, ShadowError, Store, StoreError, shadow_beside,
+    Diagnostic, Diagnostics, Durability, FileStore, ShadowError, ShadowReader, Store, StoreError, shadow_beside,
 };
 use serde::Serialize;
 
@@ -259,7 +259,10 @@ impl Live {
         self.judges.shadow().finish();
         match (shadow, self.store.path().map(shadow_beside)) {
             // There is none where no slot is judged that a shadow policy fills.
-            (Some(report), Some(side_stream)) if side_stream.exists() => Ok(report.add(&side_stream)?),
+            // It was written here and now: nothing is to be checked.
+            (Some(report), Some(side_stream)) if side_stream.exists() => {
+                Ok(report.add_from(ShadowReader::open(&side_stream)?)?)
+            }
             _ => Ok(()),
         }
     }

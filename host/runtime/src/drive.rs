@@ -93,6 +93,7 @@ pub fn drive(
     operations: &mut Operations,
     observer: &mut dyn Observer,
 ) -> Result<Status, DriveError> {
+    judges.shadow().heed(operations);
     judges.shadow().begin(run, store);
     let mut next = Some(first);
     while let Some(input) = next.take() {
@@ -101,6 +102,7 @@ pub fn drive(
         let Closed { frame, effects, overheard } = run.close()?;
         // What a frame asks for starts after the frame is durable, never before.
         store.append(&frame)?;
+        judges.shadow().heed(operations);
         judges.shadow().hear(frame.frame, overheard);
         operations.watch(run, &frame);
         observer.frame(run, &frame);

@@ -89,6 +89,13 @@ impl Operations {
         self.switches.as_mut()?.current().refuses(manifest.tenant.as_deref(), tools, &policies)
     }
 
+    /// Whether a policy is switched off, by the digest of its component: one that no run is pinned to.
+    pub(crate) fn revoked(&mut self, component: &str) -> bool {
+        const NO_TOOL: [&str; 0] = [];
+        let switches = self.switches.as_mut().map(Switches::current);
+        switches.is_some_and(|switches| switches.refuses(None, &NO_TOOL, &[component]).is_some())
+    }
+
     /// Whether a run may go on at all; else what it is told. A policy that is revoked is not asked
     /// any more.
     pub(crate) fn halted(&mut self, manifest: &Manifest) -> Option<Input> {

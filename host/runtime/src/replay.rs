@@ -1,13 +1,23 @@
-//! Replay: every judgement of a trace is executed again and must come out the same.
+//! Replay: every judgement of a trace is executed again and must come out the same. Where another bundle
+//! executes it, it is also told whose answers would have counted, and which slot would have decided
+//! otherwise.
+
+mod decided;
+mod served;
 
 use std::io::BufRead;
+use std::sync::Arc;
 
 use countersign_engine::{History, Session};
 use countersign_kernel::contract::view::Read;
 use countersign_kernel::{Answered, Cause, FoldError, Frame, Judged, Judgement, Question, Run};
 use countersign_store::{Ending, Stored, TraceError, TraceReader};
 
+pub use decided::Decided;
+pub use served::{Role, Served};
+
 use crate::host::{Host, HostError};
+use decided::Rejoined;
 
 /// What a replay found.
 #[derive(Debug)]
@@ -20,11 +30,24 @@ pub struct Replayed {
     pub skipped: u64,
     /// The bundle is the one that the trace is pinned to.
     pub same_bundle: bool,
+    /// Digest of the lock that the trace is pinned to.
+    pub lock: Arc<str>,
     /// How the trace ends.
     pub ending: Ending,
     /// The first judgement that came out otherwise. The replay goes no further: what follows would
     /// be another run.
     pub difference: Option<Difference>,
+    /// Entries that serve slots otherwise than they did, where these were asked anything.
+    pub served: Vec<Served>,
+    /// The first slot that would have decided otherwise because of them. The replay goes no further.
+    pub decided: Option<Decided>,
+}
+
+impl Replayed {
+    /// Nothing would have been otherwise.
+    pub fn is_same(&self) -> bool {
+        self.difference.is_none() && self.served.is_empty() && self.decided.is_none()
+    }
 }
 
 /// A judgement that came out otherwise.
@@ -36,10 +59,10 @@ pub struct Difference {
     pub recorded: Judgement,
     /// The policy that judged then, with its version.
     pub recorded_policy: String,
-    /// The policy that judges now, with its version; empty when the bundle has no such entry.
+    /// The policy that judges now, with its version.
     pub policy: String,
-    /// What it answers, reads and burns; none when the bundle has no such entry.
-    pub now: Option<Judged>,
+    /// What it answers, reads and burns.
+    pub now: Judged,
     /// What differs.
     pub what: &'static str,
 }
@@ -75,13 +98,24 @@ pub fn replay<R: BufRead>(
     let same_engine = host.engine().fingerprint() == &manifest.engine;
     let mut run = Run::open(manifest.into()).map_err(|error| not_a_trace(file, &error.to_string()))?;
     let mut judges = host.open(&run)?;
+    let served = if same_bundle { Vec::new() } else { served::otherwise(run.manifest(), host.bundle().lock()) };
+    let mut rejoined = match served.is_empty() {
+        true => None,
+        false => Some(Rejoined::open(host, run.manifest()).map_err(HostError::from)?),
+    };
+    if rejoined.is_some() {
+        run.overhear();
+    }
     let mut replayed = Replayed {
         frames: 1,
         judged: 0,
         skipped: 0,
         same_bundle,
+        lock: Arc::clone(&run.manifest().lock),
         ending: Ending::Open { half_written: false },
         difference: None,
+        served,
+        decided: None,
     };
     while let Some(stored) = reader.read()? {
         let Stored::Frame(frame) = stored else { continue };
@@ -96,16 +130,14 @@ pub fn replay<R: BufRead>(
             if run.manifest().entries[entry].component != recorded.policy {
                 return Err(differs("another component than the run is pinned to").into());
             }
-            if re_executable(recorded, same_engine) {
+            let session = judges.session(entry);
+            if !re_executable(recorded, same_engine) {
+                replayed.skipped += 1;
+            } else if let Some(session) = session {
                 let mut history = Before { file, reopen, entry: &recorded.entry, frame: frame.frame, index };
-                let now = judges.session(entry).map(|session| judge(session, recorded, &mut history));
+                let (policy, now) = judge(session, recorded, &mut history);
                 replayed.judged += 1;
-                let what = match &now {
-                    None => Some("the bundle has no such entry"),
-                    Some((_, now)) => compare(recorded, now),
-                };
-                if let Some(what) = what {
-                    let (policy, now) = now.map_or((String::new(), None), |(policy, now)| (policy, Some(now)));
+                if let Some(what) = compare(recorded, &now) {
                     replayed.difference = Some(Difference {
                         frame: frame.frame,
                         recorded: recorded.clone(),
@@ -117,8 +149,6 @@ pub fn replay<R: BufRead>(
                     replayed.frames = reader.frames();
                     return Ok(replayed);
                 }
-            } else {
-                replayed.skipped += 1;
             }
             let recorded =
                 Judged { answer: recorded.answer.clone(), reads: recorded.reads.clone(), fuel: recorded.fuel };
@@ -128,6 +158,17 @@ pub fn replay<R: BufRead>(
         if closed.frame.events != frame.events {
             return Err(broken(file, &frame, FoldError::Events).into());
         }
+        if let Some(rejoined) = &mut rejoined {
+            replayed.decided = rejoined.frame(run.manifest(), &frame, &closed.overheard);
+            if replayed.decided.is_some() {
+                replayed.frames = reader.frames();
+                return Ok(replayed);
+            }
+        }
+    }
+    if let Some(rejoined) = rejoined {
+        // What nobody asked nobody would have answered otherwise.
+        replayed.served.retain(|served| rejoined.asked.contains(&served.slot));
     }
     replayed.frames = reader.frames();
     replayed.ending = reader.ending().unwrap_or(replayed.ending);
@@ -136,7 +177,7 @@ pub fn replay<R: BufRead>(
 
 /// Puts the recorded question with the recorded reads.
 fn judge(session: &mut Session, recorded: &Judgement, history: &mut dyn History) -> (String, Judged) {
-    let view = std::sync::Arc::new(RecordedView(recorded.reads.clone()));
+    let view = Arc::new(RecordedView(recorded.reads.clone()));
     let outcome = session.judge(&recorded.question, view, history);
     (session.policy().label().to_string(), outcome.judged)
 }

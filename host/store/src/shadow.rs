@@ -113,7 +113,7 @@ pub struct ShadowCount {
     pub slot: Slot,
     /// Asked and answered.
     pub judged: u64,
-    /// Never asked, since the policy was too far behind the run.
+    /// Never asked, since the policy was too far behind the run, or revoked.
     pub dropped: u64,
     /// Of those judged, the ones that it could not decide.
     pub undecided: u64,
@@ -220,6 +220,16 @@ pub enum ShadowError {
         /// Number of the line, from 1.
         line: u64,
         /// What was expected.
+        problem: String,
+    },
+    /// It does not tell of the trace that it lies beside.
+    #[error("`{file}` does not tell of `{trace}`, beside which it lies: {problem}")]
+    OfAnother {
+        /// The side stream.
+        file: String,
+        /// The trace.
+        trace: String,
+        /// How it shows.
         problem: String,
     },
 }

@@ -11,7 +11,8 @@ use crate::look::{QUIET, line, number, styled, table};
 
 /// Show what was recommended in a run, what was decided, and what came of it
 ///
-/// Derived from the trace: the same lines as in the `adaptation.jsonl` beside it.
+/// Derived from the trace: the same lines as in `adaptation.jsonl` in a stored run's folder, or in
+/// `X.adaptation` beside the trace of `run --trace X`.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  countersign trace adaptation 3f2a --store runs")]
 pub struct Arguments {

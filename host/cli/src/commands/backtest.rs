@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use countersign::Host;
 use countersign::backtest::{Options, Report, backtest};
+use countersign::bundle::Entry;
 use countersign::kernel::Slot;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -56,12 +58,22 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if arguments.json {
         super::print_json(&report)?;
     } else {
-        print(&report, arguments, started.elapsed().as_secs_f64());
+        print(&report, arguments, &not_asked(&host, &arguments.slots), started.elapsed().as_secs_f64());
     }
     Ok(crate::exit::OK)
 }
 
-fn print(report: &Report, arguments: &Arguments, seconds: f64) {
+/// Entries in shadow, each with the slots of its that are not judged: nothing is put to them.
+fn not_asked(host: &Host, judged: &[Slot]) -> Vec<String> {
+    let of = |entry: &Entry| {
+        let slots = entry.slot.iter().map(|own| own.slot).filter(|slot| !judged.contains(slot));
+        let slots: Vec<&str> = slots.map(Slot::name).collect();
+        (!slots.is_empty()).then(|| format!("{} ({})", entry.name, slots.join(", ")))
+    };
+    host.bundle().shadows().filter_map(|(entry, _)| of(entry)).collect()
+}
+
+fn print(report: &Report, arguments: &Arguments, not_asked: &[String], seconds: f64) {
     let mut rows = vec![
         ["recorded outcome", "runs", "tripped", "first at step", "steps after", "cost after"]
             .map(str::to_owned)
@@ -131,7 +143,11 @@ fn print(report: &Report, arguments: &Arguments, seconds: f64) {
     if let Some(out) = &arguments.out {
         crate::say!("traces in `{}`", out.display());
     }
-    if let Some(shadow) = &report.shadow {
+    if !not_asked.is_empty() {
+        let names = line(&not_asked.join(", "), 200);
+        crate::say!("{}", styled(MIND, format!("in shadow: {names} was not asked; choose --slots")));
+    }
+    if let Some(shadow) = report.shadow.as_ref().filter(|shadow| shadow.runs > 0) {
         crate::say!();
         super::shadow::print(shadow, false);
     }

@@ -19,15 +19,42 @@ use countersign::bundle::{Digest, Installed};
 use countersign::engine::{Engine, EngineOptions};
 use countersign::{Host, HostError};
 
-/// The host with the bundle in a folder, or the one it carries in itself.
+use crate::look::{MIND, styled};
+
+/// The host with the bundle in a folder, or the one it carries in itself. Whoever has edited the bundle
+/// and not locked it again is told so: its lock is what judges.
 pub fn host(bundle: Option<&Path>) -> anyhow::Result<Host> {
-    Ok(Host::new(engine_options(), bundle)?)
+    host_with(engine_options(), bundle)
 }
 
 /// The same, with every component compiled from its own bytes: what proves something trusts no file beside
 /// them.
 pub fn host_to_prove(bundle: Option<&Path>) -> anyhow::Result<Host> {
-    Ok(Host::new(EngineOptions::default(), bundle)?)
+    host_with(EngineOptions::default(), bundle)
+}
+
+fn host_with(options: EngineOptions, bundle: Option<&Path>) -> anyhow::Result<Host> {
+    let host = Host::new(options, bundle)?;
+    if let Some(folder) = bundle {
+        match host.bundle().is_locked(host.engine(), folder) {
+            Ok(true) => {}
+            Ok(false) => warn(&format!("{}; its lock judges as it is", not_locked(folder))),
+            Err(error) => warn(&format!("{error}; the lock beside it judges as it is")),
+        }
+    }
+    Ok(host)
+}
+
+/// What to say of a bundle that was edited and not locked.
+pub fn not_locked(folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        "`{folder}/bundle.toml` is not what `{folder}/bundle.lock` was made of; run `countersign bundle lock {folder}`"
+    )
+}
+
+fn warn(text: &str) {
+    anstream::eprintln!("{} {text}", styled(MIND, "warning:"));
 }
 
 /// Variable that names the folder of compiled components; `off` keeps none.

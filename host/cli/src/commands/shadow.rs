@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use countersign::kernel::contract::Verdict;
 use countersign::shadow::{Compared, Disagreement, Report};
-use countersign::store::{Runs, shadow_beside};
+use countersign::store::{Runs, ShadowError, shadow_beside};
 
 use crate::exit::{self, BadInput};
 use crate::look::{MIND, QUIET, STRONG, line, number, styled, table, verdict};
@@ -14,9 +14,12 @@ use crate::look::{MIND, QUIET, STRONG, line, number, styled, table, verdict};
 pub enum Command {
     /// Say how often each shadow policy agreed with what counted, and where it did not
     ///
-    /// Agreement is the share of judgements with the same verdict, with an interval of 95 % (Wilson).
-    /// Compared is what the enforcing policies of the slot said together; an empty slot counts as
-    /// `proceed`. Where a shadow policy could not decide, its failure verdict is compared.
+    /// Agreement is the share of judgements with the same verdict, with an interval of 95 % (Wilson),
+    /// widened by how alike the judgements of one run are: a hundred of one run say less than one of each
+    /// of a hundred. Compared is what the enforcing policies of the slot said together; an empty slot counts as
+    /// `proceed`. Where a shadow policy could not decide, its failure verdict is compared. A file that
+    /// cannot be read, or that the trace beside it contradicts, is named and left out; exit code 2 when
+    /// there was no other.
     #[command(after_help = "Example:\n  countersign shadow report --store runs\n  \
                             countersign shadow report 3f2a run.jsonl traces")]
     Report(Arguments),
@@ -43,12 +46,7 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
 fn report(arguments: &Arguments) -> anyhow::Result<u8> {
     let store = [arguments.stored.store.clone()];
     let paths = if arguments.paths.is_empty() { &store[..] } else { &arguments.paths[..] };
-    let mut report = Report::default();
-    for path in paths {
-        for side_stream in side_streams(path, &arguments.stored.store)? {
-            report.add(&side_stream)?;
-        }
-    }
+    let report = read(&each_once(paths, &arguments.stored.store)?)?;
     if arguments.stored.json {
         super::print_json(&report)?;
     } else if report.runs == 0 {
@@ -61,6 +59,41 @@ fn report(arguments: &Arguments) -> anyhow::Result<u8> {
         print(&report, arguments.all);
     }
     Ok(exit::OK)
+}
+
+/// The side streams that paths stand for, in their order: a run that is named twice counts once.
+fn each_once(paths: &[PathBuf], store: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+    for path in paths {
+        for side_stream in side_streams(path, store)? {
+            let same = side_stream.canonicalize().unwrap_or_else(|_| side_stream.clone());
+            if seen.insert(same) {
+                found.push(side_stream);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Reads them all. What cannot be read is told and left out, as long as there is something else.
+fn read(side_streams: &[PathBuf]) -> anyhow::Result<Report> {
+    let mut report = Report::default();
+    let mut refused = Vec::new();
+    for side_stream in side_streams {
+        refused.extend(report.add(side_stream).err());
+    }
+    if report.runs == 0
+        && let Some(last) = refused.pop()
+    {
+        refused.iter().for_each(left_out);
+        return Err(last.into());
+    }
+    refused.iter().for_each(left_out);
+    Ok(report)
+}
+
+fn left_out(error: &ShadowError) {
+    anstream::eprintln!("{} {error}", styled(MIND, "left out:"));
 }
 
 /// The side streams that a path stands for: of a trace, of a run's folder, of every trace or run in a
@@ -184,6 +217,9 @@ fn notes(report: &Report) {
             if compared.stateless { "" } else { "; it keeps a state, and what it said later it said without them" };
         let Compared { slot, entry, dropped, .. } = compared;
         notes.push(format!("{entry} was never asked {} questions of the slot {slot}{state}", number(*dropped)));
+    }
+    if report.policies.iter().any(|compared| compared.runs == 1 && compared.judged > 1) {
+        notes.push("of one run alone its judgements count as independent: the interval is too narrow".to_owned());
     }
     if report.not_whole > 0 {
         let of = format!("{} {}", number(report.not_whole), runs(report.not_whole));

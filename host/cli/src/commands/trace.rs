@@ -3,12 +3,13 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use countersign::kernel::contract::Dimension;
-use countersign::kernel::{Answered, Frame, Input, Manifest};
-use countersign::replay::{Difference, Replayed, replay};
-use countersign::scenario::describe;
+use countersign::kernel::{Answered, Event, Frame, Input, Manifest};
+use countersign::replay::{Decided, Difference, Replayed, Role, Served, replay};
+use countersign::scenario::describe_event;
 use countersign::store::{Diagnostics, Ending, Stored, TraceError, TraceReader};
 
 use crate::exit;
+use crate::judged;
 use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, line, number, styled, table};
 
 /// Read, verify and replay traces
@@ -25,7 +26,9 @@ pub enum Command {
     Verify(Verify),
     /// Execute every judgement of a trace again
     ///
-    /// Answers, reads and fuel must come out the same. With another bundle: the first difference.
+    /// Answers, reads and fuel must come out the same. With another bundle: the first answer that is
+    /// another, which entries serve the slots otherwise than they did, and the first slot whose verdict
+    /// would have been another. Entries are matched by name.
     #[command(after_help = "Example:\n  countersign trace replay run.jsonl --bundle my-bundle")]
     Replay(Replay),
     Adaptation(super::adaptation::Arguments),
@@ -55,7 +58,7 @@ pub struct Verify {
 
 #[derive(clap::Args)]
 pub struct Replay {
-    /// Traces
+    /// Traces, or folders of stored runs
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Folder of the bundle [default: the one that this program carries in itself]
@@ -75,12 +78,16 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
     }
 }
 
-fn open(path: &Path) -> Result<TraceReader<BufReader<File>>, TraceError> {
-    // The folder of a stored run stands for its trace.
+/// The folder of a stored run stands for its trace.
+fn trace_of(path: &Path) -> PathBuf {
     let inside = path.join("trace.jsonl");
-    let path = if path.is_dir() && inside.exists() { &inside } else { path };
+    if path.is_dir() && inside.exists() { inside } else { path.to_owned() }
+}
+
+fn open(path: &Path) -> Result<TraceReader<BufReader<File>>, TraceError> {
+    let path = trace_of(path);
     let name = path.display().to_string();
-    match File::open(path) {
+    match File::open(&path) {
         Ok(file) => Ok(TraceReader::new(name, BufReader::new(file))),
         Err(source) => Err(TraceError::Io { file: name, source }),
     }
@@ -88,7 +95,7 @@ fn open(path: &Path) -> Result<TraceReader<BufReader<File>>, TraceError> {
 
 fn show(arguments: &Show) -> anyhow::Result<u8> {
     let mut reader = open(&arguments.file)?;
-    let diagnostics = Diagnostics::read(&arguments.file);
+    let diagnostics = Diagnostics::read(&trace_of(&arguments.file));
     let mut shown = false;
     while let Some(stored) = reader.read()? {
         let number = reader.frames() - 1;
@@ -152,6 +159,9 @@ fn show_frame(frame: &Frame, whole: bool) {
             &judgement.entry,
             &format!("{verdict:<9} {}  ({} fuel{reads})", line(&reason, 80), number(judgement.fuel)),
         );
+        if let Some(terms) = judged::terms(&judgement.answer) {
+            tell("", &terms);
+        }
         if whole {
             for (name, value) in [
                 ("question", serde_json::to_string(&*judgement.question)),
@@ -162,10 +172,18 @@ fn show_frame(frame: &Frame, whole: bool) {
             }
         }
     }
-    for text in describe(frame) {
-        if !text.starts_with("undecided") {
-            crate::say!("     · {}", line(&text, 120));
-        }
+    for told in &frame.events {
+        crate::say!("     · {}", line(&event(told), 120));
+    }
+}
+
+/// An event's line; of a verdict also who gave it.
+fn event(event: &Event) -> String {
+    let text = describe_event(event);
+    let text = text.trim_end().trim_end_matches(':');
+    match event {
+        Event::Verdict { slot, by, .. } => format!("{}{}", line(text, 100), judged::by(*slot, by)),
+        _ => text.to_owned(),
     }
 }
 
@@ -297,7 +315,10 @@ struct ReplayResult {
     skipped: u64,
     same_bundle: bool,
     complete: bool,
+    lock: String,
     difference: Option<DifferenceResult>,
+    served: Vec<Served>,
+    decided: Option<Decided>,
 }
 
 #[derive(serde::Serialize)]
@@ -307,9 +328,9 @@ struct DifferenceResult {
     entry: String,
     what: &'static str,
     recorded: Answered,
-    now: Option<Answered>,
+    now: Answered,
     recorded_fuel: u64,
-    fuel: Option<u64>,
+    fuel: u64,
 }
 
 fn replay_all(arguments: &Replay) -> anyhow::Result<u8> {
@@ -317,13 +338,18 @@ fn replay_all(arguments: &Replay) -> anyhow::Result<u8> {
     let mut differs = false;
     let mut all = Vec::new();
     for path in &arguments.files {
+        let path = trace_of(path);
         let file = path.display().to_string();
-        let replayed = replay(&host, &file, &|| File::open(path).map(BufReader::new))?;
-        differs |= replayed.difference.is_some();
+        let replayed = replay(&host, &file, &|| File::open(&path).map(BufReader::new))?;
+        differs |= !replayed.is_same();
         if arguments.json {
             all.push(result(file, &replayed));
         } else {
             print(&file, &replayed);
+            if arguments.bundle.is_none() && !replayed.same_bundle && !replayed.is_same() {
+                let lock = &replayed.lock;
+                crate::say!("  {} judged by lock {lock}; name its bundle with --bundle", styled(MIND, "mind:"));
+            }
         }
     }
     if arguments.json {
@@ -345,79 +371,91 @@ fn result(file: String, replayed: &Replayed) -> ReplayResult {
             entry: difference.recorded.entry.to_string(),
             what: difference.what,
             recorded: difference.recorded.answer.clone(),
-            now: difference.now.as_ref().map(|now| now.answer.clone()),
+            now: difference.now.answer.clone(),
             recorded_fuel: difference.recorded.fuel,
-            fuel: difference.now.as_ref().map(|now| now.fuel),
+            fuel: difference.now.fuel,
         }),
+        lock: replayed.lock.to_string(),
+        served: replayed.served.clone(),
+        decided: replayed.decided.clone(),
     }
 }
 
 fn print(file: &str, replayed: &Replayed) {
     let judged = number(replayed.judged);
-    match &replayed.difference {
-        None => {
-            let bundle = if replayed.same_bundle { "the bundle that judged it" } else { "another bundle" };
-            let skipped = match replayed.skipped {
-                0 => String::new(),
-                skipped => format!(", {} not re-executable", number(skipped)),
-            };
-            crate::say!(
-                "{} {file}  {judged} judgements by {bundle} came out the same{skipped}; {}",
-                styled(GOOD, "replayed"),
-                ending(replayed.frames, replayed.ending)
-            );
+    if let Some(difference) = &replayed.difference {
+        crate::say!(
+            "{} {file}  frame {}, entry `{}`: the {} is another (after {judged} judgements)",
+            styled(BAD, "differs"),
+            difference.frame,
+            difference.recorded.entry,
+            difference.what
+        );
+        for text in side_by_side(difference) {
+            crate::say!("  {text}");
         }
-        Some(difference) if difference.now.is_none() => {
-            crate::say!(
-                "{} {file}  frame {}: this bundle has no entry `{}`; entries are matched by name",
-                styled(BAD, "differs"),
-                difference.frame,
-                difference.recorded.entry
-            );
-        }
-        Some(difference) => {
-            crate::say!(
-                "{} {file}  frame {}, entry `{}`: the {} is another (after {judged} judgements)",
-                styled(BAD, "differs"),
-                difference.frame,
-                difference.recorded.entry,
-                difference.what
-            );
-            for text in side_by_side(difference) {
-                crate::say!("  {text}");
-            }
+    } else if let Some(decided) = &replayed.decided {
+        let Decided { frame, slot, recorded, now, by } = decided;
+        let by = if by.is_empty() { String::new() } else { format!(" by {}", by.join(", ")) };
+        crate::say!(
+            "{} {file}  frame {frame}: the verdict of the slot {slot} would be `{now}`{by}, it was `{recorded}` (after \
+             {judged} judgements)",
+            styled(BAD, "differs")
+        );
+    } else if !replayed.served.is_empty() {
+        crate::say!(
+            "{} {file}  no verdict of a slot would be another, but slots are served otherwise; {judged} judgements again, {}",
+            styled(BAD, "differs"),
+            ending(replayed.frames, replayed.ending)
+        );
+    } else {
+        let bundle = if replayed.same_bundle { "the bundle that judged it" } else { "another bundle" };
+        let skipped = match replayed.skipped {
+            0 => String::new(),
+            skipped => format!(", {} not re-executable", number(skipped)),
+        };
+        crate::say!(
+            "{} {file}  {judged} judgements by {bundle} came out the same{skipped}; {}",
+            styled(GOOD, "replayed"),
+            ending(replayed.frames, replayed.ending)
+        );
+    }
+    served(&replayed.served);
+}
+
+/// Who serves which slot otherwise than then.
+fn served(entries: &[Served]) {
+    let role = |role: Option<Role>| match role {
+        Some(Role { mode, failure_verdict }) => format!("{}, undecided {failure_verdict}", mode.name()),
+        None => "not there".to_owned(),
+    };
+    let mut rows = vec![["slot", "entry", "then", "now"].map(str::to_owned).to_vec()];
+    for one in entries {
+        rows.push(vec![one.slot.to_string(), line(&one.entry, 40), role(one.then), role(one.now)]);
+    }
+    if !entries.is_empty() {
+        for text in table(&rows, &[]) {
+            crate::say!("  {text}");
         }
     }
 }
 
 /// Recorded and new, field by field.
 fn side_by_side(difference: &Difference) -> Vec<String> {
-    let recorded = &difference.recorded;
-    let now = difference.now.as_ref();
+    let (recorded, now) = (&difference.recorded, &difference.now);
     let verdict = |answer: &Answered| match answer {
         Answered::Undecided(cause) => format!("undecided: {}", cause.name()),
         answer => answer.verdict().map_or_else(String::new, |verdict| verdict.to_string()),
     };
     let mut rows = vec![vec![String::new(), "recorded".to_owned(), "now".to_owned()]];
     rows.push(vec!["policy".to_owned(), difference.recorded_policy.clone(), difference.policy.clone()]);
-    let none = "no such entry".to_owned();
-    rows.push(vec!["verdict".to_owned(), verdict(&recorded.answer), now.map_or(none, |now| verdict(&now.answer))]);
-    rows.push(vec![
-        "reason".to_owned(),
-        line(recorded.answer.reason(), 60),
-        now.map_or_else(String::new, |now| line(now.answer.reason(), 60)),
-    ]);
-    rows.push(vec![
-        "reads".to_owned(),
-        recorded.reads.len().to_string(),
-        now.map_or_else(String::new, |now| now.reads.len().to_string()),
-    ]);
-    rows.push(vec!["fuel".to_owned(), number(recorded.fuel), now.map_or_else(String::new, |now| number(now.fuel))]);
+    rows.push(vec!["verdict".to_owned(), verdict(&recorded.answer), verdict(&now.answer)]);
+    rows.push(vec!["reason".to_owned(), line(recorded.answer.reason(), 60), line(now.answer.reason(), 60)]);
+    rows.push(vec!["reads".to_owned(), recorded.reads.len().to_string(), now.reads.len().to_string()]);
+    rows.push(vec!["fuel".to_owned(), number(recorded.fuel), number(now.fuel)]);
     let mut lines = table(&rows, &[]);
     let whole = |answer: &Answered| serde_json::to_string(answer).unwrap_or_default();
     lines.push(format!("recorded {}", line(&whole(&recorded.answer), 160)));
-    if let Some(now) = now {
-        lines.push(format!("now      {}", line(&whole(&now.answer), 160)));
-    }
+    lines.push(format!("now      {}", line(&whole(&now.answer), 160)));
     lines
 }

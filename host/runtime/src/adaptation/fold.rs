@@ -237,10 +237,10 @@ impl Triples {
     fn pass(&mut self, event: &Event) {
         let gate = self.gate;
         for open in self.open.of_host().filter(|open| !open.loud && !open.action) {
-            let below = open.triple.recommendation.score.is_some_and(|score| score < gate);
+            let below = !open.unheard && open.triple.recommendation.score.is_some_and(|score| score < gate);
             match (open.triple.slot, event) {
                 (Slot::Confidence, Event::Escalated { .. }) if below => open.loud = true,
-                (Slot::Estimator, Event::WillNotSuffice { .. }) => open.loud = true,
+                (Slot::Estimator, Event::WillNotSuffice { .. }) if !open.unheard => open.loud = true,
                 _ => {
                     let did = open.by_verdict();
                     open.decide(did);
@@ -307,6 +307,7 @@ impl Triples {
             awaits,
             action,
             loud,
+            unheard: by.is_empty(),
         };
         let waits = action || matches!(slot, Slot::Confidence | Slot::Estimator);
         if loud && !counts {

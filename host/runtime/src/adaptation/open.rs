@@ -24,6 +24,8 @@ pub(super) struct Open {
     pub action: bool,
     /// The verdict calls for something, or the host does because of the answer.
     pub loud: bool,
+    /// Only watched entries said it: it went into the frame and nowhere else.
+    pub unheard: bool,
 }
 
 /// Who decides.
@@ -66,8 +68,10 @@ impl Open {
         }
     }
 
-    /// The host has decided.
+    /// The host has decided. What nobody heard nobody acted on.
     pub fn decide(&mut self, did: Did) {
+        let acts = matches!(did, Did::Notified | Did::Replanned | Did::Escalated | Did::Held);
+        let did = if self.unheard && acts { Did::WouldHave } else { did };
         self.triple.decision.did = did;
         self.decider = Decider::Decided;
         self.unused_after(did);

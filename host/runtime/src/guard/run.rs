@@ -446,6 +446,7 @@ impl GuardedRun {
     }
 
     fn frames(&mut self, input: Input) -> Result<Outcome, GuardError> {
+        self.judges.shadow().heed(&mut self.setup.operations);
         self.judges.shadow().begin(&mut self.run, &*self.setup.store);
         let mut outcome = Outcome::default();
         let mut next = Some(input);
@@ -455,6 +456,7 @@ impl GuardedRun {
             self.judges.settle(&mut self.run, &mut *self.setup.store, |_, _| {})?;
             let Closed { frame, effects, overheard } = self.run.close()?;
             self.setup.store.append(&frame)?;
+            self.judges.shadow().heed(&mut self.setup.operations);
             self.judges.shadow().hear(frame.frame, overheard);
             self.setup.operations.watch(&self.run, &frame);
             self.note_stop(&frame.events);

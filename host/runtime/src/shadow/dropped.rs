@@ -5,14 +5,14 @@ use countersign_kernel::Slot;
 
 use super::policies::Listener;
 
-/// Questions that were never put, since the policies were too far behind the run.
+/// Questions that were never put, since the policies were too far behind the run, or revoked.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Dropped(BTreeMap<(Arc<str>, Slot), u64>);
 
 impl Dropped {
     /// Counts a question once for each policy that would have heard it.
-    pub fn count(&mut self, slot: Slot, listeners: &[Listener]) {
-        for listener in listeners.iter().filter(|listener| listener.hears(slot)) {
+    pub fn count<'a>(&mut self, slot: Slot, listeners: impl IntoIterator<Item = &'a Listener>) {
+        for listener in listeners.into_iter().filter(|listener| listener.hears(slot)) {
             *self.0.entry((Arc::clone(&listener.name), slot)).or_default() += 1;
         }
     }
@@ -33,6 +33,7 @@ mod tests {
     fn a_question_is_dropped_once_for_each_policy_that_would_have_heard_it() {
         let listener = |name: &str, slots: &[Slot]| Listener {
             name: name.into(),
+            component: "sha256:1".into(),
             slots: slots.iter().map(|slot| (*slot, Verdict::Ask)).collect(),
         };
         let listeners = [listener("a", &[Slot::Risk]), listener("b", &[Slot::Risk, Slot::DoomLoop])];

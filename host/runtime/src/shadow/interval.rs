@@ -19,11 +19,17 @@ const Z: f64 = 1.959_963_984_540_054;
 impl Interval {
     /// Of so many among so many; none among none.
     pub fn of(hits: u64, all: u64) -> Option<Interval> {
+        Interval::with_effect(hits, all, 1.0)
+    }
+
+    /// As wide as that of so many times fewer samples, which are independent of each other where these
+    /// are not: [`ByRun`](super::by_run::ByRun) has the number.
+    pub(super) fn with_effect(hits: u64, all: u64, effect: f64) -> Option<Interval> {
         if all == 0 || hits > all {
             return None;
         }
-        let n = all as f64;
-        let share = hits as f64 / n;
+        let share = hits as f64 / all as f64;
+        let n = all as f64 / effect;
         let square = Z * Z / n;
         let middle = (share + square / 2.0) / (1.0 + square);
         let half = Z * (share * (1.0 - share) / n + square / (4.0 * n)).sqrt() / (1.0 + square);

@@ -6,8 +6,9 @@
 //!
 //! Nothing that a shadow policy says, costs or breaks reaches the run: its frames, budgets and
 //! verdicts are those of the same run without it. What the worker cannot keep up with is dropped and
-//! counted. [`Report`] compares what was said with what counted.
+//! counted, and so is what a policy is not asked while an operator has it revoked. [`Report`] compares what was said with what counted.
 
+mod by_run;
 mod dropped;
 mod interval;
 mod policies;
@@ -19,11 +20,12 @@ use std::sync::mpsc::Receiver;
 
 use countersign_bundle::Bundle;
 use countersign_kernel::{Overheard, Run, Slot};
-use countersign_store::Store;
+use countersign_store::{Store, StoreError};
 
 pub use interval::Interval;
 pub use report::{Compared, Disagreement, Outcomes, Report};
 
+use crate::operations::Operations;
 use dropped::Dropped;
 use policies::{Listener, NotShadowed, Place, Policies};
 use queue::{Offered, Queue};
@@ -34,7 +36,11 @@ const MOST_WAITING: usize = 64;
 /// The shadow of one run; part of its [`Judges`](crate::Judges). [`drive`](crate::drive) and
 /// [`GuardedRun`](crate::guard::GuardedRun) cast it themselves; a loop of your own calls
 /// [`Shadow::begin`] before its first frame, and [`Shadow::hear`] for each durable one.
-pub struct Shadow(State);
+pub struct Shadow {
+    state: State,
+    /// Entries that an operator has switched off for now.
+    revoked: Vec<Arc<str>>,
+}
 
 enum State {
     /// It has not begun.
@@ -42,7 +48,7 @@ enum State {
     /// Off the fold, on a thread of its own.
     Beside(Beside),
     /// With each frame.
-    InStep(Vec<Listener>, Box<Policies>),
+    InStep(InStep),
     /// Nobody is in shadow, or no more.
     Off,
 }
@@ -57,10 +63,10 @@ struct Wanted {
 
 impl std::fmt::Debug for Shadow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let state = match &self.0 {
+        let state = match &self.state {
             State::Waiting(_) => "waiting",
             State::Beside(_) => "beside",
-            State::InStep(..) => "in step",
+            State::InStep(_) => "in step",
             State::Off => "off",
         };
         f.debug_tuple("Shadow").field(&state).finish()
@@ -70,14 +76,15 @@ impl std::fmt::Debug for Shadow {
 impl Shadow {
     pub(crate) fn of(bundle: &Arc<Bundle>) -> Self {
         if bundle.shadows().next().is_none() {
-            return Shadow(State::Off);
+            return Shadow { state: State::Off, revoked: Vec::new() };
         }
         let bundle = Arc::clone(bundle);
-        Shadow(State::Waiting(Box::new(Wanted { bundle, slots: None, in_step: false, taken_up: false })))
+        let wanted = Wanted { bundle, slots: None, in_step: false, taken_up: false };
+        Shadow { state: State::Waiting(Box::new(wanted)), revoked: Vec::new() }
     }
 
     fn wanted(&mut self) -> Option<&mut Wanted> {
-        match &mut self.0 {
+        match &mut self.state {
             State::Waiting(wanted) => Some(wanted),
             _ => None,
         }
@@ -86,7 +93,7 @@ impl Shadow {
     /// Judges nothing in shadow, as where nobody would ever read it. No effect once it has begun.
     pub fn off(&mut self) {
         if self.wanted().is_some() {
-            self.0 = State::Off;
+            self.state = State::Off;
         }
     }
 
@@ -111,12 +118,29 @@ impl Shadow {
         }
     }
 
+    /// Takes in what an operator has switched off: a revoked policy is not asked until it is restored. One
+    /// that is revoked when the run begins is not even opened.
+    pub(crate) fn heed(&mut self, operations: &mut Operations) {
+        let mut off = |component: &str| operations.revoked(component);
+        self.revoked = match &self.state {
+            State::Waiting(wanted) => {
+                let shadows = wanted.bundle.shadows().map(|(entry, _)| entry);
+                shadows.filter(|entry| off(&entry.component_digest)).map(|entry| entry.name.as_str().into()).collect()
+            }
+            State::Beside(Beside { listeners, .. }) | State::InStep(InStep { listeners, .. }) => {
+                let revoked = listeners.iter().filter(|listener| off(&listener.component));
+                revoked.map(|listener| Arc::clone(&listener.name)).collect()
+            }
+            State::Off => Vec::new(),
+        };
+    }
+
     /// Begins, with the run's next frame: where the run is pinned to the bundle whose shadow policies
     /// these are, and its trace is kept in a file. Once is enough. Whatever goes wrong is a warning
     /// (`tracing`), and the run goes on without a shadow.
     pub fn begin(&mut self, run: &mut Run, store: &dyn Store) {
-        let State::Waiting(_) = &self.0 else { return };
-        let State::Waiting(wanted) = std::mem::replace(&mut self.0, State::Off) else { return };
+        let State::Waiting(_) = &self.state else { return };
+        let State::Waiting(wanted) = std::mem::replace(&mut self.state, State::Off) else { return };
         let Some(trace) = store.path().filter(|_| run.manifest().lock == *wanted.bundle.digest().as_str()) else {
             return;
         };
@@ -126,6 +150,7 @@ impl Shadow {
             from: run.frames(),
             slots: wanted.slots,
             taken_up: wanted.taken_up,
+            revoked: std::mem::take(&mut self.revoked),
             bundle: wanted.bundle,
         };
         let listeners = place.listeners();
@@ -133,14 +158,14 @@ impl Shadow {
             return;
         }
         let begun = if wanted.in_step {
-            Policies::open(&place).map(|policies| State::InStep(listeners, Box::new(policies)))
+            Policies::open(&place).map(|policies| State::InStep(InStep::new(listeners, policies)))
         } else {
             Ok(Beside::start(place, listeners).map_or(State::Off, State::Beside))
         };
         match begun {
             Ok(begun) => {
                 run.overhear();
-                self.0 = begun;
+                self.state = begun;
             }
             Err(error) => warn(&run.manifest().run, &error),
         }
@@ -148,25 +173,27 @@ impl Shadow {
 
     /// Hears what was asked in a frame. Call it once the frame is durable.
     pub fn hear(&mut self, frame: u64, overheard: Vec<Overheard>) {
-        match &mut self.0 {
-            State::Waiting(_) | State::Off => {}
-            State::Beside(beside) => beside.hear(frame, overheard),
-            State::InStep(listeners, policies) => {
-                if let Err(error) = policies.judge(frame, of_interest(overheard, listeners)) {
-                    tracing::warn!(%error, "the shadow policies are asked no more");
-                    self.0 = State::Off;
-                }
+        let done = match &mut self.state {
+            State::Waiting(_) | State::Off => Ok(()),
+            State::Beside(beside) => {
+                beside.hear(frame, overheard, &self.revoked);
+                Ok(())
             }
+            State::InStep(in_step) => in_step.hear(frame, overheard, &self.revoked),
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "the shadow policies are asked no more");
+            self.state = State::Off;
         }
     }
 
     /// Waits until what was heard is judged and written. Happens by itself when it is dropped.
     pub fn finish(&mut self) {
-        match std::mem::replace(&mut self.0, State::Off) {
+        match std::mem::replace(&mut self.state, State::Off) {
             State::Waiting(_) | State::Off => {}
             State::Beside(beside) => beside.finish(),
-            State::InStep(_, mut policies) => {
-                if let Err(error) = policies.end(&Dropped::default()) {
+            State::InStep(InStep { mut policies, dropped, .. }) => {
+                if let Err(error) = policies.end(&dropped) {
                     tracing::warn!(%error, "what the shadow policies said is not whole");
                 }
             }
@@ -180,6 +207,25 @@ impl Drop for Shadow {
     }
 }
 
+/// A shadow that judges while the run waits.
+struct InStep {
+    listeners: Vec<Listener>,
+    policies: Box<Policies>,
+    dropped: Dropped,
+}
+
+impl InStep {
+    fn new(listeners: Vec<Listener>, policies: Policies) -> Self {
+        InStep { listeners, policies: Box::new(policies), dropped: Dropped::default() }
+    }
+
+    fn hear(&mut self, frame: u64, overheard: Vec<Overheard>, revoked: &[Arc<str>]) -> Result<(), StoreError> {
+        let (off, asked) = apart(&self.listeners, revoked);
+        overheard.iter().for_each(|heard| self.dropped.count(heard.question.slot(), off.iter().copied()));
+        self.policies.judge(frame, of_interest(overheard, &asked), revoked)
+    }
+}
+
 /// A shadow on a thread of its own.
 struct Beside {
     run: Arc<str>,
@@ -189,7 +235,8 @@ struct Beside {
 }
 
 enum Message {
-    Frame(u64, Vec<Overheard>),
+    /// With the entries that are not to be asked.
+    Frame(u64, Vec<Overheard>, Vec<Arc<str>>),
     /// What never came to be asked.
     End(Dropped),
 }
@@ -207,14 +254,16 @@ impl Beside {
         }
     }
 
-    fn hear(&mut self, frame: u64, overheard: Vec<Overheard>) {
-        let overheard = of_interest(overheard, &self.listeners);
+    fn hear(&mut self, frame: u64, overheard: Vec<Overheard>, revoked: &[Arc<str>]) {
+        let (off, asked) = apart(&self.listeners, revoked);
+        overheard.iter().for_each(|heard| self.dropped.count(heard.question.slot(), off.iter().copied()));
+        let overheard = of_interest(overheard, &asked);
         if overheard.is_empty() {
             return;
         }
         let slots: Vec<Slot> = overheard.iter().map(|heard| heard.question.slot()).collect();
-        if self.queue.offer(Message::Frame(frame, overheard)) == Offered::Full {
-            slots.into_iter().for_each(|slot| self.dropped.count(slot, &self.listeners));
+        if self.queue.offer(Message::Frame(frame, overheard, revoked.to_vec())) == Offered::Full {
+            slots.into_iter().for_each(|slot| self.dropped.count(slot, asked.iter().copied()));
         }
     }
 
@@ -230,8 +279,8 @@ fn work(place: &Place, messages: Receiver<Message>) {
         let mut policies = Policies::open(place)?;
         for message in messages {
             match message {
-                Message::Frame(frame, overheard) => {
-                    policies.judge(frame, overheard)?;
+                Message::Frame(frame, overheard, revoked) => {
+                    policies.judge(frame, overheard, &revoked)?;
                     policies.flush()?;
                 }
                 Message::End(dropped) => policies.end(&dropped)?,
@@ -245,9 +294,14 @@ fn work(place: &Place, messages: Receiver<Message>) {
 }
 
 /// What nobody listens to takes no place in the queue.
-fn of_interest(mut overheard: Vec<Overheard>, listeners: &[Listener]) -> Vec<Overheard> {
+fn of_interest(mut overheard: Vec<Overheard>, listeners: &[&Listener]) -> Vec<Overheard> {
     overheard.retain(|heard| listeners.iter().any(|listener| listener.hears(heard.question.slot())));
     overheard
+}
+
+/// Those that are revoked, and those that are asked.
+fn apart<'a>(listeners: &'a [Listener], revoked: &[Arc<str>]) -> (Vec<&'a Listener>, Vec<&'a Listener>) {
+    listeners.iter().partition(|listener| revoked.contains(&listener.name))
 }
 
 fn warn(run: &str, error: &NotShadowed) {

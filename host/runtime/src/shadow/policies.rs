@@ -25,6 +25,8 @@ pub(super) struct Place {
     pub slots: Option<Vec<Slot>>,
     /// The run was taken up: the policies have a past.
     pub taken_up: bool,
+    /// Entries that an operator has switched off: they are no part of it.
+    pub revoked: Vec<Arc<str>>,
 }
 
 impl Place {
@@ -34,10 +36,14 @@ impl Place {
     }
 
     fn listener(&self, entry: &Entry) -> Option<Listener> {
+        if self.revoked.iter().any(|revoked| **revoked == *entry.name) {
+            return None;
+        }
         let heard = |slot: Slot| self.slots.as_ref().is_none_or(|slots| slots.contains(&slot));
         let slots = entry.slot.iter().filter(|slot| heard(slot.slot));
         let slots: Vec<_> = slots.map(|slot| (slot.slot, slot.failure_verdict)).collect();
-        (!slots.is_empty()).then(|| Listener { name: entry.name.as_str().into(), slots })
+        let (name, component) = (entry.name.as_str().into(), entry.component_digest.as_str().into());
+        (!slots.is_empty()).then_some(Listener { name, component, slots })
     }
 }
 
@@ -45,6 +51,8 @@ impl Place {
 #[derive(Debug, Clone)]
 pub(super) struct Listener {
     pub name: Arc<str>,
+    /// Digest of the component.
+    pub component: Arc<str>,
     /// Each with its failure verdict.
     pub slots: Vec<(Slot, Verdict)>,
 }
@@ -72,8 +80,6 @@ pub(super) struct Policies {
 
 struct Open {
     listener: Listener,
-    /// Digest of the component.
-    component: Arc<str>,
     session: Session,
     /// Of each slot: judged, and of these undecided.
     counts: Vec<(u64, u64)>,
@@ -91,14 +97,13 @@ impl Policies {
             entries.push(ShadowEntry {
                 name: Arc::clone(&listener.name),
                 policy: entry.policy.as_str().into(),
-                component: entry.component_digest.as_str().into(),
+                component: Arc::clone(&listener.component),
                 configuration: entry.configuration_digest.as_str().into(),
                 stateless: policy.descriptor().stateless,
                 slots: listener.slots.iter().map(|(slot, _)| *slot).collect(),
             });
-            let component = entry.component_digest.as_str().into();
             let counts = vec![(0, 0); listener.slots.len()];
-            open.push(Open { listener, component, session, counts });
+            open.push(Open { listener, session, counts });
         }
         let began = ShadowBegan {
             format: SHADOW_FORMAT,
@@ -110,11 +115,14 @@ impl Policies {
         Ok(Policies { open, stream: ShadowWriter::beside(&place.trace, began)? })
     }
 
-    /// Puts the questions of a frame to every policy that hears them, in lock order.
-    pub fn judge(&mut self, frame: u64, overheard: Vec<Overheard>) -> Result<(), StoreError> {
+    /// Puts the questions of a frame to every policy that hears them and is not revoked, in lock order.
+    pub fn judge(&mut self, frame: u64, overheard: Vec<Overheard>, revoked: &[Arc<str>]) -> Result<(), StoreError> {
         for Overheard { question, view, verdict: enforced } in overheard {
             let slot = question.slot();
-            for Open { listener, component, session, counts } in &mut self.open {
+            for Open { listener, session, counts } in &mut self.open {
+                if revoked.contains(&listener.name) {
+                    continue;
+                }
                 let Some(at) = listener.slots.iter().position(|(own, _)| *own == slot) else { continue };
                 let mut history = SoFar { entry: &listener.name, stream: &mut self.stream };
                 let outcome = session.judge(&question, Arc::clone(&view) as Arc<_>, &mut history);
@@ -124,7 +132,7 @@ impl Policies {
                 self.stream.write(&ShadowRecord::Judged(Box::new(ShadowJudgement {
                     frame,
                     entry: Arc::clone(&listener.name),
-                    policy: Arc::clone(component),
+                    policy: Arc::clone(&listener.component),
                     slot,
                     enforced,
                     verdict: verdict.unwrap_or(listener.slots[at].1),

@@ -1,5 +1,7 @@
 //! What policies in shadow would have said, compared with what counted.
 
+mod claims;
+
 use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::path::Path;
@@ -11,6 +13,8 @@ use countersign_store::{ShadowBegan, ShadowEntry, ShadowError, ShadowJudgement, 
 use serde::Serialize;
 
 use super::Interval;
+use super::by_run::ByRun;
+use claims::Claims;
 
 /// The side streams of runs, compared.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -52,7 +56,10 @@ pub struct Compared {
     pub judged: u64,
     /// Of these, with the verdict that counted.
     pub agreed: u64,
-    /// Their share, with an interval of 95 %; none when nothing was judged.
+    /// Runs in which it judged.
+    pub runs: u64,
+    /// Their share, with an interval of 95 %; none when nothing was judged. The interval is wider where
+    /// the judgements of one run are alike: one run with many counts for less than many runs.
     pub agreement: Option<Interval>,
     /// With a more restrictive one.
     pub stricter: u64,
@@ -60,10 +67,12 @@ pub struct Compared {
     pub looser: u64,
     /// Those that it could not decide.
     pub undecided: u64,
-    /// Questions that it was never asked, since it was too far behind the run.
+    /// Questions that it was never asked, since it was too far behind the run, or revoked.
     pub dropped: u64,
     /// How often which verdict met which.
     pub verdicts: Vec<Outcomes>,
+    #[serde(skip)]
+    by_run: ByRun,
 }
 
 /// How often two verdicts met.
@@ -101,56 +110,85 @@ pub struct Disagreement {
 }
 
 impl Report {
-    /// Takes in the side stream of a run.
+    /// Takes in the side stream of a run, whole or not at all. Where its trace lies beside it, it must
+    /// tell of that trace: of that run, that lock, and what counted in those frames.
     ///
     /// # Errors
-    /// At a line that is none of a side stream.
+    /// At a line that is none of a side stream, or one that the trace contradicts.
     pub fn add(&mut self, side_stream: &Path) -> Result<(), ShadowError> {
-        self.add_from(ShadowReader::open(side_stream)?)
+        let mut claims = Claims::default();
+        let one = Report::of_one(ShadowReader::open(side_stream)?, &mut |record| claims.hear(record))?;
+        claims.check(side_stream)?;
+        self.merge(one);
+        Ok(())
     }
 
-    /// Takes in a side stream from wherever it is.
+    /// Takes in a side stream from wherever it is, whole or not at all. Nothing is checked against a trace.
     ///
     /// # Errors
     /// At a line that is none of a side stream.
-    pub fn add_from<R: BufRead>(&mut self, mut reader: ShadowReader<R>) -> Result<(), ShadowError> {
+    pub fn add_from<R: BufRead>(&mut self, reader: ShadowReader<R>) -> Result<(), ShadowError> {
+        let one = Report::of_one(reader, &mut |_| {})?;
+        self.merge(one);
+        Ok(())
+    }
+
+    /// Of one run.
+    fn of_one<R: BufRead>(
+        mut reader: ShadowReader<R>,
+        hear: &mut dyn FnMut(&ShadowRecord),
+    ) -> Result<Report, ShadowError> {
+        let mut one = Report { runs: 1, ..Report::default() };
         let mut part: Option<ShadowBegan> = None;
         let (mut whole, mut parts) = (true, 0);
         while let Some(record) = reader.read()? {
+            hear(&record);
             match record {
                 ShadowRecord::Began(began) => {
                     // Frame 0 is the manifest.
                     whole &= part.is_none() && (parts > 0 || began.from <= 1);
                     parts += 1;
-                    self.locks.insert(Arc::clone(&began.lock));
-                    began.entries.iter().for_each(|entry| self.expect(entry));
+                    one.locks.insert(Arc::clone(&began.lock));
+                    began.entries.iter().for_each(|entry| one.expect(entry));
                     part = Some(began);
                 }
                 ShadowRecord::Judged(judged) => {
                     let found =
-                        part.as_ref().and_then(|began| Some((began, self.row(began, &judged.entry, judged.slot)?)));
+                        part.as_ref().and_then(|began| Some((began, one.row(began, &judged.entry, judged.slot)?)));
                     let Some((began, row)) = found else { return Err(unknown(&reader, &judged.entry, judged.slot)) };
-                    self.policies[row].take(&judged);
+                    one.policies[row].take(&judged);
                     if judged.verdict != judged.enforced.unwrap_or(Verdict::Proceed) {
-                        self.disagreements.push(Disagreement::of(&began.run, *judged));
+                        one.disagreements.push(Disagreement::of(&began.run, *judged));
                     }
                 }
                 ShadowRecord::Ended(ended) => {
                     for count in ended.counts {
-                        let found = part.as_ref().and_then(|began| self.row(began, &count.entry, count.slot));
+                        let found = part.as_ref().and_then(|began| one.row(began, &count.entry, count.slot));
                         let Some(row) = found else { return Err(unknown(&reader, &count.entry, count.slot)) };
-                        self.policies[row].dropped += count.dropped;
+                        let dropped = &mut one.policies[row].dropped;
+                        *dropped = dropped.saturating_add(count.dropped);
                     }
                     part = None;
                 }
             }
         }
-        self.runs += 1;
-        self.not_whole += u64::from(!whole || part.is_some());
-        for compared in &mut self.policies {
-            compared.agreement = Interval::of(compared.agreed, compared.judged);
+        one.not_whole = u64::from(!whole || part.is_some());
+        one.policies.iter_mut().for_each(Compared::close_run);
+        Ok(one)
+    }
+
+    /// Takes in what is known of another run.
+    fn merge(&mut self, one: Report) {
+        self.runs += one.runs;
+        self.not_whole += one.not_whole;
+        self.locks.extend(one.locks);
+        for compared in one.policies {
+            match self.policies.binary_search_by_key(&compared.key(), Compared::key) {
+                Ok(at) => self.policies[at].merge(&compared),
+                Err(at) => self.policies.insert(at, compared),
+            }
         }
-        Ok(())
+        self.disagreements.extend(one.disagreements);
     }
 
     /// Makes room for a policy, in the order of slots and names.
@@ -192,12 +230,14 @@ impl Compared {
             stateless: entry.stateless,
             judged: 0,
             agreed: 0,
+            runs: 0,
             agreement: None,
             stricter: 0,
             looser: 0,
             undecided: 0,
             dropped: 0,
             verdicts: Vec::new(),
+            by_run: ByRun::default(),
         }
     }
 
@@ -214,10 +254,39 @@ impl Compared {
             std::cmp::Ordering::Greater => self.stricter += 1,
         }
         self.undecided += u64::from(matches!(judged.answer, Answered::Undecided(_)));
-        let met = (judged.enforced, judged.verdict);
-        match self.verdicts.binary_search_by_key(&met, |known| (known.enforced, known.shadow)) {
-            Ok(at) => self.verdicts[at].count += 1,
-            Err(at) => self.verdicts.insert(at, Outcomes { enforced: met.0, shadow: met.1, count: 1 }),
+        self.met(Outcomes { enforced: judged.enforced, shadow: judged.verdict, count: 1 });
+    }
+
+    fn met(&mut self, met: Outcomes) {
+        let key = |known: &Outcomes| (known.enforced, known.shadow);
+        match self.verdicts.binary_search_by_key(&key(&met), key) {
+            Ok(at) => self.verdicts[at].count += met.count,
+            Err(at) => self.verdicts.insert(at, met),
+        }
+    }
+
+    /// All of a run was taken in.
+    fn close_run(&mut self) {
+        if self.judged > 0 {
+            self.runs = 1;
+            self.by_run.add(self.agreed, self.judged);
+            self.agreement = self.by_run.interval(self.agreed, self.judged);
+        }
+    }
+
+    /// Takes in what it said beside another run.
+    fn merge(&mut self, other: &Compared) {
+        self.judged += other.judged;
+        self.agreed += other.agreed;
+        self.stricter += other.stricter;
+        self.looser += other.looser;
+        self.undecided += other.undecided;
+        self.dropped = self.dropped.saturating_add(other.dropped);
+        other.verdicts.iter().for_each(|met| self.met(met.clone()));
+        if other.runs > 0 {
+            self.runs += 1;
+            self.by_run.add(other.agreed, other.judged);
+            self.agreement = self.by_run.interval(self.agreed, self.judged);
         }
     }
 }

@@ -73,7 +73,13 @@ pub fn take(arguments: &Use) -> anyhow::Result<u8> {
     let folder = PathBuf::from(&arguments.bundle);
     // What does not load is never current: no host need find that out.
     let bundle = match folder.is_dir() {
-        true => installed.install(&engine, &folder)?,
+        true => {
+            // Its author means what `bundle.toml` says, which no run would be judged by.
+            if !Bundle::load(&engine, &folder)?.is_locked(&engine, &folder)? {
+                return Err(BadInput(super::super::not_locked(&folder)).into());
+            }
+            installed.install(&engine, &folder)?
+        }
         false if arguments.bundle.contains(['/', '\\', '.']) => {
             return Err(BadInput(format!("`{}`: there is no such folder", arguments.bundle)).into());
         }
@@ -92,7 +98,8 @@ pub fn take(arguments: &Use) -> anyhow::Result<u8> {
 }
 
 pub fn rollback(arguments: &Store) -> anyhow::Result<u8> {
-    let (from, to) = arguments.installed().rollback()?;
+    let engine = Engine::new(EngineOptions { pool: None, ..EngineOptions::default() })?;
+    let (from, to) = arguments.installed().rollback(&engine)?;
     crate::say!("{} {to}", styled(GOOD, "current"));
     crate::say!("{} {from}; it stays installed", styled(QUIET, "left   "));
     Ok(exit::OK)
@@ -105,7 +112,7 @@ struct Listed {
     standing: Standing,
     name: Option<String>,
     policies: Vec<String>,
-    /// Why this host cannot read it.
+    /// Why no run can take it.
     problem: Option<String>,
 }
 
