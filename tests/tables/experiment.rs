@@ -150,7 +150,7 @@ struct Recorded(Vec<Read>);
 impl RunView for Recorded {
     fn read(&self, query: &Query) -> Option<Answer> {
         let read = self.0.iter().find(|read| read.query == *query).map(|read| read.answer.clone());
-        Some(read.unwrap_or_else(|| match query {
+        Some(read.unwrap_or(match query {
             Query::Goal => Answer::Goal(None),
             Query::StepIndex => Answer::StepIndex(None),
             Query::Phase => Answer::Phase(None),

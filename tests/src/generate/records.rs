@@ -107,7 +107,7 @@ pub fn sub_task(random: &mut Random) -> SubTask {
     // Some match equally well and are equally reliable.
     let alike = (does[..does.floor_char_boundary(KIB)].to_owned(), random.share());
     SubTask {
-        does: does.into(),
+        does,
         independent: random.toss(),
         parallel: if random.toss() { random.count() } else { random.below(4) as u32 },
         chain_length: if random.once_in(8) { random.count().max(1) } else { random.below(7) as u32 + 1 },
@@ -118,7 +118,7 @@ pub fn sub_task(random: &mut Random) -> SubTask {
             let equal = random.once_in(3);
             Specialist {
                 name: format!("{}-{number}", name(random)).into(),
-                description: if equal { alike.0.as_str().into() } else { some_text(random, KIB).into() },
+                description: if equal { alike.0.as_str().into() } else { some_text(random, KIB) },
                 reliability: if equal { alike.1 } else { random.share() },
             }
         }),

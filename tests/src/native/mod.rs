@@ -59,7 +59,10 @@ pub use threshold::to_ledger;
 pub use view::{Served, view};
 
 /// A default policy, natively.
-pub struct Native(Box<dyn FnMut(&Question, &dyn RunView) -> Option<Answered>>);
+pub struct Native(Box<Judge>);
+
+/// None to a question of another slot.
+type Judge = dyn FnMut(&Question, &dyn RunView) -> Option<Answered>;
 
 impl Native {
     /// The policy of that name.

@@ -34,7 +34,8 @@ pub struct Served {
 
 /// The entries that serve a slot otherwise. One that is new and only in shadow changes nothing.
 pub(super) fn otherwise(manifest: &Manifest, lock: &Lock) -> Vec<Served> {
-    let mut roles: BTreeMap<(Slot, &str), (Option<Role>, Option<Role>)> = BTreeMap::new();
+    type ThenAndNow = (Option<Role>, Option<Role>);
+    let mut roles: BTreeMap<(Slot, &str), ThenAndNow> = BTreeMap::new();
     for entry in &manifest.entries {
         for pin in &entry.slots {
             let mode = match pin.mode {
