@@ -7,8 +7,10 @@
 mod agent;
 mod choice;
 mod completion;
+mod criteria;
 mod delegation;
 mod halt;
+mod handed;
 mod hidden;
 mod joined;
 mod machine;
@@ -22,27 +24,28 @@ mod screening;
 mod start;
 mod tools;
 mod view;
+mod waiting;
 mod weighing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::budget::{Demand, Reservation};
 use crate::contract::classifier::PlanningMode;
 use crate::contract::confidence::ModelKind;
-use crate::contract::{Key, SensitivityTag, Tier, Verdict, Violation};
+use crate::contract::{Key, SensitivityTag, Tier, Verdict};
 use crate::effect::{Effect, Purpose};
-use crate::event::{Event, Move};
+use crate::event::Event;
 use crate::frame::Frame;
 use crate::graph::{Compiled, Guard, NodeId};
-use crate::grounding::{Attempted, Call, Observed};
-use crate::input::{Action, Input, Observation, Outcome, Reply, Unavailability, Usage, Verification};
-use crate::judgement::{Answered, Judged, Judgement, Question};
+use crate::grounding::{Call, Observed};
+use crate::input::{Input, Observation, Outcome, Reply, Unavailability, Usage, Verification};
+use crate::judgement::{Answered, Judged, Judgement};
 use crate::manifest::{Manifest, ManifestError, PolicyMode};
-use crate::plan::{Plan, PlanStep};
+use crate::plan::Plan;
 use crate::state::Memory;
 use crate::status::Status;
 
+pub use handed::{Closed, FoldError, InputError, Overheard, Request};
 pub use screening::redacted;
 pub use view::View;
 pub use weighing::Hold;
@@ -51,10 +54,13 @@ use agent::Parked;
 use choice::Caches;
 use halt::Halt;
 use hidden::Hidden;
-use joined::Joined;
-use people::{Asked, Granted};
+use people::Granted;
 use pipeline::Proposal;
 use tools::{Captured, Reading, ToolRecord};
+use waiting::{
+    Attempts, Claim, Context, CriterionState, Draft, ModelCall, Next, Open, Retrying, Stage, Then, ToolCall, Waiting,
+    Watched,
+};
 use weighing::Returns;
 
 /// Transitions of one frame. A compiled graph spends something on every way round; this is for a
@@ -184,231 +190,6 @@ pub struct Run {
     criteria: Vec<CriterionState>,
     committed: Vec<u64>,
     memories: Vec<Memory>,
-}
-
-/// What the run waits for.
-#[derive(Debug)]
-enum Waiting {
-    Start,
-    Model(ModelCall),
-    Tool(ToolCall),
-    Verifier(Call<Observed>),
-    /// A wait before something is tried again.
-    Retry(u64, Retrying),
-    Person(Asked),
-    Nothing,
-}
-
-#[derive(Debug)]
-enum Retrying {
-    Model(Purpose),
-    Tool(Box<ToolCall>),
-}
-
-#[derive(Debug)]
-struct ModelCall {
-    call: u64,
-    /// Where the answer is wanted: for a plan, a step, or help.
-    purpose: Purpose,
-    /// None where nothing is set aside.
-    reservation: Option<Reservation>,
-    /// A message was taken since the call.
-    message: bool,
-}
-
-#[derive(Debug)]
-struct ToolCall {
-    call: Call<Attempted>,
-    proposal: Proposal,
-    demand: Demand,
-    reservation: Option<Reservation>,
-    attempt: u32,
-}
-
-/// What the doom-loop slot said of a step, kept until the step is checked.
-#[derive(Debug, Clone)]
-struct Watched {
-    verdict: Verdict,
-    reason: String,
-}
-
-/// What there is to say of the next request.
-#[derive(Debug, Default)]
-struct Context {
-    /// A step of the plan has just been done.
-    boundary: bool,
-    /// The model has asked for room.
-    asked: bool,
-}
-
-/// What a step without a call claims.
-#[derive(Debug)]
-enum Claim {
-    Finished { summary: Arc<str>, tools: Vec<Arc<str>> },
-    Words,
-}
-
-#[derive(Debug)]
-enum Draft {
-    Whole(Vec<PlanStep>),
-    More(Vec<PlanStep>),
-    None(String),
-}
-
-/// Failed attempts at one step.
-#[derive(Debug, Default)]
-struct Attempts {
-    step: Option<Arc<str>>,
-    failed: u32,
-}
-
-#[derive(Debug, Clone)]
-struct CriterionState {
-    met: bool,
-    /// Its tool only reads: a later change makes it stale.
-    reading: bool,
-}
-
-/// The frame being filled.
-#[derive(Debug)]
-struct Open {
-    at: u64,
-    input: Input,
-    judgements: Vec<Judgement>,
-    events: Vec<Event>,
-    effects: Vec<Effect>,
-    stage: Option<Stage>,
-    from: NodeId,
-    path: Vec<Move>,
-    overheard: Vec<Overheard>,
-}
-
-/// A slot being heard.
-#[derive(Debug)]
-struct Stage {
-    question: Arc<Question>,
-    /// Position among the slot's entries of the one to be asked.
-    next: usize,
-    joined: Joined,
-    then: Then,
-}
-
-/// How to go on once a slot has been heard.
-#[derive(Debug)]
-enum Then {
-    RatedTask,
-    ScreenedTask,
-    Route,
-    /// The first sub-task of the queue is being assigned.
-    Assign(VecDeque<Arc<str>>),
-    RatedWords(Box<Purpose>),
-    Relieve(Box<Purpose>),
-    Act(Box<Action>),
-    ScreenedWords(Box<Action>),
-    ScreenedCall(Box<Proposal>),
-    Assess(Box<Proposal>),
-    /// With what the risk slot said of the call.
-    WeighedNext(Box<(Joined, Proposal)>),
-    RatedResult,
-    ScreenedResult,
-    Remedied,
-    /// The doom-loop slot was told of a step, which leaves by this guard.
-    Watch(Guard),
-    Weighed,
-    Estimate,
-}
-
-/// What a node does next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    /// It is left along the edge of this guard.
-    Leave(Guard),
-    /// Something happened that no node expects.
-    Interrupt(Guard),
-    /// It waits.
-    Wait,
-}
-
-/// A question for one entry.
-#[derive(Debug)]
-pub struct Request<'a> {
-    /// Position of the entry in the manifest.
-    pub entry: usize,
-    /// What to ask.
-    pub question: &'a Arc<Question>,
-    /// What the policy may read. Dropped before the answer is given, or the next change copies it.
-    pub view: Arc<View>,
-}
-
-/// A closed frame and what may now be done.
-#[derive(Debug)]
-pub struct Closed {
-    /// To be made durable first.
-    pub frame: Frame,
-    /// To be started then, in order.
-    pub effects: Vec<Effect>,
-    /// What the slots were asked, where somebody wants to hear of it.
-    pub overheard: Vec<Overheard>,
-}
-
-/// A question of a frame, for whoever answers it beside the run.
-#[derive(Debug, Clone)]
-pub struct Overheard {
-    /// What was asked.
-    pub question: Arc<Question>,
-    /// What could be read then.
-    pub view: Arc<View>,
-    /// What the slot's policies said together; none where it is empty.
-    pub verdict: Option<Verdict>,
-}
-
-/// An input or answer that the run does not expect. Nothing has changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InputError {
-    /// The run is over.
-    #[error("the run has ended")]
-    Over,
-    /// It waits for something else.
-    #[error("the run does not expect {found}, it waits for {expected}")]
-    NotExpected {
-        /// What came.
-        found: &'static str,
-        /// What was to come.
-        expected: &'static str,
-    },
-    /// Time ran backwards.
-    #[error("time went back from {last} to {found} ms")]
-    Time {
-        /// Of the last input.
-        last: u64,
-        /// Of this one.
-        found: u64,
-    },
-    /// A number that the contract does not allow.
-    #[error("{0}")]
-    Violation(Violation),
-    /// A frame is open, or none is.
-    #[error("{0}")]
-    Order(&'static str),
-}
-
-/// A frame that the fold does not give.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FoldError {
-    /// The input is not possible here.
-    #[error("its input is not possible here: {0}")]
-    Input(#[from] InputError),
-    /// Another question would have been asked.
-    #[error("judgement {index} does not answer what the run asks: {problem}")]
-    Judgement {
-        /// Position in the frame.
-        index: usize,
-        /// What differs.
-        problem: &'static str,
-    },
-    /// The same inputs and answers give other events.
-    #[error("its events do not follow from its input and judgements")]
-    Events,
 }
 
 impl Run {

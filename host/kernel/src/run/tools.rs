@@ -509,42 +509,6 @@ impl Run {
         }
     }
 
-    fn meet_criteria(&mut self, tool: &Arc<str>) {
-        self.change_criteria(tool, true);
-    }
-
-    fn lose_criteria(&mut self, tool: &Arc<str>) {
-        self.change_criteria(tool, false);
-    }
-
-    fn change_criteria(&mut self, tool: &Arc<str>, met: bool) {
-        for index in 0..self.criteria.len() {
-            if self.manifest.goal.criteria[index].tool == *tool {
-                self.set_criterion(index, met);
-            }
-        }
-    }
-
-    /// What was read before a change says nothing about after it.
-    fn lose_readings(&mut self) {
-        for index in 0..self.criteria.len() {
-            if self.criteria[index].reading {
-                self.set_criterion(index, false);
-            }
-        }
-    }
-
-    fn set_criterion(&mut self, index: usize, met: bool) {
-        if self.criteria[index].met != met {
-            self.criteria[index].met = met;
-            if met {
-                self.note_advance();
-            }
-            let id = Arc::clone(&self.manifest.goal.criteria[index].id);
-            self.event(if met { Event::CriterionMet { id } } else { Event::CriterionLost { id } });
-        }
-    }
-
     /// The next model call is one of reflection, as far as the budget has any.
     pub(super) fn reflect(&mut self, about: String) -> bool {
         if self.reserve_reflection().is_err() {

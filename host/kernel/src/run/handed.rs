@@ -1,0 +1,91 @@
+//! What whoever drives a run is handed: questions, closed frames, and what went wrong.
+
+use std::sync::Arc;
+
+use super::View;
+use crate::contract::{Verdict, Violation};
+use crate::effect::Effect;
+use crate::frame::Frame;
+use crate::judgement::Question;
+
+/// A question for one entry.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Position of the entry in the manifest.
+    pub entry: usize,
+    /// What to ask.
+    pub question: &'a Arc<Question>,
+    /// What the policy may read. Dropped before the answer is given, or the next change copies it.
+    pub view: Arc<View>,
+}
+
+/// A closed frame and what may now be done.
+#[derive(Debug)]
+pub struct Closed {
+    /// To be made durable first.
+    pub frame: Frame,
+    /// To be started then, in order.
+    pub effects: Vec<Effect>,
+    /// What the slots were asked, where somebody wants to hear of it.
+    pub overheard: Vec<Overheard>,
+}
+
+/// A question of a frame, for whoever answers it beside the run.
+#[derive(Debug, Clone)]
+pub struct Overheard {
+    /// What was asked.
+    pub question: Arc<Question>,
+    /// What could be read then.
+    pub view: Arc<View>,
+    /// What the slot's policies said together; none where it is empty.
+    pub verdict: Option<Verdict>,
+}
+
+/// An input or answer that the run does not expect. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InputError {
+    /// The run is over.
+    #[error("the run has ended")]
+    Over,
+    /// It waits for something else.
+    #[error("the run does not expect {found}, it waits for {expected}")]
+    NotExpected {
+        /// What came.
+        found: &'static str,
+        /// What was to come.
+        expected: &'static str,
+    },
+    /// Time ran backwards.
+    #[error("time went back from {last} to {found} ms")]
+    Time {
+        /// Of the last input.
+        last: u64,
+        /// Of this one.
+        found: u64,
+    },
+    /// A number that the contract does not allow.
+    #[error("{0}")]
+    Violation(Violation),
+    /// A frame is open, or none is.
+    #[error("{0}")]
+    Order(&'static str),
+}
+
+/// A frame that the fold does not give.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// The input is not possible here.
+    #[error("its input is not possible here: {0}")]
+    Input(#[from] InputError),
+    /// Another question would have been asked.
+    #[error("judgement {index} does not answer what the run asks: {problem}")]
+    Judgement {
+        /// Position in the frame.
+        index: usize,
+        /// What differs.
+        problem: &'static str,
+    },
+    /// The same inputs and answers give other events.
+    #[error("its events do not follow from its input and judgements")]
+    Events,
+}
