@@ -2,11 +2,12 @@
 //! it back a few milliseconds.
 //!
 //! What is read back runs as it is, unchecked. So the folder must be its user's alone, as a program's own
-//! file would be; a file is named by the digest of the component and by everything else that its code hangs
-//! on, and is put in its place whole. Whatever is wrong with the folder or a file, the component is compiled.
-//! Who must not trust the folder leaves it out ([`EngineOptions::compiled`](crate::EngineOptions::compiled)).
+//! file would be, and so must each file in it. A file is named by the digest of the component and by everything
+//! else that its code hangs on, is put in its place whole, and begins with the digest of the rest. Whatever is
+//! wrong with the folder or a file, the component is compiled. Who must not trust the folder leaves it out
+//! ([`EngineOptions::compiled`](crate::EngineOptions::compiled)).
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -17,6 +18,8 @@ use wasmtime::component::Component;
 /// Files that are kept; of more the oldest go.
 const MOST: usize = 256;
 const EXTENSION: &str = "cwasm";
+/// Bytes of a digest.
+const DIGEST: usize = 32;
 
 /// Compiles a component, or reads back what an earlier process has compiled of the same bytes.
 ///
@@ -47,22 +50,33 @@ fn name(fingerprint: &str, bytes: &[u8]) -> PathBuf {
 
 #[expect(unsafe_code, reason = "the one place where compiled code is loaded; see the module")]
 fn read_back(engine: &wasmtime::Engine, path: &Path) -> Option<Component> {
-    if !path.exists() {
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    if !metadata.is_file() || !nobody_elses(&metadata) {
         return None;
     }
-    // SAFETY: the file was written by `keep` of this or an earlier process of the same user, whole, under the
-    // digest of its component and of the engine's settings, into a folder that nobody else may write to. It is
-    // never changed in its place. Wasmtime refuses what another version or other settings have compiled.
-    unsafe { Component::deserialize_file(engine, path) }.ok()
+    let bytes = std::fs::read(path).ok()?;
+    let (digest, compiled) = bytes.split_at_checked(DIGEST)?;
+    if *Sha256::digest(compiled) != *digest {
+        return None;
+    }
+    // SAFETY: these bytes are what `keep` of this or an earlier process of the same user has written, by their
+    // digest, under the name of its component and of the engine's settings, into a folder that nobody else may
+    // write to. Wasmtime refuses what another version or other settings have compiled.
+    unsafe { Component::deserialize(engine, compiled) }.ok()
 }
 
 /// Makes the folder, where there is none; whether it is one that nobody but this user may write to.
 #[cfg(unix)]
 fn own(folder: &Path) -> bool {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    let Ok(metadata) = made.and_then(|()| std::fs::symlink_metadata(folder)) else { return false };
-    metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
+    made.and_then(|()| std::fs::metadata(folder)).is_ok_and(|metadata| metadata.is_dir() && nobody_elses(&metadata))
+}
+
+#[cfg(unix)]
+fn nobody_elses(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
 }
 
 /// Elsewhere nobody can say whose a folder is.
@@ -71,21 +85,45 @@ fn own(_: &Path) -> bool {
     false
 }
 
-/// Puts a file in its place whole, and lets the oldest go.
+#[cfg(not(unix))]
+fn nobody_elses(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+/// Puts a file in its place whole, and lets the oldest of them go.
 fn keep(folder: &Path, path: &Path, compiled: &[u8]) -> std::io::Result<()> {
     let part = path.with_extension(format!("{}.part", std::process::id()));
-    let written = File::create(&part).and_then(|mut file| file.write_all(compiled).and_then(|()| file.sync_all()));
-    if let Err(error) = written.and_then(|()| std::fs::rename(&part, path)) {
+    if let Err(error) = write(&part, compiled).and_then(|()| std::fs::rename(&part, path)) {
         let _ = std::fs::remove_file(&part);
         return Err(error);
     }
     let mut kept: Vec<(SystemTime, PathBuf)> = std::fs::read_dir(folder)?
         .flatten()
+        .filter(|entry| is_ours(&entry.path()))
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     kept.sort();
     let too_many = kept.len().saturating_sub(MOST);
     kept.iter().take(too_many).try_for_each(|(_, path)| std::fs::remove_file(path))
+}
+
+fn write(part: &Path, compiled: &[u8]) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(part)?;
+    file.write_all(&Sha256::digest(compiled))?;
+    file.write_all(compiled)?;
+    file.sync_all()
+}
+
+/// Whether a file has a name that [`name`] gives: whatever else lies in the folder is somebody's own.
+fn is_ours(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    path.extension().is_some_and(|extension| extension == EXTENSION)
+        && stem.len() == 2 * DIGEST
+        && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(all(test, unix))]
@@ -111,7 +149,10 @@ mod tests {
         component(&engine, "one", Some(&folder), EMPTY)?;
         component(&engine, "other settings", Some(&folder), EMPTY)?;
         assert_eq!(kept(&folder).len(), 2);
-        std::fs::write(&files[0], "damaged")?;
+        let mut damaged = std::fs::read(&files[0])?;
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 1;
+        std::fs::write(&files[0], damaged)?;
         assert!(read_back(&engine, &files[0]).is_none());
         component(&engine, "one", Some(&folder), EMPTY)?;
         assert!(read_back(&engine, &files[0]).is_some(), "written anew");
@@ -135,10 +176,13 @@ mod tests {
     #[test]
     fn the_oldest_go() -> std::io::Result<()> {
         let temporary = tempfile::tempdir()?;
-        for number in 0..MOST + 3 {
-            keep(temporary.path(), &temporary.path().join(format!("{number}.cwasm")), b"x")?;
+        for number in 0..9 {
+            std::fs::write(temporary.path().join(format!("letter-{number}.txt")), "mine")?;
         }
-        assert_eq!(kept(temporary.path()).len(), MOST);
+        for number in 0..MOST + 3 {
+            keep(temporary.path(), &temporary.path().join(name(&number.to_string(), b"")), b"x")?;
+        }
+        assert_eq!(kept(temporary.path()).len(), MOST + 9);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rmcp::model::{CallToolResult, ErrorData};
 use rmcp::{ServiceError, model::ContentBlock};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Answer;
 use crate::guard::Sight;
@@ -14,8 +14,16 @@ use crate::guard::Sight;
 /// own data, or in a form that the protocol gives.
 const PLACES: [(&str, bool); 5] =
     [("message", false), ("content", false), ("structuredContent", true), ("data", true), ("_meta", true)];
-/// What the protocol itself says of content, and bytes in base64: nobody reads them as text.
-const UNREAD: [&str; 3] = ["type", "data", "blob"];
+/// What models are told of content, of all that the protocol says of it: the rest is for programs.
+const READ: [&str; 6] = ["text", "description", "title", "name", "uri", "mimeType"];
+
+/// What a piece is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Words,
+    Key,
+    Data,
+}
 
 /// All that an answer says.
 #[derive(Debug)]
@@ -36,11 +44,16 @@ enum Piece {
 impl Said {
     fn new(value: Value) -> Self {
         let (mut text, mut pieces, mut behind_key) = (String::new(), Vec::new(), false);
-        let value = map(value, &mut |piece, key| {
+        let value = map(value, &mut |piece, sort| {
             if !pieces.is_empty() {
-                text.push_str(if behind_key { ": " } else { "\n" });
+                // Data ends with a semicolon, so that nothing is taken for the value of a key before it.
+                text.push_str(match sort {
+                    _ if behind_key => ": ",
+                    Sort::Words => "\n",
+                    Sort::Key | Sort::Data => ";\n",
+                });
             }
-            behind_key = key;
+            behind_key = sort == Sort::Key;
             let start = text.len();
             text.push_str(piece);
             pieces.push(start..text.len());
@@ -94,20 +107,38 @@ fn part<'a>(piece: &'a str, range: &Range<usize>, from: usize, to: usize) -> &'a
     piece.get(from - range.start..to - range.start).unwrap_or_default()
 }
 
-/// Passes all that an answer says to `each`, with whether it is a key.
-fn map(mut value: Value, each: &mut impl FnMut(&str, bool) -> Piece) -> Value {
+/// Passes all that an answer says to `each`, with what it is.
+fn map(mut value: Value, each: &mut impl FnMut(&str, Sort) -> Piece) -> Value {
     for (name, own) in PLACES {
         if let Some(place) = value.get_mut(name) {
-            *place = map_in(place.take(), own, each).unwrap_or_default();
+            let reading = match (own, name) {
+                (true, _) => Reading::Own,
+                (false, "message") => Reading::All,
+                (false, _) => Reading::Form,
+            };
+            *place = map_in(place.take(), reading, each).unwrap_or_default();
         }
     }
     value
 }
 
+/// What of a value is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Keys and values: the tool's own data.
+    Own,
+    /// The text that stands here.
+    All,
+    /// Of a form of the protocol, what stands under some keys.
+    Form,
+}
+
 /// The same of a value in it; none where nothing is left of it.
-fn map_in(value: Value, own: bool, each: &mut impl FnMut(&str, bool) -> Piece) -> Option<Value> {
+fn map_in(value: Value, reading: Reading, each: &mut impl FnMut(&str, Sort) -> Piece) -> Option<Value> {
+    let own = reading == Reading::Own;
+    let sort = if own { Sort::Data } else { Sort::Words };
     Some(match value {
-        Value::String(text) => match each(&text, false) {
+        Value::String(text) if reading != Reading::Form => match each(&text, sort) {
             Piece::Kept => Value::String(text),
             Piece::Changed(text) => Value::String(text),
             // A form must keep its keys.
@@ -115,35 +146,64 @@ fn map_in(value: Value, own: bool, each: &mut impl FnMut(&str, bool) -> Piece) -
             Piece::Dropped => return None,
         },
         // The protocol's own numbers are sizes and priorities.
-        Value::Number(number) if own => match each(&number.to_string(), false) {
-            Piece::Kept => Value::Number(number),
+        Value::Number(_) | Value::Bool(_) | Value::Null if own => match each(&value.to_string(), sort) {
+            Piece::Kept => value,
             // What is left of a number is no number.
             Piece::Changed(text) => Value::String(text),
             Piece::Dropped => return None,
         },
-        Value::Array(list) => Value::Array(list.into_iter().filter_map(|value| map_in(value, own, each)).collect()),
+        Value::Array(list) => {
+            begins("[", own, each);
+            let list: Vec<Value> = list.into_iter().filter_map(|value| map_in(value, reading, each)).collect();
+            Value::Array(list)
+        }
         Value::Object(object) => {
-            let mut out = serde_json::Map::new();
-            for (key, value) in object {
-                if !own && UNREAD.contains(&key.as_str()) {
-                    out.insert(key, value);
-                    continue;
-                }
-                let named = if own { each(&key, true) } else { Piece::Kept };
-                let value = map_in(value, own || key == "_meta", each);
-                let key = match named {
-                    Piece::Kept => key,
-                    Piece::Changed(key) => key,
-                    Piece::Dropped => continue,
-                };
-                if let Some(value) = value {
-                    out.insert(key, value);
-                }
-            }
-            Value::Object(out)
+            begins("{", own, each);
+            Value::Object(map_object(object, reading, each))
         }
         other => other,
     })
+}
+
+/// What begins behind a key is its value: the first key or item in it is not.
+fn begins(with: &str, own: bool, each: &mut impl FnMut(&str, Sort) -> Piece) {
+    if own {
+        each(with, Sort::Data);
+    }
+}
+
+fn map_object(
+    object: Map<String, Value>,
+    reading: Reading,
+    each: &mut impl FnMut(&str, Sort) -> Piece,
+) -> Map<String, Value> {
+    let own = reading == Reading::Own;
+    let mut out = Map::new();
+    for (key, value) in object {
+        let named = if own { each(&key, Sort::Key) } else { Piece::Kept };
+        let below = match &*key {
+            "_meta" => Reading::Own,
+            _ if own => Reading::Own,
+            key if value.is_string() && READ.contains(&key) => Reading::All,
+            _ => Reading::Form,
+        };
+        let value = map_in(value, below, each);
+        let mut key = match named {
+            Piece::Kept => key,
+            Piece::Changed(key) => key,
+            Piece::Dropped => continue,
+        };
+        // Two keys of which nothing else is left are still two.
+        let (base, mut number) = (key.clone(), 1);
+        while out.contains_key(&key) {
+            number += 1;
+            key = format!("{base} {number}");
+        }
+        if let Some(value) = value {
+            out.insert(key, value);
+        }
+    }
+    out
 }
 
 impl Answer {
@@ -172,6 +232,11 @@ impl Answer {
                 let mut result: CallToolResult = serde_json::from_value(shown).unwrap_or_else(|_| withheld());
                 if unseen > 0 {
                     result.content.push(ContentBlock::text(note));
+                    // A part of it would be taken for the whole, and no longer fit what the tool declares.
+                    if result.structured_content.take().is_some() {
+                        result.content.push(ContentBlock::text(NO_STRUCTURE));
+                        result.is_error = Some(true);
+                    }
                 }
                 Ok(result)
             }
@@ -190,6 +255,7 @@ impl Answer {
     }
 }
 
+const NO_STRUCTURE: &str = "The call was made. Its structured result is left out for the same reason.";
 const WITHHELD: &str = "The result held what a model must not see, and is withheld.";
 
 fn withheld() -> CallToolResult {
@@ -229,7 +295,7 @@ mod tests {
             ],
             "structuredContent": {"a": {"b": [1, "c"]}, "d": true},
         }));
-        assert_eq!(answer.said().text(), "one\ntwo\nimage/png\ninside\nx://2\na: b: 1\nc\nd");
+        assert_eq!(answer.said().text(), "one\ntwo\nimage/png\ninside\nx://2;\n{;\na: {;\nb: [;\n1;\nc;\nd: true");
     }
 
     #[test]
@@ -282,6 +348,17 @@ mod tests {
         assert_eq!(left["content"][1]["text"], "");
         let note = format!("… {} bytes not shown: longer than what the guard looks at.", all - 4);
         assert_eq!(left["content"][2]["text"], note.as_str());
-        assert_eq!(left["structuredContent"], json!({}));
+        assert_eq!((&left["structuredContent"], &left["isError"]), (&Value::Null, &json!(true)));
+    }
+
+    #[test]
+    fn what_programs_read_stays_as_it_is() {
+        let annotated =
+            json!({"type": "text", "text": "of ada", "annotations": {"audience": ["user"], "priority": 1.0}});
+        let left = left(answer(json!({"content": [annotated]})), "of ada");
+        assert_eq!(left["content"][0]["annotations"]["audience"], json!(["user"]));
+        let data = json!({"ada": 1, "bob": {"password": null, "user": "x", "has_secret": true, "tokens": []}});
+        let said = answer(json!({"content": [], "structuredContent": data}));
+        assert_eq!(said.said().text(), "{;\nada: 1;\nbob: {;\nhas_secret: true;\npassword: null;\ntokens: [;\nuser: x");
     }
 }
