@@ -39,7 +39,7 @@ pub enum GatewayError {
     #[error(transparent)]
     Guard(#[from] GuardError),
     /// Another process of the principal is in a run that lets nobody begin another one.
-    #[error("the run {run} of the same principal, in another process, {why}")]
+    #[error("the run {run} of the same principal {why}")]
     Barred {
         /// That run.
         run: String,

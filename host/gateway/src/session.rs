@@ -1,13 +1,14 @@
 //! The run of a principal: begun with the first call, taken up again by the next process, over after
 //! a time without calls.
 
+use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign::adaptation;
 use countersign::guard::{Clock, GuardError, GuardedRun, Setup, write_off};
-use countersign::kernel::{Code, Event, Frame, Manifest, Run, Status};
+use countersign::kernel::{Boundary, Code, Event, Frame, Manifest, Run, Status};
 use countersign::mcp::Joined;
 use countersign::registry::Registry;
 use countersign::store::{Durability, FileStore, ResumeError, RunFolder, Runs, StoreError, TraceReader};
@@ -38,7 +39,11 @@ struct Open {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Pointer {
+    #[serde(default)]
     runs: Vec<String>,
+    /// As it was when there was one run.
+    #[serde(default, skip_serializing)]
+    run: Option<String>,
 }
 
 /// What became of a run that the pointer names.
@@ -59,10 +64,13 @@ impl Session {
     /// The run, begun or taken up where none is open, with what people have decided meanwhile.
     pub fn run(&mut self) -> Result<(&mut GuardedRun, &str), GatewayError> {
         let now = now();
+        // Two processes that begin at the same time would each leave the other's run out.
+        let alone = self.open.is_none().then(|| self.alone()).transpose()?;
         let mut open = match self.left(now)? {
             (Some(open), _) => open,
             (None, beside) => self.begin(beside)?,
         };
+        drop(alone);
         open.last = now;
         self.heard(open)
     }
@@ -159,7 +167,7 @@ impl Session {
         let setup = Setup { registry, store: Box::new(store), operations, salt, clock: Clock::Machine };
         let run = GuardedRun::begin(&host, manifest, setup)?;
         let runs = beside.into_iter().chain([id]).collect();
-        let pointer = serde_json::to_vec(&Pointer { runs }).unwrap_or_default();
+        let pointer = serde_json::to_vec(&Pointer { runs, run: None }).unwrap_or_default();
         let path = self.pointer();
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(|source| StoreError { path: parent.to_owned(), source })?;
@@ -173,9 +181,14 @@ impl Session {
     /// Where there is none, those that other processes have.
     fn take_up(&mut self, now: u64) -> Result<(Option<Open>, Vec<String>), GatewayError> {
         let text = std::fs::read(self.pointer()).unwrap_or_default();
-        let Pointer { runs } = serde_json::from_slice(&text).unwrap_or_default();
+        let pointer = serde_json::from_slice(&text).unwrap_or_else(|error| {
+            if !text.is_empty() {
+                tracing::warn!(%error, "which runs the principal is in cannot be read; another one begins");
+            }
+            Pointer::default()
+        });
         let mut busy = Vec::new();
-        for run in runs {
+        for run in pointer.runs.into_iter().chain(pointer.run) {
             match self.take(&run, now)? {
                 Taken::Up(open) => return Ok((Some(*open), Vec::new())),
                 Taken::Busy => busy.push(run),
@@ -210,6 +223,7 @@ impl Session {
         }
         Ok(match (run.status(), run.held()) {
             (Status::Ended(code), _) => Some(format!("is over with {code}")),
+            (Status::Suspended(code), _) => Some(format!("waits for a person ({code})")),
             (_, Some(hold)) => Some(format!("was told to stop and has not reported yet ({})", hold.reason)),
             _ => None,
         })
@@ -247,6 +261,13 @@ impl Session {
         let registry = Registry::new(&self.tools.tools);
         let same = self.is_pinned(&host, &manifest, &registry)?;
         let last = manifest.started.saturating_add(frames.last().map_or(0, |frame| frame.at));
+        // What a server lists now is no way around what stops the run; what its operator has changed is.
+        if !same
+            && self.is_pinned_but_for_tools(&host, &manifest)?
+            && let Some(why) = self.barred(run, now)?
+        {
+            return Err(GatewayError::Barred { run: folder.id, why });
+        }
         let setup = Setup {
             registry,
             store: Box::new(store),
@@ -283,10 +304,34 @@ impl Session {
         Ok(Manifest { seed: manifest.seed, started: manifest.started, ..now } == *manifest)
     }
 
+    /// The same of everything that the operator says.
+    fn is_pinned_but_for_tools(&self, host: &Host, manifest: &Manifest) -> Result<bool, GatewayError> {
+        let now = self.config.manifest(host, &manifest.run, &Registry::new(&self.tools.tools))?;
+        // Its digest is over the tools too.
+        let (listed, digest) = (manifest.boundary.tools.clone(), Arc::clone(&manifest.boundary.digest));
+        let boundary = Boundary { tools: listed, digest, ..now.boundary.clone() };
+        let (tools, seed, started) = (manifest.tools.clone(), manifest.seed, manifest.started);
+        Ok(Manifest { boundary, tools, seed, started, ..now } == *manifest)
+    }
+
     fn operations(&self) -> Result<Operations, GatewayError> {
         std::fs::create_dir_all(self.runs.folder())
             .map_err(|source| StoreError { path: self.runs.folder().to_owned(), source })?;
         Ok(Operations::new(&self.config.operator, None, self.runs.folder())?)
+    }
+
+    /// Held while the pointer is read and written anew. Where a file system knows no locks nobody waits.
+    fn alone(&self) -> Result<File, GatewayError> {
+        let pointer = self.pointer();
+        let name = pointer.file_stem().unwrap_or_default().to_string_lossy();
+        let path = pointer.with_file_name(format!(".{name}.lock"));
+        let failed = |source| StoreError { path: path.clone(), source };
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(failed)?;
+        }
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        let _ = file.lock();
+        Ok(file)
     }
 
     fn pointer(&self) -> PathBuf {
