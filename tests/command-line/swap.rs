@@ -104,6 +104,20 @@ fn a_replay_tells_what_would_have_been_decided_otherwise() -> std::io::Result<()
 }
 
 #[test]
+fn a_mode_that_the_task_set_is_no_difference_of_the_bundle() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("monitored.jsonl").display().to_string();
+    let scenario = "tests/scenarios/behaviours/e4-monitor-slot.toml";
+    countersign(["run", scenario, "-q", "--trace", &path]).expect(0, "SUCCESS");
+    let replay = |bundle: &str| countersign(["trace", "replay", &path, "--bundle", bundle]);
+    replay(&with_another(folder.path(), "shadow")?).expect(0, "by another bundle came out the same");
+    // The task has the slot's verdicts recorded only, those of an entry that is to be enforced too.
+    let enforced = replay(&with_another(folder.path(), "enforce")?).expect(3, "no verdict of a slot would be another");
+    assert!(enforced.out().contains("monitor, undecided ask"), "{}", enforced.out());
+    Ok(())
+}
+
+#[test]
 fn a_replay_takes_a_runs_folder_and_says_which_lock_judged_it() -> std::io::Result<()> {
     let folder = tempfile::tempdir()?;
     let run = folder.path().join("run");

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,9 @@ pub struct Manifest {
     /// Whether policies are told the step index and what is left of the budget. A model that is shown
     /// how little is left gives up early; so may a policy.
     pub show_budget: bool,
+    /// Modes that the task itself sets for slots, whatever the bundle says. Those of `entries` have them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub slot_modes: BTreeMap<Slot, PolicyMode>,
     /// A plan that comes with the task, as a deterministic workflow has one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<PlanStep>,

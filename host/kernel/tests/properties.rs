@@ -118,6 +118,7 @@ fn manifest(limits: Limits, entries: bool, graph: Graph, shape: u8) -> Manifest 
         limits,
         ceilings: Limits::UNLIMITED,
         show_budget: true,
+        slot_modes: std::collections::BTreeMap::new(),
         plan: vec![],
         escalation: EscalationRules { failed_attempts: 2, max_escalations: 1, table: vec![] },
         models: vec![model(Tier::Cheap), model(Tier::Strong)],

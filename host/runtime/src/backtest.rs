@@ -377,6 +377,7 @@ impl Judging<'_> {
                 ..Limits::UNLIMITED
             },
             show_budget: self.options.show_budget,
+            slot_modes: std::collections::BTreeMap::new(),
             escalation: EscalationRules { failed_attempts: 2, max_escalations: 0, table: Vec::new() },
             models: vec![Model { max_output_tokens: 0, ..Model::new(Tier::Cheap, &header.model) }],
             tools: self.envelope.tools.clone(),

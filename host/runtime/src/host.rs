@@ -101,6 +101,7 @@ impl Host {
             limits: Limits::UNLIMITED,
             ceilings: Limits::UNLIMITED,
             show_budget: true,
+            slot_modes: std::collections::BTreeMap::new(),
             plan: Vec::new(),
             escalation: EscalationRules { failed_attempts: 2, max_escalations: 1, table: escalation_table(None)? },
             models,

@@ -40,6 +40,7 @@ pub fn manifest() -> Manifest {
         limits: Limits { steps: 20, retries: 20, reflections: 5, ..Limits::UNLIMITED },
         ceilings: Limits::UNLIMITED,
         show_budget: true,
+        slot_modes: std::collections::BTreeMap::new(),
         plan: vec![],
         escalation: EscalationRules { failed_attempts: 3, max_escalations: 0, table: vec![] },
         models: vec![model(Tier::Cheap)],

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use countersign_bundle::{EntryMode, Lock};
+use countersign_bundle::{EntryMode, Lock, SlotEntry};
 use countersign_engine::{NoHistory, OpenError, Session};
 use countersign_kernel::contract::Verdict;
 use countersign_kernel::{Frame, Judgement, Manifest, Overheard, Slot};
 use serde::Serialize;
 
-use super::served::is_judged;
+use super::served::{is_judged, mode_of};
 use crate::host::Host;
 
 /// A slot that would have decided otherwise.
@@ -44,8 +44,10 @@ impl<'a> Rejoined<'a> {
         let served =
             |slot: Slot, name: &str| manifest.entries_in(slot).any(|index| *manifest.entries[index].name == *name);
         let open = |(entry, policy): (&countersign_bundle::Entry, &countersign_engine::Policy)| {
-            let counts = |slot: Slot, mode: EntryMode| mode == EntryMode::Enforce && is_judged(manifest, slot);
-            let is_new = entry.slot.iter().any(|own| counts(own.slot, own.mode) && !served(own.slot, &entry.name));
+            let is_new = entry.slot.iter().any(|own| {
+                let counts = mode_of(manifest, own) == EntryMode::Enforce && is_judged(manifest, own.slot);
+                counts && !served(own.slot, &entry.name)
+            });
             is_new.then(|| policy.open(Arc::from(entry.configuration.as_str()), entry.limits.into())).transpose()
         };
         let new = lock.entry.iter().zip(host.bundle().policies()).map(open).collect::<Result<_, _>>()?;
@@ -65,7 +67,7 @@ impl<'a> Rejoined<'a> {
                 continue;
             }
             let recorded = heard.verdict.unwrap_or(Verdict::Proceed);
-            let (now, by) = self.join(heard, own);
+            let (now, by) = self.join(manifest, heard, own);
             if now != recorded {
                 return Some(Decided { frame: frame.frame, slot, recorded, now, by });
             }
@@ -74,11 +76,12 @@ impl<'a> Rejoined<'a> {
     }
 
     /// The most restrictive verdict counts, as in the kernel.
-    fn join(&mut self, heard: &Overheard, own: &[Judgement]) -> (Verdict, Vec<String>) {
+    fn join(&mut self, manifest: &Manifest, heard: &Overheard, own: &[Judgement]) -> (Verdict, Vec<String>) {
         let slot = heard.question.slot();
         let (mut verdict, mut by) = (Verdict::Proceed, Vec::new());
         for (entry, new) in self.lock.entry.iter().zip(&mut self.new) {
-            let counts = entry.slot.iter().find(|own| own.slot == slot && own.mode == EntryMode::Enforce);
+            let enforced = |own: &SlotEntry| mode_of(manifest, own) == EntryMode::Enforce;
+            let counts = entry.slot.iter().find(|own| own.slot == slot && enforced(own));
             let Some(counts) = counts else { continue };
             let said = match own.iter().find(|judgement| *judgement.entry == *entry.name) {
                 Some(judgement) => judgement.answer.verdict(),

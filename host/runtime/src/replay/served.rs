@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_bundle::{EntryMode, Lock};
+use countersign_bundle::{EntryMode, Lock, SlotEntry};
 use countersign_kernel::contract::Verdict;
 use countersign_kernel::{Manifest, Mode, PolicyMode, Slot};
 use serde::Serialize;
@@ -17,8 +17,7 @@ pub struct Role {
     pub failure_verdict: Verdict,
 }
 
-/// An entry that serves a slot otherwise than it did. A task may set the mode of a slot (`[slots]`), of
-/// which no bundle knows: that shows here too.
+/// An entry that serves a slot otherwise than it did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Served {
@@ -38,17 +37,13 @@ pub(super) fn otherwise(manifest: &Manifest, lock: &Lock) -> Vec<Served> {
     let mut roles: BTreeMap<(Slot, &str), ThenAndNow> = BTreeMap::new();
     for entry in &manifest.entries {
         for pin in &entry.slots {
-            let mode = match pin.mode {
-                PolicyMode::Enforce => EntryMode::Enforce,
-                PolicyMode::Monitor => EntryMode::Monitor,
-            };
-            let role = Role { mode, failure_verdict: pin.failure_verdict };
+            let role = Role { mode: entry_mode(pin.mode), failure_verdict: pin.failure_verdict };
             roles.entry((pin.slot, &entry.name)).or_default().0 = Some(role);
         }
     }
     for entry in &lock.entry {
         for own in entry.slot.iter().filter(|own| is_judged(manifest, own.slot)) {
-            let role = Role { mode: own.mode, failure_verdict: own.failure_verdict };
+            let role = Role { mode: mode_of(manifest, own), failure_verdict: own.failure_verdict };
             roles.entry((own.slot, &entry.name)).or_default().1 = Some(role);
         }
     }
@@ -56,6 +51,22 @@ pub(super) fn otherwise(manifest: &Manifest, lock: &Lock) -> Vec<Served> {
         roles.into_iter().map(|((slot, entry), (then, now))| Served { slot, entry: entry.to_owned(), then, now });
     let in_shadow = |role: Option<Role>| role.is_some_and(|role| role.mode == EntryMode::Shadow);
     served.filter(|one| one.then != one.now && !(one.then.is_none() && in_shadow(one.now))).collect()
+}
+
+/// What an entry of a lock is to one of its slots in a run: a task may set the mode of a slot, in which an
+/// entry in shadow stays there.
+pub(super) fn mode_of(manifest: &Manifest, own: &SlotEntry) -> EntryMode {
+    match manifest.slot_modes.get(&own.slot) {
+        Some(mode) if own.mode != EntryMode::Shadow => entry_mode(*mode),
+        _ => own.mode,
+    }
+}
+
+fn entry_mode(mode: PolicyMode) -> EntryMode {
+    match mode {
+        PolicyMode::Enforce => EntryMode::Enforce,
+        PolicyMode::Monitor => EntryMode::Monitor,
+    }
 }
 
 /// Of a recording only some slots are judged: the others are empty whatever the bundle has for them.

@@ -96,6 +96,7 @@ impl Spec {
             limits,
             ceilings,
             show_budget: true,
+            slot_modes: self.slots.clone(),
             plan: self.plan.iter().map(super::PlanStepSpec::step).collect(),
             escalation: EscalationRules {
                 failed_attempts: self.boundary.failed_attempts.unwrap_or(2),
