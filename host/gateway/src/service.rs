@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use countersign::guard::{GuardError, GuardedRun, Permit, Proposal, Ruling, Seen, Standing};
 use countersign::kernel::Approval;
-use countersign::mcp::{Answer, reads_json, split};
+use countersign::mcp::{Answer, Said, reads_json, split};
 use countersign::{LiveHost, injected_tools};
 use rmcp::model::*;
 use rmcp::service::{RequestContext, ServiceError, SubscriptionContext};
@@ -216,7 +216,8 @@ impl Gateway {
         };
         self.shared.set_progress(None);
         let spec = upstream.joined().tools.get(&full);
-        let result = answer.result(spec.is_some_and(reads_json)).with_all(answer.said().text());
+        let said = answer.said();
+        let result = answer.result(spec.is_some_and(reads_json)).with_all(said.text());
         let seen = permit.observe(&result).map_err(internal)?;
         let standing = match seen {
             Seen::Done(standing) => standing,
@@ -233,14 +234,14 @@ impl Gateway {
         if let Some(instead) = standing.instead() {
             return Ok(error(instead));
         }
-        passed_on(answer, &standing)
+        passed_on(answer, said, &standing)
     }
 }
 
 /// A result as the agent may see it. What it must hear goes with it, where it cannot miss it.
-fn passed_on(answer: Answer, standing: &Standing) -> Result<CallToolResult, ErrorData> {
+fn passed_on(answer: Answer, said: Said, standing: &Standing) -> Result<CallToolResult, ErrorData> {
     let answer = match &standing.sight {
-        Some(sight) => answer.seen(sight),
+        Some(sight) => answer.seen(said, sight),
         None => answer,
     };
     let told = standing.told();

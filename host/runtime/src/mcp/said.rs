@@ -10,10 +10,14 @@ use serde_json::{Map, Value, json};
 use super::Answer;
 use crate::guard::Sight;
 
-/// Where an answer has words, in the order in which they are read; and whether they are the tool's
-/// own data, or in a form that the protocol gives.
-const PLACES: [(&str, bool); 5] =
-    [("message", false), ("content", false), ("structuredContent", true), ("data", true), ("_meta", true)];
+/// Where an answer has words, in the order in which they are read.
+const PLACES: [(&str, Reading); 5] = [
+    ("message", Reading::Text),
+    ("content", Reading::Form),
+    ("structuredContent", Reading::Data),
+    ("data", Reading::Data),
+    ("_meta", Reading::Data),
+];
 /// What models are told of content, of all that the protocol says of it: the rest is for programs.
 const READ: [&str; 6] = ["text", "description", "title", "name", "uri", "mimeType"];
 
@@ -109,13 +113,8 @@ fn part<'a>(piece: &'a str, range: &Range<usize>, from: usize, to: usize) -> &'a
 
 /// Passes all that an answer says to `each`, with what it is.
 fn map(mut value: Value, each: &mut impl FnMut(&str, Sort) -> Piece) -> Value {
-    for (name, own) in PLACES {
+    for (name, reading) in PLACES {
         if let Some(place) = value.get_mut(name) {
-            let reading = match (own, name) {
-                (true, _) => Reading::Own,
-                (false, "message") => Reading::All,
-                (false, _) => Reading::Form,
-            };
             *place = map_in(place.take(), reading, each).unwrap_or_default();
         }
     }
@@ -125,17 +124,17 @@ fn map(mut value: Value, each: &mut impl FnMut(&str, Sort) -> Piece) -> Value {
 /// What of a value is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reading {
-    /// Keys and values: the tool's own data.
-    Own,
+    /// The tool's own data: keys and values.
+    Data,
     /// The text that stands here.
-    All,
-    /// Of a form of the protocol, what stands under some keys.
+    Text,
+    /// Of a form that the protocol gives, what stands under some keys.
     Form,
 }
 
 /// The same of a value in it; none where nothing is left of it.
 fn map_in(value: Value, reading: Reading, each: &mut impl FnMut(&str, Sort) -> Piece) -> Option<Value> {
-    let own = reading == Reading::Own;
+    let own = reading == Reading::Data;
     let sort = if own { Sort::Data } else { Sort::Words };
     Some(match value {
         Value::String(text) if reading != Reading::Form => match each(&text, sort) {
@@ -177,14 +176,14 @@ fn map_object(
     reading: Reading,
     each: &mut impl FnMut(&str, Sort) -> Piece,
 ) -> Map<String, Value> {
-    let own = reading == Reading::Own;
+    let own = reading == Reading::Data;
     let mut out = Map::new();
     for (key, value) in object {
         let named = if own { each(&key, Sort::Key) } else { Piece::Kept };
         let below = match &*key {
-            "_meta" => Reading::Own,
-            _ if own => Reading::Own,
-            key if value.is_string() && READ.contains(&key) => Reading::All,
+            "_meta" => Reading::Data,
+            _ if own => Reading::Data,
+            key if value.is_string() && READ.contains(&key) => Reading::Text,
             _ => Reading::Form,
         };
         let value = map_in(value, below, each);
@@ -216,10 +215,9 @@ impl Answer {
         })
     }
 
-    /// The same answer, with only that of it which may be seen; and a note where some of it was not
-    /// looked at.
-    pub fn seen(mut self, sight: &Sight) -> Self {
-        let said = self.said();
+    /// The same answer, of which `said` is all that it says, with only that of it which may be seen; and
+    /// a note where some of it was not looked at.
+    pub fn seen(mut self, said: Said, sight: &Sight) -> Self {
         let unseen = said.text.len().saturating_sub(sight.seen);
         if unseen == 0 && sight.hidden.is_empty() {
             return self;
@@ -277,7 +275,8 @@ mod tests {
         let said = answer.said();
         let start = said.text().find(hidden).unwrap();
         let hidden = vec![Hidden { start, end: start + hidden.len(), instead: "[x]".into() }];
-        let answer = answer.seen(&Sight { hidden, seen: said.text().len() });
+        let seen = said.text().len();
+        let answer = answer.seen(said, &Sight { hidden, seen });
         match answer.raw {
             Ok(result) => serde_json::to_value(result).unwrap(),
             Err(ServiceError::McpError(error)) => serde_json::to_value(error).unwrap(),
@@ -341,8 +340,9 @@ mod tests {
             "content": [{"type": "text", "text": "abcdef"}, {"type": "text", "text": "ghi"}],
             "structuredContent": {"a": [1, 2], "b": "c"},
         }));
-        let all = answer.said().text().len();
-        let result = answer.seen(&Sight { hidden: Vec::new(), seen: 4 }).raw.unwrap();
+        let said = answer.said();
+        let all = said.text().len();
+        let result = answer.seen(said, &Sight { hidden: Vec::new(), seen: 4 }).raw.unwrap();
         let left = serde_json::to_value(&result).unwrap();
         assert_eq!(left["content"][0]["text"], "abcd");
         assert_eq!(left["content"][1]["text"], "");
