@@ -14,12 +14,28 @@ const BLESS: &str = "COUNTERSIGN_BLESS";
 /// # Panics
 /// When the table is old, or the document has no place for it.
 pub fn keep(document: &str, name: &str, table: &str) -> std::io::Result<()> {
+    keep_as(document, name, table, |wanted, found| wanted == found)
+}
+
+/// The same of a table with measurements: numbers may be a tenth apart. How many digits a time has is the
+/// machine's to say, and every digit costs fuel.
+///
+/// # Errors
+/// As [`keep`].
+///
+/// # Panics
+/// As [`keep`].
+pub fn keep_measured(document: &str, name: &str, table: &str) -> std::io::Result<()> {
+    keep_as(document, name, table, alike)
+}
+
+fn keep_as(document: &str, name: &str, table: &str, same: impl Fn(&str, &str) -> bool) -> std::io::Result<()> {
     let path = root().join(document);
     let text = std::fs::read_to_string(&path)?;
     let Some(wanted) = replaced(&text, name, table) else {
         panic!("{document}: no place for the table `{name}`");
     };
-    if alike(&wanted, &text) && std::env::var_os(BLESS).is_none() {
+    if same(&wanted, &text) {
         return Ok(());
     }
     if std::env::var_os(BLESS).is_some() {
@@ -30,8 +46,7 @@ pub fn keep(document: &str, name: &str, table: &str) -> std::io::Result<()> {
     panic!("the table `{name}` in {document} is old; {BLESS}=1 writes it anew\n  is     {found}\n  wanted {wanted}");
 }
 
-/// Whether two texts say the same, but for measurements that are a tenth apart: how many digits a time has
-/// is the machine's to say, and every digit costs fuel.
+/// Whether two texts are the same but for numbers that are a tenth apart at most.
 fn alike(one: &str, other: &str) -> bool {
     let words = |text: &str| text.split([' ', '\n']).map(str::to_owned).collect::<Vec<_>>();
     let number = |word: &str| word.replace(',', "").parse::<f64>().ok();
