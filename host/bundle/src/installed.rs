@@ -254,7 +254,8 @@ impl Installed {
         })
     }
 
-    /// Every installed bundle, and the current one even where it is gone: the current one, then those before it, then the others by digest.
+    /// Every installed bundle, and the current one even where it is gone: the current one, then those
+    /// before it, then the others by digest.
     ///
     /// # Errors
     /// When the folder or the pointer cannot be read.

@@ -7,7 +7,7 @@
 //! wrong with the folder or a file, the component is compiled. Who must not trust the folder leaves it out
 //! ([`EngineOptions::compiled`](crate::EngineOptions::compiled)).
 
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, Metadata, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -31,7 +31,7 @@ pub(crate) fn component(
     folder: Option<&Path>,
     bytes: &[u8],
 ) -> wasmtime::Result<Component> {
-    let Some(folder) = folder.filter(|folder| own(folder)) else { return Component::new(engine, bytes) };
+    let Some(folder) = folder.filter(|folder| is_private_folder(folder)) else { return Component::new(engine, bytes) };
     let path = folder.join(name(fingerprint, bytes));
     if let Some(component) = read_back(engine, &path) {
         return Ok(component);
@@ -51,7 +51,7 @@ fn name(fingerprint: &str, bytes: &[u8]) -> PathBuf {
 #[expect(unsafe_code, reason = "the one place where compiled code is loaded; see the module")]
 fn read_back(engine: &wasmtime::Engine, path: &Path) -> Option<Component> {
     let metadata = std::fs::symlink_metadata(path).ok()?;
-    if !metadata.is_file() || !nobody_elses(&metadata) {
+    if !metadata.is_file() || !is_private(&metadata) {
         return None;
     }
     let bytes = std::fs::read(path).ok()?;
@@ -65,28 +65,25 @@ fn read_back(engine: &wasmtime::Engine, path: &Path) -> Option<Component> {
     unsafe { Component::deserialize(engine, compiled) }.ok()
 }
 
-/// Makes the folder, where there is none; whether it is one that nobody but this user may write to.
-#[cfg(unix)]
-fn own(folder: &Path) -> bool {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.and_then(|()| std::fs::metadata(folder)).is_ok_and(|metadata| metadata.is_dir() && nobody_elses(&metadata))
+/// Makes the folder, where there is none; whether nobody but this user may write to it.
+fn is_private_folder(folder: &Path) -> bool {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let made = builder.create(folder).and_then(|()| std::fs::metadata(folder));
+    made.is_ok_and(|metadata| metadata.is_dir() && is_private(&metadata))
 }
 
 #[cfg(unix)]
-fn nobody_elses(metadata: &std::fs::Metadata) -> bool {
+fn is_private(metadata: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
     metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
 }
 
-/// Elsewhere nobody can say whose a folder is.
+/// Elsewhere nobody can say whose a file is.
 #[cfg(not(unix))]
-fn own(_: &Path) -> bool {
-    false
-}
-
-#[cfg(not(unix))]
-fn nobody_elses(_: &std::fs::Metadata) -> bool {
+fn is_private(_: &Metadata) -> bool {
     false
 }
 

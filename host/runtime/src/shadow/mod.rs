@@ -6,7 +6,8 @@
 //!
 //! Nothing that a shadow policy says, costs or breaks reaches the run: its frames, budgets and
 //! verdicts are those of the same run without it. What the worker cannot keep up with is dropped and
-//! counted, and so is what a policy is not asked while an operator has it revoked. [`Report`] compares what was said with what counted.
+//! counted, and so is what a policy is not asked while an operator has it revoked. [`Report`] compares
+//! what was said with what counted.
 
 mod by_run;
 mod dropped;
