@@ -15,10 +15,6 @@ use crate::contract::Field;
 use crate::fields::{Change, changed, changes, filled};
 use crate::material::{Material, Watched};
 
-/// Questions, and runs of a policy that keeps something, that are tried.
-const QUESTIONS: usize = 300;
-const RUNS: usize = 24;
-
 /// The fields that a policy looks at.
 pub fn looked_at(subject: &Subject, material: &Material, fields: &[Field]) -> Result<BTreeSet<String>> {
     let runs: Vec<Vec<Asked>> = material.all().map(|run| asked(subject, run)).filter(|run| !run.is_empty()).collect();
@@ -27,10 +23,10 @@ pub fn looked_at(subject: &Subject, material: &Material, fields: &[Field]) -> Re
     let says = |asked: &Asked, field: &Field| filled(&asked.record, field).1 > 0;
     for field in fields {
         let looks = if subject.stateless() {
-            looks_once(subject, &spread(&distinct, QUESTIONS, |asked| says(asked, field)), field)?
+            looks_once(subject, &telling_first(&distinct, |asked| says(asked, field)), field)?
         } else {
             let runs: Vec<&Vec<Asked>> = runs.iter().collect();
-            looks_in_runs(subject, &spread(&runs, RUNS, |run| run.iter().any(|asked| says(asked, field))), field)?
+            looks_in_runs(subject, &telling_first(&runs, |run| run.iter().any(|asked| says(asked, field))), field)?
         };
         if looks {
             found.insert(field.name());
@@ -75,15 +71,15 @@ fn distinct(runs: &[Vec<Asked>]) -> Vec<&Asked> {
     runs.iter().flatten().filter(|asked| seen.insert(asked.record.to_string())).collect()
 }
 
-/// So many of them from all over, and as many of those in which something stands that matters.
-fn spread<T: Copy>(items: &[T], most: usize, matters: impl Fn(T) -> bool) -> Vec<T> {
-    let some = |items: Vec<T>| -> Vec<T> {
-        let step = items.len().div_ceil(most).max(1);
-        items.into_iter().step_by(step).collect()
+/// All of them, for a policy may look at something in one run of hundreds; those first in which something
+/// stands that matters, and of them those from all over, since what lies side by side is alike.
+fn telling_first<T: Copy>(items: &[T], matters: impl Fn(T) -> bool) -> Vec<T> {
+    const STRIDE: usize = 16;
+    let spread = |items: &[T]| -> Vec<T> {
+        (0..STRIDE).flat_map(|start| items.iter().copied().skip(start).step_by(STRIDE)).collect()
     };
-    let mut chosen = some(items.iter().copied().filter(|item| matters(*item)).collect());
-    chosen.extend(some(items.to_vec()));
-    chosen
+    let (telling, others): (Vec<T>, Vec<T>) = items.iter().copied().partition(|item| matters(*item));
+    [spread(&telling), spread(&others)].concat()
 }
 
 /// A policy that keeps nothing: each question by itself, between two of the unchanged one.

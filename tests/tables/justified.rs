@@ -3,7 +3,7 @@
 const OWN_RULES: &str = "document 001, part 6.4: what rules of a deployment's own go by";
 
 /// The slot (or `run`), the field, and why it stays.
-pub const JUSTIFIED: [(&str, &str, &str); 19] = [
+pub const JUSTIFIED: [(&str, &str, &str); 18] = [
     ("sensitivity", "bytes", "read where `cut_raises` is on; without it a policy takes a part for the whole"),
     ("guard", "tool", "a deployment trusts what some tools answer more than what others do"),
     ("classifier", "past.runs", "document 001, part 10: how well a class goes decides its tier"),
@@ -22,7 +22,6 @@ pub const JUSTIFIED: [(&str, &str, &str); 19] = [
         "specification B6 trips above 2 sigma, and the default policy does where it is told; the host has no model of \
          embeddings to measure it by",
     ),
-    ("threshold", "since", "read where `limits.task-time` is set, and told in the reason of a collapse"),
     ("run", "goal", "what every policy but the classifier would else not know"),
     ("run", "step-index", "for policies that are laxer at a run's beginning than at its end"),
     ("run", "current-phase", "the same policy is asked in several phases"),

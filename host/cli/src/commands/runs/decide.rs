@@ -1,0 +1,114 @@
+//! What somebody decides goes into the inbox of a run: approve, reject, answer, accept, release, go-on, cancel.
+
+use std::sync::Arc;
+
+use anyhow::ensure;
+use countersign::kernel::{Decision, Input, Status};
+use countersign::store::{Entry, Offer};
+
+use super::loaded::{Loaded, load};
+use super::row::offered;
+use super::{Answer, Approve, Deciding, Reject, Release, utc_now};
+use crate::commands::print_json;
+use crate::exit::{self, BadInput};
+use crate::look::{GOOD, MIND, QUIET, styled};
+
+pub(super) fn approve(arguments: &Approve) -> anyhow::Result<u8> {
+    let loaded = load(&arguments.deciding.one)?;
+    let approval = loaded.approval(Some(&arguments.fingerprint))?;
+    let decision = Decision::Approved { fingerprint: Arc::clone(&approval.fingerprint) };
+    decide(&loaded, "approve", &arguments.deciding, decision)
+}
+
+pub(super) fn reject(arguments: &Reject) -> anyhow::Result<u8> {
+    let loaded = load(&arguments.deciding.one)?;
+    let suspended = matches!(loaded.run.status(), Status::Suspended(_));
+    let approval = match &arguments.fingerprint {
+        None if suspended => loaded.report.as_ref().and_then(|report| report.approval.as_ref()),
+        fingerprint => Some(loaded.approval(fingerprint.as_deref())?),
+    };
+    let decision = Decision::Rejected {
+        fingerprint: approval.map(|approval| Arc::clone(&approval.fingerprint)),
+        instead: arguments.instead.as_deref().map(Arc::from),
+    };
+    decide(&loaded, "reject", &arguments.deciding, decision)
+}
+
+pub(super) fn answer(arguments: &Answer) -> anyhow::Result<u8> {
+    let decision = Decision::Answered { text: arguments.text.as_str().into() };
+    decide(&load(&arguments.deciding.one)?, "answer", &arguments.deciding, decision)
+}
+
+pub(super) fn accept(deciding: &Deciding) -> anyhow::Result<u8> {
+    decide(&load(&deciding.one)?, "accept", deciding, Decision::Accepted)
+}
+
+pub(super) fn release(arguments: &Release) -> anyhow::Result<u8> {
+    let decision = Decision::Released { extra: arguments.extra.iter().copied().collect() };
+    decide(&load(&arguments.deciding.one)?, "release", &arguments.deciding, decision)
+}
+
+pub(super) fn go_on(deciding: &Deciding) -> anyhow::Result<u8> {
+    decide(&load(&deciding.one)?, "go-on", deciding, Decision::Resumed)
+}
+
+fn decide(loaded: &Loaded, what: &str, deciding: &Deciding, decision: Decision) -> anyhow::Result<u8> {
+    let waits =
+        matches!(loaded.run.status(), Status::Suspended(_)) || !loaded.parked.is_empty() || loaded.run.held().is_some();
+    ensure!(waits, BadInput(format!("run `{}` waits for nobody: it is {}", loaded.folder.id, loaded.run.status())));
+    // Said now, where somebody can mend it, and not when the run is taken up.
+    let input = Input::Decided { id: "now".into(), by: "somebody".into(), decision: decision.clone() };
+    if let Err(error) = loaded.run.expects(&input) {
+        return Err(BadInput(format!("run `{}` cannot take that: {error}", loaded.folder.id)).into());
+    }
+    offer(loaded, what, deciding, Offer::Decide(decision))
+}
+
+pub(super) fn cancel(deciding: &Deciding) -> anyhow::Result<u8> {
+    let loaded = load(&deciding.one)?;
+    let over = matches!(loaded.run.status(), Status::Ended(_));
+    ensure!(!over, BadInput(format!("run `{}` is over: it {}", loaded.folder.id, loaded.run.status())));
+    offer(&loaded, "cancel", deciding, Offer::Cancel)
+}
+
+fn offer(loaded: &Loaded, what: &str, deciding: &Deciding, wants: Offer) -> anyhow::Result<u8> {
+    let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
+    let entry = Entry {
+        version: 1,
+        // One decision of a kind for each time that the run waits, or for each call that does.
+        id: match &wants {
+            Offer::Decide(
+                Decision::Approved { fingerprint } | Decision::Rejected { fingerprint: Some(fingerprint), .. },
+            ) if loaded.agent_drives() => format!("{what}-{fingerprint}"),
+            _ => format!("{what}-{}", loaded.run.frames()),
+        },
+        by: deciding.by.clone().or(user.ok()).unwrap_or_else(|| "operator".to_owned()),
+        at: utc_now(),
+        wants,
+    };
+    let new = loaded.folder.inbox().offer(&entry)?;
+    if deciding.one.stored.json {
+        print_json(&entry)?;
+        return Ok(exit::OK);
+    }
+    let id = &loaded.folder.id;
+    let held = loaded.folder.inbox().waiting()?;
+    for other in held.iter().filter(|other| other.id != entry.id) {
+        crate::say!("{} {} by {} waits there too", styled(MIND, "mind:"), offered(&other.wants), other.by);
+    }
+    if new {
+        crate::say!("{} is in the inbox of run {id}, by {}", styled(GOOD, &entry.id), entry.by);
+    } else {
+        crate::say!("{} was in the inbox of run {id} before: it counts once", styled(MIND, &entry.id));
+    }
+    if loaded.agent_drives() {
+        crate::say!("{} the agent's next call takes it along", styled(QUIET, "go on:"));
+    } else {
+        crate::say!(
+            "{} countersign runs resume {id} --store {}",
+            styled(QUIET, "go on:"),
+            deciding.one.stored.store.display()
+        );
+    }
+    Ok(exit::OK)
+}

@@ -1,0 +1,94 @@
+//! A stored run, read back from its trace.
+
+use std::io::BufReader;
+
+use anyhow::ensure;
+use countersign::kernel::{Approval, Driver, Event, Input, Report, Run, Status};
+use countersign::store::{RunFolder, Runs, TraceReader};
+
+use super::One;
+use crate::exit::BadInput;
+
+/// A run as its trace tells it.
+pub(super) struct Loaded {
+    pub(super) folder: RunFolder,
+    pub(super) run: Run,
+    /// What it waits for.
+    pub(super) report: Option<Report>,
+    /// Who decided so far, and what.
+    pub(super) decided: Vec<(String, String)>,
+    /// Calls of an agent that owns its loop, each waiting by itself.
+    pub(super) parked: Vec<Approval>,
+    /// What monitor mode would have stopped: in which frame, and what.
+    pub(super) would_have: Vec<(u64, String)>,
+}
+
+impl Loaded {
+    /// The approval that is meant: by its fingerprint, or the only one that waits.
+    pub(super) fn approval(&self, fingerprint: Option<&str>) -> anyhow::Result<&Approval> {
+        let id = &self.folder.id;
+        let own = self.report.as_ref().and_then(|report| report.approval.as_ref());
+        let mut waiting = own.into_iter().chain(&self.parked).peekable();
+        ensure!(waiting.peek().is_some(), BadInput(format!("run `{id}` waits for no approval")));
+        let Some(fingerprint) = fingerprint else {
+            let first = waiting.next();
+            return match (first, waiting.next()) {
+                (Some(only), None) => Ok(only),
+                _ => {
+                    Err(BadInput(format!("run `{id}` waits for several; `countersign runs show {id}` shows them"))
+                        .into())
+                }
+            };
+        };
+        // Whoever decides has seen what: the fingerprint is of exactly this action.
+        let found = waiting.find(|approval| fingerprint.len() >= 8 && approval.fingerprint.starts_with(fingerprint));
+        found.ok_or_else(|| {
+            let text = format!(
+                "`{fingerprint}` is not the fingerprint of what waits; `countersign runs show {id}` shows it (at least \
+                 8 digits are needed)"
+            );
+            BadInput(text).into()
+        })
+    }
+
+    /// Whoever drives the run takes what is decided with its next call.
+    pub(super) fn agent_drives(&self) -> bool {
+        self.run.manifest().driver == Driver::Agent
+    }
+}
+
+pub(super) fn load(one: &One) -> anyhow::Result<Loaded> {
+    let runs = Runs::new(&one.stored.store);
+    let Some(folder) = runs.find(&one.run)? else {
+        let store = one.stored.store.display();
+        return Err(BadInput(format!("`{store}` has no run, or several, whose id begins with `{}`", one.run)).into());
+    };
+    read(folder)
+}
+
+pub(super) fn read(folder: RunFolder) -> anyhow::Result<Loaded> {
+    let path = folder.readable_trace();
+    let file =
+        std::fs::File::open(&path).map_err(|error| BadInput(format!("cannot read `{}`: {error}", path.display())))?;
+    let (mut report, mut decided, mut would_have) = (None, Vec::new(), Vec::new());
+    let (run, _) = TraceReader::new(path.display().to_string(), BufReader::new(file)).fold(|_, frame| {
+        for event in &frame.events {
+            match event {
+                Event::Suspended { report: told, .. } => report = Some(told.clone()),
+                Event::Ended { .. } => report = None,
+                Event::WouldHave { verdict, by, reason } => {
+                    would_have.push((frame.frame, format!("{verdict} by {by}: {reason}")));
+                }
+                _ => {}
+            }
+        }
+        if let Input::Decided { by, decision, .. } = &frame.input {
+            decided.push((by.to_string(), crate::screen::decided(decision)));
+        }
+    })?;
+    if !matches!(run.status(), Status::Suspended(_)) {
+        report = None;
+    }
+    let parked = run.parked().cloned().collect();
+    Ok(Loaded { folder, run, report, decided, parked, would_have })
+}

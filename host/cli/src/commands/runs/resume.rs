@@ -1,0 +1,65 @@
+//! `countersign runs resume`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use countersign::bundle::Digest;
+use countersign::kernel::Status;
+use countersign::scenario::{RunError, resume};
+use countersign::store::Runs;
+use countersign::{Host, HostError};
+
+use super::Resume;
+use super::loaded::load;
+use crate::commands::{engine_options, installed_host, print_json, run};
+use crate::exit::{self, BadInput};
+use crate::look::{BAD, GOOD, MIND, QUIET, styled};
+use crate::screen::Screen;
+
+pub(super) fn take_up(arguments: &Resume) -> anyhow::Result<u8> {
+    let stored = &arguments.one.stored;
+    let runs = Runs::new(&stored.store);
+    let loaded = load(&arguments.one)?;
+    if let Status::Ended(_) = loaded.run.status() {
+        return Err(BadInput(format!("run `{}` is over: it {}", loaded.folder.id, loaded.run.status())).into());
+    }
+    if loaded.agent_drives() {
+        let text = format!("run `{}` is an agent's: its next call takes along what was decided", loaded.folder.id);
+        return Err(BadInput(text).into());
+    }
+    let cancel = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&cancel);
+    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    let pinned = Digest::parse(&loaded.run.manifest().lock);
+    let host = |own: Option<PathBuf>| -> Result<Host, RunError> {
+        if let Some(bundles) = &arguments.bundles {
+            return Ok(installed_host(bundles, pinned.as_ref())?);
+        }
+        let folder: Option<&Path> = arguments.bundle.as_deref().or(own.as_deref());
+        Host::new(engine_options(), folder).map_err(|error: HostError| error.into())
+    };
+    let mut screen = Screen::default();
+    let mut silent = countersign::Silent;
+    let observer: &mut dyn countersign::Observer = if stored.json { &mut silent } else { &mut screen };
+    let resumed = resume(&runs, &loaded.folder, host, Some(cancel), observer)?;
+    if stored.json {
+        print_json(&serde_json::json!({
+            "run": loaded.folder.id,
+            "status": resumed.status,
+            "taken": resumed.taken,
+            "refused": resumed.refused,
+        }))?;
+        return Ok(exit::of_status(resumed.status));
+    }
+    for (id, why) in &resumed.refused {
+        crate::say!("{} {id}: {why}", styled(BAD, "not taken:"));
+    }
+    if resumed.taken.is_empty() {
+        crate::say!("{}", styled(QUIET, "nothing was decided that the run could take"));
+    }
+    let style = if exit::of_status(resumed.status) == exit::OK { GOOD } else { MIND };
+    crate::say!("\n{}", styled(style, resumed.status));
+    run::budget(&resumed.run);
+    Ok(exit::of_status(resumed.status))
+}

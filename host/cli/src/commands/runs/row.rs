@@ -1,0 +1,60 @@
+//! What is told of a run: one row of the list, and all that `show --json` prints.
+
+use countersign::kernel::contract::Dimension;
+use countersign::kernel::{Approval, Report, Status};
+use countersign::store::{Entry, Offer};
+
+use super::loaded::Loaded;
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Row<'a> {
+    pub(super) run: &'a str,
+    pub(super) status: Status,
+    pub(super) being_written: bool,
+    pub(super) goal: String,
+    pub(super) class: Option<&'a str>,
+    pub(super) agent: String,
+    pub(super) tenant: Option<String>,
+    pub(super) autonomy: u8,
+    pub(super) steps: u64,
+    pub(super) cost: u64,
+    pub(super) waiting: Vec<Entry>,
+    pub(super) report: &'a Option<Report>,
+    pub(super) decided: &'a [(String, String)],
+    pub(super) parked: &'a [Approval],
+    pub(super) held: Option<&'a str>,
+    pub(super) would_have: &'a [(u64, String)],
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn of(loaded: &'a Loaded) -> anyhow::Result<Self> {
+        let manifest = loaded.run.manifest();
+        Ok(Row {
+            run: &loaded.folder.id,
+            status: loaded.run.status(),
+            being_written: loaded.folder.is_open(),
+            goal: manifest.goal.text.to_string(),
+            class: loaded.run.class(),
+            agent: manifest.agent.to_string(),
+            tenant: manifest.tenant.as_deref().map(str::to_owned),
+            autonomy: manifest.boundary.autonomy,
+            steps: loaded.run.view().budget(Dimension::Steps).used,
+            cost: loaded.run.view().budget(Dimension::Cost).used,
+            waiting: loaded.folder.inbox().waiting()?,
+            report: &loaded.report,
+            decided: &loaded.decided,
+            parked: &loaded.parked,
+            held: loaded.run.held().map(|hold| hold.reason.as_str()),
+            would_have: &loaded.would_have,
+        })
+    }
+}
+
+/// What an entry of the inbox wants, in a word or two.
+pub(super) fn offered(offer: &Offer) -> String {
+    match offer {
+        Offer::Cancel => "cancel".to_owned(),
+        Offer::Decide(decision) => crate::screen::decided(decision),
+    }
+}

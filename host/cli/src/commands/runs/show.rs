@@ -1,0 +1,126 @@
+//! `countersign runs show`.
+
+use countersign::kernel::{Approval, Status, Wanted};
+
+use super::loaded::{Loaded, load};
+use super::row::{Row, offered};
+use super::{One, utc_now};
+use crate::commands::{print_json, run};
+use crate::exit;
+use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
+
+pub(super) fn show(one: &One) -> anyhow::Result<u8> {
+    let loaded = load(one)?;
+    let row = Row::of(&loaded)?;
+    if one.stored.json {
+        print_json(&row)?;
+        return Ok(exit::OK);
+    }
+    crate::say!("{} {}", styled(STRONG, row.run), styled(QUIET, loaded.folder.trace().display()));
+    let style = match row.status {
+        Status::Ended(_) if exit::of_status(row.status) == exit::OK => GOOD,
+        Status::Suspended(_) => MIND,
+        Status::Running => QUIET,
+        Status::Ended(_) => BAD,
+    };
+    crate::say!("{}\n", styled(style, row.status));
+    let tell = |what: &str, text: &str| crate::say!("  {} {}", styled(QUIET, format!("{what:<18}")), line(text, 110));
+    let boundary = &loaded.run.manifest().boundary;
+    tell("goal", &row.goal);
+    tell("class", row.class.unwrap_or("-"));
+    tell("boundary", &format!("{}, autonomy {}, {}", boundary.name, boundary.autonomy, boundary.digest));
+    for (by, what) in row.decided {
+        tell("decided", &format!("{by} {what}"));
+    }
+    if let Some(report) = row.report {
+        tell("why", &report.reason);
+        tell("authority", &format!("{} ({:?})", report.authority.endpoint, report.authority.severity).to_lowercase());
+        tell("then", &report.authority.recovery);
+        tell("last valid state", &report.last_valid_state);
+        for id in &report.unmet {
+            tell("not verified", id);
+        }
+        let id = row.run;
+        let commands = match &report.approval {
+            Some(approval) => {
+                show_approval(&loaded, approval);
+                vec![format!("approve {id} {}", &approval.fingerprint[..8]), format!("reject {id}")]
+            }
+            None => match report.wanted {
+                Wanted::Release => vec![format!("release {id} DIMENSION=AMOUNT"), format!("accept {id}")],
+                Wanted::Resumption => vec![format!("go-on {id}"), format!("cancel {id}")],
+                _ => vec![format!("answer {id} TEXT"), format!("accept {id}"), format!("cancel {id}")],
+            },
+        };
+        let store = one.stored.store.display();
+        crate::say!();
+        for reject in loaded.folder.inbox().rejects()? {
+            crate::say!("  {} {}", styled(BAD, format!("{:<18}", "no entry")), line(&reject.to_string(), 110));
+        }
+        for entry in &row.waiting {
+            let what = format!("{} by {}, not yet taken", offered(&entry.wants), entry.by);
+            crate::say!("  {} {what}", styled(MIND, format!("{:<18}", "in the inbox")));
+        }
+        let commands = if row.waiting.is_empty() { commands } else { vec![format!("resume {id}")] };
+        for command in commands {
+            crate::say!("  {} countersign runs {command} --store {store}", styled(QUIET, format!("{:<18}", "next")));
+        }
+    }
+    if let Some(held) = row.held {
+        crate::say!();
+        tell("held", held);
+        let command = format!("countersign runs go-on {} --store {}", row.run, one.stored.store.display());
+        crate::say!("  {} the agent's report, or {command}", styled(QUIET, format!("{:<18}", "next")));
+    }
+    for approval in row.parked {
+        crate::say!();
+        tell("why", &approval.reason);
+        show_approval(&loaded, approval);
+        let (id, fingerprint, store) = (row.run, &approval.fingerprint[..8], one.stored.store.display());
+        let next = |text: String| crate::say!("  {} {text}", styled(QUIET, format!("{:<18}", "next")));
+        next(format!("countersign runs approve {id} {fingerprint} --store {store}"));
+        next(format!("countersign runs reject {id} --fingerprint {fingerprint} --store {store}"));
+    }
+    if !row.would_have.is_empty() {
+        crate::say!();
+        const SHOWN: usize = 20;
+        for (frame, what) in row.would_have.iter().take(SHOWN) {
+            tell("would have stopped", &format!("frame {frame}: {what}"));
+        }
+        if row.would_have.len() > SHOWN {
+            tell("", &format!("and {} times more", row.would_have.len() - SHOWN));
+        }
+    }
+    if row.status == Status::Running && !loaded.agent_drives() {
+        let command = format!("countersign runs resume {} --store {}", row.run, one.stored.store.display());
+        crate::say!("  {} where nobody drives it any more: {command}", styled(QUIET, format!("{:<18}", "next")));
+    }
+    crate::say!();
+    run::budget(&loaded.run);
+    Ok(exit::OK)
+}
+
+fn show_approval(loaded: &Loaded, approval: &Approval) {
+    let tell = |what: &str, text: &str| crate::say!("  {} {}", styled(QUIET, format!("{what:<18}")), line(text, 110));
+    tell("action", &format!("{} {}", approval.tool, approval.arguments));
+    tell("wanted by", &approval.asked_by.join(", "));
+    if let Some(money) = approval.touches.money {
+        tell("moves", &dollars(money));
+    }
+    if let Some(records) = approval.touches.records {
+        tell("touches", &format!("{} records", number(records)));
+    }
+    if let Some(people) = approval.touches.recipients {
+        tell("reaches", &format!("{} people", number(people)));
+    }
+    if let Some(tool) = loaded.run.manifest().tool(&approval.tool) {
+        tell("nature", &format!("{:?}", tool.reversibility).to_lowercase());
+    }
+    if let Some(confidence) = approval.confidence {
+        tell("confidence", &format!("{confidence:.2}"));
+    }
+    tell("definition", &approval.definition);
+    tell("fingerprint", &approval.fingerprint);
+    let now = utc_now().saturating_sub(loaded.run.manifest().started);
+    tell("runs out", &format!("in {} minutes", number(approval.expires.saturating_sub(now) / 60_000)));
+}
