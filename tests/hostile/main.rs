@@ -163,6 +163,30 @@ fn a_rebuilt_instance_knows_what_it_knew() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_long_run_can_be_taken_up_however_little_a_failure_may_cost() -> anyhow::Result<()> {
+    let policy = misbehaving()?;
+    // Panics once, at its fifth call.
+    let configuration: Arc<str> = r#"{"behaviour":"panic","after":4,"once":true}"#.into();
+    let mut history = Three(Vec::new());
+    let mut first = policy.open(Arc::clone(&configuration), Limits::default())?;
+    let mut spent = 0;
+    for _ in 0..3 {
+        let outcome = ask(&mut first, &mut NoHistory);
+        spent += outcome.judged.fuel;
+        history.0.push((question(), outcome.judged.reads, outcome.judged.answer));
+    }
+    let mut taken_up = policy.open(configuration, Limits { rebuild_fuel: spent - 1, ..Limits::default() })?;
+    taken_up.take_up();
+    let fourth = ask(&mut taken_up, &mut history);
+    assert!(fourth.judged.answer.reason().starts_with("call 4"), "{:?}", fourth.failure);
+    history.0.push((question(), fourth.judged.reads, fourth.judged.answer));
+    // A failure of its own may cost so much and no more.
+    assert_eq!(cause(&ask(&mut taken_up, &mut history)), "trap");
+    assert_eq!(cause(&ask(&mut taken_up, &mut history)), "dead");
+    Ok(())
+}
+
+#[test]
 fn a_small_thread_is_enough() -> anyhow::Result<()> {
     let policy = misbehaving()?;
     let work = std::thread::Builder::new().stack_size(512 << 10).spawn(move || -> anyhow::Result<String> {

@@ -9,7 +9,8 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// Bytes of one answer's texts; default 16 KiB.
     pub answer_bytes: u64,
-    /// Fuel of feeding a rebuilt instance its history; default 400,000,000.
+    /// Fuel of feeding its history to an instance that is rebuilt after a failure; default 400,000,000.
+    /// Where another process takes a run up, the limit of each call is enough.
     pub rebuild_fuel: u64,
 }
 

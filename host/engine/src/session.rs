@@ -134,7 +134,8 @@ impl Session {
         let fresh = || self.policy.instantiate(&self.configuration, &self.limits).ok();
         let Some(mut open) = fresh() else { return (None, 0) };
         let stateless = self.policy.descriptor().stateless;
-        let mut left = self.limits.rebuild_fuel;
+        // Taking a run up costs what the run has cost, which is no fault of the policy.
+        let mut left = if everything { u64::MAX } else { self.limits.rebuild_fuel };
         let (mut whole, mut failures) = (true, 0);
         let fed = history.feed(&mut |question, reads, answer| {
             if matches!(answer, Answered::Undecided(_)) {
