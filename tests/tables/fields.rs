@@ -10,7 +10,7 @@ const NEUTRAL: [&str; 5] = ["none", "unknown", "public", "low", "general"];
 /// How often a field occurs in a question's record, and how often with something in it.
 pub fn filled(record: &Value, field: &Field) -> (u64, u64) {
     let mut counts = (0, 0);
-    each(record, &field.path, &mut |value| {
+    each(record, &field.path, &field.kind, &mut |value| {
         counts.0 += 1;
         // A run's first millisecond is a time as any other, and how many runs get beyond it the machine says.
         let is_time = field.path.last().is_some_and(|name| name == "at" || name == "since");
@@ -19,15 +19,16 @@ pub fn filled(record: &Value, field: &Field) -> (u64, u64) {
     counts
 }
 
-/// Calls with each value that stands at a path.
-fn each(value: &Value, path: &[String], act: &mut impl FnMut(&Value)) {
+/// Calls with each value that stands at a path. Of a flag that is false a trace may say nothing.
+fn each(value: &Value, path: &[String], kind: &Kind, act: &mut impl FnMut(&Value)) {
     match (value, path) {
-        (Value::Array(items), [_, ..]) => items.iter().for_each(|item| each(item, path, act)),
-        (Value::Object(map), [name, rest @ ..]) => {
-            if let Some(value) = map.get(name) {
-                if rest.is_empty() { act(value) } else { each(value, rest, act) }
-            }
-        }
+        (Value::Array(items), [_, ..]) => items.iter().for_each(|item| each(item, path, kind, act)),
+        (Value::Object(map), [name, rest @ ..]) => match map.get(name) {
+            Some(value) if rest.is_empty() => act(value),
+            Some(value) => each(value, rest, kind, act),
+            None if rest.is_empty() && matches!(kind, Kind::Flag) => act(&Value::Bool(false)),
+            None => {}
+        },
         _ => {}
     }
 }
@@ -78,7 +79,7 @@ pub fn changes(kind: &Kind) -> Vec<Change> {
 /// steps of one run differ from each other.
 pub fn changed(record: &Value, field: &Field, change: Change, salt: u64) -> Option<Value> {
     let mut copy = record.clone();
-    alter(&mut copy, &field.path, &mut |value| {
+    alter(&mut copy, &field.path, &field.kind, &mut |value| {
         if let Some(other) = other(value, &field.kind, change, salt) {
             *value = other;
         }
@@ -86,12 +87,17 @@ pub fn changed(record: &Value, field: &Field, change: Change, salt: u64) -> Opti
     (copy != *record).then_some(copy)
 }
 
-fn alter(value: &mut Value, path: &[String], act: &mut impl FnMut(&mut Value)) {
+fn alter(value: &mut Value, path: &[String], kind: &Kind, act: &mut impl FnMut(&mut Value)) {
     match (value, path) {
-        (Value::Array(items), [_, ..]) => items.iter_mut().for_each(|item| alter(item, path, act)),
+        (Value::Array(items), [_, ..]) => items.iter_mut().for_each(|item| alter(item, path, kind, act)),
         (Value::Object(map), [name, rest @ ..]) => {
-            if let Some(value) = map.get_mut(name) {
-                if rest.is_empty() { act(value) } else { alter(value, rest, act) }
+            if rest.is_empty() && matches!(kind, Kind::Flag) {
+                map.entry(name.as_str()).or_insert(Value::Bool(false));
+            }
+            match map.get_mut(name) {
+                Some(value) if rest.is_empty() => act(value),
+                Some(value) => alter(value, rest, kind, act),
+                None => {}
             }
         }
         _ => {}

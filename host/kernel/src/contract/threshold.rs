@@ -7,16 +7,24 @@ use serde::{Deserialize, Serialize};
 use super::violation::{self, Violation};
 use super::{Dimension, Reversibility, Verdict};
 
+/// Sixteen of them stand in a trace twice an action, most with one flag set: what is false is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ActionReturn {
     pub at: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub advanced: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub changed: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub novel: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub confirmed: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub neutral: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repeated: bool,
 }
 
