@@ -6,7 +6,6 @@ use std::sync::Arc;
 use anyhow::Context;
 use countersign::bundle::findings::{Finding, findings};
 use countersign::bundle::{Bundle, Lock, lock, write_atomically};
-use countersign::engine::{Engine, EngineOptions};
 
 use crate::look::{GOOD, MIND, QUIET, STRONG, line, styled, table};
 
@@ -93,7 +92,7 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
 }
 
 fn lock_folder(arguments: &LockArguments) -> anyhow::Result<u8> {
-    let engine = Engine::new(EngineOptions { pool: None, ..EngineOptions::default() })?;
+    let engine = super::engine()?;
     let text = lock(&engine, &arguments.folder)?.to_text();
     let path = arguments.folder.join("bundle.lock");
     let digest = Lock::digest_of(&text);

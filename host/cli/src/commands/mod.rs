@@ -16,7 +16,7 @@ pub mod trace;
 use std::path::{Path, PathBuf};
 
 use countersign::bundle::{Digest, Installed};
-use countersign::engine::{Engine, EngineOptions};
+use countersign::engine::{Engine, EngineError, EngineOptions};
 use countersign::{Host, HostError};
 
 use crate::look::{MIND, styled};
@@ -72,6 +72,11 @@ pub fn engine_options() -> EngineOptions {
         }
     };
     EngineOptions { compiled, ..EngineOptions::default() }
+}
+
+/// An engine for commands that look at policies, or ask one after the other.
+pub fn engine() -> Result<Engine, EngineError> {
+    Engine::new(EngineOptions { pool: None, ..engine_options() })
 }
 
 /// The host with a bundle of a folder of installed ones: the one with this digest, or the current one.

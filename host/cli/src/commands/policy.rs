@@ -2,7 +2,6 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use countersign::bundle::{sha256, write_atomically};
-use countersign::engine::{Engine, EngineOptions};
 
 use crate::component_build;
 use crate::look::{MIND, QUIET, styled};
@@ -50,7 +49,7 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
     let built = component_build::build(&build.folder, build.target_dir.as_deref())?;
     let out = build.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.wasm", built.package)));
     // What no host would load is not written.
-    let engine = Engine::new(EngineOptions { pool: None, ..EngineOptions::default() })?;
+    let engine = super::engine()?;
     let policy = engine.load(&built.package, &built.component)?;
     write_atomically(&out, &built.component).with_context(|| format!("cannot write `{}`", out.display()))?;
     let report = Built {

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use countersign::bundle::{Bundle, Digest, Installed, Standing};
-use countersign::engine::{Engine, EngineOptions};
 use countersign::operate::{restore, revoke};
 
+use crate::commands;
 use crate::exit::{self, BadInput};
 use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, line, styled, table};
 
@@ -69,7 +69,7 @@ impl Store {
 
 pub fn take(arguments: &Use) -> anyhow::Result<u8> {
     let installed = arguments.store.installed();
-    let engine = Engine::new(EngineOptions { pool: None, ..EngineOptions::default() })?;
+    let engine = commands::engine()?;
     let folder = PathBuf::from(&arguments.bundle);
     // What does not load is never current: no host need find that out.
     let bundle = match folder.is_dir() {
@@ -98,7 +98,7 @@ pub fn take(arguments: &Use) -> anyhow::Result<u8> {
 }
 
 pub fn rollback(arguments: &Store) -> anyhow::Result<u8> {
-    let engine = Engine::new(EngineOptions { pool: None, ..EngineOptions::default() })?;
+    let engine = commands::engine()?;
     let (from, to) = arguments.installed().rollback(&engine)?;
     crate::say!("{} {to}", styled(GOOD, "current"));
     crate::say!("{} {from}; it stays installed", styled(QUIET, "left   "));
@@ -222,6 +222,6 @@ pub fn find(bundles: &std::path::Path, digest: Option<&str>) -> anyhow::Result<B
         Some(text) => installed.find(text)?,
         None => installed.current()?,
     };
-    let engine = Engine::new(EngineOptions { pool: None, ..EngineOptions::default() })?;
+    let engine = commands::engine()?;
     Ok(installed.load(&engine, &digest)?)
 }
