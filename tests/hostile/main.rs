@@ -175,14 +175,21 @@ fn a_long_run_can_be_taken_up_however_little_a_failure_may_cost() -> anyhow::Res
         spent += outcome.judged.fuel;
         history.0.push((question(), outcome.judged.reads, outcome.judged.answer));
     }
-    let mut taken_up = policy.open(configuration, Limits { rebuild_fuel: spent - 1, ..Limits::default() })?;
+    let limits = Limits { rebuild_fuel: spent - 1, ..Limits::default() };
+    let mut taken_up = policy.open(Arc::clone(&configuration), limits)?;
     taken_up.take_up();
     let fourth = ask(&mut taken_up, &mut history);
     assert!(fourth.judged.answer.reason().starts_with("call 4"), "{:?}", fourth.failure);
     history.0.push((question(), fourth.judged.reads, fourth.judged.answer));
     // A failure of its own may cost so much and no more.
-    assert_eq!(cause(&ask(&mut taken_up, &mut history)), "trap");
+    let fifth = ask(&mut taken_up, &mut history);
+    assert_eq!(cause(&fifth), "trap");
     assert_eq!(cause(&ask(&mut taken_up, &mut history)), "dead");
+    // Nor does a failure cost less in yet another process.
+    history.0.push((question(), fifth.judged.reads, fifth.judged.answer));
+    let mut again = policy.open(configuration, limits)?;
+    again.take_up();
+    assert_eq!(cause(&ask(&mut again, &mut history)), "dead");
     Ok(())
 }
 

@@ -64,7 +64,7 @@ pub struct EntryLimits {
     pub memory_bytes: u64,
     /// Bytes of one answer's texts.
     pub answer_bytes: u64,
-    /// Fuel of feeding a rebuilt instance its history.
+    /// Fuel of feeding its history to an instance that is rebuilt after a failure.
     pub rebuild_fuel: u64,
 }
 

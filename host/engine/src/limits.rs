@@ -10,7 +10,7 @@ pub struct Limits {
     /// Bytes of one answer's texts; default 16 KiB.
     pub answer_bytes: u64,
     /// Fuel of feeding its history to an instance that is rebuilt after a failure; default 400,000,000.
-    /// Where another process takes a run up, the limit of each call is enough.
+    /// Where another process takes a run up in which nothing failed, the limit of each call is enough.
     pub rebuild_fuel: u64,
 }
 

@@ -134,13 +134,16 @@ impl Session {
         let fresh = || self.policy.instantiate(&self.configuration, &self.limits).ok();
         let Some(mut open) = fresh() else { return (None, 0) };
         let stateless = self.policy.descriptor().stateless;
-        // Taking a run up costs what the run has cost, which is no fault of the policy.
-        let mut left = if everything { u64::MAX } else { self.limits.rebuild_fuel };
+        let cap = self.limits.rebuild_fuel;
+        let mut spent = 0_u64;
         let (mut whole, mut failures) = (true, 0);
         let fed = history.feed(&mut |question, reads, answer| {
             if matches!(answer, Answered::Undecided(_)) {
                 failures += 1;
-                if stateless && everything {
+                if !stateless && spent > cap {
+                    // The process in which it failed would not have called it again either.
+                    whole = false;
+                } else if stateless && everything {
                     whole = fresh().map(|again| open = again).is_some();
                 }
                 return whole;
@@ -150,7 +153,9 @@ impl Session {
             }
             let view = Arc::new(RecordedReads(reads.to_vec()));
             let (result, _, _, fuel) = call(&mut open, question, view, &self.limits);
-            whole = result.is_ok() && left.checked_sub(fuel).map(|rest| left = rest).is_some();
+            spent = spent.saturating_add(fuel);
+            // The cap is for failures: taking a run up costs what it has cost, which is no fault of the policy.
+            whole = result.is_ok() && (everything || spent <= cap);
             whole
         });
         // A stateless policy needs no history to be called again after a failure.

@@ -64,6 +64,11 @@ const CACHE: &str = "COUNTERSIGN_CACHE";
 pub fn engine_options() -> EngineOptions {
     let compiled = match std::env::var_os(CACHE) {
         Some(folder) if folder == "off" || folder.is_empty() => None,
+        // Below the current folder it could be anybody's, such as part of a checkout.
+        Some(folder) if Path::new(&folder).is_relative() => {
+            warn(&format!("{CACHE} is not a whole path: nothing compiled is kept or read"));
+            None
+        }
         Some(folder) => Some(PathBuf::from(folder)),
         None => {
             let of = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());

@@ -86,7 +86,8 @@ impl<'a> Rejoined<'a> {
             let said = match own.iter().find(|judgement| *judgement.entry == *entry.name) {
                 Some(judgement) => judgement.answer.verdict(),
                 None => new.as_mut().and_then(|session| {
-                    // It cannot be rebuilt from this trace, in which it never judged.
+                    // In this slot it never judged: there is nothing to rebuild it from. What it was asked
+                    // in slots that it served before, it does not know here.
                     let outcome = session.judge(&heard.question, Arc::clone(&heard.view) as Arc<_>, &mut NoHistory);
                     outcome.judged.answer.verdict()
                 }),

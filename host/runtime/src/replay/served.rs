@@ -17,7 +17,8 @@ pub struct Role {
     pub failure_verdict: Verdict,
 }
 
-/// An entry that serves a slot otherwise than it did.
+/// An entry that serves a slot otherwise than it did. A trace of a host that did not record `slot-modes`
+/// shows a mode that its task set as one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Served {
