@@ -111,10 +111,10 @@ fn nan_is_recorded_by_its_bits() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Three earlier calls that were decided, and the one that failed.
-struct Three(Vec<(Question, Vec<Read>, Answered)>);
+/// Earlier calls of a run, as they are recorded.
+struct Earlier(Vec<(Question, Vec<Read>, Answered)>);
 
-impl History for Three {
+impl History for Earlier {
     fn feed(&mut self, each: &mut dyn FnMut(&Question, &[Read], &Answered) -> bool) -> bool {
         self.0.iter().all(|(question, reads, answer)| each(question, reads, answer))
     }
@@ -125,7 +125,7 @@ fn an_instance_is_rebuilt_from_its_recorded_inputs_once() -> anyhow::Result<()> 
     let policy = misbehaving()?;
     // Panics at its fourth call, whichever instance makes it.
     let mut session = session(&policy, r#"{"behaviour":"panic","after":3,"once":true}"#)?;
-    let mut history = Three(Vec::new());
+    let mut history = Earlier(Vec::new());
     for n in 1..=3 {
         let outcome = ask(&mut session, &mut NoHistory);
         assert!(outcome.judged.answer.reason().starts_with(&format!("call {n}")));
@@ -148,7 +148,7 @@ fn a_rebuilt_instance_knows_what_it_knew() -> anyhow::Result<()> {
     let policy = misbehaving()?;
     // Out of range once, at the third call: the rebuilt instance has made two.
     let mut session = session(&policy, r#"{"behaviour":"out_of_range","after":2,"once":true}"#)?;
-    let mut history = Three(Vec::new());
+    let mut history = Earlier(Vec::new());
     for _ in 0..2 {
         let outcome = ask(&mut session, &mut NoHistory);
         history.0.push((question(), outcome.judged.reads, outcome.judged.answer));
@@ -167,7 +167,7 @@ fn a_long_run_can_be_taken_up_however_little_a_failure_may_cost() -> anyhow::Res
     let policy = misbehaving()?;
     // Panics once, at its fifth call.
     let configuration: Arc<str> = r#"{"behaviour":"panic","after":4,"once":true}"#.into();
-    let mut history = Three(Vec::new());
+    let mut history = Earlier(Vec::new());
     let mut first = policy.open(Arc::clone(&configuration), Limits::default())?;
     let mut spent = 0;
     for _ in 0..3 {

@@ -140,12 +140,12 @@ impl Session {
         let fed = history.feed(&mut |question, reads, answer| {
             if matches!(answer, Answered::Undecided(_)) {
                 failures += 1;
-                if !stateless && spent > cap {
-                    // The process in which it failed would not have called it again either.
-                    whole = false;
-                } else if stateless && everything {
-                    whole = fresh().map(|again| open = again).is_some();
-                }
+                whole = match stateless {
+                    true if everything => fresh().map(|again| open = again).is_some(),
+                    true => true,
+                    // Else the process in which it failed would not have called it again either.
+                    false => spent <= cap,
+                };
                 return whole;
             }
             if stateless && !everything {
