@@ -68,7 +68,7 @@ impl Place {
     }
 
     fn begin_under(&self, host: &Host, name: &str, operations: Operations) -> Result<GuardedRun, GuardError> {
-        let manifest = host.guarded_manifest(name, "look up orders", &registry()).unwrap();
+        let manifest = host.governed_manifest(name, "look up orders", &registry()).unwrap();
         let store = Box::new(FileStore::create(&self.trace(name), &manifest, Durability::Written)?);
         GuardedRun::begin(host, manifest, setup(store, operations))
     }

@@ -4,7 +4,7 @@ use countersign::adaptation::AdaptationError;
 use countersign::backtest::BacktestError;
 use countersign::bundle::BundleError;
 use countersign::engine::{LoadError, OpenError};
-use countersign::guard::GuardError;
+use countersign::SessionError;
 use countersign::kernel::{Code, Status};
 use countersign::operate::SwitchError;
 use countersign::replay::ReplayError;
@@ -73,7 +73,7 @@ fn of(error: &anyhow::Error) -> u8 {
         if let Some(AdaptationError::Trace(error)) = cause.downcast_ref() {
             return of_trace(error);
         }
-        if matches!(cause.downcast_ref(), Some(GatewayError::Guard(GuardError::NotDispatched(_)))) {
+        if matches!(cause.downcast_ref(), Some(GatewayError::Session(SessionError::NotDispatched(_)))) {
             return STOPPED;
         }
         // Its agent is paused, or something is switched off: an operator's decision.

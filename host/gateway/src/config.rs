@@ -191,7 +191,7 @@ impl Config {
 
     /// What a run of this gateway is pinned to.
     pub(crate) fn manifest(&self, host: &Host, run: &str, registry: &Registry) -> Result<Manifest, SettingsError> {
-        let mut manifest = host.guarded_manifest(run, &self.goal, registry)?;
+        let mut manifest = host.governed_manifest(run, &self.goal, registry)?;
         manifest.tenant = self.tenant.as_deref().map(Arc::from);
         manifest.agent = self.principal.as_str().into();
         manifest.mode = self.mode;

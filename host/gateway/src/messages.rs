@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use countersign::guard::{Refusal, Stop, stop_here};
+use countersign::session::{Refusal, Stop, stop_here};
 use countersign::kernel::{Approval, Hold, Response, Stage};
 use countersign::mcp::LeftOut;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign::bundle::Installed;
 use countersign::engine::EngineOptions;
-use countersign::guard::GuardError;
+use countersign::session::SessionError;
 use countersign::mcp::{Accept, McpError, PinError, pins_beside};
 use countersign::operate::SinkError;
 use countersign::settings::SettingsError;
@@ -37,7 +37,7 @@ pub enum GatewayError {
     Sink(#[from] SinkError),
     /// The run.
     #[error(transparent)]
-    Guard(#[from] GuardError),
+    Session(#[from] SessionError),
     /// Another process of the principal is in a run that lets nobody begin another one.
     #[error("the run {run} of the same principal {why}")]
     Barred {

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::guard::{GuardError, GuardedRun, Permit, Proposal, Ruling, Seen, Standing};
 use countersign::kernel::Approval;
 use countersign::mcp::{Answer, Said, reads_json, split};
+use countersign::session::{
+    CallDecision, Observed, Permit, Proposal, Seen, Session as RunSession, SessionError,
+};
 use countersign::{LiveHost, injected_tools};
 use rmcp::model::*;
 use rmcp::service::{RequestContext, ServiceError, SubscriptionContext};
@@ -104,7 +106,7 @@ impl Gateway {
         let (run, id) = match session.run() {
             Ok((run, id)) => (run, id.to_owned()),
             // An operator's word, for the agent to hear.
-            Err(GatewayError::Guard(GuardError::NotDispatched(refused))) => {
+            Err(GatewayError::Session(SessionError::NotDispatched(refused))) => {
                 self.count(|report| report.held += 1);
                 return Ok(Ruled::Answer(error(messages::not_dispatched(&refused)).into()));
             }
@@ -123,20 +125,20 @@ impl Gateway {
             Ok(Ruled::Answer(error(text).into()))
         };
         let ruled = match run.propose(proposal).map_err(internal)? {
-            Ruling::Permitted(permit) => {
-                let answer = self.forward(upstream, permit, request, context).await;
+            CallDecision::Permitted(permit) => {
+                let answer = self.forward(upstream, run, permit, request, context).await;
                 answer.map(|answer| Ruled::Answer(answer.into()))
             }
-            Ruling::Parked(approval) => Ok(Ruled::Parked(approval)),
-            Ruling::Refused(refusal) => {
+            CallDecision::Parked(approval) => Ok(Ruled::Parked(approval)),
+            CallDecision::Refused(refusal) => {
                 let out = upstream.joined().left_out.iter().find(|out| *out.tool == *name);
                 held(out.map_or_else(|| messages::refused(&refusal), messages::left_out))
             }
-            Ruling::Noted(text) => {
+            CallDecision::Noted(text) => {
                 let noted = CallToolResult::success(vec![ContentBlock::text(messages::noted(&text))]);
                 Ok(Ruled::Answer(noted.into()))
             }
-            Ruling::Stopped(stop) => held(messages::stopped(&id, &self.config.store, &stop)),
+            CallDecision::Stopped(stop) => held(messages::stopped(&id, &self.config.store, &stop)),
         };
         self.told(run, name);
         *self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = self.stops(run, &id);
@@ -148,7 +150,7 @@ impl Gateway {
     }
 
     /// What the agent is told where nothing is forwarded; none where calls are.
-    fn stops(&self, run: &GuardedRun, id: &str) -> Option<String> {
+    fn stops(&self, run: &RunSession, id: &str) -> Option<String> {
         let standing = run.standing();
         if let Some(stop) = &standing.stop {
             return Some(messages::stopped(id, &self.config.store, stop));
@@ -161,7 +163,7 @@ impl Gateway {
         let stopped = match self.session.try_lock() {
             Ok(mut session) => match session.get_or_insert_with(|| self.session_of(upstream)).last_run() {
                 Ok(last) => last.and_then(|(run, id)| self.stops(run, id)),
-                Err(refused @ (GatewayError::Guard(GuardError::NotDispatched(_)) | GatewayError::Barred { .. })) => {
+                Err(refused @ (GatewayError::Session(SessionError::NotDispatched(_)) | GatewayError::Barred { .. })) => {
                     Some(messages::not_dispatched(&refused))
                 }
                 Err(error) => return Err(internal(error)),
@@ -173,7 +175,7 @@ impl Gateway {
     }
 
     /// Monitor mode says at once what it would have stopped.
-    fn told(&self, run: &mut GuardedRun, tool: &str) {
+    fn told(&self, run: &mut RunSession, tool: &str) {
         for (verdict, by, reason) in run.take_would_have() {
             let line = format!("{tool}: would have stopped here, {by} says {verdict}: {reason}");
             tracing::warn!("{line}");
@@ -190,7 +192,8 @@ impl Gateway {
     async fn forward(
         &self,
         upstream: &Upstream,
-        permit: Permit<'_>,
+        run: &mut RunSession,
+        permit: Permit,
         request: &CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResult, ErrorData> {
@@ -218,33 +221,32 @@ impl Gateway {
         let spec = upstream.joined().tools.get(&full);
         let said = answer.said();
         let result = answer.result(spec.is_some_and(reads_json)).with_all(said.text());
-        let seen = permit.observe(&result).map_err(internal)?;
-        let standing = match seen {
-            Seen::Done(standing) => standing,
-            Seen::ReadBack(reading) => {
+        let seen = match run.observe(permit, result).map_err(internal)? {
+            Observed::Done(seen) => seen,
+            Observed::ReadBack(reading) => {
                 let read = split(reading.tool()).and_then(|(server, own)| Some((upstream.connection(server)?, own)));
                 let Some((connection, own)) = read else { return Err(internal("the reading tool has no server")) };
                 let mut params = CallToolRequestParams::new(own.to_owned());
                 params.arguments = serde_json::from_str(reading.arguments()).ok();
-                let seen = connection.call(params, time_out).await;
-                reading.answer(&seen.result(false)).map_err(internal)?
+                let read = connection.call(params, time_out).await;
+                run.read_back(reading, &read.result(false)).map_err(internal)?
             }
         };
         // The call is made, but nobody has let its result pass.
-        if let Some(instead) = standing.instead() {
+        if let Some(instead) = seen.standing.instead() {
             return Ok(error(instead));
         }
-        passed_on(answer, said, &standing)
+        passed_on(answer, said, &seen)
     }
 }
 
 /// A result as the agent may see it. What it must hear goes with it, where it cannot miss it.
-fn passed_on(answer: Answer, said: Said, standing: &Standing) -> Result<CallToolResult, ErrorData> {
-    let answer = match &standing.sight {
-        Some(sight) => answer.seen(said, sight),
+fn passed_on(answer: Answer, said: Said, seen: &Seen) -> Result<CallToolResult, ErrorData> {
+    let answer = match seen.result.redaction() {
+        Some(redaction) => answer.seen(said, redaction),
         None => answer,
     };
-    let told = standing.told();
+    let told = seen.standing.told();
     let mut result = match answer.raw {
         Ok(result) => result,
         Err(ServiceError::McpError(mut error)) => {

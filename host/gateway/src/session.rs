@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign::adaptation;
-use countersign::guard::{Clock, GuardError, GuardedRun, Setup, write_off};
 use countersign::kernel::{Boundary, Code, Event, Frame, Manifest, Run, Status};
 use countersign::mcp::Joined;
 use countersign::registry::Registry;
+use countersign::session::{Session as RunSession, SessionError, Setup};
 use countersign::store::{Durability, FileStore, ResumeError, RunFolder, Runs, StoreError, TraceReader};
 use countersign::{Host, LiveHost, Operations, Salt};
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub struct Session {
 }
 
 struct Open {
-    run: GuardedRun,
+    run: RunSession,
     folder: RunFolder,
     /// UTC milliseconds of the last call.
     last: u64,
@@ -62,7 +62,7 @@ impl Session {
     }
 
     /// The run, begun or taken up where none is open, with what people have decided meanwhile.
-    pub fn run(&mut self) -> Result<(&mut GuardedRun, &str), GatewayError> {
+    pub fn run(&mut self) -> Result<(&mut RunSession, &str), GatewayError> {
         let now = now();
         // Two processes that begin at the same time would each leave the other's run out.
         let alone = self.open.is_none().then(|| self.alone()).transpose()?;
@@ -76,7 +76,7 @@ impl Session {
     }
 
     /// The same where there is a run; none is begun, and it is idle as before.
-    pub fn last_run(&mut self) -> Result<Option<(&mut GuardedRun, &str)>, GatewayError> {
+    pub fn last_run(&mut self) -> Result<Option<(&mut RunSession, &str)>, GatewayError> {
         match self.left(now())? {
             (Some(open), _) => self.heard(open).map(Some),
             (None, _) => Ok(None),
@@ -97,8 +97,8 @@ impl Session {
         }
     }
 
-    fn heard(&mut self, mut open: Open) -> Result<(&mut GuardedRun, &str), GatewayError> {
-        for (id, why) in open.run.hear(&open.folder.inbox())?.refused {
+    fn heard(&mut self, mut open: Open) -> Result<(&mut RunSession, &str), GatewayError> {
+        for (id, why) in open.run.take_inbox(&open.folder.inbox())?.refused {
             tracing::warn!(entry = id, why, "an entry of the inbox does not fit the run");
         }
         let Open { run, folder, .. } = self.open.insert(open);
@@ -111,7 +111,7 @@ impl Session {
     }
 
     /// The run at hand; none is begun.
-    pub fn current(&mut self) -> Option<&mut GuardedRun> {
+    pub fn current(&mut self) -> Option<&mut RunSession> {
         self.open.as_mut().map(|open| &mut open.run)
     }
 
@@ -159,13 +159,13 @@ impl Session {
         let manifest = self.config.manifest(&host, &id, &registry)?;
         let mut operations = self.operations()?;
         // Before anything is kept of it: a refused run leaves nothing behind.
-        operations.dispatch(&manifest, manifest.started).map_err(GuardError::from)?;
+        operations.dispatch(&manifest, manifest.started).map_err(SessionError::from)?;
         let folder = self.runs.create(&id)?;
         let salt = Salt::random().map_err(|source| GatewayError::Random { source })?;
         let store = FileStore::create(&folder.trace(), &manifest, Durability::Written)?;
         write(folder.path().join("trace.jsonl.salt"), &salt.0)?;
-        let setup = Setup { registry, store: Box::new(store), operations, salt, clock: Clock::Machine };
-        let run = GuardedRun::begin(&host, manifest, setup)?;
+        let setup = Setup { operations, ..Setup::new(registry, Box::new(store), salt) };
+        let run = RunSession::begin(&host, manifest, setup)?;
         let runs = beside.into_iter().chain([id]).collect();
         let pointer = serde_json::to_vec(&Pointer { runs, run: None }).unwrap_or_default();
         let path = self.pointer();
@@ -235,7 +235,7 @@ impl Session {
         let Some(folder) = self.runs.find(run)?.filter(|folder| folder.id == run) else { return Ok(Taken::Gone) };
         let salt = std::fs::read(folder.path().join("trace.jsonl.salt")).ok();
         let Some(salt) = salt.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) else { return Ok(Taken::Gone) };
-        let (mut store, manifest, frames) = match FileStore::resume(&folder.trace(), Durability::Written) {
+        let (store, manifest, frames) = match FileStore::resume(&folder.trace(), Durability::Written) {
             Ok(resumed) => resumed,
             // Two processes of one principal are two runs.
             Err(ResumeError::Busy { .. }) => return Ok(Taken::Busy),
@@ -253,7 +253,7 @@ impl Session {
         });
         let Some(host) = host else {
             tracing::warn!(run, %bundle, "the last run's bundle cannot be had here; it is ended, another one begins");
-            if let Err(error) = write_off(manifest, &frames, &mut store, code) {
+            if let Err(error) = RunSession::abandon(manifest, &frames, Box::new(store), Salt(salt), code) {
                 tracing::warn!(run, %error, "the last run cannot be ended");
             }
             return Ok(Taken::Gone);
@@ -268,18 +268,12 @@ impl Session {
         {
             return Err(GatewayError::Barred { run: folder.id, why });
         }
-        let setup = Setup {
-            registry,
-            store: Box::new(store),
-            operations: self.operations()?,
-            salt: Salt(salt),
-            clock: Clock::Machine,
-        };
-        let taken = GuardedRun::resume(&host, manifest, &frames, setup);
+        let setup = Setup { operations: self.operations()?, ..Setup::new(registry, Box::new(store), Salt(salt)) };
+        let taken = RunSession::take_up(&host, manifest, &frames, setup, &mut |_, _| None);
         let run = match taken {
             Ok(run) => run,
             // One that has been idle for long enough is in nobody's way: the next one may have other policies.
-            Err(error @ GuardError::NotDispatched(_)) if !self.is_idle(last, now) => return Err(error.into()),
+            Err(error @ SessionError::NotDispatched(_)) if !self.is_idle(last, now) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(run, %error, "the last run cannot be taken up; another one begins");
                 return Ok(Taken::Gone);
@@ -343,7 +337,7 @@ impl Session {
 }
 
 /// The agent is gone.
-fn close(run: GuardedRun) -> Result<Status, GuardError> {
+fn close(run: RunSession) -> Result<Status, SessionError> {
     let code = code(run.run());
     run.close(code)
 }

@@ -7,25 +7,27 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_bundle::write_atomically;
 use countersign_engine::Outcome;
 use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::{CONTRACT, Tier, Verdict};
 use countersign_kernel::{
-    Answered, Closed, Driver, EscalationRules, Event as RunEvent, Frame, Goal, Guards, Input, KERNEL_RULES, Manifest,
+    Answered, Driver, EscalationRules, Event as RunEvent, Frame, Goal, Guards, Input, KERNEL_RULES, Manifest,
     Mode, Model, Run, Slot, Source, TRACE_FORMAT,
 };
 use countersign_store::{
-    Diagnostic, Diagnostics, Durability, FileStore, ShadowError, ShadowReader, Store, StoreError, shadow_beside,
+    Durability, FileStore, ShadowError, ShadowReader, StoreError, shadow_beside,
 };
 use serde::Serialize;
 
 use crate::adaptation::{AdaptationFile, FILE, Triples};
-use crate::host::{Host, HostError, Judges};
+use crate::host::Host;
 use crate::prompt::templates_digest;
 use crate::recording::{Adapter, Envelope, RecordingError};
 use crate::redact::Salt;
+use crate::session::{Observer, Session, SessionError};
 use crate::settings::SettingsError;
 use crate::shadow;
 
@@ -128,12 +130,12 @@ pub enum BacktestError {
     /// A recording.
     #[error(transparent)]
     Recording(#[from] RecordingError),
-    /// The policies.
-    #[error(transparent)]
-    Host(#[from] HostError),
     /// A trace cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A run cannot be judged.
+    #[error(transparent)]
+    Session(#[from] SessionError),
     /// What the shadow policies said cannot be read back.
     #[error(transparent)]
     Shadow(#[from] ShadowError),
@@ -240,10 +242,9 @@ struct Judging<'a> {
 }
 
 struct Live {
-    run: Run,
-    judges: Judges,
-    store: FileStore,
-    diagnostics: Diagnostics,
+    session: Session,
+    /// Where its trace lies once it is finished.
+    trace: PathBuf,
     triples: Triples,
     adapter: Adapter,
     inputs: Vec<(u64, Input)>,
@@ -255,14 +256,12 @@ struct Live {
 impl Live {
     /// Puts the trace in its place, and takes what was said in shadow into a report.
     fn finish(&mut self, shadow: Option<&mut shadow::Report>) -> Result<(), BacktestError> {
-        self.store.finish()?;
-        self.judges.shadow().finish();
-        match (shadow, self.store.path().map(shadow_beside)) {
+        self.session.put_away()?;
+        let side_stream = shadow_beside(&self.trace);
+        match shadow {
             // There is none where no slot is judged that a shadow policy fills.
             // It was written here and now: nothing is to be checked.
-            (Some(report), Some(side_stream)) if side_stream.exists() => {
-                Ok(report.add_from(ShadowReader::open(&side_stream)?)?)
-            }
+            Some(report) if side_stream.exists() => Ok(report.add_from(ShadowReader::open(&side_stream)?)?),
             _ => Ok(()),
         }
     }
@@ -318,29 +317,26 @@ impl Judging<'_> {
 
     fn open(&self, header: &Header) -> Result<Live, BacktestError> {
         let manifest = Arc::new(self.manifest(header));
-        let run = match Run::open(Arc::clone(&manifest)) {
-            Ok(run) => run,
-            Err(error) => {
-                let (file, problem) = (self.recording.to_owned(), error.to_string());
-                return Err(RecordingError::Malformed { file, run: self.index, problem }.into());
-            }
-        };
         let stem = self.recording.trim_end_matches(".gz").trim_end_matches(".jsonl").trim_end_matches(".json");
-        let path = self.folder.join(format!("{stem}-{:06}.jsonl", self.index));
-        let mut judges = self.host.open(&run)?;
-        judges.shadow().only(&self.options.slots);
-        judges.shadow().in_step();
+        let trace = self.folder.join(format!("{stem}-{:06}.jsonl", self.index));
+        let store = Box::new(FileStore::create(&trace, &manifest, Durability::Buffered)?);
+        let recorded = Session::recorded(self.host, Arc::clone(&manifest), store, self.salt, &self.options.slots);
+        let session = recorded.map_err(|error| match error {
+            SessionError::Manifest(error) => {
+                let (file, problem) = (self.recording.to_owned(), error.to_string());
+                RecordingError::Malformed { file, run: self.index, problem }.into()
+            }
+            error => BacktestError::from(error),
+        })?;
         Ok(Live {
-            judges,
-            store: FileStore::create(&path, &manifest, Durability::Buffered)?,
-            diagnostics: Diagnostics::beside(&path),
+            session,
+            trace,
             triples: Triples::new(manifest),
             adapter: Adapter::new(self.salt),
             inputs: vec![(0, Input::Started)],
             first: None,
             judgements: 0,
             undecided: 0,
-            run,
         })
     }
 
@@ -404,41 +400,21 @@ impl Judging<'_> {
 
     fn judge(&mut self) -> Result<(), String> {
         let Some(live) = &mut self.live else { return Ok(()) };
-        live.judges.shadow().begin(&mut live.run, &live.store);
         let mut failed = None;
         for (at, input) in std::mem::take(&mut live.inputs) {
-            live.run.accept(at, input).map_err(|error| error.to_string())?;
-            let (judgements, undecided, diagnostics) =
-                (&mut live.judgements, &mut live.undecided, &mut live.diagnostics);
-            let number = live.run.frames();
-            live.judges
-                .settle(&mut live.run, &mut live.store, |entry, outcome| {
-                    *judgements += 1;
-                    *undecided += u64::from(outcome.failure.is_some());
-                    if let Err(error) = diagnose(diagnostics, number, entry, outcome) {
-                        failed = Some(error);
-                    }
-                })
-                .map_err(|error| error.to_string())?;
-            let Closed { frame, overheard, .. } = live.run.close().map_err(|error| error.to_string())?;
-            if let Err(error) = live.store.append(&frame) {
-                failed = Some(error);
+            let mut watch = Judged { adapter: &live.adapter, triples: &mut live.triples, log: &mut *self.log, counted: (0, 0), first: None, failed: None };
+            match live.session.take(at, input, &mut watch) {
+                Ok(_) => {}
+                Err(SessionError::Input(error)) => return Err(error.to_string()),
+                Err(error) => failed = Some(error.into()),
             }
-            live.judges.shadow().hear(frame.frame, overheard);
-            if let Some(log) = &mut *self.log {
-                let mut known = live.triples.frame(&frame).into_iter();
-                if let Err(error) = known.try_for_each(|triple| log.write(&triple)) {
-                    failed = Some(error);
-                }
-            }
-            if live.first.is_none() {
-                live.first = intervention(&frame, &live.adapter);
-            }
+            let Judged { counted, first, failed: unwritten, .. } = watch;
+            live.judgements += counted.0;
+            live.undecided += counted.1;
+            live.first = live.first.take().or(first);
+            failed = failed.or(unwritten.map(BacktestError::from));
         }
-        match failed {
-            Some(error) => self.kept(Err(error.into())),
-            None => Ok(()),
-        }
+        failed.map_or(Ok(()), |error| self.kept(Err(error)))
     }
 
     fn count(&mut self, header: &Header, live: &Live) {
@@ -475,26 +451,32 @@ impl Judging<'_> {
     }
 }
 
-/// Writes down what a policy logged, or why it could not decide.
-pub(crate) fn diagnose(
-    diagnostics: &mut Diagnostics,
-    frame: u64,
-    entry: &str,
-    outcome: &Outcome,
-) -> Result<(), StoreError> {
-    if outcome.log.is_empty() && outcome.failure.is_none() {
-        return Ok(());
+/// Watches a recorded run being judged.
+struct Judged<'a> {
+    adapter: &'a Adapter,
+    triples: &'a mut Triples,
+    log: &'a mut Option<AdaptationFile>,
+    /// Judgements, and those that were undecided.
+    counted: (u64, u64),
+    first: Option<First>,
+    failed: Option<StoreError>,
+}
+
+impl Observer for Judged<'_> {
+    fn judged(&mut self, _: &str, outcome: &Outcome, _: Duration) {
+        self.counted.0 += 1;
+        self.counted.1 += u64::from(outcome.failure.is_some());
     }
-    diagnostics.write(&Diagnostic {
-        frame,
-        entry: entry.to_owned(),
-        failure: outcome.failure.clone(),
-        lines: outcome
-            .log
-            .iter()
-            .map(|line| (format!("{:?}", line.level).to_lowercase(), line.message.clone()))
-            .collect(),
-    })
+
+    fn frame(&mut self, _: &Run, frame: &Frame) {
+        if let Some(log) = self.log {
+            let mut known = self.triples.frame(frame).into_iter();
+            if let Err(error) = known.try_for_each(|triple| log.write(&triple)) {
+                self.failed = Some(error);
+            }
+        }
+        self.first = self.first.take().or_else(|| intervention(frame, self.adapter));
+    }
 }
 
 /// The loop detector's verdict in a frame, if it would have stopped the run there.

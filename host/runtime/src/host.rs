@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use countersign_bundle::{Bundle, BundleError, default_bundle};
 use countersign_engine::{Engine, EngineError, EngineOptions, History, OpenError, Outcome, Session};
@@ -9,7 +10,7 @@ use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::CONTRACT;
 use countersign_kernel::contract::view::Read;
 use countersign_kernel::{
-    Answered, Boundary, Driver, EscalationRules, Goal, Guards, InputError, Judgement, KERNEL_RULES, Manifest, Mode,
+    Answered, Boundary, Cause, Driver, EscalationRules, Goal, Guards, InputError, Judged, Judgement, KERNEL_RULES, Manifest, Mode,
     Model, Question, Run, TRACE_FORMAT, Tool,
 };
 use countersign_store::{Store, Stored, TraceReader};
@@ -121,7 +122,7 @@ impl Host {
     }
 
     /// Opens the policies of a run, in the order of its manifest's entries. Those that the bundle has in
-    /// shadow are opened by [`Shadow::begin`], which `drive` and `GuardedRun` call.
+    /// shadow are opened with the run's first frame.
     ///
     /// # Errors
     /// When the machine cannot give another instance.
@@ -135,7 +136,7 @@ impl Host {
             self.bundle.policies()[index].open(configuration, entry.limits.into()).map(Some)
         });
         let sessions = opened.collect::<Result<_, OpenError>>()?;
-        Ok(Judges { sessions, shadow: Shadow::of(&self.bundle) })
+        Ok(Judges { sessions, shadow: Shadow::of(&self.bundle), absent: None })
     }
 }
 
@@ -144,6 +145,8 @@ impl Host {
 pub struct Judges {
     sessions: Vec<Option<Session>>,
     shadow: Shadow,
+    /// Why nobody answers; none where policies do.
+    absent: Option<Cause>,
 }
 
 impl Judges {
@@ -164,27 +167,37 @@ impl Judges {
         self.shadow.take_up();
     }
 
-    /// Answers every question of the open frame. `heard` sees each outcome as it comes.
+    /// No policies: whatever they would be asked is undecided for this cause.
+    pub(crate) fn absent(cause: Cause) -> Self {
+        Judges { sessions: Vec::new(), shadow: Shadow::none(), absent: Some(cause) }
+    }
+
+    /// Answers every question of the open frame. `each` is told every outcome as it comes, and the time that it took.
     ///
     /// # Errors
     /// When the run does not take an answer, which would be a fault of this host.
-    pub fn settle(
+    pub fn evaluate(
         &mut self,
         run: &mut Run,
         store: &mut dyn Store,
-        mut heard: impl FnMut(&str, &Outcome),
+        mut each: impl FnMut(&str, &Outcome, Duration),
     ) -> Result<(), InputError> {
         while let Some(request) = run.request() {
             let (entry, view) = (request.entry, Arc::clone(&request.view));
             let question = Arc::clone(request.question);
             drop(request);
+            if let Some(cause) = &self.absent {
+                run.answer(Judged { answer: Answered::Undecided(cause.clone()), reads: Vec::new(), fuel: 0 })?;
+                continue;
+            }
             let name = Arc::clone(&run.manifest().entries[entry].name);
             let mut history = Recorded { entry: &name, store: &mut *store, open: run.open_judgements() };
+            let asked = Instant::now();
             let outcome = match self.sessions.get_mut(entry).and_then(Option::as_mut) {
                 Some(session) => session.judge(&question, view, &mut history),
                 None => return Err(InputError::Order("an entry of the run is not in the bundle")),
             };
-            heard(&name, &outcome);
+            each(&name, &outcome, asked.elapsed());
             run.answer(outcome.judged)?;
         }
         Ok(())

@@ -92,6 +92,7 @@ impl Run {
                 mutating.then(|| format!("{}-{}", self.manifest.run, call.call.id()).into());
             let tool = Arc::clone(&proposal.name);
             let (key, arguments) = (proposal.key, Arc::clone(&proposal.arguments));
+            let payload = proposal.payload.clone();
             self.event(Event::Dispatched {
                 call: call.call.id(),
                 tool: Arc::clone(&tool),
@@ -103,6 +104,7 @@ impl Run {
                 call: call.call.id(),
                 tool,
                 arguments,
+                payload,
                 idempotency_key,
                 demand: call.demand,
             });

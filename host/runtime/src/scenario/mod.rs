@@ -20,25 +20,25 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign_bundle::write_atomically;
 use countersign_engine::Outcome;
 use countersign_kernel::contract::threshold::Trigger;
 use countersign_kernel::state::Memory;
 use countersign_kernel::{Frame, Input, Manifest, ManifestError, Run, Status};
-use countersign_store::{Diagnostics, Durability, FileStore, ResumeError, RunFolder, Runs, StoreError};
+use countersign_store::{Durability, FileStore, ResumeError, RunFolder, Runs, StoreError};
 use toml::Table;
 
 use crate::adaptation::{self, AdaptationError};
 use crate::convergence::RunFigures;
-use crate::drive::{DriveError, Observer, drive};
 use crate::host::{Host, HostError};
 use crate::mcp::{Accept, McpError, pins_beside};
 use crate::models::{Client, Registry};
 use crate::operate::SinkError;
 use crate::operations::{NotDispatched, Operations};
 use crate::redact::Salt;
+use crate::session::{Observer, Session, SessionError, Setup};
 use crate::settings::{SettingsError, read_merged};
 
 pub use crate::reply::INJECTED;
@@ -74,9 +74,9 @@ pub enum RunError {
     /// The policies.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// The loop.
+    /// The run cannot begin, be taken up or go on.
     #[error(transparent)]
-    Drive(#[from] DriveError),
+    Session(SessionError),
     /// The trace.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -132,6 +132,17 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl From<SessionError> for RunError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Host(error) => error.into(),
+            SessionError::Store(error) => error.into(),
+            SessionError::NotDispatched(error) => error.into(),
+            error => RunError::Session(error),
+        }
+    }
 }
 
 /// A loaded scenario.
@@ -316,30 +327,31 @@ impl Scenario {
             memory: memory.as_slice(),
             tools: &tools.specs,
         };
-        let manifest = Arc::new(self.spec.manifest(host, &self.folder, &pinned)?);
-        let mut run = Run::open(Arc::clone(&manifest))
-            .map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;
+        let manifest = self.spec.manifest(host, &self.folder, &pinned)?;
         let operator = match &options.store {
             Some(store) => store.folder().to_path_buf(),
             None => scratch.path().join("operator"),
         };
         std::fs::create_dir_all(&operator).map_err(machine("cannot make the operator's folder"))?;
         let mut operations = self.operations(&operator)?;
+        // Before anything is kept of it: a refused run leaves nothing behind.
         operations.dispatch(&manifest, manifest.started)?;
-        let mut judges = host.open(&run)?;
         if let Some(folder) = &kept {
             self.keep(folder, options.models.as_ref(), &tools)?;
         }
         let named = options.trace.clone().filter(|_| last);
         let durable = named.is_some() || kept.is_some();
-        if !durable {
-            // Its side stream would vanish with its trace.
-            judges.shadow().off();
-        }
         let path =
             named.or_else(|| kept.as_ref().map(RunFolder::trace)).unwrap_or_else(|| scratch.path().join("trace.jsonl"));
-        let mut store = self.store(&path, &manifest, durable, &salt)?;
+        let store = Box::new(self.store(&path, &manifest, durable, &salt)?);
+        let setup = Setup { operations, ..Setup::new(crate::registry::Registry::default(), store, salt) };
+        let mut session = self.begun(Session::begin(host, manifest, setup))?;
         begun.0 = None;
+        if !durable {
+            // Its side stream would vanish with its trace.
+            session.shadow().off();
+        }
+        let manifest = Arc::clone(session.run().manifest());
         let surroundings = world::Surroundings {
             workspace,
             operator: operator.clone(),
@@ -351,12 +363,10 @@ impl Scenario {
         let mut world = world::ScenarioWorld::new(&self.spec, &tools, &manifest, surroundings);
         let mut watching = Watching {
             inner: observer,
-            diagnostics: Diagnostics::beside(&path),
-            frame: 1,
             matching: expect::Matching::new(&self.spec.expect, &self.spec.shows),
         };
-        let status =
-            drive(&mut run, Input::Started, &mut judges, &mut store, &mut world, &mut operations, &mut watching)?;
+        session.drive(Input::Started, &mut world, &mut watching)?;
+        let status = session.put_away()?;
         if durable {
             adaptation::write_beside(&path)?;
         }
@@ -364,12 +374,20 @@ impl Scenario {
         let held = watching.matching.held;
         if last {
             unmet = watching.matching.unmet(&self.spec.expect, status);
-            unmet.extend(expect::unmet_after(&self.spec.expect, &run, world.workspace().path(), &operator));
+            unmet.extend(expect::unmet_after(&self.spec.expect, session.run(), world.workspace().path(), &operator));
         }
-        let evidence = expect::evidence(&self.spec.expect, &run, world.workspace().path(), &operator);
+        let evidence = expect::evidence(&self.spec.expect, session.run(), world.workspace().path(), &operator);
         unmet.extend(world.complaints().iter().cloned());
         memory.extend(world.memories().iter().cloned());
-        Ok(Finished { status, id, run, unmet, held, evidence, figures: Vec::new() })
+        Ok(Finished { status, id, run: session.into_run(), unmet, held, evidence, figures: Vec::new() })
+    }
+
+    /// A session, or what is wrong with the scenario's values.
+    fn begun(&self, begun: Result<Session, SessionError>) -> Result<Session, RunError> {
+        begun.map_err(|error| match error {
+            SessionError::Manifest(source) => RunError::Manifest { file: self.file.clone(), source },
+            error => error.into(),
+        })
     }
 
     /// What calls the models, where they are real.
@@ -470,23 +488,18 @@ pub(crate) fn utc_now() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Passes everything on, writes diagnostics beside the trace, and matches expectations.
+/// Passes everything on, and matches expectations.
 struct Watching<'a> {
     inner: &'a mut dyn Observer,
-    diagnostics: Diagnostics,
-    frame: u64,
     matching: expect::Matching,
 }
 
 impl Observer for Watching<'_> {
-    fn judged(&mut self, entry: &str, outcome: &Outcome) {
-        // Diagnostics are a help: where they cannot be written the run goes on.
-        let _ = crate::backtest::diagnose(&mut self.diagnostics, self.frame, entry, outcome);
-        self.inner.judged(entry, outcome);
+    fn judged(&mut self, entry: &str, outcome: &Outcome, took: Duration) {
+        self.inner.judged(entry, outcome, took);
     }
 
     fn frame(&mut self, run: &Run, frame: &Frame) {
-        self.frame = frame.frame + 1;
         self.matching.frame(frame);
         self.inner.frame(run, frame);
     }

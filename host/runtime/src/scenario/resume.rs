@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use countersign_kernel::{Decision, Input, Run, Status};
-use countersign_store::{Diagnostics, Durability, EntryError, FileStore, Offer, RunFolder, Runs};
+use countersign_kernel::{Effect, Manifest, Run, Status};
+use countersign_store::{Durability, FileStore, RunFolder, Runs};
 
 use super::servers::{Place, RunTools};
 use super::world::{ScenarioWorld, Surroundings};
-use super::{RunError, Scenario, ScenarioError, Watching, expect, salt_beside, utc_now, workspace};
+use super::{RunError, Scenario, ScenarioError, Watching, expect, salt_beside, workspace};
 use crate::adaptation;
-use crate::drive::{Observer, drive};
 use crate::host::Host;
 use crate::models::Registry;
 use crate::redact::Salt;
+use crate::session::{Observer, Session, SessionError, Setup, Taken};
 use crate::settings::read_merged;
 
 /// How a run stands after it was taken up.
@@ -50,13 +50,11 @@ pub fn resume(
     let host = host(scenario.bundle())?;
     let salt = std::fs::read(salt_beside(&folder.trace())).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     let salt = Salt(salt.ok_or_else(|| unable("its salt is gone: what it was told cannot be made unknown again"))?);
-    let (mut store, manifest, frames) = FileStore::resume(&folder.trace(), Durability::Synced)?;
-    let manifest = Arc::new(manifest);
+    let (store, manifest, frames) = FileStore::resume(&folder.trace(), Durability::Synced)?;
+    let (manifest, store) = (Arc::new(manifest), Box::new(store));
     let models = models.as_ref();
-    let done = take_up(&scenario, models, &host, runs, folder, salt, cancel, &manifest, frames, &mut store, observer);
+    let done = take_up(&scenario, models, &host, runs, folder, salt, cancel, &manifest, frames, store, observer);
     if done.is_err() {
-        // Nothing was appended that is not whole: the trace gets its name back.
-        let _ = countersign_store::Store::finish(&mut store);
         let _ = adaptation::write_beside(&folder.trace());
     }
     done
@@ -71,9 +69,9 @@ fn take_up(
     folder: &RunFolder,
     salt: Salt,
     cancel: Option<Arc<AtomicBool>>,
-    manifest: &Arc<countersign_kernel::Manifest>,
+    manifest: &Arc<Manifest>,
     frames: Vec<countersign_kernel::Frame>,
-    store: &mut FileStore,
+    store: Box<FileStore>,
     observer: &mut dyn Observer,
 ) -> Result<Resumed, RunError> {
     let unable = |problem: String| RunError::NotResumable { run: folder.id.clone(), problem };
@@ -92,8 +90,6 @@ fn take_up(
     if manifest.engine != *host.engine().fingerprint() {
         return Err(unable("it was judged by another engine; its policies could not be rebuilt".to_owned()));
     }
-    let mut run = Run::open(Arc::clone(manifest))
-        .map_err(|source| RunError::Manifest { file: folder.trace().display().to_string(), source })?;
     let surroundings = Surroundings {
         workspace,
         operator: runs.folder().to_path_buf(),
@@ -103,74 +99,29 @@ fn take_up(
         before: 0,
     };
     let mut world = ScenarioWorld::new(&scenario.spec, &tools, manifest, surroundings);
-    let mut effects = Vec::new();
-    for frame in &frames {
-        effects.iter().for_each(|effect| world.catch_up(effect));
-        effects = run.fold(frame).map_err(|error| unable(format!("its trace does not fold: {error}")))?;
-    }
-    // What the last frame asked for was not answered where the driver was lost.
-    if run.lost().is_none() {
-        effects.iter().for_each(|effect| world.catch_up(effect));
-    }
+    let operations = scenario.operations(runs.folder())?;
+    let setup = Setup { operations, ..Setup::new(crate::registry::Registry::default(), store, salt) };
+    let caught_up = &mut |effect: &Effect, exact: &str| world.catch_up(effect, exact);
+    let taken = Session::take_up(host, Manifest::clone(manifest), &frames, setup, caught_up);
+    let mut session = taken.map_err(|error| match error {
+        SessionError::Fold(_) => unable(error.to_string()),
+        error => error.into(),
+    })?;
     // Its own time goes on with that of people.
-    world.set_before(utc_now().saturating_sub(manifest.started).max(run.at()));
-    let mut operations = scenario.operations(runs.folder())?;
-    // A paused agent does nothing more, approved or not.
-    operations.dispatch(manifest, utc_now())?;
-    let mut judges = host.open(&run)?;
-    judges.take_up();
-    let inbox = folder.inbox();
-    let (mut taken, mut refused) = (Vec::new(), Vec::new());
-    let entry_error = |error: EntryError| unable(error.to_string());
-    while !matches!(run.status(), Status::Ended(_)) {
-        let now = crate::drive::World::now(&mut world);
-        let expired = run.awaits().is_some_and(|approval| now > approval.expires);
-        let waiting = inbox.by_caution().map_err(entry_error)?.into_iter().next();
-        // A run that is under way takes no decisions, but it can be cancelled.
-        let waiting = waiting.filter(|entry| run.lost().is_none() || entry.wants == Offer::Cancel);
-        let (id, input) = match (waiting, expired) {
-            (Some(entry), _) => {
-                let (id, by) = (entry.id.as_str().into(), entry.by.as_str().into());
-                let input = match entry.wants {
-                    Offer::Decide(decision) => Input::Decided { id, by, decision },
-                    Offer::Cancel => Input::Cancelled,
-                };
-                (Some(entry.id), input)
-            }
-            (None, true) => {
-                let id = format!("expiry-{}", run.frames()).as_str().into();
-                (None, Input::Decided { id, by: "clock".into(), decision: Decision::Expired })
-            }
-            // Whoever drove it was lost: that is an input like any other, and nothing is done again.
-            (None, false) => match run.lost() {
-                Some(input) => (None, input),
-                None => break,
-            },
-        };
-        if let Err(error) = run.expects(&input) {
-            // It stays in the record of the inbox; the run never saw it.
-            if let Some(id) = id {
-                inbox.take(&id).map_err(entry_error)?;
-                refused.push((id, error.to_string()));
-                continue;
-            }
-            break;
-        }
-        let mut watching = Watching {
-            inner: observer,
-            diagnostics: Diagnostics::beside(&folder.trace()),
-            frame: run.frames(),
-            matching: expect::Matching::new(&super::Expectations::default(), &std::collections::BTreeMap::new()),
-        };
-        drive_on(&mut run, input, &mut judges, store, &mut world, &mut operations, &mut watching)?;
-        if let Some(id) = id {
-            inbox.take(&id).map_err(entry_error)?;
-            taken.push(id);
-        }
-    }
-    countersign_store::Store::finish(store).map_err(RunError::Store)?;
+    world.set_before(session.now());
+    let mut watching = Watching {
+        inner: observer,
+        matching: expect::Matching::new(&super::Expectations::default(), &std::collections::BTreeMap::new()),
+    };
+    let driven = session.drive_inbox(&folder.inbox(), &mut world, &mut watching);
+    // Whatever came of it, the trace gets its name back: nothing was appended that is not whole.
+    let status = session.put_away()?;
+    let Taken { taken, refused } = driven.map_err(|error| match error {
+        SessionError::Inbox(_) => unable(error.to_string()),
+        error => error.into(),
+    })?;
     adaptation::write_beside(&folder.trace())?;
-    Ok(Resumed { status: run.status(), run, taken, refused })
+    Ok(Resumed { status, run: session.into_run(), taken, refused })
 }
 
 /// What a person approved was an action of these tools: the stored scenario must still be the one that
@@ -180,7 +131,7 @@ fn same_scenario(
     models: Option<&Registry>,
     tools: &RunTools<'_>,
     host: &Host,
-    manifest: &countersign_kernel::Manifest,
+    manifest: &Manifest,
 ) -> Result<(), String> {
     let pinned = super::spec::Pinned {
         file: scenario.file(),
@@ -204,42 +155,6 @@ fn same_scenario(
         Some(tool) => format!("tool `{}` is no longer what the run began with", tool.name),
         None => "its stored scenario is no longer what the run began with".to_owned(),
     })
-}
-
-/// Drives on, and leaves the trace open for what may follow.
-fn drive_on(
-    run: &mut Run,
-    input: Input,
-    judges: &mut crate::host::Judges,
-    store: &mut FileStore,
-    world: &mut ScenarioWorld<'_>,
-    operations: &mut crate::operations::Operations,
-    observer: &mut dyn Observer,
-) -> Result<(), RunError> {
-    let mut open = StillOpen(store);
-    drive(run, input, judges, &mut open, world, operations, observer)?;
-    Ok(())
-}
-
-/// A store that is finished by whoever owns it.
-struct StillOpen<'a>(&'a mut FileStore);
-
-impl countersign_store::Store for StillOpen<'_> {
-    fn append(&mut self, frame: &countersign_kernel::Frame) -> Result<(), countersign_store::StoreError> {
-        self.0.append(frame)
-    }
-
-    fn finish(&mut self) -> Result<(), countersign_store::StoreError> {
-        Ok(())
-    }
-
-    fn read_back(&mut self) -> Option<PathBuf> {
-        self.0.read_back()
-    }
-
-    fn path(&self) -> Option<&Path> {
-        self.0.path()
-    }
 }
 
 /// The scenario as the run was begun with it.

@@ -20,12 +20,12 @@ use super::servers::{RunTools, Servers};
 use super::spec::Spec;
 use super::tools;
 use super::workspace::Workspace;
-use crate::drive::World;
+use crate::session::{ModelAnswer, World};
 use crate::models::{Client, Tools};
 use crate::prompt::render;
-use crate::redact::{REDACTED, Salt};
-use crate::registry::{Called, Finding, Registry, ToolResult, ToolSpec, shown_as};
-use crate::reply::{injected_tools, parse_patch, parse_step};
+use crate::redact::Salt;
+use crate::registry::{Called, Finding, Registry, ToolResult, ToolSpec};
+use crate::reply::{Parsed, injected_tools, parse_patch, parse_step};
 
 /// How often somebody looks whether a wait is to be given up.
 const LOOK: Duration = Duration::from_millis(50);
@@ -48,8 +48,6 @@ pub struct ScenarioWorld<'a> {
     salt: Salt,
     clock: Clock,
     cancel: Option<Arc<AtomicBool>>,
-    /// Arguments of the last proposal as its tool is to receive them.
-    arguments: Option<String>,
     /// The last call: tool, arguments, and its result, whole, for its verifier.
     result: Option<Called>,
     dispatched: u32,
@@ -104,7 +102,6 @@ impl<'a> ScenarioWorld<'a> {
             salt: surroundings.salt,
             clock: Clock { started: Instant::now(), before: surroundings.before, skipped: 0 },
             cancel: surroundings.cancel,
-            arguments: None,
             result: None,
             dispatched: 0,
             memories: Vec::new(),
@@ -132,19 +129,12 @@ impl<'a> ScenarioWorld<'a> {
     }
 
     /// What an agent that was told this says next; none when it has nothing more to say.
-    pub fn agent_says(&mut self, told: &str) -> Option<Reply> {
+    pub fn agent_says(&mut self, told: &str) -> Option<Parsed> {
         let model = self.manifest.models.first()?;
         let (answer, takes) = self.script.next((model.tier, &model.name), told)?;
         self.clock.skip(takes);
         let Answer::Bytes(bytes, signals) = answer else { return None };
-        let parsed = parse_step(&bytes, signals, &self.tools, &self.salt);
-        self.arguments = parsed.arguments;
-        Some(parsed.reply)
-    }
-
-    /// The arguments of its last call, as it wrote them.
-    pub fn proposed_arguments(&self) -> Option<&str> {
-        self.arguments.as_deref()
+        Some(parse_step(&bytes, signals, &self.tools, &self.salt))
     }
 
     /// Makes a call for an agent.
@@ -155,21 +145,22 @@ impl<'a> ScenarioWorld<'a> {
         result.unwrap_or_else(|| ToolResult::new(Outcome::Rejected, "there is no such tool"))
     }
 
-    /// Goes through what was recorded, so that scripts stand where they stood. Nothing is run.
-    pub fn catch_up(&mut self, effect: &countersign_kernel::Effect) {
+    /// Goes through what was recorded, so that scripts stand where they stood. Nothing is run. What a scripted model
+    /// said then is said again.
+    pub fn catch_up(&mut self, effect: &countersign_kernel::Effect, exact: &str) -> Option<ModelAnswer> {
         use countersign_kernel::Effect;
+        let mut answer = None;
         match effect {
             // A real model is not asked again what it has answered.
             Effect::CallModel { .. } if self.models.is_some() => {}
             Effect::CallModel { tier, model, request, max_output_tokens, .. } => {
-                self.call_model(*tier, model, request, *max_output_tokens);
+                answer = Some(self.call_model(*tier, model, request, *max_output_tokens));
             }
-            Effect::Dispatch { tool, arguments, .. } => {
-                let exact = self.arguments.clone().unwrap_or_else(|| arguments.to_string());
+            Effect::Dispatch { tool, .. } => {
                 if let (Some(spec), Some(used)) = (self.tools.spec(tool), self.used.get_mut(&**tool))
                     && spec.command.is_none()
                 {
-                    tools::scripted(spec, &exact, used);
+                    tools::scripted(spec, exact, used);
                 }
                 self.dispatched += 1;
             }
@@ -177,6 +168,7 @@ impl<'a> ScenarioWorld<'a> {
             _ => {}
         }
         self.clock.skipped = 0;
+        answer
     }
 
     fn operator_acts(&mut self) {
@@ -270,22 +262,13 @@ impl World for ScenarioWorld<'_> {
         self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))
     }
 
-    fn call_model(
-        &mut self,
-        tier: Tier,
-        model: &str,
-        request: &ModelRequest,
-        max_output_tokens: u64,
-    ) -> (Reply, Usage) {
+    fn call_model(&mut self, tier: Tier, model: &str, request: &ModelRequest, max_output_tokens: u64) -> ModelAnswer {
         let patch = matches!(request.purpose, Purpose::Patch(_));
         if let Some(models) = &self.models {
             let tools = Tools { shown: &self.shown_tools, arguments: &self.tools };
             let cancel = self.cancel.as_deref();
             let (parsed, usage) = models.call((tier, model), request, &tools, max_output_tokens, &self.salt, cancel);
-            if !patch {
-                self.arguments = parsed.arguments;
-            }
-            return (parsed.reply, usage);
+            return ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage };
         }
         let text = render(request, &self.shown_tools);
         let (answer, takes) = self.script.answer((tier, model), &text, patch);
@@ -294,7 +277,8 @@ impl World for ScenarioWorld<'_> {
             Answer::Bytes(bytes, signals) => (bytes, signals),
             Answer::Repeat(text, times) => (text.repeat(times as usize).into_bytes(), Vec::new()),
             Answer::Unavailable(reason, class) => {
-                return (Reply::Unavailable { reason, class, retry_after: None }, Usage::default());
+                let reply = Reply::Unavailable { reason, class, retry_after: None };
+                return ModelAnswer { reply, arguments: None, usage: Usage::default() };
             }
         };
         // A scripted model has no tokenizer: four bytes a token.
@@ -304,31 +288,16 @@ impl World for ScenarioWorld<'_> {
         let cost = own.map_or(0, |model| model.cost(input_tokens, output_tokens));
         let usage = Usage { input_tokens, output_tokens, cost };
         if patch {
-            return (parse_patch(&bytes, &self.salt), usage);
+            return ModelAnswer { reply: parse_patch(&bytes, &self.salt), arguments: None, usage };
         }
         let parsed = parse_step(&bytes, signals, &self.tools, &self.salt);
-        self.arguments = parsed.arguments;
-        (parsed.reply, usage)
+        ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage }
     }
 
     fn dispatch(&mut self, tool: &str, arguments: &Arc<str>, _idempotency_key: Option<&str>) -> Observation {
-        // Kept for another try of the same call. It must be what was judged, secrets apart.
-        let exact = match &self.arguments {
-            Some(exact) => exact.clone(),
-            // Taken up again, and no script says the secrets once more: a tool is not given their marks.
-            None if arguments.contains(REDACTED) => {
-                let text = "its arguments held a secret, which is gone with the process that got it; propose it again";
-                return Observation::new(Outcome::Rejected, text.into());
-            }
-            None => arguments.to_string(),
-        };
-        if shown_as(&exact, &self.salt) != **arguments {
-            let text = "its arguments are not the ones that were judged".into();
-            return Observation::new(Outcome::Rejected, text);
-        }
         let state_before = self.workspace.state();
         self.dispatched += 1;
-        let result = self.run(tool, &exact);
+        let result = self.run(tool, arguments);
         self.operator_acts();
         let Some(result) = result else {
             return Observation::new(Outcome::Rejected, "there is no such tool".into());
@@ -336,7 +305,7 @@ impl World for ScenarioWorld<'_> {
         self.script.note(&result.text);
         self.result = Some(Called {
             tool: tool.to_owned(),
-            arguments: exact,
+            arguments: arguments.to_string(),
             text: result.text.clone(),
             outcome: result.outcome,
         });

@@ -34,9 +34,8 @@ use queue::{Offered, Queue};
 /// Frames that may wait for the worker. One more is dropped.
 const MOST_WAITING: usize = 64;
 
-/// The shadow of one run; part of its [`Judges`](crate::Judges). [`drive`](crate::drive) and
-/// [`GuardedRun`](crate::guard::GuardedRun) cast it themselves; a loop of your own calls
-/// [`Shadow::begin`] before its first frame, and [`Shadow::hear`] for each durable one.
+/// The shadow of one run; part of its [`Judges`](crate::Judges). A [`Session`](crate::Session) casts it:
+/// [`Shadow::begin`] before its first frame, [`Shadow::hear`] for each durable one.
 pub struct Shadow {
     state: State,
     /// Entries that an operator has switched off for now.
@@ -82,6 +81,11 @@ impl Shadow {
         let bundle = Arc::clone(bundle);
         let wanted = Wanted { bundle, slots: None, in_step: false, taken_up: false };
         Shadow { state: State::Waiting(Box::new(wanted)), revoked: Vec::new() }
+    }
+
+    /// Nobody is asked beside the run.
+    pub(crate) fn none() -> Self {
+        Shadow { state: State::Off, revoked: Vec::new() }
     }
 
     fn wanted(&mut self) -> Option<&mut Wanted> {

@@ -4,7 +4,7 @@ use countersign_kernel::contract::Tier;
 use countersign_kernel::{Boundary, Driver, Goal, Manifest, Model, Slot};
 use countersign_store::Store;
 
-use super::Clock;
+use super::{Clock, Observer, Silent};
 use crate::host::Host;
 use crate::operations::Operations;
 use crate::redact::Salt;
@@ -16,9 +16,9 @@ use crate::settings::{SettingsError, sealed};
 pub(crate) const SLOTS: [Slot; 6] =
     [Slot::Guard, Slot::Confidence, Slot::Risk, Slot::Remediation, Slot::DoomLoop, Slot::Threshold];
 
-/// What a guarded run is made of, beside its manifest.
+/// What a session is made of, beside the manifest of its run.
 pub struct Setup {
-    /// The tools that may be proposed; the manifest's registry is [`Registry::registered`] of it.
+    /// The tools of the run; the manifest's registry is [`Registry::registered`] of it.
     pub registry: Registry,
     /// Where its trace goes.
     pub store: Box<dyn Store + Send>,
@@ -26,19 +26,29 @@ pub struct Setup {
     pub operations: Operations,
     /// What digests of payloads and secrets are salted with. Kept beside the trace, never in it.
     pub salt: Salt,
-    /// What tells it the time; the machine's clock by default.
+    /// Tells it the time; the machine's clock by default.
     pub clock: Clock,
+    /// Watches it: frames, and each policy with the time that it took.
+    pub observer: Box<dyn Observer + Send>,
+}
+
+impl Setup {
+    /// With the machine's clock, watched by nobody, and nothing above it.
+    pub fn new(registry: Registry, store: Box<dyn Store + Send>, salt: Salt) -> Self {
+        let (operations, clock, observer) = (Operations::none(), Clock::Machine, Box::new(Silent));
+        Setup { registry, store, operations, salt, clock, observer }
+    }
 }
 
 impl Host {
     /// What a run is pinned to whose loop an agent owns, with defaults: every tool of the registry,
     /// every guard, no caps, begun now. Repairs and retries are the agent's own business; a call that
     /// fails again and again is the doom-loop slot's. Change what you need before
-    /// [`GuardedRun::begin`](super::GuardedRun::begin).
+    /// [`Session::begin`](super::Session::begin).
     ///
     /// # Errors
     /// None, unless this program was built with broken presets or the machine gives no random bytes.
-    pub fn guarded_manifest(&self, run: &str, goal: &str, registry: &Registry) -> Result<Manifest, SettingsError> {
+    pub fn governed_manifest(&self, run: &str, goal: &str, registry: &Registry) -> Result<Manifest, SettingsError> {
         let agent = Model { max_output_tokens: 0, ..Model::new(Tier::Cheap, "agent") };
         let mut manifest = self.manifest(run, Goal::new(goal), vec![agent], registry.registered())?;
         let mut seed = [0; 8];

@@ -4,7 +4,7 @@ use countersign_kernel::contract::confidence::Signal;
 use countersign_kernel::{Approval, Code, Hold, Report, Response, Stage, Status, Usage};
 use serde_json::Value;
 
-use super::{Permit, Sight};
+use super::Permit;
 
 /// A call that an agent wants to make.
 #[derive(Debug, Clone)]
@@ -63,9 +63,9 @@ impl Proposal {
 /// What is answered to a proposal.
 #[derive(Debug)]
 #[must_use]
-pub enum Ruling<'run> {
+pub enum CallDecision {
     /// The call may be made, now and once.
-    Permitted(Permit<'run>),
+    Permitted(Permit),
     /// A person must approve it first. The run goes on; the very same proposal after the approval is
     /// permitted, once.
     Parked(Box<Approval>),
@@ -108,8 +108,6 @@ pub struct Standing {
     pub notice: Option<Arc<str>>,
     /// Set where nothing more is forwarded before the agent has reported.
     pub hold: Option<Hold>,
-    /// What a model may see of the result; none where no guard decides that, and it may see all.
-    pub sight: Option<Sight>,
     /// Running, suspended or ended.
     pub status: Status,
     /// Set where the run takes no proposals any more.

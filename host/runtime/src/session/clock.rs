@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// What tells a guarded run how much time has passed since it began.
+/// Tells a run how much time has passed since it began.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
     /// The machine's monotonic clock.
