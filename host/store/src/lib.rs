@@ -7,11 +7,13 @@
 //! line is protected too. Only the terminal frame, which carries the count, proves the end.
 
 mod chain;
+mod checks;
 mod diagnostics;
 mod error;
 mod file;
 mod holder;
 mod inbox;
+pub mod memory;
 mod query;
 mod reader;
 mod register;

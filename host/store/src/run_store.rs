@@ -54,6 +54,12 @@ pub enum BeginError {
         /// Size of the manifest.
         bytes: usize,
     },
+    /// A line's end inside the manifest: in a file it would be two lines.
+    #[error("run `{run}`: its manifest holds a line's end")]
+    NotALine {
+        /// The id.
+        run: String,
+    },
     /// The store.
     #[error(transparent)]
     Store(#[from] StorageError),
@@ -295,13 +301,3 @@ pub trait RunStore: Send + Sync + Debug {
 
 /// A store that is shared.
 pub type SharedStore = Arc<dyn RunStore>;
-
-pub(crate) fn is_run_id(id: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    (1..=LONGEST_ID).contains(&id.len()) && !id.starts_with('.') && id.bytes().all(plain)
-}
-
-pub(crate) fn is_payload_digest(digest: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b':';
-    (1..=128).contains(&digest.len()) && digest.bytes().all(plain)
-}
