@@ -95,6 +95,50 @@ fn seal(line: &mut Vec<u8>, content: &impl Serialize) -> String {
     name(hasher)
 }
 
+/// The chain of a run that is being written: encodes frame after frame into one buffer.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    head: String,
+    next: u64,
+    line: Vec<u8>,
+}
+
+impl Chain {
+    /// Encodes frame 0, which [`Chain::line`] holds then.
+    pub fn begin(manifest: &Manifest) -> Self {
+        let mut line = Vec::new();
+        let head = encode_manifest(&mut line, manifest);
+        Chain { head, next: 1, line }
+    }
+
+    /// Goes on behind frames that were read.
+    pub(crate) fn behind(head: String, next: u64) -> Self {
+        Chain { head, next, line: Vec::new() }
+    }
+
+    /// Encodes the next frame.
+    pub fn encode(&mut self, frame: &Frame) -> &[u8] {
+        self.head = encode_frame(&mut self.line, &self.head, frame);
+        self.next += 1;
+        &self.line
+    }
+
+    /// What was encoded last.
+    pub fn line(&self) -> &[u8] {
+        &self.line
+    }
+
+    /// Hash of what was encoded last: kept elsewhere, it proves that a trace is the one it was.
+    pub fn head(&self) -> &str {
+        &self.head
+    }
+
+    /// Number of the next frame.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+}
+
 /// Checks the seal of a stored line; its hash, or none when the bytes are not what was sealed.
 pub(crate) fn unseal(line: &[u8]) -> Option<String> {
     let at = line.len().checked_sub(SEAL_BYTES)?;

@@ -7,6 +7,7 @@ use countersign_kernel::{Frame, Manifest};
 
 use crate::chain;
 use crate::reader::{Stored, TraceError, TraceReader};
+use crate::run_log::Durability;
 use crate::shadow::shadow_beside;
 
 /// A trace that cannot be written.
@@ -49,18 +50,6 @@ pub trait Store {
     fn path(&self) -> Option<&Path> {
         None
     }
-}
-
-/// How much a frame survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// A crash of the machine. For runs that act on the world.
-    Synced,
-    /// A crash of the process; one of the machine from [`Store::sync`] on. For runs that mostly read:
-    /// whoever drives them syncs before a call that changes something.
-    Written,
-    /// Nothing before `finish`. For runs that only judge what has long happened.
-    Buffered,
 }
 
 /// A trace in a file: `NAME.open` while it is written, `NAME` once it is finished.

@@ -2,7 +2,8 @@ use std::io::BufRead;
 
 use countersign_kernel::{Frame, Manifest, Run};
 
-use crate::chain::{ReadFrame, ReadManifest, genesis, unseal};
+use crate::chain::{Chain, ReadFrame, ReadManifest, genesis, unseal};
+use crate::run_log::LARGEST_FRAME;
 
 /// A trace that cannot be read, or is not what was written. Names the first bad frame.
 #[derive(Debug, thiserror::Error)]
@@ -57,29 +58,19 @@ pub enum Stored {
     Frame(Frame),
 }
 
-/// Longest line. A frame holds texts that are bounded, but a recording may hold many signals.
-const LONGEST_LINE: u64 = 64 << 20;
-
-/// Reads a trace and checks its chain frame by frame, in memory that does not grow with it.
-pub struct TraceReader<R> {
+/// Checks the chain of a run line by line, wherever the lines come from.
+#[derive(Debug)]
+pub struct ChainReader {
     file: String,
-    input: R,
-    line: Vec<u8>,
     prev: Option<String>,
     next: u64,
-    ending: Option<Ending>,
     terminal: bool,
 }
 
-impl<R: BufRead> TraceReader<R> {
-    /// Reads from `input`; `file` names it in errors.
-    pub fn new(file: impl Into<String>, input: R) -> Self {
-        TraceReader { file: file.into(), input, line: Vec::new(), prev: None, next: 0, ending: None, terminal: false }
-    }
-
-    /// How the trace ends, once everything has been read.
-    pub fn ending(&self) -> Option<Ending> {
-        self.ending
+impl ChainReader {
+    /// Begins before frame 0; `file` names what is read in errors.
+    pub fn new(file: impl Into<String>) -> Self {
+        ChainReader { file: file.into(), prev: None, next: 0, terminal: false }
     }
 
     /// Frames read so far.
@@ -87,68 +78,50 @@ impl<R: BufRead> TraceReader<R> {
         self.next
     }
 
-    /// Hash of the last whole line read: kept elsewhere, it proves that a trace is the one it was.
+    /// Hash of the last line read: kept elsewhere, it proves that a trace is the one it was.
     pub fn head(&self) -> Option<&str> {
         self.prev.as_deref()
     }
 
-    /// Bytes of the line read last.
-    pub fn line(&self) -> &[u8] {
-        &self.line
+    /// Whether the terminal frame was read.
+    pub fn is_complete(&self) -> bool {
+        self.terminal
     }
 
-    /// The next frame; none at the end.
+    /// Goes on writing behind what was read; none where nothing was.
+    pub fn into_chain(self) -> Option<Chain> {
+        Some(Chain::behind(self.prev?, self.next))
+    }
+
+    /// Takes the next line, without its end.
     ///
     /// # Errors
-    /// At the first frame that is not what was written.
-    pub fn read(&mut self) -> Result<Option<Stored>, TraceError> {
-        use std::io::Read;
-        if self.ending.is_some() {
-            return Ok(None);
-        }
-        self.line.clear();
-        let io = |source| TraceError::Io { file: self.file.clone(), source };
-        let read = self.input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.line).map_err(io)?;
-        if read == 0 {
-            if self.next == 0 {
-                return Err(self.not_a_trace("is empty"));
-            }
-            self.ending = Some(if self.terminal { Ending::Complete } else { Ending::Open { half_written: false } });
-            return Ok(None);
-        }
+    /// When it is not what was written.
+    pub fn take(&mut self, line: &[u8]) -> Result<Stored, TraceError> {
         if self.terminal {
             return Err(self.broken(self.next, "something follows the terminal frame"));
         }
-        if self.line.last() == Some(&b'\n') {
-            self.line.pop();
-        } else if unseal(&self.line[..self.line.len() - 1]).is_some() {
-            return Err(self.broken(self.next, "something stands between its seal and its end"));
-        } else if self.next > 0 {
-            // A frame counts once its line is whole: this one was being written.
-            self.ending = Some(Ending::Open { half_written: true });
-            return Ok(None);
-        } else {
-            return Err(self.not_a_trace("its first line has no end"));
+        if line.len() > LARGEST_FRAME {
+            return Err(self.broken(self.next, &format!("it is longer than {LARGEST_FRAME} bytes")));
         }
-        let Some(hash) = unseal(&self.line) else {
+        let Some(hash) = unseal(line) else {
             // A file that was never a trace is told from one that was changed.
-            if self.next == 0 && !contains(&self.line, b"\"seal\"") && !contains(&self.line, b"\"manifest\"") {
+            if self.next == 0 && !contains(line, b"\"seal\"") && !contains(line, b"\"manifest\"") {
                 return Err(self.not_a_trace("expected a line that starts with `{\"frame\":0,`"));
             }
             return Err(self.broken(self.next, "its bytes do not match its seal"));
         };
-        let stored = if self.next == 0 { self.manifest()? } else { self.frame()? };
+        let stored = if self.next == 0 { self.manifest(line)? } else { self.frame(line)? };
         self.prev = Some(hash);
         self.next += 1;
-        Ok(Some(stored))
+        Ok(stored)
     }
 
-    fn manifest(&self) -> Result<Stored, TraceError> {
-        let read: ReadManifest =
-            serde_json::from_slice(&self.line).map_err(|error| self.not_a_trace(&error.to_string()))?;
+    fn manifest(&self, line: &[u8]) -> Result<Stored, TraceError> {
+        let read: ReadManifest = serde_json::from_slice(line).map_err(|error| self.not_a_trace(&error.to_string()))?;
         if read.manifest.format != countersign_kernel::TRACE_FORMAT {
             let expected = countersign_kernel::TRACE_FORMAT;
-            let problem = format!("trace format {} is not known here, expected {expected}", read.manifest.format);
+            let problem = format!("format {} is not known here, expected {expected}", read.manifest.format);
             return Err(self.not_a_trace(&problem));
         }
         if read.frame != 0 || read.prev != genesis(&read.manifest.run) {
@@ -157,9 +130,9 @@ impl<R: BufRead> TraceReader<R> {
         Ok(Stored::Manifest(read.manifest))
     }
 
-    fn frame(&mut self) -> Result<Stored, TraceError> {
+    fn frame(&mut self, line: &[u8]) -> Result<Stored, TraceError> {
         let read: ReadFrame =
-            serde_json::from_slice(&self.line).map_err(|error| self.broken(self.next, &error.to_string()))?;
+            serde_json::from_slice(line).map_err(|error| self.broken(self.next, &error.to_string()))?;
         if read.frame != self.next {
             return Err(self.broken(self.next, &format!("it is numbered {}", read.frame)));
         }
@@ -186,6 +159,90 @@ impl<R: BufRead> TraceReader<R> {
         Ok(Stored::Frame(frame))
     }
 
+    pub(crate) fn not_a_trace(&self, problem: &str) -> TraceError {
+        TraceError::NotATrace { file: self.file.clone(), problem: problem.to_owned() }
+    }
+
+    pub(crate) fn broken(&self, frame: u64, problem: &str) -> TraceError {
+        TraceError::Broken { file: self.file.clone(), frame, problem: problem.to_owned() }
+    }
+}
+
+/// Reads a trace and checks its chain frame by frame, in memory that does not grow with it.
+pub struct TraceReader<R> {
+    chain: ChainReader,
+    input: R,
+    line: Vec<u8>,
+    ending: Option<Ending>,
+}
+
+impl<R: BufRead> TraceReader<R> {
+    /// Reads from `input`; `file` names it in errors.
+    pub fn new(file: impl Into<String>, input: R) -> Self {
+        TraceReader { chain: ChainReader::new(file), input, line: Vec::new(), ending: None }
+    }
+
+    /// How the trace ends, once everything has been read.
+    pub fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
+    /// Frames read so far.
+    pub fn frames(&self) -> u64 {
+        self.chain.frames()
+    }
+
+    /// Hash of the last whole line read: kept elsewhere, it proves that a trace is the one it was.
+    pub fn head(&self) -> Option<&str> {
+        self.chain.head()
+    }
+
+    /// Bytes of the line read last.
+    pub fn line(&self) -> &[u8] {
+        &self.line
+    }
+
+    /// The next frame; none at the end.
+    ///
+    /// # Errors
+    /// At the first frame that is not what was written.
+    pub fn read(&mut self) -> Result<Option<Stored>, TraceError> {
+        use std::io::Read;
+        if self.ending.is_some() {
+            return Ok(None);
+        }
+        self.line.clear();
+        let io = |source| TraceError::Io { file: self.chain.file.clone(), source };
+        let most = LARGEST_FRAME as u64 + 1;
+        let read = self.input.by_ref().take(most).read_until(b'\n', &mut self.line).map_err(io)?;
+        let next = self.chain.frames();
+        if read == 0 {
+            if next == 0 {
+                return Err(self.chain.not_a_trace("is empty"));
+            }
+            let open = Ending::Open { half_written: false };
+            self.ending = Some(if self.chain.is_complete() { Ending::Complete } else { open });
+            return Ok(None);
+        }
+        if self.chain.is_complete() {
+            return Err(self.chain.broken(next, "something follows the terminal frame"));
+        }
+        if self.line.last() == Some(&b'\n') {
+            self.line.pop();
+        } else if self.line.len() > LARGEST_FRAME {
+            return Err(self.chain.broken(next, &format!("it is longer than {LARGEST_FRAME} bytes")));
+        } else if unseal(&self.line[..self.line.len() - 1]).is_some() {
+            return Err(self.chain.broken(next, "something stands between its seal and its end"));
+        } else if next > 0 {
+            // A frame counts once its line is whole: this one was being written.
+            self.ending = Some(Ending::Open { half_written: true });
+            return Ok(None);
+        } else {
+            return Err(self.chain.not_a_trace("its first line has no end"));
+        }
+        self.chain.take(&self.line).map(Some)
+    }
+
     /// Reads everything, folding it: each frame must follow from the ones before it. `each` sees
     /// every frame once it is folded.
     ///
@@ -194,24 +251,16 @@ impl<R: BufRead> TraceReader<R> {
     pub fn fold(&mut self, mut each: impl FnMut(&Run, &Frame)) -> Result<(Run, Ending), TraceError> {
         let manifest = match self.read()? {
             Some(Stored::Manifest(manifest)) => manifest,
-            _ => return Err(self.not_a_trace("expected a manifest")),
+            _ => return Err(self.chain.not_a_trace("expected a manifest")),
         };
-        let mut run = Run::open(manifest.into()).map_err(|error| self.not_a_trace(&error.to_string()))?;
+        let mut run = Run::open(manifest.into()).map_err(|error| self.chain.not_a_trace(&error.to_string()))?;
         while let Some(stored) = self.read()? {
             if let Stored::Frame(frame) = stored {
-                run.fold(&frame).map_err(|error| self.broken(frame.frame, &error.to_string()))?;
+                run.fold(&frame).map_err(|error| self.chain.broken(frame.frame, &error.to_string()))?;
                 each(&run, &frame);
             }
         }
         Ok((run, self.ending.unwrap_or(Ending::Open { half_written: false })))
-    }
-
-    fn not_a_trace(&self, problem: &str) -> TraceError {
-        TraceError::NotATrace { file: self.file.clone(), problem: problem.to_owned() }
-    }
-
-    fn broken(&self, frame: u64, problem: &str) -> TraceError {
-        TraceError::Broken { file: self.file.clone(), frame, problem: problem.to_owned() }
     }
 }
 
