@@ -17,12 +17,12 @@ use countersign_kernel::{
     Answered, Driver, EscalationRules, Event as RunEvent, Frame, Goal, Guards, Input, KERNEL_RULES, Manifest,
     Mode, Model, Run, Slot, Source, TRACE_FORMAT,
 };
-use countersign_store::{
-    Durability, FileStore, ShadowError, ShadowReader, StoreError, shadow_beside,
-};
+use countersign_store::memory::MemoryStore;
+use countersign_store::{SharedStore, ShadowError, StoreError};
 use serde::Serialize;
 
 use crate::adaptation::{AdaptationFile, FILE, Triples};
+use crate::export::{ExportError, export};
 use crate::host::Host;
 use crate::prompt::templates_digest;
 use crate::recording::{Adapter, Envelope, RecordingError};
@@ -133,6 +133,9 @@ pub enum BacktestError {
     /// A trace cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A trace cannot be written to its file.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// A run cannot be judged.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -159,11 +162,10 @@ pub fn backtest(
     options: &Options,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report, BacktestError> {
-    // Traces have to be somewhere: an instance that traps is rebuilt from them.
-    let scratch = tempfile::tempdir().map_err(|source| BacktestError::Folder { path: std::env::temp_dir(), source })?;
-    let folder = options.out.clone().unwrap_or_else(|| scratch.path().to_owned());
-    std::fs::create_dir_all(&folder).map_err(|source| BacktestError::Folder { path: folder.clone(), source })?;
-    let salt = salt_of(&folder)?;
+    if let Some(folder) = &options.out {
+        std::fs::create_dir_all(folder).map_err(|source| BacktestError::Folder { path: folder.clone(), source })?;
+    }
+    let salt = salt_of(options.out.as_deref())?;
     let envelope = Envelope::new()?;
     let mut log = options.out.as_ref().map(|out| AdaptationFile::create(&out.join(FILE))).transpose()?;
     let mut report = Report { bundle: host.bundle().digest().to_string(), ..Report::default() };
@@ -176,7 +178,6 @@ pub fn backtest(
             let mut judging = Judging {
                 host,
                 options,
-                folder: &folder,
                 recording: &name,
                 index,
                 salt,
@@ -210,25 +211,29 @@ pub fn backtest(
 
 /// The salt of a folder of traces: judging the same recording into the same folder gives the same
 /// bytes.
-fn salt_of(folder: &Path) -> Result<Salt, BacktestError> {
-    let path = folder.join("salt");
-    let failed = |source| BacktestError::Folder { path: path.clone(), source };
-    if let Ok(bytes) = std::fs::read(&path)
-        && let Ok(salt) = <[u8; 32]>::try_from(bytes.as_slice())
-    {
+fn salt_of(folder: Option<&Path>) -> Result<Salt, BacktestError> {
+    let path = folder.map(|folder| folder.join("salt"));
+    let failed = |source| BacktestError::Folder { path: path.clone().unwrap_or_default(), source };
+    let known = path.as_ref().and_then(|path| std::fs::read(path).ok());
+    if let Some(salt) = known.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok()) {
         return Ok(Salt(salt));
     }
-    let mut salt = [0; 32];
-    getrandom::fill(&mut salt).map_err(|error| failed(std::io::Error::other(error)))?;
-    write_atomically(&path, &salt).map_err(failed)?;
-    Ok(Salt(salt))
+    let salt = Salt::random().map_err(failed)?;
+    path.as_ref().map_or(Ok(()), |path| write_atomically(path, &salt.0)).map_err(failed)?;
+    Ok(salt)
+}
+
+/// Id of a recorded run: which recording and which of its runs stand in its manifest, in full.
+fn run_id(recording: &str, index: u64) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_') { c } else { '-' };
+    let name: String = recording.chars().map(plain).take(120).collect();
+    format!("{}-{index}", name.trim_start_matches('.'))
 }
 
 /// A run being judged.
 struct Judging<'a> {
     host: &'a Host,
     options: &'a Options,
-    folder: &'a Path,
     recording: &'a str,
     index: u64,
     salt: Salt,
@@ -243,8 +248,9 @@ struct Judging<'a> {
 
 struct Live {
     session: Session,
-    /// Where its trace lies once it is finished.
-    trace: PathBuf,
+    store: SharedStore,
+    /// Name of its trace among those of the recordings.
+    name: String,
     triples: Triples,
     adapter: Adapter,
     inputs: Vec<(u64, Input)>,
@@ -254,16 +260,15 @@ struct Live {
 }
 
 impl Live {
-    /// Puts the trace in its place, and takes what was said in shadow into a report.
-    fn finish(&mut self, shadow: Option<&mut shadow::Report>) -> Result<(), BacktestError> {
+    /// Writes the trace into a folder, and takes what was said in shadow into a report.
+    fn finish(&mut self, folder: Option<&Path>, shadow: Option<&mut shadow::Report>) -> Result<(), BacktestError> {
         self.session.put_away()?;
-        let side_stream = shadow_beside(&self.trace);
-        match shadow {
-            // There is none where no slot is judged that a shadow policy fills.
-            // It was written here and now: nothing is to be checked.
-            Some(report) if side_stream.exists() => Ok(report.add_from(ShadowReader::open(&side_stream)?)?),
-            _ => Ok(()),
+        let id = &self.session.run().manifest().run;
+        if let Some(folder) = folder {
+            export(&*self.store, id, &folder.join(&self.name))?;
         }
+        // It was written here and now: nothing is to be checked.
+        shadow.map_or(Ok(()), |report| Ok(report.add_unchecked(&*self.store, id)?))
     }
 }
 
@@ -294,7 +299,7 @@ impl Visit for Judging<'_> {
         live.adapter.end(&header.terminal, &mut live.inputs);
         self.judge()?;
         let Some(mut live) = self.live.take() else { return Ok(()) };
-        let finished = live.finish(self.report.shadow.as_mut());
+        let finished = live.finish(self.options.out.as_deref(), self.report.shadow.as_mut());
         self.kept(finished)?;
         self.count(header, &live);
         if let Some(log) = &mut *self.log {
@@ -316,11 +321,12 @@ impl Judging<'_> {
     }
 
     fn open(&self, header: &Header) -> Result<Live, BacktestError> {
-        let manifest = Arc::new(self.manifest(header));
+        let manifest = self.manifest(header);
         let stem = self.recording.trim_end_matches(".gz").trim_end_matches(".jsonl").trim_end_matches(".json");
-        let trace = self.folder.join(format!("{stem}-{:06}.jsonl", self.index));
-        let store = Box::new(FileStore::create(&trace, &manifest, Durability::Buffered)?);
-        let recorded = Session::recorded(self.host, Arc::clone(&manifest), store, self.salt, &self.options.slots);
+        let name = format!("{stem}-{:06}.jsonl", self.index);
+        let store: SharedStore = Arc::new(MemoryStore::new());
+        let triples = Triples::new(Arc::new(manifest.clone()));
+        let recorded = Session::recorded(self.host, &store, manifest, self.salt, &self.options.slots);
         let session = recorded.map_err(|error| match error {
             SessionError::Manifest(error) => {
                 let (file, problem) = (self.recording.to_owned(), error.to_string());
@@ -330,8 +336,9 @@ impl Judging<'_> {
         })?;
         Ok(Live {
             session,
-            trace,
-            triples: Triples::new(manifest),
+            store,
+            name,
+            triples,
             adapter: Adapter::new(self.salt),
             inputs: vec![(0, Input::Started)],
             first: None,
@@ -350,7 +357,7 @@ impl Judging<'_> {
         Manifest {
             format: TRACE_FORMAT,
             kernel_rules: KERNEL_RULES,
-            run: format!("{}#{}", self.recording, self.index).into(),
+            run: run_id(self.recording, self.index).into(),
             tenant: None,
             agent: "recording".into(),
             started: 0,

@@ -13,10 +13,10 @@ use countersign_kernel::{
     Answered, Boundary, Cause, Driver, EscalationRules, Goal, Guards, InputError, Judged, Judgement, KERNEL_RULES, Manifest, Mode,
     Model, Question, Run, TRACE_FORMAT, Tool,
 };
-use countersign_store::{Store, Stored, TraceReader};
 
 use crate::prompt::templates_digest;
 use crate::settings::{SettingsError, escalation_table, sealed, the_default_graph};
+use crate::session::Record;
 use crate::shadow::Shadow;
 
 /// Engine and bundle. Cheap to clone.
@@ -179,7 +179,7 @@ impl Judges {
     pub fn evaluate(
         &mut self,
         run: &mut Run,
-        store: &mut dyn Store,
+        record: &mut Record,
         mut each: impl FnMut(&str, &Outcome, Duration),
     ) -> Result<(), InputError> {
         while let Some(request) = run.request() {
@@ -191,7 +191,7 @@ impl Judges {
                 continue;
             }
             let name = Arc::clone(&run.manifest().entries[entry].name);
-            let mut history = Recorded { entry: &name, store: &mut *store, open: run.open_judgements() };
+            let mut history = Recorded { entry: &name, record: &mut *record, open: run.open_judgements() };
             let asked = Instant::now();
             let outcome = match self.sessions.get_mut(entry).and_then(Option::as_mut) {
                 Some(session) => session.judge(&question, view, &mut history),
@@ -208,26 +208,17 @@ impl Judges {
 /// is being filled.
 struct Recorded<'a> {
     entry: &'a str,
-    store: &'a mut dyn Store,
+    record: &'a mut Record,
     open: &'a [Judgement],
 }
 
 impl History for Recorded<'_> {
     fn feed(&mut self, each: &mut dyn FnMut(&Question, &[Read], &Answered) -> bool) -> bool {
-        let Some(path) = self.store.read_back() else { return false };
-        let Ok(file) = std::fs::File::open(&path) else { return false };
-        let mut reader = TraceReader::new(path.display().to_string(), std::io::BufReader::new(file));
+        let entry = self.entry;
         let mut feed = |judgements: &[Judgement]| {
-            let mut own = judgements.iter().filter(|judgement| *judgement.entry == *self.entry);
+            let mut own = judgements.iter().filter(|judgement| *judgement.entry == *entry);
             own.all(|judgement| each(&judgement.question, &judgement.reads, &judgement.answer))
         };
-        loop {
-            match reader.read() {
-                Ok(Some(Stored::Frame(frame))) if !feed(&frame.judgements) => return false,
-                Ok(Some(_)) => {}
-                Ok(None) => return feed(self.open),
-                Err(_) => return false,
-            }
-        }
+        self.record.frames(|frame| feed(&frame.judgements)) && feed(self.open)
     }
 }

@@ -13,6 +13,7 @@ mod address;
 pub mod backtest;
 mod canonical;
 pub mod convergence;
+mod export;
 mod host;
 pub mod keys;
 mod live;
@@ -35,6 +36,7 @@ mod several;
 pub mod shadow;
 
 pub use canonical::{Strict, canonical};
+pub use export::{ExportError, beside, export};
 pub use host::{Host, HostError, Judges};
 pub use live::{LiveHost, Refreshed};
 pub use operations::{NotDispatched, Operations};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use countersign_kernel::{Action, Code, Driver, Manifest, Reply, Run, Status};
-use countersign_store::{Durability, FileStore};
+use countersign_store::memory::MemoryStore;
+use countersign_store::{Durability, SharedStore};
 
 use super::expect::{self, Matching};
 use super::servers::{self, RunTools};
@@ -16,7 +17,7 @@ use crate::mcp::Accept;
 use crate::redact::Salt;
 use crate::registry::Registry;
 use crate::session::{
-    CallDecision, Clock, Observed, Observer, Proposal, Session, SessionError, Setup, Silent, World,
+    CallDecision, Clock, Observed, Observer, Past, Proposal, Session, SessionError, Setup, Silent, World,
 };
 
 /// What an agent was told in place of a call's result, or beside it.
@@ -58,7 +59,7 @@ impl Scenario {
         let id: String = random[32..40].iter().map(|byte| format!("{byte:02x}")).collect();
         let mut seed = [0; 8];
         seed.copy_from_slice(&random[40..]);
-        let scratch = tempfile::tempdir().map_err(machine("cannot make a folder for the trace"))?;
+        let scratch = tempfile::tempdir().map_err(machine("cannot make the operator's folder"))?;
         let workspace =
             workspace::Workspace::create(&self.spec.files).map_err(machine("cannot make the working folder"))?;
         let pins = self.pins();
@@ -77,9 +78,8 @@ impl Scenario {
         let manifest = driven_by_agent(self.spec.manifest(host, &self.folder, &pinned)?);
         let operator = scratch.path().join("operator");
         std::fs::create_dir_all(&operator).map_err(machine("cannot make the operator's folder"))?;
-        let operations = self.operations(&operator)?;
-        let path = scratch.path().join("trace.jsonl");
-        let store = FileStore::create(&path, &manifest, Durability::Buffered)?;
+        let store: SharedStore = Arc::new(MemoryStore::new());
+        let operations = self.operations(&operator, &store)?;
         let cancel = Arc::new(AtomicBool::new(false));
         let surroundings =
             Surroundings { workspace, operator: operator.clone(), salt, cancel: Some(cancel), models: None, before: 0 };
@@ -88,13 +88,16 @@ impl Scenario {
         let now = Arc::new(AtomicU64::new(0));
         let setup = Setup {
             operations,
+            salt: Some(salt),
             clock: Clock::Manual(Arc::clone(&now)),
-            ..Setup::new(Registry::new(&tools.specs), Box::new(store), salt)
+            durability: Durability::Buffered,
+            shadow: false,
+            ..Setup::new(Registry::new(&tools.specs))
         };
-        let session = self.begun(Session::begin(host, manifest, setup))?;
+        let session = self.begun(Session::begin(host, &store, manifest, setup))?;
         let (told, status) = act(session, &mut world, &now)?;
         // What was recorded is what counts.
-        let (run, matching) = self.read_back(&path, observer)?;
+        let (run, matching) = self.read_back(&store, &id, observer)?;
         let held = matching.held;
         let mut unmet = matching.unmet(&expect::Expectations { status: None, ..self.spec.expect.clone() }, status);
         unmet.extend(expect::unmet_after(&self.spec.expect, &run, world.workspace().path(), &operator));
@@ -103,12 +106,17 @@ impl Scenario {
         Ok((Finished { status, id, run, unmet, held, evidence, figures: Vec::new() }, told))
     }
 
-    fn read_back(&self, path: &std::path::Path, observer: &mut dyn Observer) -> Result<(Run, Matching), RunError> {
-        let (_, manifest, frames) = FileStore::resume(path, Durability::Buffered)?;
-        let mut run =
-            Run::open(Arc::new(manifest)).map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;
+    fn read_back(
+        &self,
+        store: &SharedStore,
+        id: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<(Run, Matching), RunError> {
+        let past = Past::read(store, id).map_err(SessionError::from)?;
+        let mut run = Run::open(Arc::new(past.manifest))
+            .map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;
         let mut matching = Matching::new(&self.spec.expect, &self.spec.shows);
-        for frame in &frames {
+        for frame in &past.frames {
             run.fold(frame)
                 .map_err(|error| RunError::NotResumable { run: self.file.clone(), problem: error.to_string() })?;
             matching.frame(frame);

@@ -1,21 +1,21 @@
 //! Taking a suspended run up again: its recorded inputs are folded, no policy is called and no tool
 //! runs, and the next thing that happens is what a person has put into its inbox.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use countersign_kernel::{Effect, Manifest, Run, Status};
-use countersign_store::{Durability, FileStore, RunFolder, Runs};
+use countersign_kernel::{Effect, Manifest, Run, Status, Tool};
+use countersign_store::Durability;
 
+use super::kept::{Keep, KeptTask};
 use super::servers::{Place, RunTools};
 use super::world::{ScenarioWorld, Surroundings};
-use super::{RunError, Scenario, ScenarioError, Watching, expect, salt_beside, workspace};
-use crate::adaptation;
+use super::{RunError, Scenario, ScenarioError, Watching, expect, machine, workspace};
 use crate::host::Host;
+use crate::mcp::pins_beside;
 use crate::models::Registry;
-use crate::redact::Salt;
-use crate::session::{Observer, Session, SessionError, Setup, Taken};
+use crate::session::{Decided, Held, Observer, SessionError, Setup};
 use crate::settings::read_merged;
 
 /// How a run stands after it was taken up.
@@ -37,73 +37,43 @@ pub struct Resumed {
 /// # Errors
 /// A run that cannot be taken up: another process has it, or the scenario or bundle is another.
 pub fn resume(
-    runs: &Runs,
-    folder: &RunFolder,
+    keep: &Keep,
+    run: &str,
     host: impl FnOnce(Option<PathBuf>) -> Result<Host, RunError>,
     cancel: Option<Arc<AtomicBool>>,
     observer: &mut dyn Observer,
 ) -> Result<Resumed, RunError> {
-    let unable = |problem: &str| RunError::NotResumable { run: folder.id.clone(), problem: problem.to_owned() };
-    let scenario = stored(folder)?;
-    let models = Some(folder.path().join(super::MODELS)).filter(|path| path.exists());
-    let models = models.map(|path| Registry::load(&path)).transpose()?;
+    let unable = |problem: String| RunError::NotResumable { run: run.to_owned(), problem };
+    let held = Held::open(&keep.store, run, Durability::Synced).map_err(SessionError::from)?;
+    let manifest = held.past().manifest.clone();
+    let task = Task::of(keep, run)?;
+    let Task { scenario, models, .. } = &task;
     let host = host(scenario.bundle())?;
-    let salt = std::fs::read(salt_beside(&folder.trace())).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    let salt = Salt(salt.ok_or_else(|| unable("its salt is gone: what it was told cannot be made unknown again"))?);
-    let (store, manifest, frames) = FileStore::resume(&folder.trace(), Durability::Synced)?;
-    let (manifest, store) = (Arc::new(manifest), Box::new(store));
-    let models = models.as_ref();
-    let done = take_up(&scenario, models, &host, runs, folder, salt, cancel, &manifest, frames, store, observer);
-    if done.is_err() {
-        let _ = adaptation::write_beside(&folder.trace());
-    }
-    done
-}
-
-#[expect(clippy::too_many_arguments, reason = "the parts of one run, put together in one place")]
-fn take_up(
-    scenario: &Scenario,
-    models: Option<&Registry>,
-    host: &Host,
-    runs: &Runs,
-    folder: &RunFolder,
-    salt: Salt,
-    cancel: Option<Arc<AtomicBool>>,
-    manifest: &Arc<Manifest>,
-    frames: Vec<countersign_kernel::Frame>,
-    store: Box<FileStore>,
-    observer: &mut dyn Observer,
-) -> Result<Resumed, RunError> {
-    let unable = |problem: String| RunError::NotResumable { run: folder.id.clone(), problem };
     if *manifest.lock != **host.bundle().digest().as_str() {
         return Err(unable(format!("it is pinned to the bundle {}; name that with --bundle", manifest.lock)));
     }
-    if *manifest.run != *folder.id {
-        return Err(unable(format!("its trace is that of run `{}`: a copy is not taken up", manifest.run)));
-    }
-    let workspace = workspace::Workspace::again(folder.path().join("workspace"));
+    let workspace = workspace::Workspace::again(keep.workspace(run));
     // As they were accepted when the run began: nothing is accepted on the way.
     let pins = scenario.pins();
     let place = Place { folder: &scenario.folder, workspace: workspace.path(), pins: &pins };
     let (tools, _) = RunTools::of(&scenario.spec, &place, None).map_err(|source| scenario.mcp(source))?;
-    same_scenario(scenario, models, &tools, host, manifest).map_err(unable)?;
+    same_scenario(scenario, models.as_ref(), &tools, &host, &manifest).map_err(unable)?;
     if manifest.engine != *host.engine().fingerprint() {
         return Err(unable("it was judged by another engine; its policies could not be rebuilt".to_owned()));
     }
     let surroundings = Surroundings {
         workspace,
-        operator: runs.folder().to_path_buf(),
-        salt,
+        operator: keep.files.clone(),
+        salt: held.past().salt,
         cancel,
-        models: scenario.client(models)?,
+        models: scenario.client(models.as_ref())?,
         before: 0,
     };
-    let mut world = ScenarioWorld::new(&scenario.spec, &tools, manifest, surroundings);
-    let operations = scenario.operations(runs.folder())?;
-    let setup = Setup { operations, ..Setup::new(crate::registry::Registry::default(), store, salt) };
+    let mut world = ScenarioWorld::new(&scenario.spec, &tools, &manifest, surroundings);
+    let operations = scenario.operations(&keep.files, &keep.store)?;
+    let setup = Setup { operations, ..Setup::new(crate::registry::Registry::default()) };
     let caught_up = &mut |effect: &Effect, exact: &str| world.catch_up(effect, exact);
-    let taken = Session::take_up(host, Manifest::clone(manifest), &frames, setup, caught_up);
-    let mut session = taken.map_err(|error| match error {
+    let mut session = held.resume_with(&host, setup, caught_up).map_err(|error| match error {
         SessionError::Fold(_) => unable(error.to_string()),
         error => error.into(),
     })?;
@@ -113,15 +83,40 @@ fn take_up(
         inner: observer,
         matching: expect::Matching::new(&super::Expectations::default(), &std::collections::BTreeMap::new()),
     };
-    let driven = session.drive_inbox(&folder.inbox(), &mut world, &mut watching);
-    // Whatever came of it, the trace gets its name back: nothing was appended that is not whole.
+    let driven = session.drive_inbox(&mut world, &mut watching);
+    // Whatever came of it, the run is given back: what was appended is whole.
     let status = session.put_away()?;
-    let Taken { taken, refused } = driven.map_err(|error| match error {
-        SessionError::Inbox(_) => unable(error.to_string()),
-        error => error.into(),
-    })?;
-    adaptation::write_beside(&folder.trace())?;
+    let Decided { taken, refused } = driven?;
     Ok(Resumed { status, run: session.into_run(), taken, refused })
+}
+
+/// The task of a run as it was begun with it.
+struct Task {
+    scenario: Scenario,
+    models: Option<Registry>,
+    /// Its files while they are read.
+    _folder: tempfile::TempDir,
+}
+
+impl Task {
+    fn of(keep: &Keep, run: &str) -> Result<Self, RunError> {
+        let unable = |problem: String| RunError::NotResumable { run: run.to_owned(), problem };
+        let KeptTask { scenario, folder, models, pins } = KeptTask::get(&keep.store, run)?;
+        let files = tempfile::tempdir().map_err(machine("cannot make a folder for the run's task"))?;
+        let write = |name: &str, text: &str| {
+            let path = files.path().join(name);
+            std::fs::write(&path, text).map_err(machine("cannot write the run's task")).map(|()| path)
+        };
+        let path = write("scenario.toml", &scenario)?;
+        if let Some(pins) = pins {
+            std::fs::write(pins_beside(&path), pins).map_err(machine("cannot write the run's pinned tools"))?;
+        }
+        let models = models.map(|text| write("models.toml", &text)).transpose()?;
+        let models = models.map(|path| Registry::load(&path)).transpose()?;
+        let scenario = Scenario::from_table(path.display().to_string(), read_merged(&path)?.table, None, folder)
+            .map_err(|error: ScenarioError| unable(error.to_string()))?;
+        Ok(Task { scenario, models, _folder: files })
+    }
 }
 
 /// What a person approved was an action of these tools: the stored scenario must still be the one that
@@ -148,22 +143,9 @@ fn same_scenario(
         return Ok(());
     }
     // Its servers may have other tools by now, and fewer.
-    let same = |then: &countersign_kernel::Tool| {
-        now.tools.iter().any(|now| now.name == then.name && now.definition == then.definition)
-    };
+    let same = |then: &Tool| now.tools.iter().any(|now| now.name == then.name && now.definition == then.definition);
     Err(match manifest.tools.iter().find(|then| !same(then)) {
         Some(tool) => format!("tool `{}` is no longer what the run began with", tool.name),
         None => "its stored scenario is no longer what the run began with".to_owned(),
     })
-}
-
-/// The scenario as the run was begun with it.
-fn stored(folder: &RunFolder) -> Result<Scenario, RunError> {
-    let unable = |problem: String| RunError::NotResumable { run: folder.id.clone(), problem };
-    let path = folder.path().join("scenario.toml");
-    let merged = read_merged(&path)?;
-    let base = std::fs::read_to_string(folder.path().join("folder")).map_err(|error| unable(error.to_string()))?;
-    let base = Path::new(base.trim()).to_path_buf();
-    Scenario::from_table(path.display().to_string(), merged.table, None, base)
-        .map_err(|error: ScenarioError| unable(error.to_string()))
 }

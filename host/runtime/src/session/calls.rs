@@ -120,7 +120,7 @@ impl Session {
         let shown = match &action {
             Action::Call { tool, arguments, payload, .. } => {
                 if let (Some(payload), Some(exact)) = (payload, &exact) {
-                    self.vault.hold(payload, exact);
+                    self.hold(payload, exact);
                 }
                 Some((Arc::clone(tool), Arc::clone(arguments)))
             }
@@ -167,7 +167,7 @@ impl Session {
         else {
             return Ok(None);
         };
-        let exact = match self.vault.exact(&arguments, payload.as_ref(), &self.salt) {
+        let exact = match self.exact(&arguments, payload.as_ref()) {
             Ok(exact) => exact,
             Err(problem) => {
                 // The run is told that nothing was called; what it does then is its own matter.
@@ -181,7 +181,7 @@ impl Session {
         };
         if self.run.manifest().tool(&tool).is_none_or(countersign_kernel::Tool::mutating) {
             // What acts on the world begins after its frame survives even the machine.
-            self.whole(|session| Ok(session.log.sync()?))?;
+            self.whole(|session| session.record.sync())?;
         }
         let time_out = Duration::from_millis(self.registry.spec(&tool).map_or(10_000, |spec| spec.time_out));
         let granted = Granted { call, tool, arguments: exact, idempotency_key, demand, held, time_out };

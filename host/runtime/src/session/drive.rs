@@ -72,6 +72,8 @@ impl Session {
         let mut next = Some(first);
         while let Some(input) = next.take() {
             let turn = self.take(world.now(), input, watch)?;
+            // What the frame asks for begins when it survives this process at least.
+            self.record.flush()?;
             // What was under way has come back and is booked; nothing more is begun.
             if world.cancelled() && !matches!(self.run.status(), Status::Ended(_)) {
                 next = Some(Input::Cancelled);
@@ -91,7 +93,7 @@ impl Session {
         match effect {
             Effect::CallModel { call, tier, model, request, max_output_tokens, .. } => {
                 let answer = world.call_model(tier, &model, &request, max_output_tokens);
-                self.hold(&answer);
+                self.hold_for(&answer);
                 let ModelAnswer { reply, usage, .. } = answer;
                 self.operations.settle(usage, held);
                 // A call that a person broke off says nothing of the model.
@@ -101,7 +103,7 @@ impl Session {
                 Some(Input::Replied { call, reply, usage })
             }
             Effect::Dispatch { call, tool, arguments, payload, idempotency_key, demand } => {
-                let observation = match self.vault.exact(&arguments, payload.as_ref(), &self.salt) {
+                let observation = match self.exact(&arguments, payload.as_ref()) {
                     Ok(exact) => world.dispatch(&tool, &exact, idempotency_key.as_deref()),
                     Err(problem) => Observation::new(Outcome::Rejected, problem.into()),
                 };
@@ -128,11 +130,11 @@ impl Session {
     }
 
     /// Holds the exact arguments of the call that an answer wants.
-    pub(crate) fn hold(&mut self, answer: &ModelAnswer) {
+    pub(super) fn hold_for(&mut self, answer: &ModelAnswer) {
         if let (Reply::Step(step), Some(exact)) = (&answer.reply, &answer.arguments)
             && let Action::Call { payload: Some(payload), .. } = &step.action
         {
-            self.vault.hold(payload, exact);
+            self.hold(payload, exact);
         }
     }
 }

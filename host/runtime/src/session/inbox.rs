@@ -1,12 +1,11 @@
 use countersign_kernel::{Decision, Input, Status};
-use countersign_store::{Entry, EntryError, Inbox, Offer};
+use countersign_store::{Entry, Offer, Taken, by_caution};
 
-use super::{Session, SessionError, World};
-use super::Observer;
+use super::{Observer, Session, SessionError, World};
 
 /// What became of the entries of an inbox.
 #[derive(Debug, Default)]
-pub struct Taken {
+pub struct Decided {
     /// Ids of those that are frames of the run now.
     pub taken: Vec<String>,
     /// Ids of those that the run did not expect, and why.
@@ -18,21 +17,19 @@ impl Session {
     ///
     /// # Errors
     /// When a frame cannot be made durable, or the inbox cannot be read.
-    pub fn take_inbox(&mut self, inbox: &Inbox) -> Result<Taken, SessionError> {
-        let mut found = Taken::default();
+    pub fn take_inbox(&mut self) -> Result<Decided, SessionError> {
+        let mut found = Decided::default();
         loop {
-            let entries = inbox.by_caution().map_err(unreadable)?;
-            let Some(Entry { id, by, wants, .. }) = entries.into_iter().next() else { return Ok(found) };
+            let Some(Entry { id, by, wants, .. }) = self.waiting()? else { return Ok(found) };
             let decided = match wants {
                 Offer::Decide(decision) => self.decide(&id, &by, decision),
                 Offer::Cancel => self.cancel(),
             };
             match decided {
-                Ok(()) => found.taken.push(id.clone()),
-                Err(SessionError::Input(error)) => found.refused.push((id.clone(), error.to_string())),
+                Ok(()) => self.taken(id, &mut found)?,
+                Err(SessionError::Input(error)) => self.refused(id, error.to_string(), &mut found)?,
                 Err(error) => return Err(error),
             }
-            inbox.take(&id).map_err(unreadable)?;
         }
     }
 
@@ -43,15 +40,14 @@ impl Session {
     /// As [`Session::drive`], and an inbox that cannot be read.
     pub fn drive_inbox(
         &mut self,
-        inbox: &Inbox,
         world: &mut dyn World,
         watch: &mut dyn Observer,
-    ) -> Result<Taken, SessionError> {
-        let mut found = Taken::default();
+    ) -> Result<Decided, SessionError> {
+        let mut found = Decided::default();
         while !matches!(self.run.status(), Status::Ended(_)) {
             let now = world.now();
             let expired = self.run.awaits().is_some_and(|approval| now > approval.expires);
-            let waiting = inbox.by_caution().map_err(unreadable)?.into_iter().next();
+            let waiting = self.waiting()?;
             // A run that is under way takes no decisions, but it can be cancelled.
             let waiting = waiting.filter(|entry| self.run.lost().is_none() || entry.wants == Offer::Cancel);
             let (id, input) = match (waiting, expired) {
@@ -77,20 +73,34 @@ impl Session {
             if let Err(error) = self.run.expects(&input) {
                 // It stays in the record of the inbox; the run never saw it.
                 let Some(id) = id else { break };
-                inbox.take(&id).map_err(unreadable)?;
-                found.refused.push((id, error.to_string()));
+                self.refused(id, error.to_string(), &mut found)?;
                 continue;
             }
             self.drive(input, world, watch)?;
             if let Some(id) = id {
-                inbox.take(&id).map_err(unreadable)?;
-                found.taken.push(id);
+                self.taken(id, &mut found)?;
             }
         }
         Ok(found)
     }
-}
 
-fn unreadable(error: EntryError) -> SessionError {
-    SessionError::Inbox(error.to_string())
+    /// The next entry: whoever holds the run back comes first.
+    fn waiting(&self) -> Result<Option<Entry>, SessionError> {
+        let mut entries = self.store.waiting(&self.run.manifest().run)?;
+        by_caution(&mut entries);
+        Ok(entries.into_iter().next())
+    }
+
+    fn taken(&self, id: String, found: &mut Decided) -> Result<(), SessionError> {
+        let frame = self.run.frames().saturating_sub(1);
+        self.store.take(&self.run.manifest().run, &id, &Taken::Frame(frame))?;
+        found.taken.push(id);
+        Ok(())
+    }
+
+    fn refused(&self, id: String, why: String, found: &mut Decided) -> Result<(), SessionError> {
+        self.store.take(&self.run.manifest().run, &id, &Taken::Refused(why.clone()))?;
+        found.refused.push((id, why));
+        Ok(())
+    }
 }

@@ -34,13 +34,14 @@ mod inbox;
 mod life;
 mod observer;
 mod permit;
+mod record;
 mod redaction;
 mod setup;
 mod vault;
 mod words;
 
-use countersign_kernel::{Closed, Effect, Event, Frame, Input, Run, Status};
-use countersign_store::{Diagnostic, Diagnostics, Store};
+use countersign_kernel::{Closed, Effect, Event, Input, Run, Status};
+use countersign_store::{Diagnostic, SharedStore, Side};
 
 use crate::host::Judges;
 use crate::operate::BucketReservation;
@@ -52,10 +53,12 @@ use crate::shadow::Shadow;
 pub use clock::Clock;
 pub use decision::{CallDecision, Proposal, Refusal, Standing, Stop};
 pub use drive::{ModelAnswer, World};
-pub use error::SessionError;
-pub use inbox::Taken;
+pub use error::{SessionError, TakeUpError};
+pub use inbox::Decided;
+pub use life::Held;
 pub use observer::{Observer, Silent};
 pub use permit::{Observed, Permit, ReadBack, Seen};
+pub use record::Past;
 pub use redaction::{Hidden, Redaction, VisibleResult};
 pub use setup::Setup;
 pub(crate) use setup::SLOTS;
@@ -63,19 +66,22 @@ pub use words::stop_here;
 
 use calls::Calls;
 use clock::Running;
+pub(crate) use record::Record;
 use vault::Vault;
 
 /// A run while it lives.
 pub struct Session {
     run: Run,
     judges: Judges,
-    log: Box<dyn Store + Send>,
+    store: SharedStore,
+    record: Record,
     registry: Registry,
     operations: Operations,
     salt: Salt,
     clock: Running,
     vault: Vault,
-    diagnostics: Option<Diagnostics>,
+    /// Whether the store may keep what is in the vault.
+    keep_secrets: bool,
     observer: Box<dyn Observer + Send>,
     /// What is known of the calls of an agent that owns the loop.
     calls: Calls,
@@ -172,7 +178,9 @@ impl Session {
 
     fn frames(&mut self, at: u64, input: Input, watch: &mut dyn Observer) -> Result<Turn, SessionError> {
         self.judges.shadow().heed(&mut self.operations);
-        self.judges.shadow().begin(&mut self.run, &*self.log);
+        if self.judges.shadow().is_waiting() {
+            self.begin_shadow();
+        }
         let mut turn = Turn::default();
         let mut next = Some(input);
         while let Some(input) = next.take() {
@@ -199,30 +207,36 @@ impl Session {
     fn frame(&mut self, at: u64, input: Input, watch: &mut dyn Observer) -> Result<Closed, SessionError> {
         self.run.accept(at.max(self.run.at()), input)?;
         let number = self.run.frames();
-        let (diagnostics, mut unwritten) = (&mut self.diagnostics, None);
-        self.judges.evaluate(&mut self.run, &mut *self.log, |entry, outcome, took| {
+        let mut diagnostics = Vec::new();
+        self.judges.evaluate(&mut self.run, &mut self.record, |entry, outcome, took| {
             watch.judged(entry, outcome, took);
-            if let Some(written) = diagnostics.as_mut().and_then(|file| {
-                let diagnostic = Diagnostic::of(number, entry, outcome.failure.as_deref(), lines(&outcome.log))?;
-                Some(file.write(&diagnostic))
-            }) {
-                unwritten = unwritten.take().or(written.err());
-            }
+            diagnostics.extend(Diagnostic::of(number, entry, outcome.failure.as_deref(), lines(&outcome.log)));
         })?;
-        if let Some(error) = unwritten {
-            // Diagnostics are a help: where they cannot be written the run goes on.
-            tracing::warn!(run = %self.run.manifest().run, %error, "what a policy logged is not kept");
-            self.diagnostics = None;
-        }
+        diagnostics.iter().for_each(|diagnostic| self.record.diagnose(diagnostic));
         let mut closed = self.run.close()?;
         // What a frame asks for starts after the frame is durable, never before.
-        self.log.append(&closed.frame)?;
+        self.record.append(&closed.frame, self.run.status())?;
         self.judges.shadow().heed(&mut self.operations);
         self.judges.shadow().hear(closed.frame.frame, std::mem::take(&mut closed.overheard));
         self.operations.watch(&self.run, &closed.frame);
         self.calls.follow(&self.run, &closed.frame);
         watch.frame(&self.run, &closed.frame);
         Ok(closed)
+    }
+
+    /// Has the policies in shadow asked from the next frame on, and what they say kept beside the record.
+    fn begin_shadow(&mut self) {
+        let beside = self.record.side(Side::Shadow).map_err(|error| error.to_string()).and_then(|side| {
+            let reader = self.store.read(&self.run.manifest().run).map_err(|error| error.to_string())?;
+            Ok((side, reader))
+        });
+        match beside {
+            Ok((side, reader)) => self.judges.shadow().begin(&mut self.run, side, reader),
+            Err(error) => {
+                tracing::warn!(run = %self.run.manifest().run, error, "the run has no shadow");
+                self.judges.shadow().off();
+            }
+        }
     }
 
     /// Tells people what an effect has to tell them.
@@ -242,9 +256,4 @@ impl Session {
 
 fn lines(log: &[countersign_engine::LogLine]) -> Vec<(String, String)> {
     log.iter().map(|line| (format!("{:?}", line.level).to_lowercase(), line.message.clone())).collect()
-}
-
-/// Whether a frame is of a run that is over with it.
-pub(crate) fn is_over(frames: &[Frame]) -> bool {
-    frames.last().is_some_and(Frame::is_terminal)
 }

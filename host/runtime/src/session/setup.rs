@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use countersign_kernel::contract::Tier;
 use countersign_kernel::{Boundary, Driver, Goal, Manifest, Model, Slot};
-use countersign_store::Store;
+use countersign_store::Durability;
 
 use super::{Clock, Observer, Silent};
 use crate::host::Host;
@@ -16,27 +16,44 @@ use crate::settings::{SettingsError, sealed};
 pub(crate) const SLOTS: [Slot; 6] =
     [Slot::Guard, Slot::Confidence, Slot::Risk, Slot::Remediation, Slot::DoomLoop, Slot::Threshold];
 
-/// What a session is made of, beside the manifest of its run.
+/// What a session is made of, beside the manifest of its run and the store that it is kept in.
 pub struct Setup {
     /// The tools of the run; the manifest's registry is [`Registry::registered`] of it.
     pub registry: Registry,
-    /// Where its trace goes.
-    pub store: Box<dyn Store + Send>,
     /// What stands above it: [`Operations::none`] for nothing.
     pub operations: Operations,
-    /// What digests of payloads and secrets are salted with. Kept beside the trace, never in it.
-    pub salt: Salt,
+    /// What digests of payloads and secrets are salted with; random by default. A run that is taken up keeps its own.
+    pub salt: Option<Salt>,
     /// Tells it the time; the machine's clock by default.
     pub clock: Clock,
-    /// Watches it: frames, and each policy with the time that it took.
+    /// Watches it: frames, and each policy with the time that it took. Nobody by default.
     pub observer: Box<dyn Observer + Send>,
+    /// How much a frame survives once it is appended. By default [`Durability::Written`], which is synced before each
+    /// call that changes something.
+    pub durability: Durability,
+    /// On whose behalf the run is, where a store is asked for it by that; none by default.
+    pub principal: Option<Arc<str>>,
+    /// Keep the exact arguments of calls that hold a secret in the store while the run lives, so that another process
+    /// can make the call after an approval. By default yes; without it such a call is refused after the run is taken up.
+    pub keep_secrets: bool,
+    /// Ask the bundle's policies in shadow too. By default yes.
+    pub shadow: bool,
 }
 
 impl Setup {
     /// With the machine's clock, watched by nobody, and nothing above it.
-    pub fn new(registry: Registry, store: Box<dyn Store + Send>, salt: Salt) -> Self {
-        let (operations, clock, observer) = (Operations::none(), Clock::Machine, Box::new(Silent));
-        Setup { registry, store, operations, salt, clock, observer }
+    pub fn new(registry: Registry) -> Self {
+        Setup {
+            registry,
+            operations: Operations::none(),
+            salt: None,
+            clock: Clock::Machine,
+            observer: Box::new(Silent),
+            durability: Durability::Written,
+            principal: None,
+            keep_secrets: true,
+            shadow: true,
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::redact::{Salt, salted};
+use super::Session;
+use crate::redact::salted;
 
 /// Most arguments that are held at once: calls that wait for people, and the one at hand. The oldest go first; a call
 /// whose arguments are gone is refused, never made with marks in them.
@@ -17,55 +18,70 @@ pub(super) struct Vault {
 }
 
 impl Vault {
-    /// Holds the exact arguments behind this digest.
-    pub fn hold(&mut self, payload: &Arc<str>, exact: &str) {
+    /// Holds the exact arguments behind this digest. False where they were held before.
+    pub fn hold(&mut self, payload: &Arc<str>, exact: &str) -> bool {
         if self.held.iter().any(|(known, _)| known == payload) {
-            return;
+            return false;
         }
         if self.held.len() == MOST {
             self.held.pop_front();
         }
         self.held.push_back((Arc::clone(payload), exact.into()));
+        true
+    }
+
+    /// What is held behind a digest.
+    pub fn held(&self, payload: &Arc<str>) -> Option<&Arc<str>> {
+        self.held.iter().find(|(known, _)| known == payload).map(|(_, exact)| exact)
+    }
+}
+
+impl Session {
+    /// Holds the exact arguments of a call, in the store too where secrets may be kept there.
+    pub(super) fn hold(&mut self, payload: &Arc<str>, exact: &str) {
+        if !self.vault.hold(payload, exact) || !self.keep_secrets {
+            return;
+        }
+        let run = Arc::clone(&self.run.manifest().run);
+        if let Err(error) = self.store.put_payload(&run, payload, exact.as_bytes()) {
+            tracing::warn!(%run, %error, "the arguments of a call are not kept: no other process can make it");
+        }
     }
 
     /// The bytes that a tool is to receive for a call: the shown arguments where nothing in them was replaced.
     ///
     /// # Errors
     /// Why they cannot be had, in words for the run's record.
-    pub fn exact(&self, shown: &Arc<str>, payload: Option<&Arc<str>>, salt: &Salt) -> Result<Arc<str>, &'static str> {
+    pub(super) fn exact(&self, shown: &Arc<str>, payload: Option<&Arc<str>>) -> Result<Arc<str>, &'static str> {
         let Some(payload) = payload else { return Ok(Arc::clone(shown)) };
-        let held = self.held.iter().find(|(known, _)| known == payload).map(|(_, exact)| exact);
-        let exact = held.ok_or(
-            "its arguments held a secret, which is gone with the process that got it; propose the call again",
-        )?;
+        let kept = || {
+            let bytes = self.store.payload(&self.run.manifest().run, payload).ok()??;
+            String::from_utf8(bytes).ok().map(Arc::from)
+        };
+        let exact = self.vault.held(payload).cloned().or_else(kept).ok_or(GONE)?;
         // What is handed out is what was judged and approved, to the byte.
-        if *salted(exact.as_bytes(), salt) != **payload {
-            return Err("its arguments are not the ones that were judged");
-        }
-        Ok(Arc::clone(exact))
+        let same = *salted(exact.as_bytes(), &self.salt) == **payload;
+        if same { Ok(exact) } else { Err("its arguments are not the ones that were judged") }
     }
 }
+
+/// What is said of a call whose arguments nobody has any more.
+const GONE: &str = "its arguments held a secret, which is gone with the process that got it; propose the call again";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SALT: Salt = Salt([3; 32]);
-
     #[test]
-    fn a_tool_gets_what_was_judged_or_nothing() {
+    fn the_oldest_arguments_go_first() {
         let mut vault = Vault::default();
-        let shown: Arc<str> = r#"{"key":"[redacted:x:0]"}"#.into();
-        let exact = r#"{"key":"s3cret"}"#;
-        let payload: Arc<str> = salted(exact.as_bytes(), &SALT).into();
-        assert_eq!(vault.exact(&shown, None, &SALT).as_deref(), Ok(&*shown), "nothing was replaced");
-        assert!(vault.exact(&shown, Some(&payload), &SALT).is_err(), "nobody holds it");
-        vault.hold(&payload, exact);
-        assert_eq!(vault.exact(&shown, Some(&payload), &SALT).as_deref(), Ok(exact));
-        assert!(vault.exact(&shown, Some(&payload), &Salt([4; 32])).is_err(), "another run's");
+        let payload: Arc<str> = "salted:1".into();
+        assert!(vault.held(&payload).is_none(), "nobody holds it");
+        assert!(vault.hold(&payload, "{}") && !vault.hold(&payload, "{}"));
+        assert_eq!(vault.held(&payload).map(|exact| &**exact), Some("{}"));
         for number in 0..MOST {
             vault.hold(&format!("{number}").into(), "{}");
         }
-        assert!(vault.exact(&shown, Some(&payload), &SALT).is_err(), "the oldest go first");
+        assert!(vault.held(&payload).is_none());
     }
 }
