@@ -13,8 +13,8 @@ use countersign_engine::Outcome;
 use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::{CONTRACT, Tier, Verdict};
 use countersign_kernel::{
-    Answered, Closed, Driver, EscalationRules, Event as RunEvent, Frame, Goal, Guards, Input, KERNEL_RULES, Manifest,
-    Mode, Model, Run, Slot, Source, TRACE_FORMAT,
+    Answered, Closed, Driver, EscalationRules, Event as RunEvent, Frame, Goal, HostRules, Input, KERNEL_RULES,
+    Manifest, Mode, Model, Run, Slot, Source, TRACE_FORMAT,
 };
 use countersign_store::{
     Diagnostic, Diagnostics, Durability, FileStore, ShadowError, ShadowReader, Store, StoreError, shadow_beside,
@@ -365,7 +365,7 @@ impl Judging<'_> {
             boundary: self.envelope.boundary.clone(),
             graph_digest: Arc::clone(&self.envelope.graph_digest),
             graph: Arc::clone(&self.envelope.graph),
-            guards: Guards::default(),
+            rules: HostRules::default(),
             ceilings: Limits::UNLIMITED,
             plan: Vec::new(),
             memory: Vec::new(),

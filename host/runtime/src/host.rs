@@ -9,7 +9,7 @@ use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::CONTRACT;
 use countersign_kernel::contract::view::Read;
 use countersign_kernel::{
-    Answered, Boundary, Driver, EscalationRules, Goal, Guards, InputError, Judgement, KERNEL_RULES, Manifest, Mode,
+    Answered, Boundary, Driver, EscalationRules, Goal, HostRules, InputError, Judgement, KERNEL_RULES, Manifest, Mode,
     Model, Question, Run, TRACE_FORMAT, Tool,
 };
 use countersign_store::{Store, Stored, TraceReader};
@@ -97,7 +97,7 @@ impl Host {
             boundary: sealed(Boundary::new("default", names)),
             graph_digest: Arc::clone(graph_digest.as_str()),
             graph: Arc::new(graph),
-            guards: Guards::default(),
+            rules: HostRules::default(),
             limits: Limits::UNLIMITED,
             ceilings: Limits::UNLIMITED,
             show_budget: true,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Graph, Guard, Node, NodeKind};
+use super::{Exit, Graph, Node, NodeKind};
 
 /// The edges between two nodes, drawn as one.
 struct Bundle {
@@ -40,8 +40,8 @@ fn bundles(graph: &Graph, index: &BTreeMap<&str, usize>) -> Vec<Bundle> {
 }
 
 /// The interrupts by their target.
-fn interrupts(graph: &Graph, index: &BTreeMap<&str, usize>) -> Vec<(usize, Vec<Guard>)> {
-    let mut all: BTreeMap<usize, Vec<Guard>> = BTreeMap::new();
+fn interrupts(graph: &Graph, index: &BTreeMap<&str, usize>) -> Vec<(usize, Vec<Exit>)> {
+    let mut all: BTreeMap<usize, Vec<Exit>> = BTreeMap::new();
     for edge in &graph.interrupts {
         if let Some(&to) = index.get(&*edge.to) {
             all.entry(to).or_default().push(edge.on);
@@ -84,8 +84,8 @@ pub fn mermaid(graph: &Graph) -> String {
     if !interrupts.is_empty() {
         out.push_str("    any[\"any node\"]:::any\n");
     }
-    for (to, guards) in interrupts {
-        out.push_str(&format!("    any -.->|\"{}\"| n{to}\n", joined(&guards)));
+    for (to, rules) in interrupts {
+        out.push_str(&format!("    any -.->|\"{}\"| n{to}\n", joined(&rules)));
     }
     out.push_str(
         "    classDef start fill:#e8f3ec,stroke:#4f8a5b\n    classDef waiting fill:#fdf4e3,stroke:#b5802a\n    \
@@ -169,8 +169,8 @@ pub fn svg(graph: &Graph) -> String {
     let next_on_spine: BTreeMap<usize, usize> =
         order.spine.iter().copied().zip(order.spine.iter().copied().skip(1)).collect();
     let mut straight: Vec<(usize, usize, Vec<String>)> = Vec::new();
-    for (to, guards) in &interrupts {
-        rows[0].right.push(Port { to: row_of[to], lines: wrapped(guards), y: 0 });
+    for (to, rules) in &interrupts {
+        rows[0].right.push(Port { to: row_of[to], lines: wrapped(rules), y: 0 });
     }
     for bundle in &bundles {
         let (from, to) = (row_of[&bundle.from], row_of[&bundle.to]);

@@ -223,7 +223,7 @@ impl Scenario {
         &self.spec.title
     }
 
-    /// The same scenario with one guard switched off, where it has one.
+    /// The same scenario with one rule switched off, where it has one.
     pub fn twin(&self) -> Option<&Scenario> {
         self.twin.as_deref()
     }
