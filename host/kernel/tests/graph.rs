@@ -8,7 +8,7 @@ mod graphs;
 use std::path::Path;
 
 use countersign_kernel::graph::{
-    Check, Edge, Exit, Graph, INTERRUPTS, InterruptEdge, LoopPhase, MOST_NODES, NodeKind, Violation, mermaid, svg,
+    Check, Edge, Exit, Graph, INTERRUPTS, InterruptEdge, LoopPhase, MOST_NODES, NodeKind, Violation, mermaid,
 };
 use proptest::prelude::*;
 
@@ -467,7 +467,6 @@ fn golden(name: &str, found: &str) {
 #[test]
 fn the_default_graph_is_drawn_as_before() {
     golden("graph.mmd", &mermaid(&default_graph()));
-    golden("graph.svg", &svg(&default_graph()));
 }
 
 #[test]
@@ -477,7 +476,6 @@ fn what_a_name_holds_cannot_leave_the_picture() {
     graph.name = name.to_owned();
     graph.nodes.insert(name.into(), graphs::node(NodeKind::Plan));
     add_edge(&mut graph, name, Exit::Drafted, "nirvana");
-    assert!(!svg(&graph).contains("<script") && !svg(&graph).contains('\u{1b}'));
     assert!(!mermaid(&graph).contains("<script") && !mermaid(&graph).contains('\u{1b}'));
 }
 
@@ -486,12 +484,11 @@ fn a_broken_graph_is_drawn_too() {
     for (_, break_it, ..) in BROKEN {
         let mut graph = default_graph();
         break_it(&mut graph);
-        assert!(svg(&graph).ends_with("</svg>\n"));
         assert!(mermaid(&graph).starts_with("flowchart TD\n"));
     }
     let empty = Graph { name: String::new(), version: 0, nodes: [].into(), edges: vec![], interrupts: vec![] };
     assert!(empty.compile().is_err());
-    assert!(svg(&empty).ends_with("</svg>\n"));
+    assert!(mermaid(&empty).starts_with("flowchart TD\n"));
 }
 
 proptest! {
@@ -505,7 +502,7 @@ proptest! {
             prop_assert_eq!(compiled.next(from, edge.on), to);
             prop_assert_eq!(compiled.limit(from, edge.on), edge.limit);
         }
-        prop_assert_eq!(svg(&graph), svg(&graph.clone()));
+        prop_assert_eq!(mermaid(&graph), mermaid(&graph.clone()));
         prop_assert_eq!(graph.nodes.len(), compiled.len());
     }
 

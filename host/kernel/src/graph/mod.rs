@@ -47,7 +47,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use check::{Check, MOST_NODES, Violation};
-pub use draw::{mermaid, svg};
+pub use draw::mermaid;
 pub use vocabulary::{Ending, Exit, INTERRUPTS, LoopPhase, NodeKind, Requirement, TerminalWrite};
 
 /// A workflow graph as it is written.
