@@ -1,10 +1,10 @@
 //! Exit codes.
 
+use countersign::SessionError;
 use countersign::adaptation::AdaptationError;
 use countersign::backtest::BacktestError;
 use countersign::bundle::BundleError;
 use countersign::engine::{LoadError, OpenError};
-use countersign::SessionError;
 use countersign::kernel::{Code, Status};
 use countersign::operate::SwitchError;
 use countersign::replay::ReplayError;

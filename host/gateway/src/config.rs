@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use countersign::kernel::budget::Limits;
 use countersign::kernel::contract::Compliance;
-use countersign::kernel::{Boundary, Guards, Manifest, Mode, PolicyMode, Slot};
+use countersign::kernel::{Boundary, HostRules, Manifest, Mode, PolicyMode, Slot};
 use countersign::mcp::{Overrides, ServersSpec, check_servers, split};
 use countersign::registry::Registry;
 use countersign::settings::{BudgetCaps, OperatorSpec, SettingsError, read_toml, sealed};
@@ -65,9 +65,9 @@ pub struct Config {
     /// Caps of a run.
     #[serde(default)]
     pub budget: BudgetCaps,
-    /// The host's guards. Repairs, refusals and retries are the agent's own business here.
+    /// The host's rules. Repairs, refusals and retries are the agent's own business here.
     #[serde(default)]
-    pub guards: Guards,
+    pub rules: HostRules,
     /// The envelope.
     #[serde(default)]
     pub boundary: BoundarySpec,
@@ -196,9 +196,9 @@ impl Config {
         manifest.agent = self.principal.as_str().into();
         manifest.mode = self.mode;
         manifest.goal.compliance = self.compliance;
-        let own = manifest.guards.clone();
-        manifest.guards =
-            Guards { repairs: own.repairs, refusals: own.refusals, retry: own.retry, ..self.guards.clone() };
+        let own = manifest.rules.clone();
+        manifest.rules =
+            HostRules { repairs: own.repairs, refusals: own.refusals, retry: own.retry, ..self.rules.clone() };
         let ceilings = self.operator.ceilings.over(Limits::UNLIMITED);
         let defaults = Limits { steps: STEPS, tool_calls: TOOL_CALLS, ..Limits::UNLIMITED };
         let limits = self.budget.over(defaults);

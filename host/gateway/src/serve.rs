@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use countersign::bundle::Installed;
 use countersign::engine::EngineOptions;
-use countersign::session::SessionError;
 use countersign::mcp::{Accept, McpError, PinError, pins_beside};
 use countersign::operate::SinkError;
+use countersign::session::SessionError;
 use countersign::settings::SettingsError;
 use countersign::store::StoreError;
 use countersign::{Host, HostError, LiveHost};

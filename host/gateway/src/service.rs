@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use countersign::kernel::Approval;
 use countersign::mcp::{Answer, Said, reads_json, split};
-use countersign::session::{
-    CallDecision, Observed, Permit, Proposal, Seen, Session as RunSession, SessionError,
-};
+use countersign::session::{CallDecision, Observed, Permit, Proposal, Seen, Session as RunSession, SessionError};
 use countersign::{LiveHost, injected_tools};
 use rmcp::model::*;
 use rmcp::service::{RequestContext, ServiceError, SubscriptionContext};
@@ -163,9 +161,9 @@ impl Gateway {
         let stopped = match self.session.try_lock() {
             Ok(mut session) => match session.get_or_insert_with(|| self.session_of(upstream)).last_run() {
                 Ok(last) => last.and_then(|(run, id)| self.stops(run, id)),
-                Err(refused @ (GatewayError::Session(SessionError::NotDispatched(_)) | GatewayError::Barred { .. })) => {
-                    Some(messages::not_dispatched(&refused))
-                }
+                Err(
+                    refused @ (GatewayError::Session(SessionError::NotDispatched(_)) | GatewayError::Barred { .. }),
+                ) => Some(messages::not_dispatched(&refused)),
                 Err(error) => return Err(internal(error)),
             },
             // A call is under way, and not waited for.

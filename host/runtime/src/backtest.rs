@@ -14,11 +14,11 @@ use countersign_engine::Outcome;
 use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::{CONTRACT, Tier, Verdict};
 use countersign_kernel::{
-    Answered, Driver, EscalationRules, Event as RunEvent, Frame, Goal, Guards, Input, KERNEL_RULES, Manifest,
-    Mode, Model, Run, Slot, Source, TRACE_FORMAT,
+    Answered, Driver, EscalationRules, Event as RunEvent, Frame, Goal, HostRules, Input, KERNEL_RULES, Manifest, Mode,
+    Model, Run, Slot, Source, TRACE_FORMAT,
 };
 use countersign_store::memory::MemoryStore;
-use countersign_store::{SharedStore, ShadowError, StoreError};
+use countersign_store::{ShadowError, SharedStore, StoreError};
 use serde::Serialize;
 
 use crate::adaptation::{AdaptationFile, FILE, Triples};
@@ -368,7 +368,7 @@ impl Judging<'_> {
             boundary: self.envelope.boundary.clone(),
             graph_digest: Arc::clone(&self.envelope.graph_digest),
             graph: Arc::clone(&self.envelope.graph),
-            guards: Guards::default(),
+            rules: HostRules::default(),
             ceilings: Limits::UNLIMITED,
             plan: Vec::new(),
             memory: Vec::new(),
@@ -409,7 +409,14 @@ impl Judging<'_> {
         let Some(live) = &mut self.live else { return Ok(()) };
         let mut failed = None;
         for (at, input) in std::mem::take(&mut live.inputs) {
-            let mut watch = Judged { adapter: &live.adapter, triples: &mut live.triples, log: &mut *self.log, counted: (0, 0), first: None, failed: None };
+            let mut watch = Judged {
+                adapter: &live.adapter,
+                triples: &mut live.triples,
+                log: &mut *self.log,
+                counted: (0, 0),
+                first: None,
+                failed: None,
+            };
             match live.session.take(at, input, &mut watch) {
                 Ok(_) => {}
                 Err(SessionError::Input(error)) => return Err(error.to_string()),

@@ -10,13 +10,13 @@ use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::CONTRACT;
 use countersign_kernel::contract::view::Read;
 use countersign_kernel::{
-    Answered, Boundary, Cause, Driver, EscalationRules, Goal, Guards, InputError, Judged, Judgement, KERNEL_RULES, Manifest, Mode,
-    Model, Question, Run, TRACE_FORMAT, Tool,
+    Answered, Boundary, Cause, Driver, EscalationRules, Goal, HostRules, InputError, Judged, Judgement, KERNEL_RULES,
+    Manifest, Mode, Model, Question, Run, TRACE_FORMAT, Tool,
 };
 
 use crate::prompt::templates_digest;
-use crate::settings::{SettingsError, escalation_table, sealed, the_default_graph};
 use crate::session::Record;
+use crate::settings::{SettingsError, escalation_table, sealed, the_default_graph};
 use crate::shadow::Shadow;
 
 /// Engine and bundle. Cheap to clone.
@@ -98,7 +98,7 @@ impl Host {
             boundary: sealed(Boundary::new("default", names)),
             graph_digest: Arc::clone(graph_digest.as_str()),
             graph: Arc::new(graph),
-            guards: Guards::default(),
+            rules: HostRules::default(),
             limits: Limits::UNLIMITED,
             ceilings: Limits::UNLIMITED,
             show_budget: true,

@@ -81,7 +81,15 @@ impl FileStore {
         let _ = file.try_lock();
         let mut line = Vec::new();
         let prev = chain::encode_manifest(&mut line, manifest);
-        let mut store = FileStore { path: path.to_owned(), open, file: BufWriter::new(file), durability, prev, line, untouched: false };
+        let mut store = FileStore {
+            path: path.to_owned(),
+            open,
+            file: BufWriter::new(file),
+            durability,
+            prev,
+            line,
+            untouched: false,
+        };
         store.write()?;
         Ok(store)
     }

@@ -70,7 +70,8 @@ impl KeptTask {
     pub fn get(store: &SharedStore, run: &str) -> Result<Self, KeptError> {
         let damaged = |problem: String| KeptError::Damaged { run: run.to_owned(), problem };
         let register = store.register(&name(run)?)?;
-        let register = register.ok_or_else(|| damaged("was not kept in this store; it cannot be taken up".to_owned()))?;
+        let register =
+            register.ok_or_else(|| damaged("was not kept in this store; it cannot be taken up".to_owned()))?;
         serde_json::from_slice(&register.value).map_err(|error| damaged(format!("is damaged: {error}")))
     }
 }

@@ -32,8 +32,8 @@ use countersign_store::{Durability, SharedStore};
 use toml::Table;
 
 use crate::convergence::RunFigures;
-use crate::host::{Host, HostError};
 use crate::export::{ExportError, export};
+use crate::host::{Host, HostError};
 use crate::mcp::{Accept, McpError, Pins, pins_beside};
 use crate::models::{Client, Registry};
 use crate::operate::SinkError;
@@ -45,9 +45,9 @@ use crate::settings::{SettingsError, read_merged};
 pub use crate::reply::INJECTED;
 pub use describe::line as describe_event;
 pub use expect::{Expectations, describe};
+use kept::KeptTask;
 pub use kept::{Keep, KeptError};
 pub use resume::{Resumed, resume};
-use kept::KeptTask;
 use servers::RunTools;
 
 /// A scenario that cannot be read. Names file and line or key.
@@ -233,7 +233,7 @@ impl Scenario {
         &self.spec.title
     }
 
-    /// The same scenario with one guard switched off, where it has one.
+    /// The same scenario with one rule switched off, where it has one.
     pub fn twin(&self) -> Option<&Scenario> {
         self.twin.as_deref()
     }
@@ -359,10 +359,8 @@ impl Scenario {
             before: 0,
         };
         let mut world = world::ScenarioWorld::new(&self.spec, &tools, &manifest, surroundings);
-        let mut watching = Watching {
-            inner: observer,
-            matching: expect::Matching::new(&self.spec.expect, &self.spec.shows),
-        };
+        let mut watching =
+            Watching { inner: observer, matching: expect::Matching::new(&self.spec.expect, &self.spec.shows) };
         let driven = session.drive(Input::Started, &mut world, &mut watching);
         let status = session.put_away()?;
         if let Some(file) = named {

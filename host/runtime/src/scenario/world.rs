@@ -20,12 +20,12 @@ use super::servers::{RunTools, Servers};
 use super::spec::Spec;
 use super::tools;
 use super::workspace::Workspace;
-use crate::session::{ModelAnswer, World};
 use crate::models::{Client, Tools};
 use crate::prompt::render;
 use crate::redact::Salt;
 use crate::registry::{Called, Finding, Registry, ToolResult, ToolSpec};
 use crate::reply::{Parsed, injected_tools, parse_patch, parse_step};
+use crate::session::{ModelAnswer, World};
 
 /// How often somebody looks whether a wait is to be given up.
 const LOOK: Duration = Duration::from_millis(50);

@@ -38,11 +38,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::drive`], and an inbox that cannot be read.
-    pub fn drive_inbox(
-        &mut self,
-        world: &mut dyn World,
-        watch: &mut dyn Observer,
-    ) -> Result<Decided, SessionError> {
+    pub fn drive_inbox(&mut self, world: &mut dyn World, watch: &mut dyn Observer) -> Result<Decided, SessionError> {
         let mut found = Decided::default();
         while !matches!(self.run.status(), Status::Ended(_)) {
             let now = world.now();

@@ -178,6 +178,8 @@ fn read(log: &dyn RunReader, chain: &mut ChainReader) -> Result<(Manifest, Vec<F
     match (failed, manifest) {
         (Some(error), _) => Err(error.into()),
         (None, Some(manifest)) => Ok((manifest, frames)),
-        (None, None) => Err(TraceError::NotATrace { file: String::new(), problem: "it holds no manifest".to_owned() }.into()),
+        (None, None) => {
+            Err(TraceError::NotATrace { file: String::new(), problem: "it holds no manifest".to_owned() }.into())
+        }
     }
 }

@@ -80,9 +80,9 @@ impl Host {
         manifest.show_budget = false;
         manifest.escalation.failed_attempts = u32::MAX;
         manifest.escalation.max_escalations = 0;
-        manifest.guards.repairs = u32::MAX;
-        manifest.guards.refusals = 0;
-        manifest.guards.retry.attempts = 0;
+        manifest.rules.repairs = u32::MAX;
+        manifest.rules.refusals = 0;
+        manifest.rules.retry.attempts = 0;
         for entry in &mut manifest.entries {
             entry.slots.retain(|pin| SLOTS.contains(&pin.slot));
         }

@@ -1,5 +1,5 @@
-//! What each guard of the kernel blocks, and that without it nothing does: the same script twice,
-//! once with the guard's setting and once with it switched off. Beside them, what cannot be switched
+//! What each rule of the kernel blocks, and that without it nothing does: the same script twice,
+//! once with the rule's setting and once with it switched off. Beside them, what cannot be switched
 //! off.
 
 #[path = "../support/loop.rs"]
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use countersign_kernel::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
 use countersign_kernel::contract::risk::Reversibility;
 use countersign_kernel::contract::{Compliance, Dimension, Key, Tier, ToolCategory, Verdict};
-use countersign_kernel::guards::TerminalTools;
+use countersign_kernel::host_rules::TerminalTools;
 use countersign_kernel::plan::PlanStep;
 use countersign_kernel::routing::{RiskState, Route, Severity, TriggerClass};
 use countersign_kernel::state::{Memory, StateKind};

@@ -20,8 +20,8 @@ impl Agent {
         let mut manifest = manifest();
         manifest.driver = Driver::Agent;
         manifest.escalation.failed_attempts = u32::MAX;
-        manifest.guards.repairs = u32::MAX;
-        manifest.guards.refusals = 0;
+        manifest.rules.repairs = u32::MAX;
+        manifest.rules.refusals = 0;
         // A change that nobody can undo: a person approves it by its kind.
         manifest.tools[1].reversibility = Reversibility::Irreversible;
         manifest.tools[1].approval = Some(ApprovalRule::Destructive);
@@ -153,8 +153,8 @@ fn decisions_that_nothing_waits_for_are_not_taken() {
 #[test]
 fn nobody_decides_in_time() {
     let mut agent = Agent::start(|m| {
-        m.guards.approval_expiry = 100;
-        m.guards.approval_reasks = 1;
+        m.rules.approval_expiry = 100;
+        m.rules.approval_reasks = 1;
     });
     agent.propose(call("write", 1));
     let first = agent.parked()[0].fingerprint.clone();
@@ -171,7 +171,7 @@ fn nobody_decides_in_time() {
 #[test]
 fn the_same_call_fails_three_times_and_is_not_made_again() {
     for (most, tries) in [(3, 3), (0, 6)] {
-        let mut agent = Agent::start(|m| m.guards.failing_calls = most);
+        let mut agent = Agent::start(|m| m.rules.failing_calls = most);
         for number in 1..=tries {
             assert!(agent.propose(call("read", 1)), "call {number}");
             agent.observe(false);

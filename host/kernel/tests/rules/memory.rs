@@ -29,12 +29,12 @@ fn memories_are_written_after_verification_and_with_sources() {
     for sources in [&[][..], &[7], &[0, 7]] {
         let unsupported = run(|_| {}, sources);
         assert_eq!((written(&unsupported), refused(&unsupported)), (0, 1), "{sources:?}");
-        assert_eq!(written(&run(|m| m.guards.memory_sources = false, sources)), 1, "{sources:?}");
+        assert_eq!(written(&run(|m| m.rules.memory_sources = false, sources)), 1, "{sources:?}");
     }
     assert_eq!(written(&run(|m| m.limits.memory_writes = 0, &[0])), 0);
     assert_eq!(refused(&run(|m| m.boundary.writes = vec![], &[0])), 1);
     assert_eq!(refused(&run(|m| m.boundary.decisions = vec![DecisionRight::ChooseTool], &[0])), 1);
-    let for_ever = run(|m| m.guards.memory_tenure = 0, &[0]);
+    let for_ever = run(|m| m.rules.memory_tenure = 0, &[0]);
     assert!(for_ever.effects().iter().any(|effect| matches!(effect, Effect::Remember(Memory { tenure: None, .. }))));
     // A run that does not succeed leaves nothing, and says so.
     let mut failed = Loop::start(with_criteria(&["a", "b"]));
@@ -43,7 +43,7 @@ fn memories_are_written_after_verification_and_with_sources() {
     assert_eq!((ended(&failed), written(&failed), refused(&failed)), (Some(Code::Impossible), 0, 1));
     let mut at_once = Loop::start(with(|m| {
         *m = with_criteria(&["a", "b"]);
-        m.guards.memory_after_verification = false;
+        m.rules.memory_after_verification = false;
     }));
     at_once.does(call("a", 1)).answers("x").verifies(true, false).does(remember(&[0]));
     assert_eq!(written(&at_once), 1);

@@ -11,9 +11,9 @@ fn plans_are_valid_or_sent_back() {
     let unknown = || vec![step("a", "read", &["z"])];
     let twice = || vec![step("a", "read", &[]), PlanStep { signature: Key(9), ..step("a", "read", &[]) }];
     let refused: [(&str, Vec<PlanStep>, Setting); 5] = [
-        ("a cycle", cyclic(), |m| m.guards.acyclic_plans = false),
-        ("four levels", deep(), |m| m.guards.sub_task_depth = 3),
-        ("a tool outside", foreign(), |m| m.guards.plan_validation = false),
+        ("a cycle", cyclic(), |m| m.rules.acyclic_plans = false),
+        ("four levels", deep(), |m| m.rules.sub_task_depth = 3),
+        ("a tool outside", foreign(), |m| m.rules.plan_validation = false),
         ("an unknown step", unknown(), |_| {}),
         ("an id twice", twice(), |_| {}),
     ];
@@ -65,7 +65,7 @@ fn equal_sub_tasks_are_one() {
     // Whoever waited for the one waits for the other.
     merged.does(call("read", 1)).answers("x").does(call("write", 1));
     assert_eq!(merged.dispatched(), 2);
-    let mut twice = Loop::start(with(|m| m.guards.unique_sub_tasks = false));
+    let mut twice = Loop::start(with(|m| m.rules.unique_sub_tasks = false));
     twice.does(plan(steps)).does(call("read", 1)).answers("x").does(call("write", 1));
     assert_eq!((twice.dispatched(), suspended(&twice)), (1, Some(Code::ReviewRequired)));
 }
@@ -76,7 +76,7 @@ fn calls_follow_the_plan() {
     let mut early = Loop::start(manifest());
     early.does(plan(steps())).does(call("write", 1));
     assert_eq!((early.dispatched(), suspended(&early)), (0, Some(Code::ReviewRequired)), "b waits for a");
-    let mut free = Loop::start(with(|m| m.guards.plan_adherence = false));
+    let mut free = Loop::start(with(|m| m.rules.plan_adherence = false));
     free.does(plan(steps())).does(call("write", 1));
     assert_eq!(free.dispatched(), 1);
     let mut in_order = Loop::start(manifest());
@@ -130,14 +130,14 @@ fn a_plan_may_be_required_and_approved() {
 #[test]
 fn a_plan_counts_what_is_done() {
     use countersign_kernel::plan::{MOST_STEPS, Plan};
-    let guards = countersign_kernel::Guards::default();
+    let rules = countersign_kernel::HostRules::default();
     let tools: Vec<Arc<str>> = vec!["read".into()];
     let numbered = |count: usize| -> Vec<PlanStep> {
         (0..count)
             .map(|number| PlanStep { signature: Key(number as u64), ..step(&format!("s{number}"), "read", &[]) })
             .collect()
     };
-    let propose = |steps: &[PlanStep]| Plan::default().propose(steps, false, &guards, &tools);
+    let propose = |steps: &[PlanStep]| Plan::default().propose(steps, false, &rules, &tools);
     let Ok(accepted) = propose(&numbered(3)) else { panic!("three steps are a plan") };
     let mut plan = accepted.plan;
     assert_eq!((plan.len(), plan.done(), plan.is_empty()), (3, 0, false));
@@ -147,13 +147,13 @@ fn a_plan_counts_what_is_done() {
     // Sub-tasks count with what is there already.
     let Ok(full) = propose(&numbered(MOST_STEPS)) else { panic!("as many as there may be") };
     let one_more = [PlanStep { signature: Key(999), ..step("more", "read", &[]) }];
-    assert!(full.plan.propose(&one_more, true, &guards, &tools).is_err());
+    assert!(full.plan.propose(&one_more, true, &rules, &tools).is_err());
     // A new plan keeps what was done under the same signature, and nothing else.
-    let Ok(again) = plan.propose(&numbered(3), false, &guards, &tools) else { panic!("the same plan again") };
+    let Ok(again) = plan.propose(&numbered(3), false, &rules, &tools) else { panic!("the same plan again") };
     assert_eq!(again.plan.done(), 1);
     let other: Vec<PlanStep> =
         numbered(3).into_iter().map(|step| PlanStep { signature: Key(step.signature.0 + 50), ..step }).collect();
-    let Ok(other) = plan.propose(&other, false, &guards, &tools) else { panic!("another plan") };
+    let Ok(other) = plan.propose(&other, false, &rules, &tools) else { panic!("another plan") };
     assert_eq!(other.plan.done(), 0);
 }
 
@@ -161,9 +161,9 @@ fn a_plan_counts_what_is_done() {
 fn a_plan_on_which_nothing_can_be_begun_is_handed_over() {
     // A step of thought waits for itself, by way of another: only without the check can it be proposed.
     let circle = || vec![step("a", "read", &["b"]), step("b", "read", &["a"])];
-    let mut stalled = Loop::start(with(|m| m.guards.acyclic_plans = false));
+    let mut stalled = Loop::start(with(|m| m.rules.acyclic_plans = false));
     stalled.does(plan(circle())).does(call("read", 1)).answers("x");
-    assert_eq!(stalled.status(), Status::Running, "the guard is off: nobody notices");
+    assert_eq!(stalled.status(), Status::Running, "the rule is off: nobody notices");
     // A parent whose parts wait for it.
     let parts = vec![step("a", "read", &["p"]), PlanStep { parent: Some("a".into()), ..step("p", "write", &["a"]) }];
     let mut refused = Loop::start(manifest());
@@ -232,7 +232,7 @@ fn plans_are_shown_and_kept_in_order() {
 fn a_step_of_thought_is_done_by_a_reading() {
     let thought = || vec![PlanStep { tool: None, ..step("think", "read", &[]) }];
     let done = |tool: &str| {
-        let mut l = Loop::start(with(|m| m.guards.plan_adherence = false));
+        let mut l = Loop::start(with(|m| m.rules.plan_adherence = false));
         l.does(plan(thought())).does(call(tool, 1)).answers("x");
         l.count(|event| matches!(event, Event::PlanStepDone { .. }))
     };

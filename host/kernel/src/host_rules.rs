@@ -1,4 +1,4 @@
-//! The host's own guards, as data: each can be set, and each can be switched off by whoever
+//! The host's own rules, as data: each can be set, and each can be switched off by whoever
 //! answers for a deployment. Ceilings cannot (design §7).
 
 use std::collections::BTreeMap;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::contract::ToolCategory;
 use crate::tool::ApprovalRule;
 
-/// Settings of the host's guards. Defaults are those of document 003 where it gives a number.
+/// Settings of the host's rules. Defaults are those of document 003 where it gives a number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Guards {
+pub struct HostRules {
     /// The same call may come so often in a row; the next one is blocked. 0 is no limit. Default 15:
     /// the default doom-loop policy has tripped three times by then, at every fourth.
     pub repeated_calls: u32,
@@ -140,9 +140,9 @@ pub(crate) fn mix(value: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-impl Default for Guards {
+impl Default for HostRules {
     fn default() -> Self {
-        Guards {
+        HostRules {
             repeated_calls: 15,
             failing_calls: 3,
             duplicate_actions: true,

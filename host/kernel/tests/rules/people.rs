@@ -105,13 +105,13 @@ fn expired_rejected_and_unavailable_are_three_things() {
     // What comes too late has not come.
     let mut late = Loop::start(asking());
     late.does(call("write", 1));
-    late.at += late.run.manifest().guards.approval_expiry + 1;
+    late.at += late.run.manifest().rules.approval_expiry + 1;
     late.approves();
     assert_eq!(late.dispatched(), 0);
     assert_eq!(late.count(|event| matches!(event, Event::ApprovalExpired { asked_again: true, .. })), 1);
     let mut in_time = Loop::start(asking());
     in_time.does(call("write", 1));
-    in_time.at += in_time.run.manifest().guards.approval_expiry;
+    in_time.at += in_time.run.manifest().rules.approval_expiry;
     in_time.approves();
     assert_eq!(in_time.dispatched(), 1);
     // Rejected: the end, or another way.
@@ -134,7 +134,7 @@ fn expired_rejected_and_unavailable_are_three_things() {
         let mut closed = Loop::start(with(|m| {
             m.tools[1].approval = Some(ApprovalRule::Always);
             m.boundary.fail_closed = vec![FailClosed::MissingApproval];
-            m.guards.approval_reasks = 0;
+            m.rules.approval_reasks = 0;
         }));
         closed.does(call("write", 1)).decides(decision);
         assert_eq!(closed.count(|event| matches!(event, Event::FailedClosed { .. })), 1);
@@ -180,7 +180,7 @@ fn reviewers_have_so_much_room() {
     use countersign_kernel::contract::risk::Assessment;
     let notify = |_: &Question| Answered::Risk(Assessment { verdict: Verdict::Notify, score: 0.5, reason: "r".into() });
     let mut full =
-        Loop::judged(filled(&[Slot::Risk], PolicyMode::Enforce, |m| m.guards.review_capacity = Some(2)), notify);
+        Loop::judged(filled(&[Slot::Risk], PolicyMode::Enforce, |m| m.rules.review_capacity = Some(2)), notify);
     for number in 0..4 {
         full.does(call("read", number)).answers("x");
     }
@@ -219,7 +219,7 @@ fn an_approval_is_spent_by_that_very_call_alone() {
     secret.does(Action::Call { tool, arguments, key, invalid, missing, payload, touches });
     assert_eq!(secret.dispatched(), 0, "the same words around another secret");
     let mut late = begin();
-    late.at += late.run.manifest().guards.approval_expiry + 1;
+    late.at += late.run.manifest().rules.approval_expiry + 1;
     late.does(call("write", 1));
     assert_eq!(late.dispatched(), 0, "it has run out meanwhile");
 }
@@ -374,8 +374,8 @@ fn an_approval_of_one_thing_is_not_one_of_another() {
         let mut manifest = with_criteria(&["a", "b"]);
         manifest.boundary.asks = vec!["memory".into()];
         manifest.tools[1].approval = Some(ApprovalRule::Always);
-        manifest.guards.memory_after_verification = false;
-        manifest.guards.memory_sources = false;
+        manifest.rules.memory_after_verification = false;
+        manifest.rules.memory_sources = false;
         let mut l = Loop::start(manifest);
         l.does(Action::Write { state: StateKind::Memory, key: "k".into(), text: "t".into(), sources: vec![] });
         l
@@ -405,7 +405,7 @@ fn nothing_is_called_before_the_plan_that_is_asked_for() {
         m.limits.output_tokens = 10;
         let mut graph = (*m.graph).clone();
         for edge in &mut graph.interrupts {
-            if edge.on == countersign_kernel::graph::Guard::OverBudget {
+            if edge.on == countersign_kernel::graph::Exit::OverBudget {
                 edge.to = "escalate".into();
             }
         }

@@ -2,9 +2,9 @@
 
 use super::*;
 
-/// The last call is blocked at a stage with a response with the guard on, and dispatched with it off.
+/// The last call is blocked at a stage with a response with the rule on, and dispatched with it off.
 struct Blocked {
-    guard: &'static str,
+    rule: &'static str,
     set: Setting,
     off: Setting,
     script: fn(&mut Loop),
@@ -15,9 +15,9 @@ struct Blocked {
 fn blocked() -> Vec<Blocked> {
     vec![
         Blocked {
-            guard: "repeated calls",
-            set: |m| m.guards.repeated_calls = 3,
-            off: |m| m.guards.repeated_calls = 0,
+            rule: "repeated calls",
+            set: |m| m.rules.repeated_calls = 3,
+            off: |m| m.rules.repeated_calls = 0,
             script: |l| {
                 for _ in 0..3 {
                     l.does(call("read", 1)).answers("x");
@@ -28,9 +28,9 @@ fn blocked() -> Vec<Blocked> {
             response: "block",
         },
         Blocked {
-            guard: "duplicate actions",
+            rule: "duplicate actions",
             set: |_| {},
-            off: |m| m.guards.duplicate_actions = false,
+            off: |m| m.rules.duplicate_actions = false,
             script: |l| {
                 l.does(call("write", 1)).answers("x");
                 l.does(call("write", 1));
@@ -39,9 +39,9 @@ fn blocked() -> Vec<Blocked> {
             response: "block",
         },
         Blocked {
-            guard: "duplicate actions, outcome unknown",
+            rule: "duplicate actions, outcome unknown",
             set: |_| {},
-            off: |m| m.guards.duplicate_actions = false,
+            off: |m| m.rules.duplicate_actions = false,
             script: |l| {
                 l.does(call("write", 1)).observes(Observation::new(Outcome::TimedOut, "".into()));
                 l.does(call("write", 1));
@@ -50,9 +50,9 @@ fn blocked() -> Vec<Blocked> {
             response: "block",
         },
         Blocked {
-            guard: "fresh facts, never read",
+            rule: "fresh facts, never read",
             set: |m| m.tools[1].needs_fresh = vec![Freshness { fact: "price".into(), within: 1000 }],
-            off: |m| m.guards.fresh_facts = false,
+            off: |m| m.rules.fresh_facts = false,
             script: |l| {
                 l.does(call("write", 1));
             },
@@ -60,9 +60,9 @@ fn blocked() -> Vec<Blocked> {
             response: "repair",
         },
         Blocked {
-            guard: "fresh facts, read too long ago",
+            rule: "fresh facts, read too long ago",
             set: |m| m.tools[1].needs_fresh = vec![Freshness { fact: "price".into(), within: 1000 }],
-            off: |m| m.guards.fresh_facts = false,
+            off: |m| m.rules.fresh_facts = false,
             script: |l| {
                 l.does(call("read", 1)).observes(states(&[("price", "7")]));
                 l.at += 1001;
@@ -72,12 +72,12 @@ fn blocked() -> Vec<Blocked> {
             response: "repair",
         },
         Blocked {
-            guard: "fresh facts, changed since",
+            rule: "fresh facts, changed since",
             set: |m| {
                 m.tools[1].needs_fresh = vec![Freshness { fact: "price".into(), within: 1000 }];
                 add(m, writing("change"));
             },
-            off: |m| m.guards.fresh_facts = false,
+            off: |m| m.rules.fresh_facts = false,
             script: |l| {
                 l.does(call("read", 1)).observes(states(&[("price", "7")]));
                 l.does(call("change", 1)).answers("x");
@@ -87,9 +87,9 @@ fn blocked() -> Vec<Blocked> {
             response: "repair",
         },
         Blocked {
-            guard: "least tool",
+            rule: "least tool",
             set: |m| m.tools[1].cheaper = Some("read".into()),
-            off: |m| m.guards.least_tool = false,
+            off: |m| m.rules.least_tool = false,
             script: |l| {
                 l.does(call("write", 1));
             },
@@ -97,7 +97,7 @@ fn blocked() -> Vec<Blocked> {
             response: "substitute",
         },
         Blocked {
-            guard: "calls of a tool",
+            rule: "calls of a tool",
             set: |m| m.tools[0].limits = ToolLimits { calls: Some(1), ..ToolLimits::default() },
             off: |m| m.tools[0].limits = ToolLimits::default(),
             script: |l| {
@@ -108,7 +108,7 @@ fn blocked() -> Vec<Blocked> {
             response: "block",
         },
         Blocked {
-            guard: "cost of a tool",
+            rule: "cost of a tool",
             set: |m| {
                 m.tools[0].cost = 10;
                 m.tools[0].limits = ToolLimits { cost: Some(15), ..ToolLimits::default() };
@@ -122,7 +122,7 @@ fn blocked() -> Vec<Blocked> {
             response: "block",
         },
         Blocked {
-            guard: "rate of a tool",
+            rule: "rate of a tool",
             set: |m| m.tools[0].limits = ToolLimits { calls_per_minute: Some(1), ..ToolLimits::default() },
             off: |m| m.tools[0].limits = ToolLimits::default(),
             script: |l| {
@@ -134,7 +134,7 @@ fn blocked() -> Vec<Blocked> {
             response: "defer",
         },
         Blocked {
-            guard: "the boundary's tools",
+            rule: "the boundary's tools",
             set: |m| m.boundary.tools = vec!["read".into()],
             off: |m| m.boundary.tools = vec!["read".into(), "write".into()],
             script: |l| {
@@ -144,7 +144,7 @@ fn blocked() -> Vec<Blocked> {
             response: "block",
         },
         Blocked {
-            guard: "permissions",
+            rule: "permissions",
             set: |m| m.tools[1].permission = Some("writer".into()),
             off: |m| m.boundary.permissions = vec!["writer".into()],
             script: |l| {
@@ -154,7 +154,7 @@ fn blocked() -> Vec<Blocked> {
             response: "block",
         },
         Blocked {
-            guard: "a cap of 0",
+            rule: "a cap of 0",
             set: |m| m.limits.side_effects = 0,
             off: |m| m.limits.side_effects = 9,
             script: |l| {
@@ -164,9 +164,9 @@ fn blocked() -> Vec<Blocked> {
             response: "block",
         },
         Blocked {
-            guard: "parser drift",
+            rule: "parser drift",
             set: |m| m.tools[0].verifier = Some(Verifier::ResultSchema),
-            off: |m| m.guards.parser_drift = 0,
+            off: |m| m.rules.parser_drift = 0,
             script: |l| {
                 l.does(call("read", 1)).answers("{}").verifies(true, false);
                 l.does(call("read", 2)).answers("<>").verifies(false, true);
@@ -187,14 +187,14 @@ fn each_guard_blocks_and_without_it_nothing_does() {
         let mut guarded = Loop::start(with(|m| (case.set)(m)));
         (case.script)(&mut guarded);
         let found = guarded.blocked().map(|(stage, response, _)| (stage, response));
-        assert_eq!(found, Some((case.stage, case.response)), "{}", case.guard);
+        assert_eq!(found, Some((case.stage, case.response)), "{}", case.rule);
         let mut free = Loop::start(with(|m| {
             (case.set)(m);
             (case.off)(m);
         }));
         (case.script)(&mut free);
-        assert_eq!(free.blocked(), None, "without {}", case.guard);
-        assert_eq!(free.dispatched(), guarded.dispatched() + 1, "without {}", case.guard);
+        assert_eq!(free.blocked(), None, "without {}", case.rule);
+        assert_eq!(free.dispatched(), guarded.dispatched() + 1, "without {}", case.rule);
     }
 }
 
@@ -202,14 +202,14 @@ fn each_guard_blocks_and_without_it_nothing_does() {
 fn what_is_nearly_blocked_is_not() {
     // Pollers repeat themselves, idempotent tools too; another call in between starts anew.
     let mut polling = Loop::start(with(|m| {
-        m.guards.repeated_calls = 2;
+        m.rules.repeated_calls = 2;
         m.tools[0].poller = true;
     }));
     for _ in 0..5 {
         polling.does(call("read", 1)).answers("x");
     }
     assert_eq!(polling.dispatched(), 5);
-    let mut between = Loop::start(with(|m| m.guards.repeated_calls = 2));
+    let mut between = Loop::start(with(|m| m.rules.repeated_calls = 2));
     for number in [1, 1, 2, 1, 1] {
         between.does(call("read", number)).answers("x");
     }
@@ -300,7 +300,7 @@ fn denials_end_a_run() {
     assert_eq!(ended(&one_after_the_other), Some(Code::RepeatedFailure), "five refusals in a row");
     let mut patient = Loop::start(with(|m| {
         outside(m);
-        m.guards.refusals = 0;
+        m.rules.refusals = 0;
     }));
     for name in ["a", "b", "c", "d", "e"] {
         patient.does(call(name, 1));
@@ -310,7 +310,7 @@ fn denials_end_a_run() {
     assert_eq!(ended(&patient), Some(Code::PermissionDenied), "six different ones");
     let mut lenient = Loop::start(with(|m| {
         outside(m);
-        m.guards.denials = 0;
+        m.rules.denials = 0;
     }));
     lenient.does(call("write", 1)).does(call("write", 1)).does(call("write", 1));
     assert_eq!(lenient.status(), Status::Running);
@@ -339,7 +339,7 @@ fn rights_that_are_not_leased() {
 fn in_monitor_mode_nothing_is_blocked_and_everything_is_told() {
     for case in blocked() {
         // Without registry and schema there is nothing that could be called; caps of 0 forbid.
-        if matches!(case.guard, "parser drift" | "a cap of 0") {
+        if matches!(case.rule, "parser drift" | "a cap of 0") {
             continue;
         }
         let mut watched = Loop::start(with(|m| {
@@ -347,8 +347,8 @@ fn in_monitor_mode_nothing_is_blocked_and_everything_is_told() {
             m.mode = Mode::Monitor;
         }));
         (case.script)(&mut watched);
-        assert_eq!(watched.blocked(), None, "{}", case.guard);
-        assert!(watched.count(|event| matches!(event, Event::WouldHave { .. })) > 0, "{}", case.guard);
+        assert_eq!(watched.blocked(), None, "{}", case.rule);
+        assert!(watched.count(|event| matches!(event, Event::WouldHave { .. })) > 0, "{}", case.rule);
     }
 }
 

@@ -34,8 +34,8 @@ fn gap_stops(ledger: &Ledger) -> Weighed {
 fn agent(m: &mut Manifest) {
     m.driver = Driver::Agent;
     m.escalation.failed_attempts = u32::MAX;
-    m.guards.repairs = u32::MAX;
-    m.guards.refusals = 0;
+    m.rules.repairs = u32::MAX;
+    m.rules.refusals = 0;
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn nothing_left_to_find_out_ends_a_run_whose_criteria_are_met() {
     let criterion = |m: &mut Manifest| {
         m.tools[0].verifier = Some(Verifier::ExitCode(0));
         m.goal.criteria = vec![Criterion { id: "c".into(), text: "c".into(), tool: "read".into() }];
-        m.guards.stop_when_complete = false;
+        m.rules.stop_when_complete = false;
         m.tools[1].side_effect = SideEffectClass::ReadOnly;
     };
     let mut l = Loop::judged(filled(&SLOTS, PolicyMode::Enforce, criterion), judge(collapses));

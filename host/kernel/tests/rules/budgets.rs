@@ -29,7 +29,7 @@ fn budgets_are_reserved_and_settled() {
             with(|m| {
                 m.tools[1].external = true;
                 m.tools[1].cost = 25;
-                m.guards.duplicate_actions = false;
+                m.rules.duplicate_actions = false;
                 set(m, cap);
             })
         };
@@ -102,7 +102,7 @@ fn a_release_raises_a_cap_up_to_the_ceiling() {
             m.ceilings.steps = ceiling;
             let mut graph = (*m.graph).clone();
             for edge in &mut graph.interrupts {
-                if edge.on == countersign_kernel::graph::Guard::OverBudget {
+                if edge.on == countersign_kernel::graph::Exit::OverBudget {
                     edge.to = "escalate".into();
                 }
             }
@@ -126,7 +126,7 @@ fn reflection_is_for_a_diagnosis() {
     refused.does(reflect());
     assert_eq!(refused.count(|event| matches!(event, Event::ReflectionRefused { .. })), 1);
     let mut free = Loop::start(with(|m| {
-        m.guards.diagnosed_reflection = false;
+        m.rules.diagnosed_reflection = false;
         m.limits.reflections = 1;
     }));
     free.does(reflect());
@@ -142,7 +142,7 @@ fn reflection_is_for_a_diagnosis() {
     assert_eq!(diagnosed.count(|event| matches!(event, Event::Reflecting { .. })), 1, "one pass");
     let mut never = Loop::start(with(|m| {
         *m = verified();
-        m.guards.validation_reflections = 0;
+        m.rules.validation_reflections = 0;
     }));
     never.does(call("read", 1)).answers("x").verifies(false, false);
     assert_eq!(never.count(|event| matches!(event, Event::Reflecting { .. })), 0);
@@ -168,11 +168,11 @@ fn repairs_are_bounded_by_the_smallest_cap() {
     };
     let over = Some(Code::RepeatedFailure);
     assert_eq!(failing(|m| m.escalation.failed_attempts = 2, true), (2, over));
-    assert_eq!(failing(|m| m.guards.repairs = 4, false), (5, over));
+    assert_eq!(failing(|m| m.rules.repairs = 4, false), (5, over));
     assert_eq!(
         failing(
             |m| {
-                m.guards.repairs = 9;
+                m.rules.repairs = 9;
                 m.limits.retries = 1;
             },
             false
@@ -180,7 +180,7 @@ fn repairs_are_bounded_by_the_smallest_cap() {
         (2, over)
     );
     // A success starts anew.
-    let mut anew = Loop::start(with(|m| m.guards.repairs = 1));
+    let mut anew = Loop::start(with(|m| m.rules.repairs = 1));
     for number in [1, 3, 5] {
         anew.does(call("read", number)).fails().does(call("read", number + 1)).answers("x");
     }
@@ -229,7 +229,7 @@ fn what_may_be_tried_again() {
         })
         .collect();
     assert!(waits.len() == 2 && (500..=750).contains(&waits[0]) && (1000..=1500).contains(&waits[1]), "{waits:?}");
-    let mut off = Loop::start(with(|m| m.guards.retry.attempts = 0));
+    let mut off = Loop::start(with(|m| m.rules.retry.attempts = 0));
     off.does(call("read", 1)).observes(Observation::new(Outcome::Infrastructure, "".into()));
     assert_eq!(off.dispatched(), 1);
     // A model that is busy is asked again, one that is gone is not.
@@ -295,7 +295,7 @@ fn a_request_is_compressed_at_the_gate() {
         with(|m| {
             m.boundary.exchanges = 50;
             m.limits.context_tokens = 1500;
-            m.guards.context_gate = gate;
+            m.rules.context_gate = gate;
             m.tools[0].verifier = Some(Verifier::ExitCode(0));
         })
     };
@@ -328,7 +328,7 @@ fn a_request_is_compressed_at_the_gate() {
 
 #[test]
 fn waits_grow_and_follow_from_the_seed() {
-    use countersign_kernel::guards::Retry;
+    use countersign_kernel::host_rules::Retry;
     let retry = Retry { attempts: 5, base: 100, most: 1000, jitter: 50 };
     // Golden: another jitter would be another trace for the same seed.
     let waits: Vec<u64> = (1..=6).map(|attempt| retry.wait(7, attempt)).collect();
@@ -413,7 +413,7 @@ fn a_retry_needs_room() {
     let retries = |limit: u64| {
         let mut l = Loop::start(with(|m| {
             m.limits.retries = limit;
-            m.guards.retry.attempts = 9;
+            m.rules.retry.attempts = 9;
         }));
         l.does(call("read", 1));
         for _ in 0..5 {
@@ -432,7 +432,7 @@ fn after_a_release_the_call_that_did_not_fit_is_made() {
         m.limits.steps = 1;
         let mut graph = (*m.graph).clone();
         for edge in &mut graph.interrupts {
-            if edge.on == countersign_kernel::graph::Guard::OverBudget {
+            if edge.on == countersign_kernel::graph::Exit::OverBudget {
                 edge.to = "escalate".into();
             }
         }
@@ -497,7 +497,7 @@ fn the_gate_is_at_its_percentage() {
     let size = |gate: u32, most: u64| {
         let mut l = Loop::start(with(|m| {
             m.limits.context_tokens = most;
-            m.guards.context_gate = gate;
+            m.rules.context_gate = gate;
             m.boundary.exchanges = 50;
         }));
         l.does(call("read", 1)).answers("x").does(call("read", 2)).answers("x");
@@ -514,7 +514,7 @@ fn the_gate_is_at_its_percentage() {
 
 #[test]
 fn no_two_waits_of_a_run_are_alike() {
-    let mut l = Loop::start(with(|m| m.guards.retry.base = 100_000));
+    let mut l = Loop::start(with(|m| m.rules.retry.base = 100_000));
     for number in 1..=2 {
         l.does(call("read", number)).observes(Observation::new(Outcome::Infrastructure, "".into())).answers("x");
     }

@@ -75,7 +75,7 @@ fn conditions_that_fail_closed() {
             FailClosed::MissingApproval,
             |m| {
                 m.tools[1].approval = Some(ApprovalRule::Always);
-                m.guards.approval_reasks = 0;
+                m.rules.approval_reasks = 0;
             },
             |l| {
                 l.does(call("write", 1)).decides(Decision::Expired);
@@ -117,19 +117,14 @@ fn claims_need_ground() {
                 m.tools[0].verifier = Some(Verifier::ExitCode(0));
                 m.goal.criteria = vec![Criterion { id: "c".into(), text: "c".into(), tool: "read".into() }];
             },
-            |m| m.guards.verified_completion = false,
+            |m| m.rules.verified_completion = false,
             |event| matches!(event, Event::ClaimUnsupported { .. }),
         ),
-        (
-            "a claimed tool",
-            |_| {},
-            |m| m.guards.grounded_claims = false,
-            |event| matches!(event, Event::Assumed { .. }),
-        ),
+        ("a claimed tool", |_| {}, |m| m.rules.grounded_claims = false, |event| matches!(event, Event::Assumed { .. })),
         (
             "a need",
             |m| m.goal.needs = vec![Need::TestResults],
-            |m| m.guards.grounded_claims = false,
+            |m| m.rules.grounded_claims = false,
             |event| matches!(event, Event::ToolRequired { .. }),
         ),
     ];
@@ -143,10 +138,10 @@ fn claims_need_ground() {
         let mut believed = Loop::start(with(|m| {
             set(m);
             off(m);
-            m.guards.grounded_claims = false;
+            m.rules.grounded_claims = false;
         }));
         believed.does(finish(&["write"]));
-        assert_eq!(ended(&believed), Some(Code::Success), "without the guard for {what}");
+        assert_eq!(ended(&believed), Some(Code::Success), "without the rule for {what}");
     }
     // What a tool was seen to do may be claimed, and what it did meets the need.
     let mut grounded = Loop::start(with(|m| m.goal.needs = vec![Need::TestResults]));
@@ -177,7 +172,7 @@ fn success_is_what_was_verified() {
     assert_eq!(all.count(|event| matches!(event, Event::Ended { verified: true, .. })), 1);
     let mut going_on = Loop::start(with(|m| {
         *m = with_criteria(&["a"]);
-        m.guards.stop_when_complete = false;
+        m.rules.stop_when_complete = false;
     }));
     going_on.does(call("a", 1)).answers("x").verifies(true, false);
     assert_eq!(going_on.status(), Status::Running);
@@ -213,7 +208,7 @@ fn a_cycle_needs_a_terminal_tool() {
     let terminal = |rule: TerminalTools| {
         with(|m| {
             m.tools[1].terminal = true;
-            m.guards.terminal_tools = rule;
+            m.rules.terminal_tools = rule;
         })
     };
     let kinds = |l: &Loop| -> Vec<(IncompleteKind, bool)> {
@@ -251,7 +246,7 @@ fn a_cycle_needs_a_terminal_tool() {
     let mut called = Loop::start(terminal(TerminalTools::Required));
     called.does(call("write", 1)).answers("x").does(finish(&[]));
     assert_eq!(ended(&called), Some(Code::Success));
-    let mut none = Loop::start(with(|m| m.guards.terminal_tools = TerminalTools::Required));
+    let mut none = Loop::start(with(|m| m.rules.terminal_tools = TerminalTools::Required));
     none.does(finish(&[]));
     assert_eq!(ended(&none), Some(Code::Success), "where there are none, none is needed");
 }
@@ -267,7 +262,7 @@ fn a_credential_that_runs_out_pauses_the_run() {
     let mut never_worked = Loop::start(manifest());
     never_worked.does(call("read", 1)).observes(expired());
     assert_eq!(never_worked.status(), Status::Running, "it has never worked: a failure like any other");
-    let mut off = Loop::start(with(|m| m.guards.credential_expiry = false));
+    let mut off = Loop::start(with(|m| m.rules.credential_expiry = false));
     off.does(call("read", 1)).answers("x").does(call("read", 2)).observes(expired());
     assert_eq!(off.status(), Status::Running);
 }
@@ -287,13 +282,13 @@ fn sources_that_disagree() {
     assert_eq!(suspended(&checked), Some(Code::SourceConflict));
     let mut at_once = Loop::start(with(|m| {
         two(m);
-        m.guards.conflict_reflections = 0;
+        m.rules.conflict_reflections = 0;
     }));
     script(&mut at_once);
     assert_eq!(suspended(&at_once), Some(Code::SourceConflict));
     let mut off = Loop::start(with(|m| {
         two(m);
-        m.guards.source_conflicts = false;
+        m.rules.source_conflicts = false;
     }));
     script(&mut off);
     assert_eq!(off.count(|event| matches!(event, Event::Conflict { .. })), 0);
@@ -444,7 +439,7 @@ fn an_end_names_who_takes_over() {
         ),
         (
             Some(RiskState::ToolFailure),
-            |m| m.guards.repairs = 0,
+            |m| m.rules.repairs = 0,
             |l| {
                 l.does(call("read", 1)).fails();
             },
@@ -491,7 +486,7 @@ fn troubles_go_to_whom_they_concern() {
 fn what_was_refused_above_the_run_was_not_done() {
     let mut l = Loop::start(with(|m| {
         *m = with_criteria(&["a", "b"]);
-        m.guards.duplicate_actions = false;
+        m.rules.duplicate_actions = false;
     }));
     l.does(call("a", 1)).answers("x").verifies(true, false).does(call("write", 1));
     l.give(Input::Refused { bucket: "app".into(), dimension: "cost".into(), demand: 1, left: 0 });
