@@ -1,5 +1,7 @@
 //! The five incidents of document 002 by an agent that ignores what it is told (specification C4, C5).
 
+mod clock;
+
 use countersign::Host;
 use countersign::engine::EngineOptions;
 use countersign::kernel::Code;

@@ -123,10 +123,10 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     let options = RunOptions {
         trace: arguments.trace.clone(),
         store,
-        id: None,
         cancel: Some(cancel),
         models: models.clone(),
         accept: accept(arguments),
+        ..RunOptions::default()
     };
     let mut screen = Screen::default();
     if arguments.json || arguments.quiet {

@@ -11,7 +11,7 @@ use countersign_store::{Durability, SharedStore};
 use super::expect::{self, Matching};
 use super::servers::{self, RunTools};
 use super::world::{ScenarioWorld, Surroundings};
-use super::{Finished, RunError, Scenario, machine, spec, utc_now, workspace};
+use super::{Finished, RunError, Scenario, machine, origin, spec, workspace};
 use crate::host::Host;
 use crate::mcp::Accept;
 use crate::redact::Salt;
@@ -49,16 +49,10 @@ impl Scenario {
         host: &Host,
         observer: &mut dyn Observer,
     ) -> Result<(Finished, Vec<Told>), RunError> {
-        let mut random = [0; 48];
-        getrandom::fill(&mut random)
-            .map_err(std::io::Error::other)
-            .map_err(machine("cannot get random bytes for the run's salt"))?;
-        let mut salt = [0; 32];
-        salt.copy_from_slice(&random[..32]);
-        let salt = Salt(salt);
-        let id: String = random[32..40].iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut seed = [0; 8];
-        seed.copy_from_slice(&random[40..]);
+        let salt = Salt::random().map_err(machine("cannot get random bytes for the run's salt"))?;
+        let id = origin::id().map_err(machine("cannot get random bytes for an id"))?;
+        let origin = origin::Origin::of(&self.spec, false);
+        let origin = origin.map_err(machine("cannot get random bytes for the run's seed"))?;
         let scratch = tempfile::tempdir().map_err(machine("cannot make the operator's folder"))?;
         let workspace =
             workspace::Workspace::create(&self.spec.files).map_err(machine("cannot make the working folder"))?;
@@ -70,8 +64,8 @@ impl Scenario {
             file: &self.file,
             models: None,
             id: &id,
-            seed: self.spec.seed.unwrap_or(u64::from_le_bytes(seed)),
-            started: utc_now(),
+            seed: origin.seed,
+            started: origin.started,
             memory: &[],
             tools: &tools.specs,
         };

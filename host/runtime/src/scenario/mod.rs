@@ -8,6 +8,7 @@ mod agent;
 mod describe;
 mod expect;
 mod kept;
+mod origin;
 mod people;
 mod resume;
 mod script;
@@ -165,6 +166,9 @@ pub struct RunOptions {
     pub keep: Option<Keep>,
     /// Id of the run; random by default.
     pub id: Option<String>,
+    /// Its salt; random by default. Whoever fixes both gets the same trace each time, byte for byte, where models and
+    /// tools are scripted and no store keeps the run.
+    pub salt: Option<Salt>,
     /// Set from another thread to stop the run.
     pub cancel: Option<Arc<AtomicBool>>,
     /// Real models; they answer instead of scripted ones.
@@ -290,16 +294,12 @@ impl Scenario {
         memory: &mut Vec<Memory>,
         observer: &mut dyn Observer,
     ) -> Result<Finished, RunError> {
-        let mut random = [0; 48];
-        getrandom::fill(&mut random)
-            .map_err(std::io::Error::other)
-            .map_err(machine("cannot get random bytes for the run's salt"))?;
-        let mut salt = [0; 32];
-        salt.copy_from_slice(&random[8..40]);
-        let salt = Salt(salt);
-        let id = options.id.clone().unwrap_or_else(|| random[..8].iter().map(|byte| format!("{byte:02x}")).collect());
-        let mut seed = [0; 8];
-        seed.copy_from_slice(&random[40..]);
+        let salt = options.salt.map_or_else(Salt::random, Ok);
+        let salt = salt.map_err(machine("cannot get random bytes for the run's salt"))?;
+        let id =
+            options.id.clone().map_or_else(origin::id, Ok).map_err(machine("cannot get random bytes for an id"))?;
+        let origin = origin::Origin::of(&self.spec, options.models.is_some() || options.keep.is_some());
+        let origin = origin.map_err(machine("cannot get random bytes for the run's seed"))?;
         let client = self.client(options.models.as_ref())?;
         let scratch = tempfile::tempdir().map_err(machine("cannot make a folder for the operator"))?;
         let workspace = match &options.keep {
@@ -320,8 +320,8 @@ impl Scenario {
             file: &self.file,
             models: options.models.as_ref(),
             id: &id,
-            seed: self.spec.seed.unwrap_or(u64::from_le_bytes(seed)),
-            started: utc_now(),
+            seed: origin.seed,
+            started: origin.started,
             memory: memory.as_slice(),
             tools: &tools.specs,
         };

@@ -54,22 +54,37 @@ pub struct ScenarioWorld<'a> {
     memories: Vec<Memory>,
 }
 
-/// Real time, and on top of it whatever the scenario says that things take: nobody sits it out.
+/// A run's time. Where everything is scripted nothing measured enters it: models, people and waits take what the
+/// scenario says, and a run is the same on any machine under any load. Real models take the time they take; what is
+/// scripted beside them comes on top, and nobody sits it out.
 struct Clock {
-    started: Instant,
+    /// When real models began to be measured; none where all is scripted.
+    measured: Option<Instant>,
     /// What had passed when the run was taken up.
     before: u64,
     skipped: u64,
 }
 
 impl Clock {
+    fn new(real_models: bool, before: u64) -> Self {
+        Clock { measured: real_models.then(Instant::now), before, skipped: 0 }
+    }
+
     fn now(&self) -> u64 {
-        let real = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let real = self.measured.map_or(0, |since| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
         self.before.saturating_add(real).saturating_add(self.skipped)
     }
 
     fn skip(&mut self, milliseconds: u64) {
         self.skipped = self.skipped.saturating_add(milliseconds);
+    }
+
+    /// A real command, or a call of a real server: where all is scripted it takes no time, and the whole of its
+    /// time-out when it outlasts that.
+    fn called(&mut self, outcome: Outcome, time_out: Duration) {
+        if self.measured.is_none() && outcome == Outcome::TimedOut {
+            self.skip(u64::try_from(time_out.as_millis()).unwrap_or(u64::MAX));
+        }
     }
 }
 
@@ -95,12 +110,12 @@ impl<'a> ScenarioWorld<'a> {
             used: tools.specs.iter().map(|(name, tool)| (name.as_str(), vec![0; tool.results.len()])).collect(),
             shown_tools,
             script: Script::new(spec),
+            clock: Clock::new(surroundings.models.is_some(), surroundings.before),
             models: surroundings.models,
             people: People::new(spec),
             workspace: surroundings.workspace,
             operator: surroundings.operator,
             salt: surroundings.salt,
-            clock: Clock { started: Instant::now(), before: surroundings.before, skipped: 0 },
             cancel: surroundings.cancel,
             result: None,
             dispatched: 0,
@@ -191,11 +206,17 @@ impl<'a> ScenarioWorld<'a> {
         let (spec, used) = (self.tools.spec(tool)?, self.used.get_mut(tool)?);
         let time_out = Duration::from_millis(spec.time_out);
         if let Some(servers) = self.servers.filter(|servers| servers.have(tool)) {
-            return Some(servers.call(tool, spec, exact, self.cancel.as_deref()));
+            let result = servers.call(tool, spec, exact, self.cancel.as_deref());
+            self.clock.called(result.outcome, time_out);
+            return Some(result);
         }
         let folder = self.workspace.path();
         let mut result = match &spec.command {
-            Some(words) => tools::command(words, time_out, folder, exact),
+            Some(words) => {
+                let result = tools::command(words, time_out, folder, exact);
+                self.clock.called(result.outcome, time_out);
+                result
+            }
             None => {
                 let (result, entry) = tools::scripted(spec, exact, used);
                 if let Some(entry) = entry {
@@ -207,8 +228,10 @@ impl<'a> ScenarioWorld<'a> {
                 result
             }
         };
-        // Where a run happens to work is nobody's business.
+        // Where a run happens to work is nobody's business, nor is how long that path is.
+        let before = result.text.len() as u64;
         result.text = result.text.replace(&*folder.to_string_lossy(), ".");
+        result.bytes = result.bytes.saturating_sub(before).saturating_add(result.text.len() as u64);
         Some(result)
     }
 
@@ -224,10 +247,11 @@ impl<'a> ScenarioWorld<'a> {
         }
     }
 
-    fn check(&self, words: &[String], called: &Called) -> Finding {
+    fn check(&mut self, words: &[String], called: &Called) -> Finding {
         let folder = self.workspace.path();
         let time_out = Duration::from_millis(10_000);
         let seen = tools::command_with(words, time_out, folder, &called.arguments, &called.text);
+        self.clock.called(seen.outcome, time_out);
         let detail = match seen.outcome {
             Outcome::Returned { ok: true, .. } => return Finding::Holds,
             Outcome::Returned { exit_code, .. } if seen.text.trim().is_empty() => {
