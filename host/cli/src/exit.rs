@@ -10,8 +10,9 @@ use countersign::operate::SwitchError;
 use countersign::replay::ReplayError;
 use countersign::scenario::{RunError, ScenarioError};
 use countersign::settings::SettingsError;
-use countersign::store::{EntryError, ResumeError, ShadowError, StoreError, TraceError};
-use countersign::{HostError, RecordingError};
+use countersign::session::TakeUpError;
+use countersign::store::{BeginError, FindError, InboxError, OpenError as RunOpenError, ShadowError, StorageError, TraceError};
+use countersign::{ExportError, HostError, RecordingError};
 use countersign_gateway::GatewayError;
 
 use crate::look;
@@ -67,7 +68,7 @@ fn of(error: &anyhow::Error) -> u8 {
         if let Some(ReplayError::Trace(error)) = cause.downcast_ref() {
             return of_trace(error);
         }
-        if let Some(RunError::Resume(ResumeError::Trace(error))) = cause.downcast_ref() {
+        if let Some(TakeUpError::Trace(error) | RunError::Session(SessionError::TakeUp(TakeUpError::Trace(error)))) = cause.downcast_ref() {
             return of_trace(error);
         }
         if let Some(AdaptationError::Trace(error)) = cause.downcast_ref() {
@@ -85,23 +86,30 @@ fn of(error: &anyhow::Error) -> u8 {
             || cause.is::<BundleError>()
             || cause.is::<LoadError>()
             || cause.is::<OpenError>()
-            || cause.is::<StoreError>()
+            || cause.is::<StorageError>()
+            || cause.is::<BeginError>()
+            || cause.is::<FindError>()
+            || cause.is::<InboxError>()
+            || cause.is::<RunOpenError>()
+            || cause.is::<ExportError>()
+            || cause.is::<TakeUpError>()
             || cause.is::<ShadowError>()
             || cause.is::<BadInput>()
             || cause.is::<SettingsError>()
             || cause.is::<SwitchError>()
-            || cause.is::<EntryError>()
             || matches!(
                 cause.downcast_ref(),
                 Some(
                     RunError::Manifest { .. }
-                        | RunError::Store(_)
-                        | RunError::Adaptation(AdaptationError::Store(_))
+                        | RunError::Export(_)
+                        | RunError::Kept(_)
                         | RunError::Settings(_)
+                        | RunError::Session(
+                            SessionError::TakeUp(_) | SessionError::Begin(_) | SessionError::Store(_)
+                        )
                         | RunError::Sink { .. }
                         | RunError::Mcp { .. }
                         | RunError::NotResumable { .. }
-                        | RunError::Resume(ResumeError::Busy { .. })
                 )
             )
             || matches!(cause.downcast_ref(), Some(HostError::Bundle(_) | HostError::Open(_)))
@@ -117,7 +125,12 @@ fn of(error: &anyhow::Error) -> u8 {
             )
             || matches!(
                 cause.downcast_ref(),
-                Some(BacktestError::Recording(_) | BacktestError::Store(_) | BacktestError::Folder { .. })
+                Some(
+                    BacktestError::Recording(_)
+                        | BacktestError::Store(_)
+                        | BacktestError::Export(_)
+                        | BacktestError::Folder { .. }
+                )
             );
         if bad_input {
             return BAD_INPUT;

@@ -10,7 +10,7 @@ use countersign::kernel::{Boundary, HostRules, Manifest, Mode, PolicyMode, Slot}
 use countersign::mcp::{Overrides, ServersSpec, check_servers, split};
 use countersign::registry::Registry;
 use countersign::settings::{BudgetCaps, OperatorSpec, SettingsError, read_toml, sealed};
-use countersign::{Host, store};
+use countersign::Host;
 use serde::Deserialize;
 
 /// Proposals and calls of a run where the file names no other caps: an envelope around calls that are
@@ -38,7 +38,7 @@ pub struct Config {
     /// Strictest tag of what the agent touches. From `pii` on every change asks a person.
     #[serde(default)]
     pub compliance: Compliance,
-    /// Folder of runs, where `countersign runs --store` finds them; default `.countersign/runs`.
+    /// Store of its runs, where `countersign runs --store` finds them; default `.countersign/runs.db`.
     #[serde(default = "runs")]
     pub store: PathBuf,
     /// A bundle's folder instead of the one that the program carries.
@@ -112,7 +112,7 @@ fn goal() -> String {
 }
 
 fn runs() -> PathBuf {
-    PathBuf::from(".countersign/runs")
+    PathBuf::from(".countersign/runs.db")
 }
 
 fn enforce() -> Mode {
@@ -182,11 +182,6 @@ impl Config {
             }
         }
         Ok(config)
-    }
-
-    /// Where its runs are kept.
-    pub fn runs(&self) -> store::Runs {
-        store::Runs::new(&self.store)
     }
 
     /// What a run of this gateway is pinned to.

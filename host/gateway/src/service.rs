@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use countersign::kernel::Approval;
 use countersign::mcp::{Answer, Said, reads_json, split};
-use countersign::session::{CallDecision, Observed, Permit, Proposal, Seen, Session as RunSession, SessionError};
+use countersign::session::{CallDecision, Observed, Permit, Proposal, Seen, Session, SessionError};
+use countersign::store::SharedStore;
 use countersign::{LiveHost, injected_tools};
 use rmcp::model::*;
 use rmcp::service::{RequestContext, ServiceError, SubscriptionContext};
@@ -18,8 +19,8 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::approval::{self, Questions, Way};
 use crate::config::Config;
 use crate::messages;
+use crate::principal::{Met, PrincipalRun};
 use crate::serve::{GatewayError, Report};
-use crate::session::Session;
 use crate::upstream::{Shared, Upstream};
 
 /// The gateway of one client.
@@ -27,10 +28,11 @@ pub struct Gateway {
     live: Arc<LiveHost>,
     config: Arc<Config>,
     file: PathBuf,
+    store: SharedStore,
     shared: Arc<Shared>,
     upstream: OnceCell<Upstream>,
     /// Calls of one run are taken one after the other: each is judged knowing what came of the last.
-    session: Mutex<Option<Session>>,
+    run: Mutex<Option<PrincipalRun>>,
     report: std::sync::Mutex<Report>,
     /// What the agent is told where nothing is forwarded, as of the last call.
     stopped: std::sync::Mutex<Option<String>>,
@@ -44,14 +46,15 @@ enum Ruled {
 }
 
 impl Gateway {
-    pub fn new(live: Arc<LiveHost>, config: Arc<Config>, file: PathBuf) -> Arc<Self> {
+    pub fn new(live: Arc<LiveHost>, config: Arc<Config>, file: PathBuf, store: SharedStore) -> Arc<Self> {
         Arc::new(Gateway {
             live,
             config,
             file,
             shared: Arc::default(),
             upstream: OnceCell::new(),
-            session: Mutex::new(None),
+            run: Mutex::new(None),
+            store,
             report: std::sync::Mutex::default(),
             stopped: std::sync::Mutex::default(),
             questions: Questions::default(),
@@ -75,8 +78,8 @@ impl Gateway {
         if let Some(upstream) = self.upstream.get() {
             upstream.close().await;
         }
-        let run = match self.session.lock().await.as_mut() {
-            Some(session) => session.leave()?,
+        let run = match self.run.lock().await.as_mut() {
+            Some(principal) => principal.leave()?,
             None => None,
         };
         let mut report = self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
@@ -95,14 +98,18 @@ impl Gateway {
         request: &CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<Ruled, ErrorData> {
-        let mut session = self.session.lock().await;
+        let mut principal = self.run.lock().await;
         // Given up while it waited for its turn: nothing is proposed.
         if context.ct.is_cancelled() {
             return Err(internal("cancelled"));
         }
-        let session = session.get_or_insert_with(|| self.session_of(upstream));
-        let (run, id) = match session.run() {
-            Ok((run, id)) => (run, id.to_owned()),
+        let principal = principal.get_or_insert_with(|| self.principal(upstream));
+        let (run, id) = match principal.run() {
+            Ok(Met::Run(run, id)) => (run, id.to_owned()),
+            Ok(Met::Over(id, stop)) => {
+                self.count(|report| report.held += 1);
+                return Ok(Ruled::Answer(error(messages::stopped(&id, &self.config.store, &stop)).into()));
+            }
             // An operator's word, for the agent to hear.
             Err(GatewayError::Session(SessionError::NotDispatched(refused))) => {
                 self.count(|report| report.held += 1);
@@ -143,12 +150,13 @@ impl Gateway {
         ruled
     }
 
-    fn session_of(&self, upstream: &Upstream) -> Session {
-        Session::new(Arc::clone(&self.live), Arc::clone(&self.config), Arc::clone(upstream.joined()))
+    fn principal(&self, upstream: &Upstream) -> PrincipalRun {
+        let (live, config, tools) = (&self.live, &self.config, upstream.joined());
+        PrincipalRun::new(Arc::clone(live), Arc::clone(config), Arc::clone(tools), Arc::clone(&self.store))
     }
 
     /// What the agent is told where nothing is forwarded; none where calls are.
-    fn stops(&self, run: &RunSession, id: &str) -> Option<String> {
+    fn stops(&self, run: &Session, id: &str) -> Option<String> {
         let standing = run.standing();
         if let Some(stop) = &standing.stop {
             return Some(messages::stopped(id, &self.config.store, stop));
@@ -158,9 +166,11 @@ impl Gateway {
 
     /// Where no call is forwarded, nothing is read either.
     fn may_read(&self, upstream: &Upstream) -> Result<(), ErrorData> {
-        let stopped = match self.session.try_lock() {
-            Ok(mut session) => match session.get_or_insert_with(|| self.session_of(upstream)).last_run() {
-                Ok(last) => last.and_then(|(run, id)| self.stops(run, id)),
+        let stopped = match self.run.try_lock() {
+            Ok(mut principal) => match principal.get_or_insert_with(|| self.principal(upstream)).last_run() {
+                Ok(Some(Met::Run(run, id))) => self.stops(run, id),
+                Ok(Some(Met::Over(id, stop))) => Some(messages::stopped(&id, &self.config.store, &stop)),
+                Ok(None) => None,
                 Err(
                     refused @ (GatewayError::Session(SessionError::NotDispatched(_)) | GatewayError::Barred { .. }),
                 ) => Some(messages::not_dispatched(&refused)),
@@ -173,7 +183,7 @@ impl Gateway {
     }
 
     /// Monitor mode says at once what it would have stopped.
-    fn told(&self, run: &mut RunSession, tool: &str) {
+    fn told(&self, run: &mut Session, tool: &str) {
         for (verdict, by, reason) in run.take_would_have() {
             let line = format!("{tool}: would have stopped here, {by} says {verdict}: {reason}");
             tracing::warn!("{line}");
@@ -190,7 +200,7 @@ impl Gateway {
     async fn forward(
         &self,
         upstream: &Upstream,
-        run: &mut RunSession,
+        run: &mut Session,
         permit: Permit,
         request: &CallToolRequestParams,
         context: &RequestContext<RoleServer>,
@@ -270,10 +280,10 @@ fn internal(error: impl std::fmt::Display) -> ErrorData {
 /// Ends the run when no call has come for as long as the file says.
 pub async fn end_when_idle(gateway: Arc<Gateway>) {
     loop {
-        let wait = gateway.session.lock().await.as_ref().and_then(Session::idle_in);
+        let wait = gateway.run.lock().await.as_ref().and_then(PrincipalRun::idle_in);
         tokio::time::sleep(wait.unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(50))).await;
-        if let Some(session) = gateway.session.lock().await.as_mut()
-            && let Err(error) = session.end_if_idle()
+        if let Some(principal) = gateway.run.lock().await.as_mut()
+            && let Err(error) = principal.end_if_idle()
         {
             tracing::warn!(%error, "the idle run could not be ended");
         }
@@ -369,8 +379,8 @@ impl ServerHandler for Gateway {
             Way::None => None,
         };
         if let Some(decision) = decision.filter(|_| !context.ct.is_cancelled()) {
-            if let Some(session) = self.session.lock().await.as_mut()
-                && let Some(run) = session.current()
+            if let Some(principal) = self.run.lock().await.as_mut()
+                && let Some(run) = principal.current()
             {
                 let entry = format!("client-{}", run.run().frames());
                 // Somebody else may have been faster: then that counts.
@@ -381,7 +391,7 @@ impl ServerHandler for Gateway {
             }
         }
         self.count(|report| report.held += 1);
-        let run = self.session.lock().await.as_mut().and_then(Session::id).unwrap_or_default();
+        let run = self.run.lock().await.as_ref().and_then(PrincipalRun::id).unwrap_or_default().to_owned();
         Ok(error(messages::parked(&run, &self.config.store, &approval)).into())
     }
 

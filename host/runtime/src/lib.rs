@@ -45,6 +45,7 @@ pub use recording::RecordingError;
 pub use redact::{Salt, redact, salted};
 pub use reply::{Arguments, INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, parse_patch, parse_step};
 
+pub use scenario::utc_now;
 pub use session::{Observer, Session, SessionError, Silent, World};
 
 pub use countersign_bundle as bundle;

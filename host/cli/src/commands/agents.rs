@@ -10,13 +10,13 @@ use crate::look::{QUIET, number, styled, table};
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// List the agents of a store and whether runs are dispatched to them
-    #[command(after_help = "Example:\n  countersign agents list --store runs")]
+    #[command(after_help = "Example:\n  countersign agents list --store runs.db")]
     List(Stored),
     /// Pause an agent until an administrator resumes it
-    #[command(after_help = "Example:\n  countersign agents pause coder --reason 'new credentials' --store runs")]
+    #[command(after_help = "Example:\n  countersign agents pause coder --reason 'new credentials' --store runs.db")]
     Pause(Pause),
     /// Lift an administrator's pause
-    #[command(after_help = "Example:\n  countersign agents resume coder --store runs")]
+    #[command(after_help = "Example:\n  countersign agents resume coder --store runs.db")]
     Resume(Resume),
 }
 

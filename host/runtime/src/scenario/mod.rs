@@ -454,7 +454,7 @@ fn machine(what: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
 }
 
 /// UTC milliseconds. Recorded once in the manifest; nothing else of a run depends on it.
-pub(crate) fn utc_now() -> u64 {
+pub fn utc_now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

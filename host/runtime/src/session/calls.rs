@@ -51,14 +51,7 @@ impl Calls {
                 Event::WouldHave { verdict, by, reason } if self.would_have.len() < WOULD_HAVE => {
                     self.would_have.push((*verdict, Arc::clone(by), reason.clone()));
                 }
-                Event::Suspended { code, report } => {
-                    let (reason, report) = (report.reason.clone(), Some(Box::new(report.clone())));
-                    self.stop = Some(Stop { code: *code, ended: false, reason, report });
-                }
-                Event::Ended { code, reason, .. } => {
-                    self.stop = Some(Stop { code: *code, ended: true, reason: reason.clone(), report: None });
-                }
-                _ => {}
+                event => self.stop = Stop::of(event).or(self.stop.take()),
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use countersign_kernel::contract::confidence::Signal;
-use countersign_kernel::{Approval, Code, Hold, Report, Response, Stage, Status, Usage};
+use countersign_kernel::{Approval, Code, Event, Hold, Report, Response, Stage, Status, Usage};
 use serde_json::Value;
 
 use super::Permit;
@@ -99,6 +99,22 @@ pub struct Stop {
     pub reason: String,
     /// What the person is told who can let it go on.
     pub report: Option<Box<Report>>,
+}
+
+impl Stop {
+    /// What an event says of it.
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        match event {
+            Event::Suspended { code, report } => {
+                let (reason, report) = (report.reason.clone(), Some(Box::new(report.clone())));
+                Some(Stop { code: *code, ended: false, reason, report })
+            }
+            Event::Ended { code, reason, .. } => {
+                Some(Stop { code: *code, ended: true, reason: reason.clone(), report: None })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How a run stands after an observation.

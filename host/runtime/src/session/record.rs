@@ -3,13 +3,13 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use countersign_kernel::{Frame, Manifest, Status};
+use countersign_kernel::{Frame, Manifest, Run, Status};
 use countersign_store::{
     Attributes, Chain, ChainReader, Diagnostic, Durability, FrameMark, Holder, NewRun, RunLog, RunReader, SharedStore,
     Side, SideLog, StorageError, Stored, TraceError,
 };
 
-use super::{SessionError, TakeUpError};
+use super::{SessionError, Stop, TakeUpError};
 use crate::redact::Salt;
 
 /// Where the frames of one run go.
@@ -44,6 +44,23 @@ impl Past {
         let (manifest, frames) = read(&*reader, &mut ChainReader::new(run))?;
         let salt = reader.salt()?.ok_or_else(|| TakeUpError::Salt { run: run.to_owned() })?;
         Ok(Past { manifest, frames, salt: Salt(salt) })
+    }
+
+    /// The fold of it.
+    ///
+    /// # Errors
+    /// A record that does not fold.
+    pub fn fold(&self) -> Result<Run, SessionError> {
+        let mut run = Run::open(Arc::new(self.manifest.clone()))?;
+        for frame in &self.frames {
+            run.fold(frame).map_err(|error| SessionError::Fold(error.to_string()))?;
+        }
+        Ok(run)
+    }
+
+    /// Why it stands still; none where it never did.
+    pub fn stop(&self) -> Option<Stop> {
+        self.frames.iter().flat_map(|frame| &frame.events).rev().find_map(Stop::of)
     }
 
     /// Whether nothing can follow.
