@@ -9,9 +9,11 @@ use countersign::kernel::{Code, Status};
 use countersign::operate::SwitchError;
 use countersign::replay::ReplayError;
 use countersign::scenario::{RunError, ScenarioError};
-use countersign::settings::SettingsError;
 use countersign::session::TakeUpError;
-use countersign::store::{BeginError, FindError, InboxError, OpenError as RunOpenError, ShadowError, StorageError, TraceError};
+use countersign::settings::SettingsError;
+use countersign::store::{
+    BeginError, FindError, InboxError, OpenError as RunOpenError, ShadowError, StorageError, TraceError,
+};
 use countersign::{ExportError, HostError, RecordingError};
 use countersign_gateway::GatewayError;
 
@@ -68,7 +70,7 @@ fn of(error: &anyhow::Error) -> u8 {
         if let Some(ReplayError::Trace(error)) = cause.downcast_ref() {
             return of_trace(error);
         }
-        if let Some(TakeUpError::Trace(error) | RunError::Session(SessionError::TakeUp(TakeUpError::Trace(error)))) = cause.downcast_ref() {
+        if let Some(TakeUpError::Trace(error)) = cause.downcast_ref() {
             return of_trace(error);
         }
         if let Some(AdaptationError::Trace(error)) = cause.downcast_ref() {
@@ -104,9 +106,7 @@ fn of(error: &anyhow::Error) -> u8 {
                         | RunError::Export(_)
                         | RunError::Kept(_)
                         | RunError::Settings(_)
-                        | RunError::Session(
-                            SessionError::TakeUp(_) | SessionError::Begin(_) | SessionError::Store(_)
-                        )
+                        | RunError::Session(SessionError::TakeUp(_) | SessionError::Begin(_) | SessionError::Store(_))
                         | RunError::Sink { .. }
                         | RunError::Mcp { .. }
                         | RunError::NotResumable { .. }

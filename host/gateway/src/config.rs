@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign::Host;
 use countersign::kernel::budget::Limits;
 use countersign::kernel::contract::Compliance;
 use countersign::kernel::{Boundary, HostRules, Manifest, Mode, PolicyMode, Slot};
 use countersign::mcp::{Overrides, ServersSpec, check_servers, split};
 use countersign::registry::Registry;
 use countersign::settings::{BudgetCaps, OperatorSpec, SettingsError, read_toml, sealed};
-use countersign::Host;
 use serde::Deserialize;
 
 /// Proposals and calls of a run where the file names no other caps: an envelope around calls that are

@@ -216,7 +216,9 @@ impl PrincipalRun {
             Err(TakeUpError::Open(OpenError::Held { .. })) => return Ok(Found::Busy(run.to_owned())),
             Err(TakeUpError::Open(OpenError::Ended { .. } | OpenError::NotFound { .. })) => return Ok(Found::Gone),
             // Missing or damaged is not fresh: nothing begins beside it before a person has looked.
-            Err(error) => return Err(GatewayError::Barred { run: run.to_owned(), why: format!("is damaged: {error}") }),
+            Err(error) => {
+                return Err(GatewayError::Barred { run: run.to_owned(), why: format!("is damaged: {error}") });
+            }
         };
         let manifest = held.past().manifest.clone();
         let host = self.live.host_for(&manifest.lock).unwrap_or_else(|error| {
@@ -292,7 +294,7 @@ impl PrincipalRun {
 
     fn operations(&self) -> Result<Operations, GatewayError> {
         let folder = self.config.store.parent().unwrap_or(std::path::Path::new("."));
-        Ok(Operations::new(&self.config.operator, &self.store, folder)?)
+        Ok(Operations::new(&self.config.operator, None, folder)?)
     }
 }
 

@@ -176,7 +176,7 @@ impl Judges {
     ///
     /// # Errors
     /// When the run does not take an answer, which would be a fault of this host.
-    pub fn evaluate(
+    pub(crate) fn evaluate(
         &mut self,
         run: &mut Run,
         record: &mut Record,

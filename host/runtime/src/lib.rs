@@ -48,6 +48,14 @@ pub use reply::{Arguments, INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, p
 pub use scenario::utc_now;
 pub use session::{Observer, Session, SessionError, Silent, World};
 
+/// Opens the store in a file, and makes it where there is none.
+///
+/// # Errors
+/// A file that cannot be opened, is no store, or was written by a newer release.
+pub fn open_store(file: &std::path::Path) -> Result<store::SharedStore, store::StorageError> {
+    Ok(std::sync::Arc::new(store::sqlite::SqliteStore::open(file)?))
+}
+
 pub use countersign_bundle as bundle;
 pub use countersign_engine as engine;
 pub use countersign_kernel as kernel;

@@ -46,7 +46,7 @@ pub struct Resume {
 }
 
 pub fn run(command: &Command) -> anyhow::Result<u8> {
-    let tracker = |stored: &Stored| HealthTracker::new(stored.store.join(FILE_NAME), HealthRules::default());
+    let tracker = |stored: &Stored| HealthTracker::new(stored.store.with_file_name(FILE_NAME), HealthRules::default());
     match command {
         Command::List(stored) => list(stored, &tracker(stored)),
         Command::Pause(pause) => {

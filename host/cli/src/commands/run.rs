@@ -121,7 +121,7 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     let keep = keep(arguments.store.as_deref())?;
     let options = RunOptions {
         trace: arguments.trace.clone(),
-        store,
+        keep,
         cancel: Some(cancel),
         models: models.clone(),
         accept: accept(arguments),
@@ -222,7 +222,13 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         let trace = arguments.trace.as_ref().map(|folder| folder.join(file));
         let (trace_to, models) = (trace.clone(), models.clone());
         let again = RunOptions { models: models.clone(), ..RunOptions::default() };
-        let options = RunOptions { trace: trace_to, keep: keep.clone(), models, accept: accept(arguments), ..RunOptions::default() };
+        let options = RunOptions {
+            trace: trace_to,
+            keep: keep.clone(),
+            models,
+            accept: accept(arguments),
+            ..RunOptions::default()
+        };
         let finished = scenario.run(&host, options, &mut Packets::default())?;
         let twin = scenario.twin().map(|twin| twin.run(&host, again, &mut Silent)).transpose()?;
         let stopped = Stopped::of(&scenario, &host, &finished, twin.as_ref())?;
