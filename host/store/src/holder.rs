@@ -21,15 +21,16 @@ impl Holder {
     /// This process, under a name for people.
     pub fn this_process(name: &str) -> Self {
         let process = std::process::id();
-        Holder { name: name.to_owned(), machine: machine(), process, began: began(process) }
+        Holder { name: name.to_owned(), machine: machine_here(), process, began: began(process) }
     }
 
-    /// Whether the process is known to be gone. False where nobody here can tell: then its lease has to
-    /// run out.
-    pub fn is_gone(&self) -> bool {
-        match (&self.machine, machine()) {
-            (Some(held), Some(here)) if *held == here => self.began.is_some() && began(self.process) != self.began,
-            _ => false,
+    /// Whether the process is there; none where nobody here can tell: then its lease has to run out.
+    pub fn is_there(&self) -> Option<bool> {
+        match (&self.machine, self.began) {
+            (Some(machine), Some(at)) if Some(machine) == machine_here().as_ref() => {
+                Some(began(self.process) == Some(at))
+            }
+            _ => None,
         }
     }
 }
@@ -41,7 +42,7 @@ impl std::fmt::Display for Holder {
 }
 
 /// The boot's id and the process namespace: a process id means the same wherever both are equal.
-fn machine() -> Option<String> {
+fn machine_here() -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
     Some(format!("{} {}", boot.trim(), namespace.display()))
@@ -66,12 +67,12 @@ mod tests {
     #[test]
     fn a_process_is_gone_when_its_id_is_free_or_belongs_to_a_later_one() {
         let here = Holder::this_process("test");
-        assert!(!here.is_gone());
+        assert_eq!(here.is_there(), Some(true));
         let other_start = Holder { began: here.began.map(|at| at + 1), ..here.clone() };
-        assert!(other_start.is_gone(), "the id belongs to a later process");
+        assert_eq!(other_start.is_there(), Some(false), "the id belongs to a later process");
         let nobody = Holder { process: u32::MAX, ..here.clone() };
-        assert!(nobody.is_gone());
+        assert_eq!(nobody.is_there(), Some(false));
         let elsewhere = Holder { machine: Some("another boot".into()), ..nobody };
-        assert!(!elsewhere.is_gone(), "nobody here can tell");
+        assert_eq!(elsewhere.is_there(), None, "nobody here can tell");
     }
 }

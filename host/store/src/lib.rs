@@ -21,6 +21,7 @@ mod run_log;
 mod run_store;
 mod runs;
 mod shadow;
+pub mod sqlite;
 
 pub use chain::{Chain, encode_frame, encode_manifest, genesis};
 pub use diagnostics::{Diagnostic, Diagnostics};

@@ -23,9 +23,11 @@ type Lines = Vec<Arc<[u8]>>;
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     runs: Arc<Mutex<BTreeMap<Arc<str>, Shared>>>,
-    /// Removed ones keep their version.
-    registers: Arc<Mutex<BTreeMap<RegisterName, (Option<Vec<u8>>, u64)>>>,
+    registers: Arc<Mutex<Registers>>,
 }
+
+/// Removed ones keep their version.
+type Registers = BTreeMap<RegisterName, (Option<Vec<u8>>, u64)>;
 
 type Shared = Arc<Mutex<Kept>>;
 
@@ -52,9 +54,14 @@ impl Kept {
             status: self.status,
             frames: self.frames.len() as u64,
             last: self.attributes.started.saturating_add(self.at),
-            held: self.holder.clone().filter(|holder| !holder.is_gone()),
+            held: self.holder.clone().filter(is_there),
         }
     }
+}
+
+/// Whoever writes here is in this process, whatever else a holder says.
+fn is_there(holder: &Holder) -> bool {
+    holder.is_there() != Some(false)
 }
 
 fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -118,7 +125,7 @@ impl RunStore for MemoryStore {
     fn open(&self, run: &str, holder: &Holder, _: Durability) -> Result<Box<dyn RunLog>, OpenError> {
         let shared = self.opened(run)?;
         let mut kept = locked(&shared);
-        if let Some(by) = kept.holder.as_ref().filter(|by| !by.is_gone()) {
+        if let Some(by) = kept.holder.as_ref().filter(|by| is_there(by)) {
             return Err(OpenError::Held { run: run.to_owned(), by: by.clone() });
         }
         if let Status::Ended(code) = kept.status {
