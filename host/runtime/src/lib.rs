@@ -16,6 +16,7 @@ pub mod convergence;
 mod drive;
 pub mod guard;
 mod host;
+mod http;
 pub mod keys;
 mod live;
 pub mod mcp;
