@@ -15,6 +15,7 @@ mod canonical;
 pub mod convergence;
 mod export;
 mod host;
+mod http;
 pub mod keys;
 mod live;
 pub mod mcp;

@@ -3,7 +3,7 @@
 //! Needs the wasm target; without it the test says so and skips.
 //!
 //! ```text
-//! cargo test --workspace --test mutants -- --nocapture
+//! cargo test --workspace --test command-line mutants:: -- --nocapture
 //! ```
 
 mod seeded;

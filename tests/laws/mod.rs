@@ -2,7 +2,7 @@
 //! each is tried by ten thousand generated questions or runs.
 //!
 //! ```text
-//! cargo test --workspace --test laws -- --nocapture
+//! cargo test --workspace --test policies laws:: -- --nocapture
 //! ```
 
 use countersign::kernel::Slot;

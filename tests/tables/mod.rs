@@ -2,7 +2,7 @@
 //! slots are told, into `wit/README.md`. Both rest on what runs really asked.
 //!
 //! ```text
-//! COUNTERSIGN_BLESS=1 cargo test --workspace --test tables
+//! COUNTERSIGN_BLESS=1 cargo test --workspace --test command-line tables::
 //! ```
 
 mod contract;
