@@ -329,7 +329,7 @@ blast-radius = 1
 fn begin(trace: &Path) -> anyhow::Result<GuardedRun> {
     let host = Host::new(EngineOptions::default(), None)?;
     let registry = Registry::parse("tools", TOOLS)?;
-    let manifest = host.guarded_manifest("orders", "cancel what was not shipped", &registry)?;
+    let manifest = host.governed_manifest("orders", "cancel what was not shipped", &registry)?;
     let store = Box::new(FileStore::create(trace, &manifest, Durability::Buffered)?);
     let (operations, salt) = (Operations::none(), Salt::random()?);
     Ok(GuardedRun::begin(&host, manifest, Setup { registry, store, operations, salt, clock: Clock::Machine })?)

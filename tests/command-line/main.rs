@@ -15,6 +15,14 @@ mod shadow;
 mod swap;
 mod traces;
 
+// What needs the command beside the tests of its own: one program, since each holds the whole engine.
+#[path = "../mutants/mod.rs"]
+mod mutants;
+#[path = "../reproducibility/mod.rs"]
+mod reproducibility;
+#[path = "../tables/mod.rs"]
+mod tables;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use countersign_tests::root;
 
-use crate::seeded::Mutant;
+use super::seeded::Mutant;
 
 /// What building a policy needs. Cargo wants every member of the workspace to be there.
 const PARTS: [&str; 8] = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "wit", "host", "plugins", "sdk", "tests"];

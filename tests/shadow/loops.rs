@@ -104,7 +104,7 @@ pub struct Agent {
 
 /// As a guarded run is pinned, with nothing of it random.
 pub fn manifest(host: &Host) -> anyhow::Result<Manifest> {
-    let mut manifest = host.guarded_manifest("guarded", "look around", &registry()?)?;
+    let mut manifest = host.governed_manifest("guarded", "look around", &registry()?)?;
     (manifest.seed, manifest.started) = (7, 0);
     Ok(manifest)
 }

@@ -37,7 +37,7 @@ fn a_run_goes_on_with_its_own_bundle_in_the_next_process() -> anyhow::Result<()>
 fn a_manifest_of_one_bundle_is_not_begun_with_another() -> anyhow::Result<()> {
     let place = Place::new()?;
     let live = place.live()?;
-    let manifest = live.host().guarded_manifest("mixed", "look up orders", &super::registry())?;
+    let manifest = live.host().governed_manifest("mixed", "look up orders", &super::registry())?;
     place.installed.make_current(&place.cautious)?;
     live.refresh();
     let store = Box::new(FileStore::create(&place.trace("mixed"), &manifest, Durability::Written)?);

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use countersign_tests::fake_mcp_server;
 use serde_json::{Value, json};
 
-use crate::material::{Watched, watch};
+use super::material::{Watched, watch};
 
 /// What its operator says of the server's tools. The others are as the server declares them.
 const CONFIG: &str = r#"

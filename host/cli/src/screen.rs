@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign::engine::Outcome;
 use countersign::kernel::{Action, Answered, Decision, Event, Frame, Input, Reply, Run, Slot};
@@ -28,7 +29,7 @@ impl Observer for Screen {
         look::tools(report);
     }
 
-    fn judged(&mut self, entry: &str, outcome: &Outcome) {
+    fn judged(&mut self, entry: &str, outcome: &Outcome, _: Duration) {
         if let Some(failure) = &outcome.failure {
             self.failures.push((entry.to_owned(), failure.clone()));
         }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign::Host;
 use countersign::kernel::budget::Limits;
 use countersign::kernel::contract::Compliance;
-use countersign::kernel::{Boundary, Guards, Manifest, Mode, PolicyMode, Slot};
+use countersign::kernel::{Boundary, HostRules, Manifest, Mode, PolicyMode, Slot};
 use countersign::mcp::{Overrides, ServersSpec, check_servers, split};
 use countersign::registry::Registry;
 use countersign::settings::{BudgetCaps, OperatorSpec, SettingsError, read_toml, sealed};
-use countersign::{Host, store};
 use serde::Deserialize;
 
 /// Proposals and calls of a run where the file names no other caps: an envelope around calls that are
@@ -38,7 +38,7 @@ pub struct Config {
     /// Strictest tag of what the agent touches. From `pii` on every change asks a person.
     #[serde(default)]
     pub compliance: Compliance,
-    /// Folder of runs, where `countersign runs --store` finds them; default `.countersign/runs`.
+    /// Store of its runs, where `countersign runs --store` finds them; default `.countersign/runs.db`.
     #[serde(default = "runs")]
     pub store: PathBuf,
     /// A bundle's folder instead of the one that the program carries.
@@ -65,9 +65,9 @@ pub struct Config {
     /// Caps of a run.
     #[serde(default)]
     pub budget: BudgetCaps,
-    /// The host's guards. Repairs, refusals and retries are the agent's own business here.
+    /// The host's rules. Repairs, refusals and retries are the agent's own business here.
     #[serde(default)]
-    pub guards: Guards,
+    pub rules: HostRules,
     /// The envelope.
     #[serde(default)]
     pub boundary: BoundarySpec,
@@ -112,7 +112,7 @@ fn goal() -> String {
 }
 
 fn runs() -> PathBuf {
-    PathBuf::from(".countersign/runs")
+    PathBuf::from(".countersign/runs.db")
 }
 
 fn enforce() -> Mode {
@@ -184,21 +184,16 @@ impl Config {
         Ok(config)
     }
 
-    /// Where its runs are kept.
-    pub fn runs(&self) -> store::Runs {
-        store::Runs::new(&self.store)
-    }
-
     /// What a run of this gateway is pinned to.
     pub(crate) fn manifest(&self, host: &Host, run: &str, registry: &Registry) -> Result<Manifest, SettingsError> {
-        let mut manifest = host.guarded_manifest(run, &self.goal, registry)?;
+        let mut manifest = host.governed_manifest(run, &self.goal, registry)?;
         manifest.tenant = self.tenant.as_deref().map(Arc::from);
         manifest.agent = self.principal.as_str().into();
         manifest.mode = self.mode;
         manifest.goal.compliance = self.compliance;
-        let own = manifest.guards.clone();
-        manifest.guards =
-            Guards { repairs: own.repairs, refusals: own.refusals, retry: own.retry, ..self.guards.clone() };
+        let own = manifest.rules.clone();
+        manifest.rules =
+            HostRules { repairs: own.repairs, refusals: own.refusals, retry: own.retry, ..self.rules.clone() };
         let ceilings = self.operator.ceilings.over(Limits::UNLIMITED);
         let defaults = Limits { steps: STEPS, tool_calls: TOOL_CALLS, ..Limits::UNLIMITED };
         let limits = self.budget.over(defaults);

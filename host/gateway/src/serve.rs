@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use countersign::bundle::Installed;
 use countersign::engine::EngineOptions;
-use countersign::guard::GuardError;
 use countersign::mcp::{Accept, McpError, PinError, pins_beside};
 use countersign::operate::SinkError;
+use countersign::session::SessionError;
 use countersign::settings::SettingsError;
-use countersign::store::StoreError;
+use countersign::store::StorageError;
 use countersign::{Host, HostError, LiveHost};
 use rmcp::ServiceExt;
 
@@ -37,7 +37,7 @@ pub enum GatewayError {
     Sink(#[from] SinkError),
     /// The run.
     #[error(transparent)]
-    Guard(#[from] GuardError),
+    Session(#[from] SessionError),
     /// Another process of the principal is in a run that lets nobody begin another one.
     #[error("the run {run} of the same principal {why}")]
     Barred {
@@ -48,7 +48,7 @@ pub enum GatewayError {
     },
     /// Where runs are kept.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] StorageError),
     /// The machine.
     #[error("cannot get random bytes: {source}")]
     Random {
@@ -102,7 +102,8 @@ pub async fn serve(options: &Options) -> Result<Report, GatewayError> {
     }
     let live = Arc::new(live(options, &config)?);
     let hearing = live.follows().then(|| refresh_on_hangup(Arc::clone(&live)));
-    let gateway = Gateway::new(live, Arc::new(config), options.file.clone());
+    let store = countersign::open_store(&config.store)?;
+    let gateway = Gateway::new(live, Arc::new(config), options.file.clone(), store);
     let serving = Arc::clone(&gateway).serve(rmcp::transport::io::stdio_pipes());
     let ended = match serving.await {
         Ok(service) => {

@@ -7,7 +7,7 @@ use crate::contract::classifier::PlanningMode;
 use crate::contract::context::Layer;
 use crate::contract::threshold::{AuthorityGap, Trigger};
 use crate::contract::{Dimension, Key, SensitivityTag, Tier, Verdict};
-use crate::graph::Guard;
+use crate::graph::Exit;
 use crate::input::Alarm;
 use crate::judgement::Slot;
 use crate::manifest::Need;
@@ -25,8 +25,8 @@ fn is_zero(value: &u64) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Move {
-    /// The guard that held.
-    pub on: Guard,
+    /// The exit that was found.
+    pub on: Exit,
     /// The node that was entered.
     pub to: Arc<str>,
 }
@@ -601,7 +601,7 @@ pub enum Event {
     WouldHave {
         /// The verdict.
         verdict: Verdict,
-        /// The slot or guard that gave it.
+        /// The slot or host rule that gave it.
         by: Arc<str>,
         /// Why.
         reason: String,

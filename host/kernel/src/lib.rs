@@ -18,7 +18,7 @@ mod event;
 mod frame;
 pub mod graph;
 pub mod grounding;
-pub mod guards;
+pub mod host_rules;
 mod input;
 mod judgement;
 mod manifest;
@@ -34,7 +34,7 @@ pub use boundary::Boundary;
 pub use effect::{Effect, ModelRequest, Purpose};
 pub use event::{Event, IncompleteKind, Move, Response, Stage};
 pub use frame::Frame;
-pub use guards::Guards;
+pub use host_rules::HostRules;
 pub use input::{
     Action, Alarm, Decision, Input, Observation, Outcome, Reply, StepReply, StepStatus, Touched, Unavailability, Usage,
     Verification,

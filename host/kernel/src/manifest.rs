@@ -10,7 +10,7 @@ use crate::contract::confidence::{ModelKind, Stakes};
 use crate::contract::dispatch::Specialist;
 use crate::contract::{Compliance, Dimension, SensitivityTag, Tier, ToolCategory, Verdict};
 use crate::graph::Graph;
-use crate::guards::Guards;
+use crate::host_rules::HostRules;
 use crate::judgement::Slot;
 use crate::plan::PlanStep;
 use crate::routing::Route;
@@ -48,8 +48,8 @@ pub struct Manifest {
     pub graph_digest: Arc<str>,
     /// The graph that it moves along.
     pub graph: Arc<Graph>,
-    /// Settings of the host's guards.
-    pub guards: Guards,
+    /// Settings of the host's rules.
+    pub rules: HostRules,
     /// Caps.
     pub limits: Limits,
     /// What no release goes beyond.

@@ -64,7 +64,7 @@ pub fn main() -> anyhow::Result<()> {
     // One host for a process; a clone is two reference counts.
     let host = Host::new(countersign::engine::EngineOptions::default(), None)?;
     let registry = Registry::parse("tools", TOOLS)?;
-    let manifest = host.guarded_manifest("order-4711", "cancel what was not shipped", &registry)?;
+    let manifest = host.governed_manifest("order-4711", "cancel what was not shipped", &registry)?;
     let store = Box::new(FileStore::create(&trace, &manifest, Durability::Written)?);
     let setup = Setup { registry, store, operations: Operations::none(), salt: Salt::random()?, clock: Clock::Machine };
     let mut run = GuardedRun::begin(&host, manifest, setup)?;

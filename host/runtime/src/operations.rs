@@ -147,9 +147,7 @@ impl Operations {
                     Unavailability::AuthFailure => ErrorClass::AuthFailure,
                     Unavailability::QuotaExceeded => ErrorClass::QuotaExceeded,
                     // Asked to stay away for longer than any run waits: other runs need not try it either.
-                    Unavailability::Transient
-                        if retry_after.is_some_and(|after| after > manifest.guards.retry.most) =>
-                    {
+                    Unavailability::Transient if retry_after.is_some_and(|after| after > manifest.rules.retry.most) => {
                         ErrorClass::QuotaExceeded
                     }
                     Unavailability::Transient | Unavailability::Permanent => ErrorClass::Other,

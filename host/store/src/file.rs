@@ -60,6 +60,8 @@ pub struct FileStore {
     durability: Durability,
     prev: String,
     line: Vec<u8>,
+    /// Taken up again, and nothing appended since: dropped, the trace gets its name back.
+    untouched: bool,
 }
 
 impl FileStore {
@@ -78,7 +80,15 @@ impl FileStore {
         let _ = file.try_lock();
         let mut line = Vec::new();
         let prev = crate::trace::encode_manifest(&mut line, manifest);
-        let mut store = FileStore { path: path.to_owned(), open, file: BufWriter::new(file), durability, prev, line };
+        let mut store = FileStore {
+            path: path.to_owned(),
+            open,
+            file: BufWriter::new(file),
+            durability,
+            prev,
+            line,
+            untouched: false,
+        };
         store.write()?;
         Ok(store)
     }
@@ -124,10 +134,11 @@ impl FileStore {
         let Some(manifest) = manifest else { return Err(io(std::io::ErrorKind::UnexpectedEof.into()).into()) };
         let prev = reader.head().unwrap_or_default().to_owned();
         let (path, open, file) = (path.to_owned(), open.to_owned(), BufWriter::new(file));
-        Ok((FileStore { path, open, file, durability, prev, line: Vec::new() }, manifest, frames))
+        Ok((FileStore { path, open, file, durability, prev, line: Vec::new(), untouched: true }, manifest, frames))
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
+        self.untouched = false;
         self.line.push(b'\n');
         let written = self.file.write_all(&self.line).and_then(|()| match self.durability {
             Durability::Synced => self.file.flush().and_then(|()| self.file.get_ref().sync_data()),
@@ -200,6 +211,7 @@ impl Store for FileStore {
     }
 
     fn finish(&mut self) -> Result<(), StoreError> {
+        self.untouched = false;
         let done = self.file.flush().and_then(|()| std::fs::rename(&self.open, &self.path));
         done.map_err(|source| StoreError { path: self.path.clone(), source })
     }
@@ -211,6 +223,14 @@ impl Store for FileStore {
 
     fn path(&self) -> Option<&Path> {
         Some(&self.path)
+    }
+}
+
+impl Drop for FileStore {
+    fn drop(&mut self) {
+        if self.untouched {
+            let _ = std::fs::rename(&self.open, &self.path);
+        }
     }
 }
 

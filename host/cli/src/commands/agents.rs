@@ -10,13 +10,13 @@ use crate::look::{QUIET, number, styled, table};
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// List the agents of a store and whether runs are dispatched to them
-    #[command(after_help = "Example:\n  countersign agents list --store runs")]
+    #[command(after_help = "Example:\n  countersign agents list --store runs.db")]
     List(Stored),
     /// Pause an agent until an administrator resumes it
-    #[command(after_help = "Example:\n  countersign agents pause coder --reason 'new credentials' --store runs")]
+    #[command(after_help = "Example:\n  countersign agents pause coder --reason 'new credentials' --store runs.db")]
     Pause(Pause),
     /// Lift an administrator's pause
-    #[command(after_help = "Example:\n  countersign agents resume coder --store runs")]
+    #[command(after_help = "Example:\n  countersign agents resume coder --store runs.db")]
     Resume(Resume),
 }
 
@@ -46,7 +46,7 @@ pub struct Resume {
 }
 
 pub fn run(command: &Command) -> anyhow::Result<u8> {
-    let tracker = |stored: &Stored| HealthTracker::new(stored.store.join(FILE_NAME), HealthRules::default());
+    let tracker = |stored: &Stored| HealthTracker::new(stored.store.with_file_name(FILE_NAME), HealthRules::default());
     match command {
         Command::List(stored) => list(stored, &tracker(stored)),
         Command::Pause(pause) => {

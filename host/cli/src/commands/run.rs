@@ -7,8 +7,7 @@ use countersign::kernel::contract::Dimension;
 use countersign::kernel::{Event, Frame, Run, Status};
 use countersign::mcp::{Accept, ToolsReport};
 use countersign::models::Registry;
-use countersign::scenario::{Finished, RunOptions, Scenario};
-use countersign::store::Runs;
+use countersign::scenario::{Finished, Keep, RunOptions, Scenario};
 use countersign::{Host, Observer, Silent};
 
 use super::saved::Stopped;
@@ -38,9 +37,9 @@ pub struct Arguments {
     /// Keep the trace in this file (for a folder: in this folder)
     #[arg(long, value_name = "PATH")]
     trace: Option<PathBuf>,
-    /// Keep the run in this folder of runs: `countersign runs` shows it, and a suspended one is taken
-    /// up again from there
-    #[arg(long, value_name = "DIR", conflicts_with = "trace")]
+    /// Keep the run in this store: `countersign runs` shows it, and a suspended one is taken up again
+    /// from there
+    #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
     /// Accept tools of MCP servers as they are now, where their definition has changed or they are new:
     /// all of them, or these
@@ -119,14 +118,14 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     let flag = Arc::clone(&cancel);
     // Without it Ctrl-C ends the process at once, and the trace stays open.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
-    let store = arguments.store.as_ref().map(Runs::new);
+    let keep = keep(arguments.store.as_deref())?;
     let options = RunOptions {
         trace: arguments.trace.clone(),
-        store,
-        id: None,
+        keep,
         cancel: Some(cancel),
         models: models.clone(),
         accept: accept(arguments),
+        ..RunOptions::default()
     };
     let mut screen = Screen::default();
     if arguments.json || arguments.quiet {
@@ -179,6 +178,14 @@ fn accept(arguments: &Arguments) -> Accept {
     }
 }
 
+/// The store that a run is kept in. What its tools write lies beside it.
+pub fn keep(store: Option<&Path>) -> anyhow::Result<Option<Keep>> {
+    let Some(path) = store else { return Ok(None) };
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let store = super::open_store(&path)?;
+    Ok(Some(Keep { store, files: path.parent().unwrap_or(Path::new("/")).to_owned() }))
+}
+
 /// A trace is evidence: it is not written over, nor is anything else.
 fn is_new(trace: &Path) -> anyhow::Result<()> {
     let problem = || format!("`{}` exists: a trace is not written over; name another file", trace.display());
@@ -200,6 +207,7 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
     );
     let models = registry(arguments)?;
     let mut hosts = Hosts::new(arguments)?;
+    let keep = keep(arguments.store.as_deref())?;
     let (mut failed, mut pairs, mut saved) = (0, 0, 0);
     let mut summaries = Vec::new();
     if let Some(folder) = &arguments.trace {
@@ -212,10 +220,15 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         let name = path.strip_prefix(&arguments.path).unwrap_or(path).with_extension("");
         let file = format!("{}.jsonl", name.display().to_string().replace(['/', '\\'], "-"));
         let trace = arguments.trace.as_ref().map(|folder| folder.join(file));
-        let store = arguments.store.as_ref().map(Runs::new);
         let (trace_to, models) = (trace.clone(), models.clone());
         let again = RunOptions { models: models.clone(), ..RunOptions::default() };
-        let options = RunOptions { trace: trace_to, store, models, accept: accept(arguments), ..RunOptions::default() };
+        let options = RunOptions {
+            trace: trace_to,
+            keep: keep.clone(),
+            models,
+            accept: accept(arguments),
+            ..RunOptions::default()
+        };
         let finished = scenario.run(&host, options, &mut Packets::default())?;
         let twin = scenario.twin().map(|twin| twin.run(&host, again, &mut Silent)).transpose()?;
         let stopped = Stopped::of(&scenario, &host, &finished, twin.as_ref())?;
@@ -347,10 +360,10 @@ fn head(scenario: &Scenario, host: &Host) {
 
 /// Where to look for what the policies in shadow said.
 fn beside(arguments: &Arguments, finished: &Finished) {
-    let kept = arguments.store.as_ref().map(|store| store.join(&finished.id)).or_else(|| arguments.trace.clone());
-    let text = match kept {
-        Some(path) => format!("countersign shadow report {}", path.display()),
-        None => "not asked: they judge beside a trace that is kept, with --trace or --store".to_owned(),
+    let text = match (&arguments.store, &arguments.trace) {
+        (Some(store), _) => format!("countersign shadow report {} --store {}", finished.id, store.display()),
+        (None, Some(trace)) => format!("countersign shadow report {}", trace.display()),
+        (None, None) => "not asked: they judge beside a trace that is kept, with --trace or --store".to_owned(),
     };
     crate::say!("  {:<18} {text}", "in shadow");
 }

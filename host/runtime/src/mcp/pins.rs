@@ -202,20 +202,16 @@ impl Pins {
         if self.written {
             return Ok(());
         }
-        let path = self.path.clone();
-        self.copy_to(&path)?;
+        let failed = |source| PinError::Write { path: self.path.clone(), source };
+        let text = self.text().map_err(|error| failed(std::io::Error::other(error)))?;
+        write_atomically(&self.path, text.as_bytes()).map_err(failed)?;
         self.written = true;
         Ok(())
     }
 
-    /// Writes a copy: what a run was begun with.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn copy_to(&self, path: &Path) -> Result<(), PinError> {
-        let failed = |source| PinError::Write { path: path.to_owned(), source };
-        let body = toml::to_string(&self.file).map_err(|error| failed(std::io::Error::other(error)))?;
-        write_atomically(path, format!("{HEAD}{body}").as_bytes()).map_err(failed)
+    /// The file as it is written: what a run was begun with.
+    pub(crate) fn text(&self) -> Result<String, toml::ser::Error> {
+        Ok(format!("{HEAD}{}", toml::to_string(&self.file)?))
     }
 
     /// Where they lie.

@@ -8,7 +8,7 @@ use rmcp::{ServiceError, model::ContentBlock};
 use serde_json::{Map, Value, json};
 
 use super::Answer;
-use crate::guard::Sight;
+use crate::session::Redaction;
 
 /// Where an answer has words, in the order in which they are read.
 const PLACES: [(&str, Reading); 5] = [
@@ -72,18 +72,18 @@ impl Said {
     }
 
     /// As a value, without what must not be seen.
-    fn shown(self, sight: &Sight) -> Value {
+    fn shown(self, redaction: &Redaction) -> Value {
         let mut pieces = self.pieces.into_iter();
         map(self.value, &mut |piece, _| match pieces.next() {
-            Some(range) => shown(piece, &range, sight),
+            Some(range) => shown(piece, &range, redaction),
             None => Piece::Dropped,
         })
     }
 }
 
 /// A piece that stands at `range`, without what must not be seen of it.
-fn shown(piece: &str, range: &Range<usize>, sight: &Sight) -> Piece {
-    let end = range.end.min(sight.seen);
+fn shown(piece: &str, range: &Range<usize>, redaction: &Redaction) -> Piece {
+    let end = range.end.min(redaction.seen);
     if range.is_empty() {
         return Piece::Kept;
     }
@@ -91,8 +91,8 @@ fn shown(piece: &str, range: &Range<usize>, sight: &Sight) -> Piece {
         return Piece::Dropped;
     }
     // They are in order: most pieces are behind most of what is hidden, or before it.
-    let first = sight.hidden.partition_point(|hidden| hidden.end <= range.start);
-    let within = sight.hidden[first..].iter().take_while(|hidden| hidden.start < end);
+    let first = redaction.hidden.partition_point(|hidden| hidden.end <= range.start);
+    let within = redaction.hidden[first..].iter().take_while(|hidden| hidden.start < end);
     let (mut out, mut from) = (String::new(), range.start);
     for hidden in within {
         out.push_str(part(piece, range, from, hidden.start.max(from)));
@@ -217,13 +217,13 @@ impl Answer {
 
     /// The same answer, of which `said` is all that it says, with only that of it which may be seen; and
     /// a note where some of it was not looked at.
-    pub fn seen(mut self, said: Said, sight: &Sight) -> Self {
-        let unseen = said.text.len().saturating_sub(sight.seen);
-        if unseen == 0 && sight.hidden.is_empty() {
+    pub fn seen(mut self, said: Said, redaction: &Redaction) -> Self {
+        let unseen = said.text.len().saturating_sub(redaction.seen);
+        if unseen == 0 && redaction.hidden.is_empty() {
             return self;
         }
-        let note = format!("… {unseen} bytes not shown: longer than what the guard looks at.");
-        let shown = said.shown(sight);
+        let note = Redaction::note(unseen);
+        let shown = said.shown(redaction);
         self.raw = match self.raw {
             Ok(_) => {
                 // What cannot be read back is not passed on as it was.
@@ -264,7 +264,7 @@ fn withheld() -> CallToolResult {
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use super::*;
-    use crate::guard::Hidden;
+    use crate::session::Hidden;
 
     fn answer(value: Value) -> Answer {
         Answer::new(Ok(serde_json::from_value(value).unwrap()))
@@ -276,7 +276,7 @@ mod tests {
         let start = said.text().find(hidden).unwrap();
         let hidden = vec![Hidden { start, end: start + hidden.len(), instead: "[x]".into() }];
         let seen = said.text().len();
-        let answer = answer.seen(said, &Sight { hidden, seen });
+        let answer = answer.seen(said, &Redaction { hidden, seen });
         match answer.raw {
             Ok(result) => serde_json::to_value(result).unwrap(),
             Err(ServiceError::McpError(error)) => serde_json::to_value(error).unwrap(),
@@ -342,7 +342,7 @@ mod tests {
         }));
         let said = answer.said();
         let all = said.text().len();
-        let result = answer.seen(said, &Sight { hidden: Vec::new(), seen: 4 }).raw.unwrap();
+        let result = answer.seen(said, &Redaction { hidden: Vec::new(), seen: 4 }).raw.unwrap();
         let left = serde_json::to_value(&result).unwrap();
         assert_eq!(left["content"][0]["text"], "abcd");
         assert_eq!(left["content"][1]["text"], "");

@@ -1,7 +1,7 @@
 //! What an operator holds in hand around every run: where requests for people go, which agents are
 //! fit for work, what tenants may use in all, and the switches that stop things at once.
 //!
-//! Nothing here is policy: policies judge within a run, these hold above all runs (design §7).
+//! Nothing here is policy: policies judge within a run, these hold above all runs.
 
 pub mod buckets;
 pub mod health;

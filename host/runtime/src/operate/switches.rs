@@ -1,4 +1,4 @@
-//! Kill switches: an operator stops everything, a tenant, a tool or a policy at once (design §7).
+//! Kill switches: an operator stops everything, a tenant, a tool or a policy at once.
 //!
 //! They live in a small file, so that stopping needs no running service and no restart. A file
 //! that is there but cannot be understood stops everything: whoever wrote it meant to stop something.

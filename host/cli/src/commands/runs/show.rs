@@ -16,7 +16,7 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
         print_json(&row)?;
         return Ok(exit::OK);
     }
-    crate::say!("{} {}", styled(STRONG, row.run), styled(QUIET, loaded.folder.trace().display()));
+    crate::say!("{} {}", styled(STRONG, row.run), styled(QUIET, format!("in {}", loaded.store.name())));
     let style = match row.status {
         Status::Ended(_) if exit::of_status(row.status) == exit::OK => GOOD,
         Status::Suspended(_) => MIND,
@@ -54,8 +54,9 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
         };
         let store = one.stored.store.display();
         crate::say!();
-        for reject in loaded.folder.inbox().rejects()? {
-            crate::say!("  {} {}", styled(BAD, format!("{:<18}", "no entry")), line(&reject.to_string(), 110));
+        for reject in loaded.store.rejects(row.run)? {
+            let text = format!("{}: {}", reject.id, reject.problem);
+            crate::say!("  {} {}", styled(BAD, format!("{:<18}", "no entry")), line(&text, 110));
         }
         for entry in &row.waiting {
             let what = format!("{} by {}, not yet taken", offered(&entry.wants), entry.by);

@@ -13,7 +13,7 @@ use countersign_kernel::contract::Tier;
 use countersign_kernel::contract::classifier::PastOutcomes;
 use countersign_kernel::contract::dispatch::Specialist;
 use countersign_kernel::state::Memory;
-use countersign_kernel::{Guards, Mode, PolicyMode, Slot};
+use countersign_kernel::{HostRules, Mode, PolicyMode, Slot};
 use serde::Deserialize;
 use toml::Table;
 
@@ -61,7 +61,7 @@ pub struct Spec {
     #[serde(default)]
     pub budget: BudgetSpec,
     #[serde(default)]
-    pub guards: Guards,
+    pub rules: HostRules,
     /// A plan that comes with the task.
     #[serde(default)]
     pub plan: Vec<PlanStepSpec>,
@@ -109,11 +109,11 @@ pub struct Spec {
     #[serde(default)]
     pub shows: BTreeMap<String, String>,
     /// Whether it is also run by an agent that owns its loop: the models' replies are its proposals, and
-    /// nobody but the host's guards and policies holds it up. What is expected holds there too, but for
+    /// nobody but the host's rules and policies holds it up. What is expected holds there too, but for
     /// the status: an agent's run is over when the agent is gone.
     #[serde(default)]
     pub by_agent: bool,
-    /// The same with one guard switched off, in which the harm happens.
+    /// The same with one rule switched off, in which the harm happens.
     pub twin: Option<TwinSpec>,
 }
 
