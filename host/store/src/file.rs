@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use countersign_kernel::{Frame, Manifest};
 
-use crate::chain;
-use crate::reader::{Stored, TraceError, TraceReader};
 use crate::run_log::Durability;
 use crate::shadow::shadow_beside;
+use crate::trace::{Stored, TraceError, TraceReader};
 
 /// A trace that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +79,7 @@ impl FileStore {
         // Where a file system knows no locks, runs are not taken over.
         let _ = file.try_lock();
         let mut line = Vec::new();
-        let prev = chain::encode_manifest(&mut line, manifest);
+        let prev = crate::trace::encode_manifest(&mut line, manifest);
         let mut store = FileStore {
             path: path.to_owned(),
             open,
@@ -202,7 +201,7 @@ pub enum ResumeError {
 
 impl Store for FileStore {
     fn append(&mut self, frame: &Frame) -> Result<(), StoreError> {
-        self.prev = chain::encode_frame(&mut self.line, &self.prev, frame);
+        self.prev = crate::trace::encode_frame(&mut self.line, &self.prev, frame);
         self.write()
     }
 

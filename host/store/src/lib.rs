@@ -6,7 +6,6 @@
 //! domain tag and the run's id), `seal` the SHA-256 of the frame's own bytes up to it, so that the last
 //! line is protected too. Only the terminal frame, which carries the count, proves the end.
 
-mod chain;
 mod checks;
 mod diagnostics;
 mod error;
@@ -15,22 +14,20 @@ mod holder;
 mod inbox;
 pub mod memory;
 mod query;
-mod reader;
 mod register;
 mod run_log;
 mod run_store;
 mod runs;
 mod shadow;
 pub mod sqlite;
+pub mod trace;
 
-pub use chain::{Chain, encode_frame, encode_manifest, genesis};
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use error::StorageError;
 pub use file::{FileStore, MemoryStore, ResumeError, Store, StoreError};
 pub use holder::Holder;
 pub use inbox::{Entry, EntryError, Inbox, Offer, by_caution};
 pub use query::{Attributes, FindError, RunQuery, RunRow, RunState};
-pub use reader::{ChainReader, Ending, Stored, TraceError, TraceReader};
 pub use register::{LARGEST_REGISTER, Register, RegisterError, RegisterName, RegisterNameError};
 pub use run_log::{
     AppendError, Durability, FrameMark, LARGEST_FRAME, RunLog, RunReader, SaltBytes, Side, SideLog, Then, Visit,
@@ -44,3 +41,4 @@ pub use shadow::{
     SHADOW_FORMAT, ShadowBegan, ShadowCount, ShadowEnded, ShadowEntry, ShadowError, ShadowJudgement, ShadowReader,
     ShadowRecord, ShadowWriter, shadow_beside,
 };
+pub use trace::{Chain, ChainReader, Ending, Stored, TraceError, TraceReader, encode_frame, encode_manifest, genesis};

@@ -1,6 +1,5 @@
 //! What every store promises, asked of each of them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![expect(missing_docs, reason = "tests say it in their names")]
 
 mod crash;
 mod frames;

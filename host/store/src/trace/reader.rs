@@ -2,7 +2,7 @@ use std::io::BufRead;
 
 use countersign_kernel::{Frame, Manifest, Run};
 
-use crate::chain::{Chain, ReadFrame, ReadManifest, genesis, unseal};
+use super::chain::{Chain, ReadFrame, ReadManifest, genesis, unseal};
 use crate::run_log::LARGEST_FRAME;
 
 /// A trace that cannot be read, or is not what was written. Names the first bad frame.
@@ -197,6 +197,11 @@ impl<R: BufRead> TraceReader<R> {
         self.chain.head()
     }
 
+    /// Goes on writing behind what was read; none where nothing was.
+    pub fn into_chain(self) -> Option<Chain> {
+        self.chain.into_chain()
+    }
+
     /// Bytes of the line read last.
     pub fn line(&self) -> &[u8] {
         &self.line
@@ -249,15 +254,31 @@ impl<R: BufRead> TraceReader<R> {
     /// # Errors
     /// At the first frame that does not.
     pub fn fold(&mut self, mut each: impl FnMut(&Run, &Frame)) -> Result<(Run, Ending), TraceError> {
+        self.fold_lines(|run, frame, _| {
+            if let Some(frame) = frame {
+                each(run, frame);
+            }
+        })
+    }
+
+    /// As [`TraceReader::fold`]; `each` sees every line too, that of the manifest without a frame.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn fold_lines(
+        &mut self,
+        mut each: impl FnMut(&Run, Option<&Frame>, &[u8]),
+    ) -> Result<(Run, Ending), TraceError> {
         let manifest = match self.read()? {
             Some(Stored::Manifest(manifest)) => manifest,
             _ => return Err(self.chain.not_a_trace("expected a manifest")),
         };
         let mut run = Run::open(manifest.into()).map_err(|error| self.chain.not_a_trace(&error.to_string()))?;
+        each(&run, None, &self.line);
         while let Some(stored) = self.read()? {
             if let Stored::Frame(frame) = stored {
                 run.fold(&frame).map_err(|error| self.chain.broken(frame.frame, &error.to_string()))?;
-                each(&run, &frame);
+                each(&run, Some(&frame), &self.line);
             }
         }
         Ok((run, self.ending.unwrap_or(Ending::Open { half_written: false })))
