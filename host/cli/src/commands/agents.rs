@@ -50,7 +50,10 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
     match command {
         Command::List(stored) => list(stored, &tracker(stored)),
         Command::Pause(pause) => {
-            std::fs::create_dir_all(&pause.stored.store)?;
+            // An agent may be paused before there is any run.
+            if let Some(folder) = pause.stored.store.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
             tracker(&pause.stored).pause(&pause.agent, &pause.by, &pause.reason, utc_now())?;
             list(&pause.stored, &tracker(&pause.stored))
         }
