@@ -1,8 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_kernel::contract::Verdict;
-use countersign_kernel::contract::guard::Passage;
+use countersign_kernel::contract::{Direction, Verdict};
 use countersign_kernel::{
     Action, Answered, Approval, Closed, Code, Decision, Driver, Effect, Event, Frame, Input, InputError, Manifest,
     ManifestError, Mode, Observation, PolicyMode, Question, Reply, Response, Run, Slot, Status, StepReply, StepStatus,
@@ -13,7 +12,7 @@ use countersign_store::{Entry, Inbox, Offer, StoreError};
 use super::clock::Running;
 use super::permit::Granted;
 use super::sight::Look;
-use super::{Permit, Proposal, Refusal, Ruling, SLOTS, Setup, Standing, Stop};
+use super::{Permit, Proposal, Refusal, Ruling, Setup, Standing, Stop, slots};
 use crate::drive::tell;
 use crate::host::{Host, HostError, Judges};
 use crate::operate::BucketReservation;
@@ -176,7 +175,7 @@ impl GuardedRun {
         }
         let run = Run::open(manifest)?;
         let mut judges = host.open(&run)?;
-        judges.shadow().only(&SLOTS);
+        judges.shadow().only(&slots().collect::<Vec<_>>());
         let Setup { registry, store, operations, salt, clock } = setup;
         let clock = Running::new(clock);
         let setup = Parts { registry, store, operations, salt };
@@ -505,8 +504,8 @@ impl GuardedRun {
             pins.clone().any(|pin| pin.slot == Slot::Guard && pin.mode == PolicyMode::Enforce)
         };
         for judgement in frame.judgements.iter().filter(|judgement| heard(&judgement.entry)) {
-            if let (Question::Guard(passing), Answered::Guard(inspection)) = (&*judgement.question, &judgement.answer)
-                && passing.passage == Passage::Input
+            if let (Question::Guard(transit), Answered::Guard(inspection)) = (&*judgement.question, &judgement.answer)
+                && transit.direction == Direction::Input
             {
                 look.hide(&inspection.findings);
             }

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use countersign_kernel::contract::guard::{Finding, FindingKind};
-
 use crate::redact::{Found, Salt, found, replaced};
+use countersign_kernel::contract::{Finding, FindingKind};
 
 /// What of a result a model may see, in bytes of all that stands in it (`ToolResult::all`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -138,7 +138,7 @@ fn driven_by_agent(mut manifest: Manifest) -> Manifest {
     manifest.guards.refusals = 0;
     manifest.guards.retry.attempts = 0;
     for entry in &mut manifest.entries {
-        entry.slots.retain(|pin| crate::guard::SLOTS.contains(&pin.slot));
+        entry.slots.retain(|pin| crate::guard::slots().any(|slot| slot == pin.slot));
     }
     manifest.entries.retain(|entry| !entry.slots.is_empty());
     manifest

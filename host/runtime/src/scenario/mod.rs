@@ -24,7 +24,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign_bundle::write_atomically;
 use countersign_engine::Outcome;
-use countersign_kernel::contract::threshold::Trigger;
+use countersign_kernel::contract::Trigger;
 use countersign_kernel::state::Memory;
 use countersign_kernel::{Frame, Input, Manifest, ManifestError, Run, Status};
 use countersign_store::{Diagnostics, Durability, FileStore, ResumeError, RunFolder, Runs, StoreError};
