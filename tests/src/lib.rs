@@ -7,9 +7,11 @@ pub mod chat;
 pub mod generate;
 pub mod generated;
 pub mod laws;
+#[macro_use]
 pub mod native;
 pub mod parts;
 pub mod recordings;
+pub mod slots;
 pub mod subject;
 
 use std::path::{Path, PathBuf};
