@@ -30,7 +30,7 @@ fn an_agent_that_owns_its_loop() -> anyhow::Result<()> {
         // The approval is for the other order, and for one call.
         "Not forwarded yet: ",
         "order 4711 is cancelled",
-        "Not forwarded yet: ",
+        "Not forwarded: this call gets nowhere",
     ];
     assert_eq!(told.len(), expected.len(), "{told:?}");
     assert!(told.iter().zip(expected).all(|(told, expected)| told.starts_with(expected)), "{told:#?}");
