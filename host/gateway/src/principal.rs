@@ -294,7 +294,7 @@ impl PrincipalRun {
 
     fn operations(&self) -> Result<Operations, GatewayError> {
         let folder = self.config.store.parent().unwrap_or(std::path::Path::new("."));
-        Ok(Operations::new(&self.config.operator, None, folder)?)
+        Ok(Operations::new(&self.config.operator, &self.store, folder)?)
     }
 }
 
