@@ -295,7 +295,7 @@ impl PrincipalRun {
 
     fn operations(&self) -> Result<Operations, GatewayError> {
         let deployment = &self.served.deployment;
-        Ok(Operations::new(deployment.operator(), None, deployment.store().folder())?)
+        Ok(Operations::new(deployment.operator(), &self.store, deployment.store().folder())?)
     }
 }
 

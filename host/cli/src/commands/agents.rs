@@ -1,6 +1,6 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use countersign::operate::{HealthRules, HealthTracker, health::FILE_NAME};
+use countersign::operate::{HealthRules, HealthTracker};
 
 use super::Stored;
 use crate::exit;
@@ -46,22 +46,24 @@ pub struct Resume {
 }
 
 pub fn run(command: &Command) -> anyhow::Result<u8> {
-    let tracker = |stored: &Stored| HealthTracker::new(stored.store.with_file_name(FILE_NAME), HealthRules::default());
     match command {
-        Command::List(stored) => list(stored, &tracker(stored)),
+        Command::List(stored) => list(stored, &tracker(stored)?),
         Command::Pause(pause) => {
-            // An agent may be paused before there is any run.
-            if let Some(folder) = pause.stored.store.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            tracker(&pause.stored).pause(&pause.agent, &pause.by, &pause.reason, utc_now())?;
-            list(&pause.stored, &tracker(&pause.stored))
+            let tracker = tracker(&pause.stored)?;
+            tracker.pause(&pause.agent, &pause.by, &pause.reason, utc_now())?;
+            list(&pause.stored, &tracker)
         }
         Command::Resume(resume) => {
-            tracker(&resume.stored).resume(&resume.agent, resume.clear_health)?;
-            list(&resume.stored, &tracker(&resume.stored))
+            let tracker = tracker(&resume.stored)?;
+            tracker.resume(&resume.agent, resume.clear_health)?;
+            list(&resume.stored, &tracker)
         }
     }
+}
+
+/// The health of the agents of a store, which need not be there before an agent is paused.
+fn tracker(stored: &Stored) -> anyhow::Result<HealthTracker> {
+    Ok(HealthTracker::new(super::open_store(&stored.store)?, HealthRules::default()))
 }
 
 fn list(stored: &Stored, tracker: &HealthTracker) -> anyhow::Result<u8> {

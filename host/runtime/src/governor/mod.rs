@@ -190,7 +190,7 @@ impl Governor {
     ) -> Result<Setup, GovernorError> {
         let store = self.deployment.store();
         let setup = Setup {
-            operations: Operations::new(self.deployment.operator(), None, store.folder())?,
+            operations: Operations::new(self.deployment.operator(), &self.store, store.folder())?,
             principal: Some(agent.into()),
             keep_secrets: store.keep_secrets,
             ..Setup::new(tools)

@@ -412,7 +412,7 @@ impl Scenario {
             operator.switches = Some("switches.toml".into());
         }
         let file = || self.file.clone();
-        Operations::new(&operator, None, folder).map_err(|source| RunError::Sink { file: file(), source })
+        Operations::new(&operator, store, folder).map_err(|source| RunError::Sink { file: file(), source })
     }
 
     /// What taking the run up again needs.

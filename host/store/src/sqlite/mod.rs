@@ -13,8 +13,9 @@ mod schema;
 mod writer;
 
 use std::fs::{DirBuilder, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign_kernel::Status;
@@ -81,16 +82,18 @@ impl SqliteStore {
         if std::fs::metadata(file).is_ok_and(|about| about.permissions().readonly()) {
             return SqliteStore::read_only(file);
         }
+        let making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         make(file).map_err(|source| match source.kind() {
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 StorageError::ReadOnly { store: name.clone() }
             }
-            std::io::ErrorKind::StorageFull => StorageError::Full { store: name.clone() },
+            ErrorKind::StorageFull => StorageError::Full { store: name.clone() },
             _ => StorageError::failed(&name, source),
         })?;
         const PAGE: u64 = 4096;
         let most = options.most_bytes.map(|bytes| u32::try_from(bytes / PAGE).unwrap_or(u32::MAX).max(1));
         let connection = schema::writing(&name, most)?;
+        drop(making);
         let writer = Some(Writer::start(&name, connection, options.lease)?);
         let readers = Readers::new(&name, false);
         Ok(SqliteStore { inner: Arc::new(Inner { file: name, readers, writer, lease: options.lease }) })
@@ -410,7 +413,12 @@ fn understood(text: &str) -> Result<Entry, String> {
     }
 }
 
-/// The file, where it is not there yet: SQLite gives what it puts beside it the same permissions.
+/// Held while a file is made: see [`make`].
+static MAKING: Mutex<()> = Mutex::new(());
+
+/// The file, where it is not there yet: SQLite gives what it puts beside it the same permissions. A file that is
+/// there is not even opened: where it is closed again, the system takes all locks on it from this process, also those
+/// by which SQLite keeps other processes from clearing its log away.
 fn make(file: &Path) -> std::io::Result<()> {
     let folder: PathBuf = match file.parent() {
         Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
@@ -420,7 +428,7 @@ fn make(file: &Path) -> std::io::Result<()> {
     let mut folders = DirBuilder::new();
     folders.recursive(true);
     let mut options = OpenOptions::new();
-    options.create(true).append(true);
+    options.create_new(true).write(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -428,7 +436,10 @@ fn make(file: &Path) -> std::io::Result<()> {
         options.mode(0o600);
     }
     folders.create(folder)?;
-    options.open(file).map(|_| ())
+    match options.open(file) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(|_| ()),
+    }
 }
 
 fn named(file: &Path) -> Result<String, StorageError> {

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::chain::Chain;
 use super::reader::{Ending, TraceError, TraceReader};
@@ -104,7 +105,7 @@ impl TraceFile {
     pub fn go_on(path: &Path, durability: Durability) -> Result<(Self, Chain), TraceFileError> {
         let io = |source| TraceFileError::Io { path: path.to_owned(), source };
         let file = OpenOptions::new().read(true).append(true).open(path).map_err(io)?;
-        file.try_lock().map_err(|_| TraceFileError::Busy { path: path.to_owned() })?;
+        lock(&file, path)?;
         let mut reader = TraceReader::new(path.display().to_string(), BufReader::new(&file));
         while reader.read()?.is_some() {}
         match reader.ending() {
@@ -177,6 +178,19 @@ impl TraceFile {
             TraceFileError::Io { path: self.path.clone(), source }
         })
     }
+}
+
+/// Where another thread is just starting a program, the program holds a copy of every lock until it has
+/// begun: a lock that was given up is free a little later.
+fn lock(file: &File, path: &Path) -> Result<(), TraceFileError> {
+    const TRIES: u32 = 20;
+    for _ in 0..TRIES {
+        if file.try_lock().is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Err(TraceFileError::Busy { path: path.to_owned() })
 }
 
 /// A file that was not there.
