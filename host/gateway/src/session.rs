@@ -4,15 +4,15 @@
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use countersign::adaptation;
 use countersign::guard::{Clock, GuardError, GuardedRun, Setup, write_off};
-use countersign::kernel::{Boundary, Code, Event, Frame, Manifest, Run, Status};
+use countersign::kernel::{Boundary, Code, Event, Frame, Manifest, Run, Status, hex};
 use countersign::mcp::Joined;
 use countersign::registry::Registry;
 use countersign::store::{Durability, FileStore, ResumeError, RunFolder, Runs, StoreError, TraceReader};
-use countersign::{Host, LiveHost, Operations, Salt};
+use countersign::{Host, LiveHost, Operations, Salt, utc_now};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -63,7 +63,7 @@ impl Session {
 
     /// The run, begun or taken up where none is open, with what people have decided meanwhile.
     pub fn run(&mut self) -> Result<(&mut GuardedRun, &str), GatewayError> {
-        let now = now();
+        let now = utc_now();
         // Two processes that begin at the same time would each leave the other's run out.
         let alone = self.open.is_none().then(|| self.alone()).transpose()?;
         let mut open = match self.left(now)? {
@@ -77,7 +77,7 @@ impl Session {
 
     /// The same where there is a run; none is begun, and it is idle as before.
     pub fn last_run(&mut self) -> Result<Option<(&mut GuardedRun, &str)>, GatewayError> {
-        match self.left(now())? {
+        match self.left(utc_now())? {
             (Some(open), _) => self.heard(open).map(Some),
             (None, _) => Ok(None),
         }
@@ -119,12 +119,12 @@ impl Session {
     pub fn idle_in(&self) -> Option<Duration> {
         let open = self.open.as_ref()?;
         let until = open.last.saturating_add(self.config.idle_end);
-        Some(Duration::from_millis(until.saturating_sub(now())))
+        Some(Duration::from_millis(until.saturating_sub(utc_now())))
     }
 
     /// Ends the run at hand where it has been idle for long enough.
     pub fn end_if_idle(&mut self) -> Result<(), GatewayError> {
-        if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, now())) {
+        if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, utc_now())) {
             self.end()?;
         }
         Ok(())
@@ -174,7 +174,7 @@ impl Session {
         }
         write(path, &pointer)?;
         tracing::info!(run = %folder.id, "a run begins");
-        Ok(Open { run, folder, last: now() })
+        Ok(Open { run, folder, last: utc_now() })
     }
 
     /// The run that the principal was in, where it still is: the first that no other process has.
@@ -337,8 +337,7 @@ impl Session {
     fn pointer(&self) -> PathBuf {
         // A name for files: two principals never share one, whatever the file system does to case.
         let digest = Sha256::digest(self.config.principal.as_bytes());
-        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        self.runs.folder().join("principals").join(format!("{name}.json"))
+        self.runs.folder().join("principals").join(format!("{}.json", hex(&digest[..8])))
     }
 }
 
@@ -373,16 +372,9 @@ fn over(frames: &[Frame]) -> bool {
 }
 
 fn id() -> Result<String, GatewayError> {
-    let salt = Salt::random().map_err(|source| GatewayError::Random { source })?;
-    Ok(salt.0[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+    countersign::random_id().map_err(|source| GatewayError::Random { source })
 }
 
 fn write(path: PathBuf, bytes: &[u8]) -> Result<(), StoreError> {
     countersign::bundle::write_atomically(&path, bytes).map_err(|source| StoreError { path, source })
-}
-
-/// UTC milliseconds.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -13,6 +13,7 @@
 pub mod boundary;
 pub mod budget;
 pub mod contract;
+mod digest;
 mod effect;
 mod event;
 mod frame;
@@ -31,6 +32,7 @@ mod status;
 pub mod tool;
 
 pub use boundary::Boundary;
+pub use digest::{Digest, hex, sha256};
 pub use effect::{Effect, ModelRequest, Purpose};
 pub use event::{Event, IncompleteKind, Move, Response, Stage};
 pub use frame::Frame;

@@ -7,7 +7,7 @@ use countersign::store::Runs;
 
 use super::Stored;
 use crate::exit::{self, BadInput};
-use crate::look::{QUIET, line, number, styled, table};
+use crate::style::{QUIET, line, number, styled, table};
 
 /// Show what was recommended in a run, what was decided, and what came of it
 ///

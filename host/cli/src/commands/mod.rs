@@ -9,7 +9,7 @@ pub mod mcp;
 pub mod policy;
 pub mod run;
 pub mod runs;
-mod saved;
+mod savings;
 pub mod shadow;
 pub mod trace;
 
@@ -19,7 +19,7 @@ use countersign::bundle::{Digest, Installed};
 use countersign::engine::{Engine, EngineError, EngineOptions};
 use countersign::{Host, HostError};
 
-use crate::look::{MIND, styled};
+use crate::style::{MIND, styled};
 
 /// The host with the bundle in a folder, or the one it carries in itself. Whoever has edited the bundle
 /// and not locked it again is told so: its lock is what judges.

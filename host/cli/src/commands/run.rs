@@ -11,10 +11,10 @@ use countersign::scenario::{Finished, RunOptions, Scenario};
 use countersign::store::Runs;
 use countersign::{Host, Observer, Silent};
 
-use super::saved::Stopped;
+use super::savings::Stopped;
 use crate::exit::{self, BadInput};
-use crate::look::{self, BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
 use crate::screen::Screen;
+use crate::style::{self, BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
 
 /// Run a scenario, or every scenario of a folder
 ///
@@ -413,7 +413,7 @@ struct Packets {
 
 impl Observer for Packets {
     fn tools(&mut self, report: &ToolsReport) {
-        look::tools(report);
+        style::tools(report);
     }
 
     fn frame(&mut self, _: &Run, frame: &Frame) {

@@ -7,7 +7,6 @@ mod row;
 mod show;
 
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign::kernel::contract::Dimension;
 
@@ -142,9 +141,4 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Resume(arguments) => resume::take_up(arguments),
         Command::Convergence(stored) => convergence::convergence(stored),
     }
-}
-
-fn utc_now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

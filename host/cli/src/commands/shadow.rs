@@ -7,7 +7,7 @@ use countersign::shadow::{Compared, Disagreement, Report};
 use countersign::store::{Runs, ShadowError, shadow_beside};
 
 use crate::exit::{self, BadInput};
-use crate::look::{MIND, QUIET, STRONG, line, number, styled, table, verdict};
+use crate::style::{MIND, QUIET, STRONG, line, number, styled, table, verdict};
 
 /// Compare policies in shadow with those that count
 #[derive(clap::Subcommand)]

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::address;
+use crate::one_or_many::{OneOrMany, place};
 use crate::settings::{SettingsError, read_merged};
-use crate::several::{Several, place};
 
 /// Most samples of one answer.
 const MOST_SAMPLES: u8 = 10;
@@ -34,9 +34,9 @@ pub struct Registry {
 struct File {
     /// Version of this format: 1.
     version: u32,
-    cheap: Option<Several<ModelSpec>>,
-    mid: Option<Several<ModelSpec>>,
-    strong: Option<Several<ModelSpec>>,
+    cheap: Option<OneOrMany<ModelSpec>>,
+    mid: Option<OneOrMany<ModelSpec>>,
+    strong: Option<OneOrMany<ModelSpec>>,
 }
 
 /// One model.

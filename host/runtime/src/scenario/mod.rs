@@ -21,7 +21,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign_bundle::write_atomically;
 use countersign_engine::Outcome;
@@ -39,9 +38,11 @@ use crate::mcp::{Accept, McpError, pins_beside};
 use crate::models::{Client, Registry};
 use crate::operate::SinkError;
 use crate::operations::{NotDispatched, Operations};
+use crate::random::random_id;
 use crate::redact::Salt;
 use crate::settings::{SettingsError, read_merged};
 
+pub(crate) use crate::clock::utc_now;
 pub use crate::reply::INJECTED;
 pub use describe::line as describe_event;
 pub use expect::{Expectations, describe};
@@ -286,8 +287,7 @@ impl Scenario {
     ) -> Result<Finished, RunError> {
         let salt = options.salt.map_or_else(Salt::random, Ok);
         let salt = salt.map_err(machine("cannot get random bytes for the run's salt"))?;
-        let id =
-            options.id.clone().map_or_else(origin::id, Ok).map_err(machine("cannot get random bytes for an id"))?;
+        let id = options.id.clone().map_or_else(random_id, Ok).map_err(machine("cannot get random bytes for an id"))?;
         let origin = origin::Origin::of(&self.spec, options.models.is_some() || options.store.is_some());
         let origin = origin.map_err(machine("cannot get random bytes for the run's seed"))?;
         let client = self.client(options.models.as_ref())?;
@@ -462,12 +462,6 @@ fn salt_beside(trace: &Path) -> PathBuf {
 
 fn machine(what: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
     move |source| RunError::Machine { what, source }
-}
-
-/// UTC milliseconds. Recorded once in the manifest; nothing else of a run depends on it.
-pub(crate) fn utc_now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Passes everything on, writes diagnostics beside the trace, and matches expectations.
