@@ -241,7 +241,8 @@ fn a_hang_up_has_a_gateway_take_the_new_bundle_for_its_next_run() {
     gateway.end();
 
     let kept = Kept::of_gateway(place.folder.path());
-    let traces: Vec<(String, String)> = kept.ids().into_iter().map(|id| (kept.text(&id).unwrap_or_default(), id)).collect();
+    let traces: Vec<(String, String)> =
+        kept.ids().into_iter().map(|id| (kept.text(&id).unwrap_or_default(), id)).collect();
     assert_eq!(traces.len(), 2, "{traces:?}");
     for (bundle, tool) in [(&lenient, "fake__wait"), (&cautious, "fake__echo")] {
         let pinned = traces.iter().find(|(text, _)| text.contains(bundle.as_str()));

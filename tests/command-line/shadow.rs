@@ -65,7 +65,10 @@ fn a_run_says_where_to_look_and_the_report_tells() -> std::io::Result<()> {
     // What was said is no part of the run: without it there is nothing to report, and the run is whole.
     let kept = super::kept::Kept::new(folder.path());
     kept.trace("verify", &id).expect(0, "complete");
-    kept.tamper("UPDATE side SET record = CAST(replace(CAST(record AS TEXT), ?1, 'another') AS BLOB) WHERE side = 'shadow'", &[&id])?;
+    kept.tamper(
+        "UPDATE side SET record = CAST(replace(CAST(record AS TEXT), ?1, 'another') AS BLOB) WHERE side = 'shadow'",
+        &[&id],
+    )?;
     countersign(["shadow", "report", "--store", &store]).expect(2, "it is of the run another");
     kept.trace("verify", &id).expect(0, "complete");
     Ok(())

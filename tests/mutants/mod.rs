@@ -6,8 +6,8 @@
 //! cargo test --workspace --test command-line mutants:: -- --nocapture
 //! ```
 
+mod builder;
 mod seeded;
-mod workshop;
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use countersign_tests::cases::{Beside, Table, failures};
 use countersign_tests::laws;
 use countersign_tests::subject::{Subject, host};
 
+use builder::MutantBuilder;
 use seeded::MUTANTS;
-use workshop::Workshop;
 
 /// Generated cases of each law: a wrong policy shows much sooner.
 const CASES: u32 = 2_000;
@@ -29,18 +29,18 @@ fn every_mutant_is_caught_and_the_policies_are_not() -> anyhow::Result<()> {
         return Ok(());
     }
     let host = host()?;
-    let workshop = Workshop::open()?;
+    let builder = MutantBuilder::open()?;
     let mut unchanged = BTreeMap::new();
     let mut wrong = Vec::new();
     for mutant in MUTANTS {
         let subject = Subject::named(&host, mutant.policy)?;
         if !unchanged.contains_key(mutant.policy) {
-            let bytes = workshop.build(mutant.policy)?;
+            let bytes = builder.build(mutant.policy)?;
             let found = catches(&subject.replaced(host.engine().load(mutant.policy, &bytes)?))?;
             wrong.extend(found.iter().map(|found| format!("unchanged, and caught by {found}")));
             unchanged.insert(mutant.policy, sha256(&bytes));
         }
-        let bytes = workshop.build_changed(&mutant)?;
+        let bytes = builder.build_changed(&mutant)?;
         assert_ne!(Some(&sha256(&bytes)), unchanged.get(mutant.policy), "{mutant}: it changes nothing");
         let found = catches(&subject.replaced(host.engine().load(mutant.policy, &bytes)?))?;
         println!("{mutant}\n    {}", if found.is_empty() { "NOT CAUGHT" } else { "caught by" });

@@ -9,10 +9,10 @@ use countersign_kernel::contract::CONTRACT;
 use countersign_kernel::{EntryPin, SlotPin};
 use tempfile::NamedTempFile;
 
-use crate::digest::{Digest, sha256};
 use crate::error::BundleError;
 use crate::lock::{Entry, EntryLimits, Lock, SlotEntry};
 use crate::manifest::BundleManifest;
+use countersign_kernel::{Digest, sha256};
 
 /// A loaded bundle: its lock and its compiled policies.
 #[derive(Debug)]

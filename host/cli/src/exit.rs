@@ -17,7 +17,7 @@ use countersign::store::{
 use countersign::{ExportError, HostError, RecordingError};
 use countersign_gateway::GatewayError;
 
-use crate::look;
+use crate::style;
 
 /// Success.
 pub const OK: u8 = 0;
@@ -48,7 +48,7 @@ pub fn code(done: anyhow::Result<u8>) -> u8 {
                     text.push_str(cause.trim_end());
                 }
             }
-            anstream::eprintln!("{}error:{} {text}", look::BAD, look::BAD.render_reset());
+            anstream::eprintln!("{}error:{} {text}", style::BAD, style::BAD.render_reset());
             of(&error)
         }
     }

@@ -3,9 +3,9 @@
 mod commands;
 mod component_build;
 mod exit;
-mod judged;
-mod look;
 mod screen;
+mod style;
+mod verdict_text;
 
 use clap::{Parser, Subcommand};
 

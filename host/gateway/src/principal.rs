@@ -9,7 +9,7 @@ use countersign::mcp::Joined;
 use countersign::registry::Registry;
 use countersign::session::{Held, Past, Session, SessionError, Setup, Stop, TakeUpError};
 use countersign::store::{Durability, OpenError, RunQuery, RunRow, SharedStore};
-use countersign::{Host, LiveHost, Operations, utc_now as now};
+use countersign::{Host, LiveHost, Operations, random_id, utc_now as now};
 
 use crate::serve::GatewayError;
 use crate::serve::Served;
@@ -145,7 +145,7 @@ impl PrincipalRun {
     }
 
     fn begin(&self) -> Result<Open, GatewayError> {
-        let id = id()?;
+        let id = random_id().map_err(|source| GatewayError::Random { source })?;
         let registry = Registry::new(&self.tools.tools);
         // What was installed since the last run is what judges this one, from its first call to its last.
         self.live.refresh();
@@ -315,9 +315,4 @@ fn code(run: &Run) -> Code {
         _ if run.held().is_some() => Code::ReviewRequired,
         _ => Code::Success,
     }
-}
-
-fn id() -> Result<String, GatewayError> {
-    let salt = countersign::Salt::random().map_err(|source| GatewayError::Random { source })?;
-    Ok(salt.0[..8].iter().map(|byte| format!("{byte:02x}")).collect())
 }

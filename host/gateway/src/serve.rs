@@ -54,7 +54,7 @@ pub enum GatewayError {
     /// The machine.
     #[error("cannot get random bytes: {source}")]
     Random {
-        /// Why.
+        /// What the system says.
         source: std::io::Error,
     },
     /// The client does not speak the protocol.

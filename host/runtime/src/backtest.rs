@@ -145,9 +145,9 @@ pub enum BacktestError {
     /// A folder cannot be made.
     #[error("`{}`: {source}", path.display())]
     Folder {
-        /// Which.
+        /// The file or folder, as it was named.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         source: std::io::Error,
     },
 }

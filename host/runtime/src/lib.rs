@@ -14,6 +14,7 @@ pub mod adaptation;
 mod address;
 pub mod backtest;
 mod canonical;
+mod clock;
 pub mod convergence;
 pub mod deployment;
 mod export;
@@ -24,10 +25,12 @@ pub mod keys;
 mod live;
 pub mod mcp;
 pub mod models;
+mod one_or_many;
 pub mod operate;
 mod operations;
 mod process;
 mod prompt;
+mod random;
 mod recording;
 mod redact;
 pub mod registry;
@@ -37,10 +40,10 @@ pub mod scenario;
 mod secret;
 pub mod session;
 pub mod settings;
-mod several;
 pub mod shadow;
 
 pub use canonical::{Strict, canonical};
+pub use clock::utc_now;
 pub use deployment::Deployment;
 pub use export::{ExportError, beside, export};
 pub use governor::{GovernedRun, Governor, GovernorError};
@@ -48,11 +51,11 @@ pub use host::{Host, HostError, Judges};
 pub use live::{LiveHost, Refreshed};
 pub use operations::{NotDispatched, Operations};
 pub use prompt::{messages, overhead, render, templates_digest};
+pub use random::random_id;
 pub use recording::RecordingError;
 pub use redact::{Salt, redact, salted};
 pub use reply::{Arguments, INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, parse_patch, parse_step};
 
-pub use scenario::utc_now;
 pub use session::{Observer, Session, SessionError, Silent, World};
 
 /// Opens the store in a file, and makes it where there is none.

@@ -36,11 +36,11 @@ pub struct Operations {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("agent `{agent}` is not dispatched{}: {reason}", until.map_or_else(String::new, |until| format!(" until {until} (UTC ms)")))]
 pub struct NotDispatched {
-    /// Who.
+    /// The agent that was to be given work.
     pub agent: String,
     /// Until when, UTC milliseconds; none until an administrator says so.
     pub until: Option<u64>,
-    /// Why.
+    /// What paused it, or what is switched off.
     pub reason: String,
 }
 

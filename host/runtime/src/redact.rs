@@ -16,6 +16,7 @@
 
 use std::sync::LazyLock;
 
+use countersign_kernel::hex;
 use countersign_patterns::{Hit, Kind, Scanner};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -206,8 +207,7 @@ pub fn salted(bytes: &[u8], salt: &Salt) -> String {
     let mut hasher = Sha256::new();
     hasher.update(salt.0);
     hasher.update(bytes);
-    let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("salted:{hex}")
+    format!("salted:{}", hex(&hasher.finalize()))
 }
 
 #[cfg(test)]

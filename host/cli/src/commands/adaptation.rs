@@ -7,7 +7,7 @@ use countersign::kernel::Slot;
 use super::Stored;
 use super::source::Source;
 use crate::exit;
-use crate::look::{QUIET, line, number, styled, table};
+use crate::style::{QUIET, line, number, styled, table};
 
 /// Show what was recommended in a run, what was decided, and what came of it
 ///

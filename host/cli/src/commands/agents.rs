@@ -1,10 +1,9 @@
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use countersign::operate::{HealthRules, HealthTracker};
+use countersign::utc_now;
 
 use super::Stored;
 use crate::exit;
-use crate::look::{QUIET, number, styled, table};
+use crate::style::{QUIET, number, styled, table};
 
 /// Look at the health of agents, pause them, and let them work again
 #[derive(clap::Subcommand)]
@@ -93,9 +92,4 @@ fn list(stored: &Stored, tracker: &HealthTracker) -> anyhow::Result<u8> {
         }
     }
     Ok(exit::OK)
-}
-
-fn utc_now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

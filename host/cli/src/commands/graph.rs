@@ -5,7 +5,7 @@ use countersign::bundle::write_atomically;
 use countersign::kernel::graph::{self, Graph, Violation};
 use countersign::settings;
 
-use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, line, styled, table};
+use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, line, styled, table};
 
 /// Check and draw workflow graphs
 #[derive(clap::Subcommand)]

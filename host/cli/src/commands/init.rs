@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use countersign::deployment::{COMMENTED, FILE};
 
 use crate::exit::{self, BadInput};
-use crate::look::{GOOD, styled};
+use crate::style::{GOOD, styled};
 
 /// Write a commented countersign.toml
 ///

@@ -5,7 +5,7 @@ use countersign::mcp::Accept as Accepting;
 use countersign_gateway::{Options, ToolLine, review, serve};
 
 use crate::exit;
-use crate::look::{GOOD, MIND, QUIET, line, styled, table};
+use crate::style::{GOOD, MIND, QUIET, line, styled, table};
 
 /// Govern an unchanged MCP agent: every tool call is judged before it reaches its server
 ///

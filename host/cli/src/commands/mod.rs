@@ -10,7 +10,7 @@ pub mod mcp;
 pub mod policy;
 pub mod run;
 pub mod runs;
-mod saved;
+mod savings;
 pub mod shadow;
 pub mod source;
 pub mod trace;
@@ -24,7 +24,7 @@ use countersign::store::SharedStore;
 use countersign::{Host, HostError};
 
 use crate::exit::BadInput;
-use crate::look::{MIND, styled};
+use crate::style::{MIND, styled};
 
 /// The host with the bundle in a folder, or the one it carries in itself. Whoever has edited the bundle
 /// and not locked it again is told so: its lock is what judges.

@@ -9,10 +9,10 @@ use countersign::mcp::{Accept, ToolsReport};
 use countersign::scenario::{Finished, Keep, RunOptions, Scenario};
 use countersign::{Deployment, Host, Observer, Silent};
 
-use super::saved::Stopped;
+use super::savings::Stopped;
 use crate::exit::{self, BadInput};
-use crate::look::{self, BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
 use crate::screen::Screen;
+use crate::style::{self, BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
 
 /// Run a scenario, or every scenario of a folder
 ///
@@ -437,7 +437,7 @@ struct Packets {
 
 impl Observer for Packets {
     fn tools(&mut self, report: &ToolsReport) {
-        look::tools(report);
+        style::tools(report);
     }
 
     fn frame(&mut self, _: &Run, frame: &Frame) {

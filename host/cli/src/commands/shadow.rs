@@ -9,7 +9,7 @@ use countersign::store::{RunQuery, ShadowError, SharedStore, Side};
 
 use super::Stored;
 use crate::exit::{self, BadInput};
-use crate::look::{MIND, QUIET, STRONG, line, number, styled, table, verdict};
+use crate::style::{MIND, QUIET, STRONG, line, number, styled, table, verdict};
 
 /// Compare policies in shadow with those that count
 #[derive(clap::Subcommand)]

@@ -8,8 +8,8 @@ use countersign::store::{Ending, Stored};
 
 use super::source::Source;
 use crate::exit;
-use crate::judged;
-use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, line, number, styled, table};
+use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, line, number, styled, table};
+use crate::verdict_text;
 
 /// Read, verify and replay traces
 #[derive(clap::Subcommand)]
@@ -159,7 +159,7 @@ fn show_frame(frame: &Frame, whole: bool) {
             &judgement.entry,
             &format!("{verdict:<9} {}  ({} fuel{reads})", line(&reason, 80), number(judgement.fuel)),
         );
-        if let Some(terms) = judged::terms(&judgement.answer) {
+        if let Some(terms) = verdict_text::terms(&judgement.answer) {
             tell("", &terms);
         }
         if whole {
@@ -182,7 +182,7 @@ fn event(event: &Event) -> String {
     let text = describe_event(event);
     let text = text.trim_end().trim_end_matches(':');
     match event {
-        Event::Verdict { slot, by, .. } => format!("{}{}", line(text, 100), judged::by(*slot, by)),
+        Event::Verdict { slot, by, .. } => format!("{}{}", line(text, 100), verdict_text::by(*slot, by)),
         _ => text.to_owned(),
     }
 }

@@ -139,7 +139,7 @@ impl Governor {
         self.on_a_thread(move || {
             let id = match run {
                 Some(run) => run,
-                None => new_id()?,
+                None => crate::random_id().map_err(|source| SessionError::Random { source })?,
             };
             governor.live.refresh();
             let host = governor.live.host();
@@ -211,12 +211,6 @@ impl Governor {
         }
         answered.await.map_err(|_| GovernorError::Threads)?
     }
-}
-
-/// An id that no other run has.
-pub(crate) fn new_id() -> Result<String, SessionError> {
-    let salt = crate::Salt::random().map_err(|source| SessionError::Random { source })?;
-    Ok(salt.0[..8].iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl From<BeginError> for GovernorError {

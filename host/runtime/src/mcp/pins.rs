@@ -24,9 +24,9 @@ pub enum PinError {
     /// The file cannot be read.
     #[error("cannot read the pinned tools `{}`: {source}", path.display())]
     Read {
-        /// Which.
+        /// The file or folder, as it was named.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         source: std::io::Error,
     },
     /// It is not what was written.
@@ -35,7 +35,7 @@ pub enum PinError {
          now, which accepts them all", path.display()
     )]
     Damaged {
-        /// Which.
+        /// The file or folder, as it was named.
         path: PathBuf,
         /// Line, and what is wrong there.
         problem: String,
@@ -46,9 +46,9 @@ pub enum PinError {
          used", path.display()
     )]
     Write {
-        /// Which.
+        /// The file or folder, as it was named.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         source: std::io::Error,
     },
 }

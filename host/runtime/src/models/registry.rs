@@ -9,8 +9,8 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::address;
+use crate::one_or_many::{OneOrMany, place};
 use crate::settings::SettingsError;
-use crate::several::{Several, place};
 
 /// Most samples of one answer.
 const MOST_SAMPLES: u8 = 10;
@@ -31,9 +31,9 @@ pub struct Registry {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Section {
-    cheap: Option<Several<ModelSpec>>,
-    mid: Option<Several<ModelSpec>>,
-    strong: Option<Several<ModelSpec>>,
+    cheap: Option<OneOrMany<ModelSpec>>,
+    mid: Option<OneOrMany<ModelSpec>>,
+    strong: Option<OneOrMany<ModelSpec>>,
 }
 
 /// One model.

@@ -59,9 +59,9 @@ pub enum ErrorClass {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct AdminPause {
-    /// Who.
+    /// The administrator, as they named themselves.
     pub by: String,
-    /// Why.
+    /// In the administrator's words.
     pub reason: String,
     /// Since when, UTC milliseconds.
     pub since: u64,
@@ -198,11 +198,11 @@ pub enum RefusedBy {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("dispatch is refused{}: {reason}", until.map(|until| format!(" until {until} (UTC ms)")).unwrap_or_default())]
 pub struct Refused {
-    /// Who.
+    /// Its own errors, or an administrator.
     pub by: RefusedBy,
     /// UTC milliseconds; none when it does not end by itself.
     pub until: Option<u64>,
-    /// Why.
+    /// The error that paused it, or the administrator's words.
     pub reason: String,
 }
 

@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use countersign_bundle::Digest;
 use countersign_store::{RegisterName, SharedStore};
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +101,7 @@ impl std::fmt::Display for Halted {
 pub struct Halt {
     /// What is switched off.
     pub what: Halted,
-    /// Why.
+    /// In the operator's words.
     pub reason: String,
 }
 
@@ -350,7 +351,7 @@ pub(super) fn read(path: &Path) -> Result<SwitchFile, SwitchError> {
 }
 
 pub(super) fn is_digest(text: &str) -> bool {
-    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    Digest::parse(&text.to_ascii_lowercase()).is_some()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::world::{ScenarioWorld, Surroundings};
 use super::{Finished, RunError, Scenario, machine, origin, spec, workspace};
 use crate::host::Host;
 use crate::mcp::Accept;
+use crate::random::random_id;
 use crate::redact::Salt;
 use crate::registry::Registry;
 use crate::session::{
@@ -50,7 +51,7 @@ impl Scenario {
         observer: &mut dyn Observer,
     ) -> Result<(Finished, Vec<Told>), RunError> {
         let salt = Salt::random().map_err(machine("cannot get random bytes for the run's salt"))?;
-        let id = origin::id().map_err(machine("cannot get random bytes for an id"))?;
+        let id = random_id().map_err(machine("cannot get random bytes for an id"))?;
         let origin = origin::Origin::of(&self.spec, false);
         let origin = origin.map_err(machine("cannot get random bytes for the run's seed"))?;
         let scratch = tempfile::tempdir().map_err(machine("cannot make the operator's folder"))?;

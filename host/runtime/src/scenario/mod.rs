@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use countersign_engine::Outcome;
 use countersign_kernel::contract::Trigger;
@@ -39,10 +39,12 @@ use crate::mcp::{Accept, McpError, Pins, pins_beside};
 use crate::models::{Client, Registry};
 use crate::operate::SinkError;
 use crate::operations::{NotDispatched, Operations};
+use crate::random::random_id;
 use crate::redact::Salt;
 use crate::session::{Observer, Session, SessionError, Setup};
 use crate::settings::{SettingsError, read_merged};
 
+pub(crate) use crate::clock::utc_now;
 pub use crate::reply::INJECTED;
 pub use describe::line as describe_event;
 pub use expect::{Expectations, describe};
@@ -296,8 +298,7 @@ impl Scenario {
     ) -> Result<Finished, RunError> {
         let salt = options.salt.map_or_else(Salt::random, Ok);
         let salt = salt.map_err(machine("cannot get random bytes for the run's salt"))?;
-        let id =
-            options.id.clone().map_or_else(origin::id, Ok).map_err(machine("cannot get random bytes for an id"))?;
+        let id = options.id.clone().map_or_else(random_id, Ok).map_err(machine("cannot get random bytes for an id"))?;
         let origin = origin::Origin::of(&self.spec, options.models.is_some() || options.keep.is_some());
         let origin = origin.map_err(machine("cannot get random bytes for the run's seed"))?;
         let client = self.client(options.models.as_ref())?;
@@ -451,12 +452,6 @@ impl Drop for Begun {
 
 fn machine(what: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
     move |source| RunError::Machine { what, source }
-}
-
-/// UTC milliseconds. Recorded once in the manifest; nothing else of a run depends on it.
-pub fn utc_now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Passes everything on, and matches expectations.

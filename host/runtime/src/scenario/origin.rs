@@ -3,7 +3,8 @@
 use std::io;
 
 use super::spec::Spec;
-use super::utc_now;
+use crate::clock::utc_now;
+use crate::random::random;
 
 /// When a run begins that is scripted from end to end: 2026-01-01, in UTC milliseconds.
 const SCRIPTED: u64 = 1_767_225_600_000;
@@ -21,18 +22,7 @@ impl Origin {
         if !outside {
             return Ok(Origin { seed: spec.seed.unwrap_or(0), started: SCRIPTED });
         }
-        let seed = spec.seed.map_or_else(|| random().map(u64::from_le_bytes), Ok)?;
+        let seed = spec.seed.map_or_else(random, Ok)?;
         Ok(Origin { seed, started: utc_now() })
     }
-}
-
-/// An id that no other run has.
-pub fn id() -> io::Result<String> {
-    Ok(random()?.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn random() -> io::Result<[u8; 8]> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(bytes)
 }

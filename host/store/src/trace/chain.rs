@@ -152,12 +152,5 @@ pub(crate) fn unseal(line: &[u8]) -> Option<String> {
 }
 
 fn name(hasher: Sha256) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(71);
-    text.push_str("sha256:");
-    for byte in hasher.finalize() {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
+    format!("sha256:{}", countersign_kernel::hex(&hasher.finalize()))
 }

@@ -6,7 +6,7 @@ use countersign::store::RunQuery;
 use super::loaded::read;
 use crate::commands::{Stored, print_json};
 use crate::exit;
-use crate::look::{QUIET, line, number, styled, table};
+use crate::style::{QUIET, line, number, styled, table};
 
 pub(super) fn convergence(stored: &Stored) -> anyhow::Result<u8> {
     let mut figures = Vec::new();

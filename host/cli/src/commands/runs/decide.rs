@@ -8,10 +8,12 @@ use countersign::store::{Entry, Offer};
 
 use super::loaded::{Loaded, load};
 use super::row::offered;
-use super::{Answer, Approve, Deciding, Reject, Release, utc_now};
+use countersign::utc_now;
+
+use super::{Answer, Approve, Deciding, Reject, Release};
 use crate::commands::print_json;
 use crate::exit::{self, BadInput};
-use crate::look::{GOOD, MIND, QUIET, styled};
+use crate::style::{GOOD, MIND, QUIET, styled};
 
 pub(super) fn approve(arguments: &Approve) -> anyhow::Result<u8> {
     let loaded = load(&arguments.deciding.one)?;

@@ -6,7 +6,7 @@ use super::loaded::read;
 use super::row::{Row, offered};
 use crate::commands::{Stored, print_json};
 use crate::exit;
-use crate::look::{BAD, QUIET, line, number, styled, table};
+use crate::style::{BAD, QUIET, line, number, styled, table};
 
 pub(super) fn list(stored: &Stored) -> anyhow::Result<u8> {
     let (mut loaded, mut unreadable) = (Vec::new(), Vec::new());

@@ -13,8 +13,8 @@ use super::Resume;
 use super::loaded::load;
 use crate::commands::{engine_options, installed_host, print_json, run};
 use crate::exit::{self, BadInput};
-use crate::look::{BAD, GOOD, MIND, QUIET, styled};
 use crate::screen::Screen;
+use crate::style::{BAD, GOOD, MIND, QUIET, styled};
 
 pub(super) fn take_up(arguments: &Resume) -> anyhow::Result<u8> {
     let stored = &arguments.one.stored;

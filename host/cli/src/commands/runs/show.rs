@@ -2,12 +2,13 @@
 
 use countersign::kernel::{Approval, Status, Wanted};
 
+use super::One;
 use super::loaded::{Loaded, load};
 use super::row::{Row, offered};
-use super::{One, utc_now};
 use crate::commands::{print_json, run};
 use crate::exit;
-use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
+use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
+use countersign::utc_now;
 
 pub(super) fn show(one: &One) -> anyhow::Result<u8> {
     let loaded = load(one)?;

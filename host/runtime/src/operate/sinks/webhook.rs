@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::spec::checked_time_out;
 use super::{ID_HEADER, SIGNATURE_HEADER, SinkError, WebhookSpec, sign};
 use crate::address;
+use crate::clock::utc_now;
 use crate::http;
 use crate::secret::{self, Secret, SecretError};
 
@@ -75,8 +76,7 @@ impl WebhookSink {
     /// One attempt. Why it failed, and whether it is worth another.
     fn post(&self, id: &str, body: &[u8]) -> Result<(), (String, bool)> {
         // The time of sending, not of the item: receivers judge by it whether a request is a replay.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        let signature = sign(self.secret.bytes(), u64::try_from(now).unwrap_or(u64::MAX), body);
+        let signature = sign(self.secret.bytes(), utc_now(), body);
         let request = self
             .client
             .post(&self.url)

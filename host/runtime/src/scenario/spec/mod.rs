@@ -17,9 +17,9 @@ use toml::Table;
 
 use super::expect::Expectations;
 use crate::mcp::{Overrides, ServersSpec, check_servers, split};
+use crate::one_or_many::{OneOrMany, place};
 use crate::registry::{ToolSpec, VerifySpec};
 use crate::settings::{OperatorSpec, PresetFiles};
-use crate::several::{Several, place};
 
 pub use manifest::Pinned;
 pub use model::{ModelSpec, ReplySpec, StepSpec};
@@ -68,7 +68,7 @@ pub struct Spec {
     pub memory: Vec<Memory>,
     /// Scripted ones, by tier; none where the run is given real ones.
     #[serde(default)]
-    pub models: BTreeMap<Tier, Several<ModelSpec>>,
+    pub models: BTreeMap<Tier, OneOrMany<ModelSpec>>,
     /// Who may be chosen for a sub-task.
     #[serde(default)]
     pub specialists: Vec<Specialist>,

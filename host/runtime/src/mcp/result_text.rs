@@ -215,7 +215,7 @@ impl Answer {
         })
     }
 
-    /// The same answer, of which `said` is all that it says, with only that of it which may be seen; and
+    /// The same answer, of which `result_text` is all that it says, with only that of it which may be seen; and
     /// a note where some of it was not looked at.
     pub fn seen(mut self, said: Said, redaction: &Redaction) -> Self {
         let unseen = said.text.len().saturating_sub(redaction.seen);

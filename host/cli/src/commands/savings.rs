@@ -4,7 +4,7 @@
 use countersign::Host;
 use countersign::scenario::{Finished, RunError, Scenario};
 
-use crate::look::{BAD, GOOD, MIND, QUIET, styled};
+use crate::style::{BAD, GOOD, MIND, QUIET, styled};
 
 /// A scenario that the evaluator stops, and its twin.
 pub struct Stopped {

@@ -16,24 +16,24 @@ const PARTS: [&str; 8] = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "wi
 /// Folders that no policy is built of, relative to the root.
 const LEFT_OUT: [&str; 3] = ["tests/data", "tests/scenarios", "tests/parts"];
 
-pub struct Workshop {
+pub struct MutantBuilder {
     sources: PathBuf,
     target: PathBuf,
     /// Held while it is open: two of them would change each other's files.
     _lock: File,
 }
 
-impl Workshop {
+impl MutantBuilder {
     pub fn open() -> Result<Self> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutants");
         std::fs::create_dir_all(&folder)?;
         let lock = File::create(folder.join("lock"))?;
         lock.lock()?;
-        let workshop = Workshop { sources: folder.join("sources"), target: folder.join("target"), _lock: lock };
+        let builder = MutantBuilder { sources: folder.join("sources"), target: folder.join("target"), _lock: lock };
         for part in PARTS {
-            copy(&root(), Path::new(part), &workshop.sources).with_context(|| format!("cannot copy `{part}`"))?;
+            copy(&root(), Path::new(part), &builder.sources).with_context(|| format!("cannot copy `{part}`"))?;
         }
-        Ok(workshop)
+        Ok(builder)
     }
 
     /// The component of a policy as it is.

@@ -103,8 +103,8 @@ pub fn table(rows: &[Vec<String>], right: &[usize]) -> Vec<String> {
 /// Prints a line: `say!("…", …)`. Where nobody can take it the command goes on without a word.
 #[macro_export]
 macro_rules! say {
-    () => { $crate::look::print(format_args!("")) };
-    ($($text:tt)*) => { $crate::look::print(format_args!($($text)*)) };
+    () => { $crate::style::print(format_args!("")) };
+    ($($text:tt)*) => { $crate::style::print(format_args!($($text)*)) };
 }
 
 /// Nobody reads what is printed any more.
