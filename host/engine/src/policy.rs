@@ -69,7 +69,7 @@ impl Policy {
                 label: format!("{}@{}", descriptor.name, descriptor.version).into(),
                 descriptor,
                 schema,
-                digest: Arc::clone(countersign_kernel::sha256(bytes).as_str()),
+                digest: Arc::clone(countersign_contract::sha256(bytes).as_str()),
             }),
         })
     }

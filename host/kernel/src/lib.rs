@@ -12,7 +12,6 @@
 
 pub mod boundary;
 pub mod budget;
-mod digest;
 mod effect;
 mod event;
 mod frame;
@@ -32,7 +31,7 @@ pub mod tool;
 pub use boundary::Boundary;
 pub use countersign_contract as contract;
 pub use countersign_contract::{Answered, Cause, Judged, Judgement, Question, Slot};
-pub use digest::{Digest, hex, sha256};
+pub use countersign_contract::{Digest, hex, sha256};
 pub use effect::{Effect, ModelRequest, Purpose};
 pub use event::{Event, IncompleteKind, Move, Response, Stage};
 pub use frame::Frame;

@@ -9,7 +9,6 @@ mod show;
 use std::path::PathBuf;
 
 use countersign::kernel::contract::Dimension;
-use countersign::utc_now;
 
 use super::Stored;
 

@@ -44,7 +44,6 @@ use crate::redact::Salt;
 use crate::session::{Observer, Session, SessionError, Setup};
 use crate::settings::{SettingsError, read_merged};
 
-pub(crate) use crate::clock::utc_now;
 pub use crate::reply::INJECTED;
 pub use describe::line as describe_event;
 pub use expect::{Expectations, describe};

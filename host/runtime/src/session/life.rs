@@ -9,10 +9,10 @@ use super::calls::Calls;
 use super::clock::Running;
 use super::record::{Past, Record};
 use super::{ModelAnswer, Session, SessionError, Setup, Silent, TakeUpError, Vault};
+use crate::clock::utc_now;
 use crate::host::{Host, Judges};
 use crate::redact::Salt;
 use crate::registry::Registry;
-use crate::scenario::utc_now;
 
 /// Most inputs by which a run that broke off comes to where it can be ended.
 const MOST_LOST: u32 = 8;
