@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use countersign::settings::OperatorSpec;
+use countersign::store::SharedStore;
 use countersign::{Host, Operations};
 use serde_json::json;
 
@@ -10,9 +11,9 @@ use super::loops::{Agent, exported, store};
 use super::{CAUTIOUS, entry, host_with, report, side_stream};
 
 /// An operator whose switches lie in this folder.
-fn operator(folder: &Path) -> anyhow::Result<Operations> {
+fn operator(store: &SharedStore, folder: &Path) -> anyhow::Result<Operations> {
     let spec = OperatorSpec { switches: Some("switches.toml".into()), ..OperatorSpec::default() };
-    Ok(Operations::new(&spec, None, folder)?)
+    Ok(Operations::new(&spec, store, folder)?)
 }
 
 /// Switches the only shadow policy off, and on again.
@@ -29,7 +30,7 @@ fn a_shadow_policy_is_not_asked_while_it_is_revoked() -> anyhow::Result<()> {
     let host = host_with(folder.path(), CAUTIOUS)?;
     let store = store();
     switch(&host, folder.path(), false)?;
-    let mut agent = Agent::begin_under(&host, &store, operator(folder.path())?)?;
+    let mut agent = Agent::begin_under(&host, &store, operator(&store, folder.path())?)?;
     for (page, off) in [(1, false), (2, true), (3, false)] {
         switch(&host, folder.path(), off)?;
         // The run is not pinned to it, and goes on.
@@ -49,7 +50,7 @@ fn a_policy_that_is_revoked_when_the_run_begins_is_not_opened() -> anyhow::Resul
     let host = host_with(folder.path(), CAUTIOUS)?;
     let store = store();
     switch(&host, folder.path(), true)?;
-    let mut agent = Agent::begin_under(&host, &store, operator(folder.path())?)?;
+    let mut agent = Agent::begin_under(&host, &store, operator(&store, folder.path())?)?;
     assert!(agent.attempt("look", json!({"page": 1}))?);
     agent.close()?;
     let trace = exported(&store, folder.path())?;

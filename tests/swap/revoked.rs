@@ -12,7 +12,7 @@ use super::{Place, Said, audit, read_allowed, read_order};
 
 fn operations(place: &Place, switches: &Path) -> Operations {
     let spec = OperatorSpec { switches: Some(switches.to_owned()), ..OperatorSpec::default() };
-    Operations::new(&spec, None, place.folder.path()).unwrap()
+    Operations::new(&spec, &place.store, place.folder.path()).unwrap()
 }
 
 /// Digest of the risk policy of a bundle: the other policies are in both.

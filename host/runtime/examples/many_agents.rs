@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use countersign::engine::EngineOptions;
 use countersign::kernel::{Code, Outcome, Status};
-use countersign::registry::{Registry, ToolResult};
+use countersign::registry::ToolResult;
 use countersign::session::{CallDecision, Observed, Proposal};
 use countersign::{GovernedRun, Governor, GovernorError};
 use serde_json::json;

@@ -3,6 +3,7 @@
 #[path = "../examples/host_drives.rs"]
 mod host_drives;
 #[path = "../examples/many_agents.rs"]
+#[expect(dead_code, reason = "its program is for people to look at")]
 mod many_agents;
 #[path = "../examples/own_loop.rs"]
 mod own_loop;

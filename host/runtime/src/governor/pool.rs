@@ -119,7 +119,9 @@ mod tests {
             assert!(pool.spawn(move || drop(blocked.lock().map(|end| end.recv()))));
         }
         let (done, finished) = channel();
-        assert!(pool.spawn(move || drop(done.send(()))));
+        assert!(pool.spawn(move || {
+            let _ = done.send(());
+        }));
         assert_eq!(finished.recv_timeout(Duration::from_secs(60)), Ok(()));
         drop(release);
     }
@@ -129,7 +131,9 @@ mod tests {
         let pool = Pool::new(1);
         let (done, finished) = channel();
         assert!(pool.spawn(|| std::panic::resume_unwind(Box::new("broken"))));
-        assert!(pool.spawn(move || drop(done.send(()))));
+        assert!(pool.spawn(move || {
+            let _ = done.send(());
+        }));
         assert_eq!(finished.recv_timeout(Duration::from_secs(60)), Ok(()));
     }
 }
