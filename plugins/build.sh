@@ -2,10 +2,11 @@
 # Builds the default bundle's components and those that tests use, then locks their bundles.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-for policy in classifier confidence context dispatch doom-loop estimator guard remediation risk sensitivity threshold; do
+for manifest in plugins/*/cases.toml; do
+    policy=$(basename "$(dirname "$manifest")")
     cargo run --quiet -- policy build "plugins/$policy" --out "plugins/bundle/$policy.wasm"
 done
-for policy in misbehaving cautious-risk literal-doom-loop; do
+for policy in misbehaving cautious-risk constant-risk literal-doom-loop; do
     cargo run --quiet -- policy build "tests/policies/$policy" --out "tests/policies/built/$policy.wasm"
 done
 for bundle in trapping running-dry; do

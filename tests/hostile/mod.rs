@@ -238,6 +238,25 @@ fn configurations_are_checked_and_the_key_is_named() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_policy_that_nobody_asks_takes_no_room() -> anyhow::Result<()> {
+    let engine = Engine::new(EngineOptions { pool: Some(3), ..EngineOptions::default() })?;
+    let policy = engine.load("misbehaving.wasm", &component()?)?;
+    let behaving = |policy: &Policy| session(policy, r#"{"behaviour":"behave"}"#);
+    // The first one shows that the policy takes the configuration.
+    drop(behaving(&policy)?);
+    let mut sessions: Vec<Session> = (0..10).map(|_| behaving(&policy)).collect::<anyhow::Result<_>>()?;
+    let causes: Vec<String> = sessions[..4].iter_mut().map(|one| cause(&ask(one, &mut NoHistory))).collect();
+    assert_eq!(causes, ["decided", "decided", "decided", "environment"]);
+    sessions.drain(..3);
+    assert_eq!(cause(&ask(&mut sessions[3], &mut NoHistory)), "decided");
+    // A configuration that was never accepted is refused at once, each time.
+    for _ in 0..2 {
+        assert!(session(&policy, r#"{"behaviour":"refuse_configuration"}"#).is_err());
+    }
+    Ok(())
+}
+
 /// What `load` says.
 fn refusal(bytes: &[u8], caps: Caps) -> anyhow::Result<String> {
     let engine = Engine::new(EngineOptions { pool: None, caps, ..EngineOptions::default() })?;

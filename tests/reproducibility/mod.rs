@@ -30,7 +30,7 @@ fn build(workspace: &Path, crate_folder: &str, target: &Path, cargo_home: Option
     std::fs::read(out)
 }
 
-const MADE_FOR_TESTS: [&str; 3] = ["misbehaving", "cautious-risk", "literal-doom-loop"];
+const MADE_FOR_TESTS: [&str; 4] = ["misbehaving", "cautious-risk", "constant-risk", "literal-doom-loop"];
 
 /// Every policy whose component is committed: its folder and the component.
 fn policies() -> anyhow::Result<Vec<(String, String)>> {

@@ -1,4 +1,5 @@
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_contract::{Descriptor, Slot};
 use serde_json::Value;
@@ -34,11 +35,38 @@ struct Inner {
     label: Arc<str>,
     schema: Schema,
     digest: Arc<str>,
+    accepted: Accepted,
 }
 
 impl std::fmt::Debug for Policy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Policy").field("label", &self.inner.label).finish_non_exhaustive()
+    }
+}
+
+/// Configurations that a policy has accepted, each with the limits under which it did. A bundle has one for each
+/// entry, tests and tools have more; of many the oldest are forgotten and tried again.
+#[derive(Debug, Default)]
+struct Accepted(Mutex<VecDeque<(Arc<str>, Limits)>>);
+
+/// Configurations that are remembered.
+const MOST_ACCEPTED: usize = 16;
+
+impl Accepted {
+    fn list(&self) -> MutexGuard<'_, VecDeque<(Arc<str>, Limits)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn holds(&self, configuration: &str, limits: &Limits) -> bool {
+        self.list().iter().any(|(known, under)| under == limits && **known == *configuration)
+    }
+
+    fn add(&self, configuration: &Arc<str>, limits: &Limits) {
+        let mut list = self.list();
+        if list.len() == MOST_ACCEPTED {
+            list.pop_front();
+        }
+        list.push_back((Arc::clone(configuration), *limits));
     }
 }
 
@@ -70,6 +98,7 @@ impl Policy {
                 descriptor,
                 schema,
                 digest: Arc::clone(countersign_contract::sha256(bytes).as_str()),
+                accepted: Accepted::default(),
             }),
         })
     }
@@ -102,14 +131,22 @@ impl Policy {
         self.inner.schema.check(&self.inner.label, configuration)
     }
 
-    /// Opens an instance for one run and bundle entry. `configuration` is canonical JSON that
+    /// Opens the policy for one run and bundle entry. `configuration` is canonical JSON that
     /// [`Policy::check_configuration`] has passed.
+    ///
+    /// The first time an instance is made at once, so that a configuration which the policy refuses is an error
+    /// here. Where it has accepted the very same before, as when its bundle was loaded, an instance is made for the
+    /// first question: a run pays for no policy that it does not ask.
     ///
     /// # Errors
     /// When the policy refuses the configuration, or the instance cannot be made.
     pub fn open(&self, configuration: Arc<str>, limits: Limits) -> Result<Session, OpenError> {
+        if self.inner.accepted.holds(&configuration, &limits) {
+            return Ok(Session::new(self.clone(), configuration, limits, None));
+        }
         let open = crate::engine::with_stack(|| self.instantiate(&configuration, &limits))?;
-        Ok(Session::new(self.clone(), configuration, limits, open))
+        self.inner.accepted.add(&configuration, &limits);
+        Ok(Session::new(self.clone(), configuration, limits, Some(open)))
     }
 
     /// What the policy logs about a configuration while it is configured: rules of its own that are never

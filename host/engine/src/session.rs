@@ -52,6 +52,8 @@ pub struct Session {
 }
 
 enum State {
+    /// Nobody has asked it yet: an instance is made for the first question.
+    Unopened,
     Live(Box<Open>),
     /// It failed once: rebuilt before its next call.
     Broken,
@@ -68,8 +70,10 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    pub(crate) fn new(policy: Policy, configuration: Arc<str>, limits: Limits, open: Open) -> Self {
-        Session { policy, configuration, limits, state: State::Live(Box::new(open)) }
+    /// With an instance, or one that is made for the first question.
+    pub(crate) fn new(policy: Policy, configuration: Arc<str>, limits: Limits, open: Option<Open>) -> Self {
+        let state = open.map_or(State::Unopened, |open| State::Live(Box::new(open)));
+        Session { policy, configuration, limits, state }
     }
 
     /// The policy.
@@ -107,6 +111,14 @@ impl Session {
             second_life |= failures == 1;
             let alive = open.filter(|_| failures < 2);
             self.state = alive.map_or(State::Dead, |open| State::Live(Box::new(open)));
+        }
+        if matches!(self.state, State::Unopened) {
+            let Ok(open) = self.policy.instantiate(&self.configuration, &self.limits) else {
+                // It accepted the configuration before: what it lacks now is room on this machine.
+                self.state = State::Broken;
+                return self.undecided(question, Cause::Environment, Vec::new(), Vec::new(), 0);
+            };
+            self.state = State::Live(Box::new(open));
         }
         let State::Live(open) = &mut self.state else {
             return self.undecided(question, Cause::Dead, Vec::new(), Vec::new(), 0);

@@ -42,6 +42,8 @@ pub struct Line {
     pub work: Box<dyn Work>,
     /// Nanoseconds.
     pub bar: Option<f64>,
+    /// At most so many times what another line of the group takes.
+    pub within: Option<(f64, usize)>,
     /// Position in the group of its native twin.
     pub native: Option<usize>,
     /// Whether callgrind's count says anything.
@@ -50,11 +52,15 @@ pub struct Line {
 
 impl Line {
     pub fn new(name: &'static str, work: Box<dyn Work>) -> Self {
-        Line { name, work, bar: None, native: None, counted: true }
+        Line { name, work, bar: None, within: None, native: None, counted: true }
     }
 
     pub fn below(self, nanoseconds: f64) -> Self {
         Line { bar: Some(nanoseconds), ..self }
+    }
+
+    pub fn within(self, times: f64, other: usize) -> Self {
+        Line { within: Some((times, other)), ..self }
     }
 
     pub fn beside(self, native: usize) -> Self {
@@ -88,7 +94,7 @@ pub fn verdicts(context: &mut Context) -> Result<()> {
                 least: samples[at].least(),
                 instructions: context.counts.of(before + at).filter(|_| line.counted),
                 ratio: line.native.map(|native| samples[at].median() / samples[native].median()),
-                bar: line.bar,
+                bar: line.bar.or(line.within.map(|(times, other)| times * samples[other].median())),
             });
         }
         for &(name, larger, smaller, bar) in &group.differences {

@@ -12,7 +12,7 @@ use countersign_kernel::{
 
 use super::open::{Awaits, Decider, Open, OpenTriples};
 use super::recommended::{policies, recommendation, take_heard};
-use super::slots::{self, Hangs};
+use super::slots::{self, Awaited};
 use super::triple::{Came, Decision as Decided, Did, Outcome, Triple, Used};
 
 /// Turns a run's frames into triples, one frame at a time. The same frames give the same triples.
@@ -256,16 +256,16 @@ impl Triples {
         if !slots::has_line(slot, recommendation.verdict, &policies) {
             return;
         }
-        let hangs = slots::hangs(question);
-        let action = matches!(hangs, Hangs::OnTheCall);
-        let awaits = match hangs {
-            Hangs::OnTheAnswer => self.answer.clone(),
-            Hangs::OnTheNextCall(tool) => Awaits::NextCall {
+        let awaited = slots::awaited(question);
+        let action = matches!(awaited, Awaited::Call);
+        let awaits = match awaited {
+            Awaited::Answer => self.answer.clone(),
+            Awaited::NextCall(tool) => Awaits::NextCall {
                 tool,
                 after: self.under_way.as_ref().map_or(self.proposals, |under_way| under_way.proposal),
             },
-            Hangs::OnTheCall => self.at_hand.as_ref().map_or(Awaits::End, |proposal| Awaits::Call(proposal.number)),
-            Hangs::OnTheRun => Awaits::End,
+            Awaited::Call => self.at_hand.as_ref().map_or(Awaits::End, |proposal| Awaits::Call(proposal.number)),
+            Awaited::Run => Awaits::End,
         };
         let tool = self.at_hand.as_ref().map(|proposal| &proposal.tool);
         let tool = tool.or(self.under_way.as_ref().map(|under_way| &under_way.tool));

@@ -1,5 +1,5 @@
-//! What is particular to a slot in the log: when it has a line, what it was asked about, what its outcome hangs
-//! on, and which of the host's doings come from its answer.
+//! What is particular to a slot in the log: when it has a line, what it was asked about, whose outcome is awaited,
+//! and which of the host's doings come from its answer.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ use countersign_kernel::{Answered, Event, Manifest, Question, Slot};
 use super::triple::{About, PolicyAnswer};
 
 /// What comes of what was recommended.
-pub(super) enum Hangs {
+pub(super) enum Awaited {
     /// The call that is proposed.
-    OnTheCall,
+    Call,
     /// Whatever the model's answer proposes.
-    OnTheAnswer,
+    Answer,
     /// The next call of a tool.
-    OnTheNextCall(Arc<str>),
+    NextCall(Arc<str>),
     /// The run.
-    OnTheRun,
+    Run,
 }
 
-pub(super) fn hangs(question: &Question) -> Hangs {
+pub(super) fn awaited(question: &Question) -> Awaited {
     match question {
-        Question::Confidence(_) => Hangs::OnTheAnswer,
-        Question::Remediation(failed) => Hangs::OnTheNextCall(Arc::clone(&failed.tool)),
-        Question::Risk(_) | Question::Threshold(threshold::Ledger { next: Some(_), .. }) => Hangs::OnTheCall,
-        _ => Hangs::OnTheRun,
+        Question::Confidence(_) => Awaited::Answer,
+        Question::Remediation(failed) => Awaited::NextCall(Arc::clone(&failed.tool)),
+        Question::Risk(_) | Question::Threshold(threshold::Ledger { next: Some(_), .. }) => Awaited::Call,
+        _ => Awaited::Run,
     }
 }
 
