@@ -3,5 +3,6 @@
 mod incidents;
 mod mcp;
 mod models;
+mod secrets;
 mod shadow;
 mod swap;

@@ -18,11 +18,11 @@ use countersign_kernel::{
     Model, Run, Slot, Source, TRACE_FORMAT,
 };
 use countersign_store::memory::MemoryStore;
-use countersign_store::{ShadowError, SharedStore, StoreError};
+use countersign_store::{ShadowError, SharedStore, Side, StoreError};
 use serde::Serialize;
 
 use crate::adaptation::{AdaptationFile, FILE, Triples};
-use crate::export::{ExportError, export};
+use crate::export::{ExportError, beside, export};
 use crate::host::Host;
 use crate::prompt::templates_digest;
 use crate::recording::{Adapter, Envelope, RecordingError};
@@ -265,7 +265,17 @@ impl Live {
         self.session.put_away()?;
         let id = &self.session.run().manifest().run;
         if let Some(folder) = folder {
-            export(&*self.store, id, &folder.join(&self.name))?;
+            let trace = folder.join(&self.name);
+            // Judged into this folder once more: its own traces are replaced.
+            for old in [trace.clone(), beside(&trace, Side::Log), beside(&trace, Side::Shadow)] {
+                match std::fs::remove_file(&old) {
+                    Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(BacktestError::Folder { path: old, source });
+                    }
+                    _ => {}
+                }
+            }
+            export(&*self.store, id, &trace)?;
         }
         // It was written here and now: nothing is to be checked.
         shadow.map_or(Ok(()), |report| Ok(report.add_unchecked(&*self.store, id)?))

@@ -95,9 +95,10 @@ impl Scenario {
         let (run, matching) = self.read_back(&store, &id, observer)?;
         let held = matching.held;
         let mut unmet = matching.unmet(&expect::Expectations { status: None, ..self.spec.expect.clone() }, status);
-        unmet.extend(expect::unmet_after(&self.spec.expect, &run, world.workspace().path(), &operator));
+        let left = expect::Left { workspace: world.workspace().path(), operator: &operator, store: &*store };
+        unmet.extend(expect::unmet_after(&self.spec.expect, &run, &left));
         unmet.extend(world.complaints().iter().cloned());
-        let evidence = expect::evidence(&self.spec.expect, &run, world.workspace().path(), &operator);
+        let evidence = expect::evidence(&self.spec.expect, &run, &left);
         Ok((Finished { status, id, run, unmet, held, evidence, figures: Vec::new() }, told))
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use countersign_kernel::contract::threshold::{Decision, Trigger};
 use countersign_kernel::contract::{Dimension, Verdict};
 use countersign_kernel::{Answered, Code, Event, Frame, Run, Slot, Status};
+use countersign_store::{RegisterName, RunStore};
 use serde::Deserialize;
 
 /// What must have happened.
@@ -27,7 +28,8 @@ pub struct Expectations {
     /// How often event lines with this part come.
     #[serde(default)]
     pub times: BTreeMap<String, Range>,
-    /// What the tools left behind, by path; below `operator/` what people and memory got.
+    /// What the tools left behind, by path; below `operator/` what people and memory got, below `register/` what the
+    /// store's registers hold, such as an agent's health in `register/health/AGENT`.
     #[serde(default)]
     pub files: BTreeMap<String, FileExpectation>,
     /// What was used, by dimension.
@@ -214,19 +216,37 @@ fn trigger_of(frame: &Frame) -> Option<Trigger> {
     triggers.min()
 }
 
+/// What a run leaves behind.
+pub(super) struct Left<'a> {
+    pub workspace: &'a Path,
+    pub operator: &'a Path,
+    pub store: &'a dyn RunStore,
+}
+
+impl Left<'_> {
+    /// What an expectation of this name is held against; none where there is nothing.
+    fn text(&self, name: &str) -> Option<String> {
+        let path = match (name.strip_prefix("operator/"), name.strip_prefix("register/")) {
+            (Some(name), _) => self.operator.join(name),
+            (None, Some(name)) => {
+                let name = RegisterName::of(&name.split('/').collect::<Vec<_>>()).ok()?;
+                return String::from_utf8(self.store.register(&name).ok()??.value).ok();
+            }
+            (None, None) => self.workspace.join(name),
+        };
+        std::fs::read_to_string(path).ok()
+    }
+}
+
 /// What the run used and left behind, against what was expected.
-pub(super) fn unmet_after(expectations: &Expectations, run: &Run, workspace: &Path, operator: &Path) -> Vec<String> {
+pub(super) fn unmet_after(expectations: &Expectations, run: &Run, left: &Left<'_>) -> Vec<String> {
     let mut unmet = Vec::new();
     for (dimension, range) in &expectations.spent {
         let used = run.view().budget(*dimension).used;
         unmet.extend(range.problem(used).map(|problem| format!("{dimension}: {problem}")));
     }
     for (name, expected) in &expectations.files {
-        let path = match name.strip_prefix("operator/") {
-            Some(name) => operator.join(name),
-            None => workspace.join(name),
-        };
-        let text = std::fs::read_to_string(path).ok();
+        let text = left.text(name);
         let problem = match (&text, expected.absent) {
             (Some(text), true) => Some(format!("expected nothing, found {} lines", text.lines().count())),
             (None, true) => None,
@@ -246,17 +266,14 @@ pub(super) fn unmet_after(expectations: &Expectations, run: &Run, workspace: &Pa
 }
 
 /// What shows that it went so, in the words of what was expected: files, what was spent.
-pub(super) fn evidence(expectations: &Expectations, run: &Run, workspace: &Path, operator: &Path) -> Vec<String> {
+pub(super) fn evidence(expectations: &Expectations, run: &Run, left: &Left<'_>) -> Vec<String> {
     let mut evidence = Vec::new();
     for (name, expected) in &expectations.files {
-        let path = match name.strip_prefix("operator/") {
-            Some(name) => operator.join(name),
-            None => workspace.join(name),
-        };
-        let name = name.strip_prefix("operator/").unwrap_or(name);
-        evidence.push(match std::fs::read_to_string(path) {
-            Err(_) => format!("no {name}"),
-            Ok(text) => match (text.lines().count(), &expected.contains) {
+        let text = left.text(name);
+        let name = name.strip_prefix("operator/").or_else(|| name.strip_prefix("register/")).unwrap_or(name);
+        evidence.push(match text {
+            None => format!("no {name}"),
+            Some(text) => match (text.lines().count(), &expected.contains) {
                 // Of a single line its words say more than its number.
                 (1, Some(part)) if text.contains(part.as_str()) => format!("{name}: {part}"),
                 (1, _) => format!("{name}: 1 line"),

@@ -369,11 +369,12 @@ impl Scenario {
         driven?;
         let mut unmet = Vec::new();
         let held = watching.matching.held;
+        let left = expect::Left { workspace: world.workspace().path(), operator: &operator, store: &*store };
         if last {
             unmet = watching.matching.unmet(&self.spec.expect, status);
-            unmet.extend(expect::unmet_after(&self.spec.expect, session.run(), world.workspace().path(), &operator));
+            unmet.extend(expect::unmet_after(&self.spec.expect, session.run(), &left));
         }
-        let evidence = expect::evidence(&self.spec.expect, session.run(), world.workspace().path(), &operator);
+        let evidence = expect::evidence(&self.spec.expect, session.run(), &left);
         unmet.extend(world.complaints().iter().cloned());
         memory.extend(world.memories().iter().cloned());
         Ok(Finished { status, id, run: session.into_run(), unmet, held, evidence, figures: Vec::new() })
