@@ -6,14 +6,24 @@ mod bundles;
 mod coverage;
 mod findings;
 mod gateway;
+mod kept;
 mod models;
 mod results;
 mod runs;
 mod scenarios;
 mod servers;
 mod shadow;
+mod specification;
 mod swap;
 mod traces;
+
+// What needs the command beside the tests of its own: one program, since each holds the whole engine.
+#[path = "../mutants/mod.rs"]
+mod mutants;
+#[path = "../reproducibility/mod.rs"]
+mod reproducibility;
+#[path = "../tables/mod.rs"]
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -100,6 +110,7 @@ fn help_lists_what_works_and_each_command_has_an_example() {
         vec!["trace", "verify"],
         vec!["trace", "replay"],
         vec!["trace", "adaptation"],
+        vec!["trace", "export"],
         vec!["policy", "build"],
         vec!["bundle", "lock"],
         vec!["bundle", "show"],

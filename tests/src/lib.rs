@@ -17,6 +17,9 @@ pub mod subject;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Looks into the file of a store, and tampers with it.
+pub use rusqlite;
+
 /// The root of the workspace.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)

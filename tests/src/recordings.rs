@@ -66,7 +66,7 @@ pub fn rehash(event: &mut Value) {
 /// Any hash of a canonical form will do: only equality counts.
 fn hash(arguments: &Map<String, Value>) -> String {
     let text = countersign::canonical(&Value::Object(arguments.clone()));
-    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    countersign::kernel::hex(&Sha256::digest(text.as_bytes())[..8])
 }
 
 /// A call and its observation, to be put between others.

@@ -11,9 +11,9 @@ use countersign::kernel::{Answered, Judged, Judgement, Question};
 use countersign_tests::subject::Subject;
 use serde_json::{Map, Value};
 
-use crate::contract::Field;
-use crate::fields::{Change, changed, changes, filled};
-use crate::material::{Material, Watched};
+use super::contract::Field;
+use super::fields::{Change, changed, changes, filled};
+use super::material::{Material, Watched};
 
 /// The fields that a policy looks at.
 pub fn looked_at(subject: &Subject, material: &Material, fields: &[Field]) -> Result<BTreeSet<String>> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::contract::{Field, Kind};
+use super::contract::{Field, Kind};
 
 /// Cases of enumerations that say nothing.
 const NEUTRAL: [&str; 5] = ["none", "unknown", "public", "low", "general"];

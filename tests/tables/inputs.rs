@@ -9,11 +9,11 @@ use countersign::kernel::Slot;
 use countersign_tests::subject::Subject;
 use serde_json::Value;
 
-use crate::contract::{Contract, Field};
-use crate::experiment::looked_at;
-use crate::fields::filled;
-use crate::justified::JUSTIFIED;
-use crate::material::{Material, Watched, reading};
+use super::contract::{Contract, Field};
+use super::experiment::looked_at;
+use super::fields::filled;
+use super::justified::JUSTIFIED;
+use super::material::{Material, Watched, reading};
 
 /// Of the view of a run, beside the slots.
 const RUN: &str = "run";

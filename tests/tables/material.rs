@@ -17,7 +17,7 @@ use countersign::{Host, Observer};
 use countersign_tests::recordings;
 use countersign_tests::root;
 
-use crate::gateway;
+use super::gateway;
 
 /// One run: its judgements in order, and what its view said after each frame.
 #[derive(Debug, Default)]

@@ -9,8 +9,8 @@ use countersign::kernel::Slot;
 use countersign_tests::subject::Subject;
 use serde_json::Value;
 
-use crate::contract::Contract;
-use crate::material::Material;
+use super::contract::Contract;
+use super::material::Material;
 
 pub fn table(host: &Host, contract: &Contract, material: &Material) -> Result<String> {
     let subjects = Subject::all(host);

@@ -8,17 +8,17 @@ pub enum BundleError {
     /// A file cannot be read or written.
     #[error("`{}`: {source}{help}", path.display())]
     Io {
-        /// Which.
+        /// The file or folder, as it was named.
         path: PathBuf,
         /// What to do about it, if anything, with its separator.
         help: &'static str,
-        /// Why.
+        /// What the system says.
         source: std::io::Error,
     },
     /// A file is not what it should be.
     #[error("`{file}`: {problem}")]
     Invalid {
-        /// Which.
+        /// The file, as it was named.
         file: String,
         /// Line or key, and what was expected.
         problem: String,
@@ -43,7 +43,7 @@ pub enum BundleError {
     /// A folder of installed bundles does not hold what is wanted.
     #[error("`{}`: {problem}", folder.display())]
     Installed {
-        /// Which.
+        /// The folder, as it was named.
         folder: PathBuf,
         /// What is missing, and what to do.
         problem: String,

@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 use countersign_engine::Engine;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{Digest, sha256};
 use crate::error::BundleError;
 use crate::folder::{Bundle, read, write_atomically};
 use crate::lock::Lock;
+use countersign_kernel::{Digest, sha256};
 
 /// Version of the pointer's form.
 const VERSION: u32 = 1;

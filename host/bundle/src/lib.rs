@@ -5,7 +5,6 @@
 //! digest.
 
 mod default;
-mod digest;
 mod error;
 pub mod findings;
 mod folder;
@@ -15,10 +14,11 @@ mod manifest;
 mod mode;
 
 pub use default::default_bundle;
-pub use digest::{Digest, sha256};
 pub use error::BundleError;
 pub use folder::{AtomicFile, Bundle, lock, write_atomically};
 pub use installed::{Installed, Listed, Pointer, Standing};
 pub use lock::{Entry, EntryLimits, Lock, SlotEntry};
 pub use manifest::BundleManifest;
 pub use mode::EntryMode;
+
+pub use countersign_kernel::{Digest, sha256};

@@ -5,9 +5,9 @@ use countersign_kernel::Slot;
 use countersign_kernel::contract::{CONTRACT, Verdict};
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{Digest, sha256};
 use crate::error::BundleError;
 use crate::mode::EntryMode;
+use countersign_kernel::{Digest, sha256};
 
 /// Everything that can reach a verdict or a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

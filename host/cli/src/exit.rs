@@ -1,20 +1,23 @@
 //! Exit codes.
 
+use countersign::SessionError;
 use countersign::adaptation::AdaptationError;
 use countersign::backtest::BacktestError;
 use countersign::bundle::BundleError;
 use countersign::engine::{LoadError, OpenError};
-use countersign::guard::GuardError;
 use countersign::kernel::{Code, Status};
 use countersign::operate::SwitchError;
 use countersign::replay::ReplayError;
 use countersign::scenario::{RunError, ScenarioError};
+use countersign::session::TakeUpError;
 use countersign::settings::SettingsError;
-use countersign::store::{EntryError, ResumeError, ShadowError, StoreError, TraceError};
-use countersign::{HostError, RecordingError};
+use countersign::store::{
+    BeginError, FindError, InboxError, OpenError as RunOpenError, ShadowError, StorageError, TraceError,
+};
+use countersign::{ExportError, HostError, RecordingError};
 use countersign_gateway::GatewayError;
 
-use crate::look;
+use crate::style;
 
 /// Success.
 pub const OK: u8 = 0;
@@ -45,7 +48,7 @@ pub fn code(done: anyhow::Result<u8>) -> u8 {
                     text.push_str(cause.trim_end());
                 }
             }
-            anstream::eprintln!("{}error:{} {text}", look::BAD, look::BAD.render_reset());
+            anstream::eprintln!("{}error:{} {text}", style::BAD, style::BAD.render_reset());
             of(&error)
         }
     }
@@ -67,13 +70,13 @@ fn of(error: &anyhow::Error) -> u8 {
         if let Some(ReplayError::Trace(error)) = cause.downcast_ref() {
             return of_trace(error);
         }
-        if let Some(RunError::Resume(ResumeError::Trace(error))) = cause.downcast_ref() {
+        if let Some(TakeUpError::Trace(error)) = cause.downcast_ref() {
             return of_trace(error);
         }
         if let Some(AdaptationError::Trace(error)) = cause.downcast_ref() {
             return of_trace(error);
         }
-        if matches!(cause.downcast_ref(), Some(GatewayError::Guard(GuardError::NotDispatched(_)))) {
+        if matches!(cause.downcast_ref(), Some(GatewayError::Session(SessionError::NotDispatched(_)))) {
             return STOPPED;
         }
         // Its agent is paused, or something is switched off: an operator's decision.
@@ -85,23 +88,28 @@ fn of(error: &anyhow::Error) -> u8 {
             || cause.is::<BundleError>()
             || cause.is::<LoadError>()
             || cause.is::<OpenError>()
-            || cause.is::<StoreError>()
+            || cause.is::<StorageError>()
+            || cause.is::<BeginError>()
+            || cause.is::<FindError>()
+            || cause.is::<InboxError>()
+            || cause.is::<RunOpenError>()
+            || cause.is::<ExportError>()
+            || cause.is::<TakeUpError>()
             || cause.is::<ShadowError>()
             || cause.is::<BadInput>()
             || cause.is::<SettingsError>()
             || cause.is::<SwitchError>()
-            || cause.is::<EntryError>()
             || matches!(
                 cause.downcast_ref(),
                 Some(
                     RunError::Manifest { .. }
-                        | RunError::Store(_)
-                        | RunError::Adaptation(AdaptationError::Store(_))
+                        | RunError::Export(_)
+                        | RunError::Kept(_)
                         | RunError::Settings(_)
+                        | RunError::Session(SessionError::TakeUp(_) | SessionError::Begin(_) | SessionError::Store(_))
                         | RunError::Sink { .. }
                         | RunError::Mcp { .. }
                         | RunError::NotResumable { .. }
-                        | RunError::Resume(ResumeError::Busy { .. })
                 )
             )
             || matches!(cause.downcast_ref(), Some(HostError::Bundle(_) | HostError::Open(_)))
@@ -117,7 +125,12 @@ fn of(error: &anyhow::Error) -> u8 {
             )
             || matches!(
                 cause.downcast_ref(),
-                Some(BacktestError::Recording(_) | BacktestError::Store(_) | BacktestError::Folder { .. })
+                Some(
+                    BacktestError::Recording(_)
+                        | BacktestError::Store(_)
+                        | BacktestError::Export(_)
+                        | BacktestError::Folder { .. }
+                )
             );
         if bad_input {
             return BAD_INPUT;

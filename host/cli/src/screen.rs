@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign::engine::Outcome;
 use countersign::kernel::{Action, Answered, Decision, Event, Frame, Input, Reply, Run, Slot};
 use countersign::mcp::ToolsReport;
 use countersign::{Observer, scenario};
 
-use crate::judged;
-use crate::look::{self, BAD, GOOD, MIND, QUIET, STRONG, line, number, styled};
+use crate::style::{self, BAD, GOOD, MIND, QUIET, STRONG, line, number, styled};
+use crate::verdict_text;
 
 /// Shows each step as it happens.
 #[derive(Default)]
@@ -25,10 +26,10 @@ pub struct Screen {
 
 impl Observer for Screen {
     fn tools(&mut self, report: &ToolsReport) {
-        look::tools(report);
+        style::tools(report);
     }
 
-    fn judged(&mut self, entry: &str, outcome: &Outcome) {
+    fn judged(&mut self, entry: &str, outcome: &Outcome, _: Duration) {
         if let Some(failure) = &outcome.failure {
             self.failures.push((entry.to_owned(), failure.clone()));
         }
@@ -44,8 +45,8 @@ impl Observer for Screen {
             _ => None,
         });
         let weighed = frame.judgements.iter();
-        let weighed =
-            weighed.filter_map(|one| Some((one.question.slot(), Arc::clone(&one.entry), judged::terms(&one.answer)?)));
+        let weighed = weighed
+            .filter_map(|one| Some((one.question.slot(), Arc::clone(&one.entry), verdict_text::terms(&one.answer)?)));
         self.weighed = weighed.collect();
         for event in &frame.events {
             self.event(event);
@@ -148,13 +149,13 @@ impl Screen {
                 tell("start", &format!("class {class}, tier {tier}"));
             }
             Event::Verdict { slot, verdict, by, reason } => {
-                let by = judged::by(*slot, by);
+                let by = verdict_text::by(*slot, by);
                 let score = self.score.filter(|_| *slot == Slot::Confidence && reason.is_empty());
                 let reason = score.map_or_else(|| reason.clone(), |score| format!("score {score:.2}"));
                 crate::say!(
                     "      {:<11} {} {}{}",
                     slot.name(),
-                    styled(look::verdict(*verdict), format!("{verdict:<9}")),
+                    styled(style::verdict(*verdict), format!("{verdict:<9}")),
                     line(&reason, 80),
                     styled(QUIET, by)
                 );
@@ -190,7 +191,9 @@ impl Screen {
                 stop("budget", &format!("{dimension}: may need {demand}, {left} left"));
             }
             Event::Notified { text } => mind("notify", text.trim_end().trim_end_matches(':')),
-            Event::WouldHave { verdict, reason, .. } => mind("would", &judged::because(&verdict.to_string(), reason)),
+            Event::WouldHave { verdict, reason, .. } => {
+                mind("would", &verdict_text::because(&verdict.to_string(), reason))
+            }
             Event::Suspended { report, .. } => {
                 mind("suspend", &report.reason);
                 tell("state", &line(&report.last_valid_state, 90));

@@ -9,6 +9,7 @@
 #[macro_use]
 mod declare;
 
+mod digest;
 mod judgement;
 mod key;
 mod log;
@@ -18,6 +19,7 @@ mod types;
 pub mod view;
 mod violation;
 
+pub use digest::{Digest, hex, sha256};
 pub use judgement::{Cause, Judged, Judgement};
 pub use key::Key;
 pub use log::Level;

@@ -44,8 +44,7 @@ pub(crate) fn component(
 
 fn name(fingerprint: &str, bytes: &[u8]) -> PathBuf {
     let digest = Sha256::new().chain_update(fingerprint).chain_update([0]).chain_update(bytes).finalize();
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    PathBuf::from(hex).with_extension(EXTENSION)
+    PathBuf::from(countersign_contract::hex(&digest)).with_extension(EXTENSION)
 }
 
 #[expect(unsafe_code, reason = "the one place where compiled code is loaded; see the module")]

@@ -163,6 +163,6 @@ fn fingerprint(engine: &wasmtime::Engine, costs: &wasmtime::OperatorCost) -> Str
     digest.write(serde_json::to_string(costs).unwrap_or_default().as_bytes());
     digest.write(&WASM_STACK.to_le_bytes());
     let digest = digest.0.finalize();
-    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hex = countersign_contract::hex(&digest[..16]);
     format!("wasmtime-48/{}-{}/{hex}", std::env::consts::ARCH, std::env::consts::OS)
 }

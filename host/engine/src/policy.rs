@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use countersign_contract::{Descriptor, Slot};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
@@ -63,10 +62,8 @@ impl Policy {
         let descriptor = describe(engine, &pre, &exports).map_err(fail)?;
         let schema =
             Schema::parse(&descriptor.configuration_schema).map_err(|error| fail(LoadProblem::Schema(error)))?;
-        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         Ok(Policy {
             inner: Arc::new(Inner {
-                accepted: Accepted::default(),
                 engine: engine.clone(),
                 pre,
                 exports,
@@ -74,7 +71,8 @@ impl Policy {
                 label: format!("{}@{}", descriptor.name, descriptor.version).into(),
                 descriptor,
                 schema,
-                digest: format!("sha256:{digest}").into(),
+                digest: Arc::clone(countersign_contract::sha256(bytes).as_str()),
+                accepted: Accepted::default(),
             }),
         })
     }

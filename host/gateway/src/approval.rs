@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use countersign::Salt;
 use countersign::kernel::{Approval, Decision};
 use rmcp::model::{
     CallToolRequestParams, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
@@ -82,7 +81,8 @@ impl Questions {
 
     /// What a client gets that repeats its call with the person's answer.
     pub fn ask(&self, approval: &Approval) -> std::io::Result<InputRequiredResult> {
-        let state: String = Salt::random()?.0[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        // Twice as long as an id of a run: nobody is to guess it.
+        let state = format!("{}{}", countersign::random_id()?, countersign::random_id()?);
         let mut open = self.open();
         if open.len() >= QUESTIONS {
             open.clear();

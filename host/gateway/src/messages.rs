@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use countersign::guard::{Refusal, Stop, stop_here};
 use countersign::kernel::{Approval, Hold, Response, Stage};
 use countersign::mcp::LeftOut;
+use countersign::session::{Refusal, Stop, stop_here};
 
 /// What an agent is told of the gateway when it connects.
 pub const INSTRUCTIONS: &str = "Tool calls go through a gateway that may hold one back: its result then says why and \

@@ -1,13 +1,14 @@
 //! What the agent talks to: tool calls are ruled on, everything else passes through.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::guard::{GuardError, GuardedRun, Permit, Proposal, Ruling, Seen, Standing};
 use countersign::kernel::Approval;
 use countersign::mcp::{Answer, Said, reads_json, split};
+use countersign::session::{CallDecision, Observed, Permit, Proposal, Seen, Session, SessionError};
+use countersign::store::SharedStore;
 use countersign::{LiveHost, injected_tools};
 use rmcp::model::*;
 use rmcp::service::{RequestContext, ServiceError, SubscriptionContext};
@@ -16,21 +17,20 @@ use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::approval::{self, Questions, Way};
-use crate::config::Config;
 use crate::messages;
-use crate::serve::{GatewayError, Report};
-use crate::session::Session;
+use crate::principal::{Met, PrincipalRun};
+use crate::serve::{GatewayError, Report, Served};
 use crate::upstream::{Shared, Upstream};
 
 /// The gateway of one client.
 pub struct Gateway {
     live: Arc<LiveHost>,
-    config: Arc<Config>,
-    file: PathBuf,
+    served: Arc<Served>,
+    store: SharedStore,
     shared: Arc<Shared>,
     upstream: OnceCell<Upstream>,
     /// Calls of one run are taken one after the other: each is judged knowing what came of the last.
-    session: Mutex<Option<Session>>,
+    run: Mutex<Option<PrincipalRun>>,
     report: std::sync::Mutex<Report>,
     /// What the agent is told where nothing is forwarded, as of the last call.
     stopped: std::sync::Mutex<Option<String>>,
@@ -44,14 +44,14 @@ enum Ruled {
 }
 
 impl Gateway {
-    pub fn new(live: Arc<LiveHost>, config: Arc<Config>, file: PathBuf) -> Arc<Self> {
+    pub fn new(live: Arc<LiveHost>, served: Arc<Served>, store: SharedStore) -> Arc<Self> {
         Arc::new(Gateway {
             live,
-            config,
-            file,
+            served,
             shared: Arc::default(),
             upstream: OnceCell::new(),
-            session: Mutex::new(None),
+            run: Mutex::new(None),
+            store,
             report: std::sync::Mutex::default(),
             stopped: std::sync::Mutex::default(),
             questions: Questions::default(),
@@ -62,10 +62,10 @@ impl Gateway {
     async fn upstream(&self, context: &RequestContext<RoleServer>) -> Result<&Upstream, ErrorData> {
         self.shared.set_client(&context.peer);
         let start = || async {
-            let folder = self.file.parent().map_or_else(PathBuf::new, PathBuf::from);
-            let pins = countersign::mcp::pins_beside(&self.file);
+            let deployment = &self.served.deployment;
+            let pins = countersign::mcp::pins_beside(deployment.file());
             let capabilities = context.client_capabilities().unwrap_or_default();
-            Upstream::start(&self.config, &folder, pins, &self.shared, capabilities).await
+            Upstream::start(deployment, pins, &self.shared, capabilities).await
         };
         self.upstream.get_or_try_init(start).await.map_err(internal)
     }
@@ -75,8 +75,8 @@ impl Gateway {
         if let Some(upstream) = self.upstream.get() {
             upstream.close().await;
         }
-        let run = match self.session.lock().await.as_mut() {
-            Some(session) => session.leave()?,
+        let run = match self.run.lock().await.as_mut() {
+            Some(principal) => principal.leave()?,
             None => None,
         };
         let mut report = self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
@@ -95,16 +95,20 @@ impl Gateway {
         request: &CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<Ruled, ErrorData> {
-        let mut session = self.session.lock().await;
+        let mut principal = self.run.lock().await;
         // Given up while it waited for its turn: nothing is proposed.
         if context.ct.is_cancelled() {
             return Err(internal("cancelled"));
         }
-        let session = session.get_or_insert_with(|| self.session_of(upstream));
-        let (run, id) = match session.run() {
-            Ok((run, id)) => (run, id.to_owned()),
+        let principal = principal.get_or_insert_with(|| self.principal(upstream));
+        let (run, id) = match principal.run() {
+            Ok(Met::Run(run, id)) => (run, id.to_owned()),
+            Ok(Met::Over(id, stop)) => {
+                self.count(|report| report.held += 1);
+                return Ok(Ruled::Answer(error(messages::stopped(&id, self.store_file(), &stop)).into()));
+            }
             // An operator's word, for the agent to hear.
-            Err(GatewayError::Guard(GuardError::NotDispatched(refused))) => {
+            Err(GatewayError::Session(SessionError::NotDispatched(refused))) => {
                 self.count(|report| report.held += 1);
                 return Ok(Ruled::Answer(error(messages::not_dispatched(&refused)).into()));
             }
@@ -123,47 +127,54 @@ impl Gateway {
             Ok(Ruled::Answer(error(text).into()))
         };
         let ruled = match run.propose(proposal).map_err(internal)? {
-            Ruling::Permitted(permit) => {
-                let answer = self.forward(upstream, permit, request, context).await;
+            CallDecision::Permitted(permit) => {
+                let answer = self.forward(upstream, run, permit, request, context).await;
                 answer.map(|answer| Ruled::Answer(answer.into()))
             }
-            Ruling::Parked(approval) => Ok(Ruled::Parked(approval)),
-            Ruling::Refused(refusal) => {
+            CallDecision::Parked(approval) => Ok(Ruled::Parked(approval)),
+            CallDecision::Refused(refusal) => {
                 let out = upstream.joined().left_out.iter().find(|out| *out.tool == *name);
                 held(out.map_or_else(|| messages::refused(&refusal), messages::left_out))
             }
-            Ruling::Noted(text) => {
+            CallDecision::Noted(text) => {
                 let noted = CallToolResult::success(vec![ContentBlock::text(messages::noted(&text))]);
                 Ok(Ruled::Answer(noted.into()))
             }
-            Ruling::Stopped(stop) => held(messages::stopped(&id, &self.config.store, &stop)),
+            CallDecision::Stopped(stop) => held(messages::stopped(&id, self.store_file(), &stop)),
         };
         self.told(run, name);
         *self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = self.stops(run, &id);
         ruled
     }
 
-    fn session_of(&self, upstream: &Upstream) -> Session {
-        Session::new(Arc::clone(&self.live), Arc::clone(&self.config), Arc::clone(upstream.joined()))
+    fn store_file(&self) -> &Path {
+        &self.served.deployment.store().file
+    }
+
+    fn principal(&self, upstream: &Upstream) -> PrincipalRun {
+        let (live, served, tools) = (&self.live, &self.served, upstream.joined());
+        PrincipalRun::new(Arc::clone(live), Arc::clone(served), Arc::clone(tools), Arc::clone(&self.store))
     }
 
     /// What the agent is told where nothing is forwarded; none where calls are.
-    fn stops(&self, run: &GuardedRun, id: &str) -> Option<String> {
+    fn stops(&self, run: &Session, id: &str) -> Option<String> {
         let standing = run.standing();
         if let Some(stop) = &standing.stop {
-            return Some(messages::stopped(id, &self.config.store, stop));
+            return Some(messages::stopped(id, self.store_file(), stop));
         }
         standing.hold.as_ref().map(messages::held)
     }
 
     /// Where no call is forwarded, nothing is read either.
     fn may_read(&self, upstream: &Upstream) -> Result<(), ErrorData> {
-        let stopped = match self.session.try_lock() {
-            Ok(mut session) => match session.get_or_insert_with(|| self.session_of(upstream)).last_run() {
-                Ok(last) => last.and_then(|(run, id)| self.stops(run, id)),
-                Err(refused @ (GatewayError::Guard(GuardError::NotDispatched(_)) | GatewayError::Barred { .. })) => {
-                    Some(messages::not_dispatched(&refused))
-                }
+        let stopped = match self.run.try_lock() {
+            Ok(mut principal) => match principal.get_or_insert_with(|| self.principal(upstream)).last_run() {
+                Ok(Some(Met::Run(run, id))) => self.stops(run, id),
+                Ok(Some(Met::Over(id, stop))) => Some(messages::stopped(&id, self.store_file(), &stop)),
+                Ok(None) => None,
+                Err(
+                    refused @ (GatewayError::Session(SessionError::NotDispatched(_)) | GatewayError::Barred { .. }),
+                ) => Some(messages::not_dispatched(&refused)),
                 Err(error) => return Err(internal(error)),
             },
             // A call is under way, and not waited for.
@@ -173,7 +184,7 @@ impl Gateway {
     }
 
     /// Monitor mode says at once what it would have stopped.
-    fn told(&self, run: &mut GuardedRun, tool: &str) {
+    fn told(&self, run: &mut Session, tool: &str) {
         for (verdict, by, reason) in run.take_would_have() {
             let line = format!("{tool}: would have stopped here, {by} says {verdict}: {reason}");
             tracing::warn!("{line}");
@@ -183,14 +194,15 @@ impl Gateway {
 
     fn by(&self, context: &RequestContext<RoleServer>) -> String {
         let client = context.client_info().map_or_else(|| "client".to_owned(), |info| info.name);
-        format!("{} at {client}", self.config.principal)
+        format!("{} at {client}", self.served.name)
     }
 
     /// Makes a permitted call, with the arguments that were judged.
     async fn forward(
         &self,
         upstream: &Upstream,
-        permit: Permit<'_>,
+        run: &mut Session,
+        permit: Permit,
         request: &CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResult, ErrorData> {
@@ -218,33 +230,32 @@ impl Gateway {
         let spec = upstream.joined().tools.get(&full);
         let said = answer.said();
         let result = answer.result(spec.is_some_and(reads_json)).with_all(said.text());
-        let seen = permit.observe(&result).map_err(internal)?;
-        let standing = match seen {
-            Seen::Done(standing) => standing,
-            Seen::ReadBack(reading) => {
+        let seen = match run.observe(permit, result).map_err(internal)? {
+            Observed::Done(seen) => seen,
+            Observed::ReadBack(reading) => {
                 let read = split(reading.tool()).and_then(|(server, own)| Some((upstream.connection(server)?, own)));
                 let Some((connection, own)) = read else { return Err(internal("the reading tool has no server")) };
                 let mut params = CallToolRequestParams::new(own.to_owned());
                 params.arguments = serde_json::from_str(reading.arguments()).ok();
-                let seen = connection.call(params, time_out).await;
-                reading.answer(&seen.result(false)).map_err(internal)?
+                let read = connection.call(params, time_out).await;
+                run.read_back(reading, &read.result(false)).map_err(internal)?
             }
         };
         // The call is made, but nobody has let its result pass.
-        if let Some(instead) = standing.instead() {
+        if let Some(instead) = seen.standing.instead() {
             return Ok(error(instead));
         }
-        passed_on(answer, said, &standing)
+        passed_on(answer, said, &seen)
     }
 }
 
 /// A result as the agent may see it. What it must hear goes with it, where it cannot miss it.
-fn passed_on(answer: Answer, said: Said, standing: &Standing) -> Result<CallToolResult, ErrorData> {
-    let answer = match &standing.sight {
-        Some(sight) => answer.seen(said, sight),
+fn passed_on(answer: Answer, said: Said, seen: &Seen) -> Result<CallToolResult, ErrorData> {
+    let answer = match seen.result.redaction() {
+        Some(redaction) => answer.seen(said, redaction),
         None => answer,
     };
-    let told = standing.told();
+    let told = seen.standing.told();
     let mut result = match answer.raw {
         Ok(result) => result,
         Err(ServiceError::McpError(mut error)) => {
@@ -270,10 +281,10 @@ fn internal(error: impl std::fmt::Display) -> ErrorData {
 /// Ends the run when no call has come for as long as the file says.
 pub async fn end_when_idle(gateway: Arc<Gateway>) {
     loop {
-        let wait = gateway.session.lock().await.as_ref().and_then(Session::idle_in);
+        let wait = gateway.run.lock().await.as_ref().and_then(PrincipalRun::idle_in);
         tokio::time::sleep(wait.unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(50))).await;
-        if let Some(session) = gateway.session.lock().await.as_mut()
-            && let Err(error) = session.end_if_idle()
+        if let Some(principal) = gateway.run.lock().await.as_mut()
+            && let Err(error) = principal.end_if_idle()
         {
             tracing::warn!(%error, "the idle run could not be ended");
         }
@@ -329,7 +340,7 @@ impl ServerHandler for Gateway {
         let upstream = self.upstream(&context).await?;
         let mut tools: Vec<Tool> = Vec::new();
         for (name, definition) in &upstream.joined().definitions {
-            let allowed = self.config.boundary.tools.as_ref().is_none_or(|tools| tools.contains(name));
+            let allowed = self.served.deployment.boundary().tools.as_ref().is_none_or(|tools| tools.contains(name));
             if allowed && self.shared.withheld(name).is_none() {
                 let mut tool = definition.clone();
                 tool.name = Cow::Owned(name.clone());
@@ -354,7 +365,7 @@ impl ServerHandler for Gateway {
             Ruled::Answer(answer) => return Ok(answer),
             Ruled::Parked(approval) => approval,
         };
-        let way = if self.config.ask_client { approval::way(&context) } else { Way::None };
+        let way = if self.served.agent.ask_client { approval::way(&context) } else { Way::None };
         let decision = match way {
             // The answer is one only to the question that this very call was answered with.
             Way::Input => match self.questions.answer(&request, &approval) {
@@ -363,14 +374,14 @@ impl ServerHandler for Gateway {
             },
             Way::Request => {
                 // Nobody else is held up meanwhile.
-                let time_out = Duration::from_millis(self.config.ask_time_out);
+                let time_out = Duration::from_millis(self.served.agent.ask_time_out);
                 approval::ask(&context.peer, &approval, time_out).await
             }
             Way::None => None,
         };
         if let Some(decision) = decision.filter(|_| !context.ct.is_cancelled()) {
-            if let Some(session) = self.session.lock().await.as_mut()
-                && let Some(run) = session.current()
+            if let Some(principal) = self.run.lock().await.as_mut()
+                && let Some(run) = principal.current()
             {
                 let entry = format!("client-{}", run.run().frames());
                 // Somebody else may have been faster: then that counts.
@@ -381,8 +392,8 @@ impl ServerHandler for Gateway {
             }
         }
         self.count(|report| report.held += 1);
-        let run = self.session.lock().await.as_mut().and_then(Session::id).unwrap_or_default();
-        Ok(error(messages::parked(&run, &self.config.store, &approval)).into())
+        let run = self.run.lock().await.as_ref().and_then(PrincipalRun::id).unwrap_or_default().to_owned();
+        Ok(error(messages::parked(&run, self.store_file(), &approval)).into())
     }
 
     async fn list_resources(

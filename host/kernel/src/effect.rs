@@ -45,6 +45,9 @@ pub enum Effect {
         /// For tools that can tell a repeat: the same for every try of this call, and for none
         /// else. None for a call that changes nothing.
         idempotency_key: Option<Arc<str>>,
+        /// Salted digest of the arguments as the tool is to receive them, where a secret in them was
+        /// replaced: whoever dispatches holds the exact ones under it. None where `arguments` are exact.
+        payload: Option<Arc<str>>,
         /// What was set aside for it, for the buckets above the run.
         demand: Demand,
     },

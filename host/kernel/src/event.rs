@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::boundary::{DecisionRight, FailClosed};
 use crate::contract::{AuthorityGap, Layer, PlanningMode, Slot, Trigger};
 use crate::contract::{Dimension, Key, SensitivityTag, Tier, Verdict};
-use crate::graph::Guard;
+use crate::graph::Exit;
 use crate::input::Alarm;
 use crate::manifest::Need;
 use crate::packet::{Approval, Packet, Report};
@@ -22,8 +22,8 @@ fn is_zero(value: &u64) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Move {
-    /// The guard that held.
-    pub on: Guard,
+    /// The exit that was found.
+    pub on: Exit,
     /// The node that was entered.
     pub to: Arc<str>,
 }
@@ -598,7 +598,7 @@ pub enum Event {
     WouldHave {
         /// The verdict.
         verdict: Verdict,
-        /// The slot or guard that gave it.
+        /// The slot or host rule that gave it.
         by: Arc<str>,
         /// Why.
         reason: String,

@@ -17,7 +17,7 @@ mod event;
 mod frame;
 pub mod graph;
 pub mod grounding;
-pub mod guards;
+pub mod host_rules;
 mod input;
 mod manifest;
 mod packet;
@@ -31,10 +31,11 @@ pub mod tool;
 pub use boundary::Boundary;
 pub use countersign_contract as contract;
 pub use countersign_contract::{Answered, Cause, Judged, Judgement, Question, Slot};
+pub use countersign_contract::{Digest, hex, sha256};
 pub use effect::{Effect, ModelRequest, Purpose};
 pub use event::{Event, IncompleteKind, Move, Response, Stage};
 pub use frame::Frame;
-pub use guards::Guards;
+pub use host_rules::HostRules;
 pub use input::{
     Action, Alarm, Decision, Input, Observation, Outcome, Reply, StepReply, StepStatus, Touched, Unavailability, Usage,
     Verification,

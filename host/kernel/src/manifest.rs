@@ -8,7 +8,7 @@ use crate::budget::Limits;
 use crate::contract::{Compliance, Dimension, SensitivityTag, Tier, ToolCategory, Verdict};
 use crate::contract::{ModelKind, PastOutcomes, Slot, Specialist, Stakes};
 use crate::graph::Graph;
-use crate::guards::Guards;
+use crate::host_rules::HostRules;
 use crate::plan::PlanStep;
 use crate::routing::Route;
 use crate::state::Memory;
@@ -45,8 +45,8 @@ pub struct Manifest {
     pub graph_digest: Arc<str>,
     /// The graph that it moves along.
     pub graph: Arc<Graph>,
-    /// Settings of the host's guards.
-    pub guards: Guards,
+    /// Settings of the host's rules.
+    pub rules: HostRules,
     /// Caps.
     pub limits: Limits,
     /// What no release goes beyond.

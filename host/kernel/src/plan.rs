@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::Key;
-use crate::guards::Guards;
+use crate::host_rules::HostRules;
 
 /// Most steps of a plan.
 pub const MOST_STEPS: usize = 64;
@@ -77,7 +77,7 @@ impl Plan {
         &self,
         steps: &[PlanStep],
         add: bool,
-        guards: &Guards,
+        rules: &HostRules,
         tools: &[Arc<str>],
     ) -> Result<Accepted, Vec<String>> {
         let mut problems = Vec::new();
@@ -91,7 +91,7 @@ impl Plan {
         let mut merged: Vec<(Arc<str>, Arc<str>)> = Vec::new();
         let mut all = kept;
         for step in steps {
-            if guards.unique_sub_tasks
+            if rules.unique_sub_tasks
                 && let Some((same, _)) = all.iter().find(|(other, _)| other.signature == step.signature)
             {
                 merged.push((Arc::clone(&step.id), Arc::clone(&same.id)));
@@ -124,20 +124,20 @@ impl Plan {
                 }
             }
             if let Some(tool) = &step.tool
-                && guards.plan_validation
+                && rules.plan_validation
                 && !tools.contains(tool)
             {
                 problems.push(format!("step `{}` needs tool `{tool}`, which is outside the task", step.id));
             }
             let depth = depth(&all, step);
-            if depth > guards.sub_task_depth {
+            if depth > rules.sub_task_depth {
                 problems.push(format!(
                     "step `{}` lies {depth} levels deep, at most {} are allowed",
-                    step.id, guards.sub_task_depth
+                    step.id, rules.sub_task_depth
                 ));
             }
         }
-        if guards.acyclic_plans
+        if rules.acyclic_plans
             && let Some(step) = all.iter().map(|(step, _)| step).find(|step| waits_for_itself(&all, step))
         {
             problems.push(format!("step `{}` waits for itself", step.id));
@@ -173,7 +173,7 @@ impl Plan {
             let parent = step.parent.as_ref()?;
             self.steps.iter().map(|(other, _)| other).find(|other| other.id == *parent)
         };
-        // No deeper than there are steps, whatever the guard against circles says.
+        // No deeper than there are steps, whatever the rule against circles says.
         std::iter::successors(parent(step), move |step| parent(step)).take(self.steps.len())
     }
 

@@ -27,7 +27,7 @@ pub enum RiskState {
     BudgetLimit,
     /// A provider is down.
     ProviderOutage,
-    /// A guard of security was broken.
+    /// A rule of security was broken.
     SecurityBreach,
     /// What was denied is tried again.
     RepeatedDenial,

@@ -8,7 +8,7 @@ mod graphs;
 use std::path::Path;
 
 use countersign_kernel::graph::{
-    Check, Edge, Graph, Guard, INTERRUPTS, InterruptEdge, LoopPhase, MOST_NODES, NodeKind, Violation, mermaid, svg,
+    Check, Edge, Exit, Graph, INTERRUPTS, InterruptEdge, LoopPhase, MOST_NODES, NodeKind, Violation, mermaid,
 };
 use proptest::prelude::*;
 
@@ -27,15 +27,15 @@ fn the_default_graph_is_the_first_target_of_every_exit() {
     for kind in NodeKind::ALL {
         let node = compiled.find(kind.name()).unwrap();
         assert_eq!(compiled.kind(node), *kind);
-        for guard in Guard::ALL {
-            let next = compiled.next(node, *guard).map(|next| compiled.kind(next));
-            assert_eq!(next, kind.exit(*guard).map(|exit| exit.to[0]), "{kind} on {guard}");
-            assert_eq!(compiled.limit(node, *guard), None);
+        for exit in Exit::ALL {
+            let next = compiled.next(node, *exit).map(|next| compiled.kind(next));
+            assert_eq!(next, kind.exit(*exit).map(|way| way.to[0]), "{kind} on {exit}");
+            assert_eq!(compiled.limit(node, *exit), None);
         }
     }
-    for guard in Guard::ALL {
-        let next = compiled.interrupt(*guard).map(|next| compiled.kind(next));
-        assert_eq!(next, INTERRUPTS.iter().find(|exit| exit.on == *guard).map(|exit| exit.to[0]));
+    for exit in Exit::ALL {
+        let next = compiled.interrupt(*exit).map(|next| compiled.kind(next));
+        assert_eq!(next, INTERRUPTS.iter().find(|way| way.on == *exit).map(|way| way.to[0]));
     }
     assert_eq!(compiled.find("nowhere"), None);
 }
@@ -64,11 +64,11 @@ fn the_documented_phases_are_those_of_the_default_graph() {
 #[test]
 fn a_limit_is_kept() {
     let mut graph = default_graph();
-    edge(&mut graph, "plan-validation", Guard::Invalid).limit = Some(2);
+    edge(&mut graph, "plan-validation", Exit::Invalid).limit = Some(2);
     let compiled = graph.compile().unwrap();
     let node = compiled.find("plan-validation").unwrap();
-    assert_eq!(compiled.limit(node, Guard::Invalid), Some(2));
-    assert_eq!(compiled.limit(node, Guard::Valid), None);
+    assert_eq!(compiled.limit(node, Exit::Invalid), Some(2));
+    assert_eq!(compiled.limit(node, Exit::Valid), None);
 }
 
 #[test]
@@ -82,15 +82,15 @@ fn a_graph_reads_the_same_from_toml_and_json() {
     assert!(toml::from_str::<Graph>(&unknown).is_err());
 }
 
-fn edge<'a>(graph: &'a mut Graph, from: &str, on: Guard) -> &'a mut Edge {
+fn edge<'a>(graph: &'a mut Graph, from: &str, on: Exit) -> &'a mut Edge {
     graph.edges.iter_mut().find(|edge| &*edge.from == from && edge.on == on).unwrap()
 }
 
-fn drop_edge(graph: &mut Graph, from: &str, on: Guard) {
+fn drop_edge(graph: &mut Graph, from: &str, on: Exit) {
     graph.edges.retain(|edge| &*edge.from != from || edge.on != on);
 }
 
-fn add_edge(graph: &mut Graph, from: &str, on: Guard, to: &str) {
+fn add_edge(graph: &mut Graph, from: &str, on: Exit, to: &str) {
     graph.edges.push(Edge { from: from.into(), on, to: to.into(), limit: None });
 }
 
@@ -106,7 +106,7 @@ type Broken = (&'static str, fn(&mut Graph), u8, Option<&'static str>, Option<&'
 const BROKEN: &[Broken] = &[
     (
         "an exit without an edge",
-        |graph| drop_edge(graph, "plan", Guard::Abandoned),
+        |graph| drop_edge(graph, "plan", Exit::Abandoned),
         1,
         Some("plan"),
         Some("plan -abandoned-> ?"),
@@ -124,7 +124,7 @@ const BROKEN: &[Broken] = &[
         "a second node of a kind without exits",
         |graph| {
             graph.nodes.insert("second-plan".into(), graphs::node(NodeKind::Plan));
-            edge(graph, "repair", Guard::Looping).to = "second-plan".into();
+            edge(graph, "repair", Exit::Looping).to = "second-plan".into();
         },
         1,
         Some("second-plan"),
@@ -135,8 +135,8 @@ const BROKEN: &[Broken] = &[
         "a cycle without a way out",
         |graph| {
             graph.edges.retain(|edge| &*edge.from != "finalise" && &*edge.from != "memory-write");
-            add_edge(graph, "finalise", Guard::Finalised, "memory-write");
-            add_edge(graph, "memory-write", Guard::Written, "finalise");
+            add_edge(graph, "finalise", Exit::Finalised, "memory-write");
+            add_edge(graph, "memory-write", Exit::Written, "finalise");
         },
         2,
         Some("finalise"),
@@ -145,7 +145,7 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "a cycle that spends nothing and has no limit",
-        |graph| edge(graph, "state-update", Guard::Updated).to = "observation-verification".into(),
+        |graph| edge(graph, "state-update", Exit::Updated).to = "observation-verification".into(),
         2,
         Some("observation-verification"),
         Some("observation-verification -verified-> state-update"),
@@ -153,15 +153,15 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "a node that leads to itself",
-        |graph| edge(graph, "state-update", Guard::Updated).to = "state-update".into(),
+        |graph| edge(graph, "state-update", Exit::Updated).to = "state-update".into(),
         2,
         Some("state-update"),
         Some("state-update -updated-> state-update"),
         "`state-update` → `state-update` can turn for ever",
     ),
     (
-        "a guard of another kind",
-        |graph| add_edge(graph, "scope", Guard::Drafted, "plan"),
+        "an exit of another kind",
+        |graph| add_edge(graph, "scope", Exit::Drafted, "plan"),
         3,
         Some("scope"),
         Some("scope -drafted-> plan"),
@@ -169,15 +169,15 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "an interrupt as an edge of one node",
-        |graph| add_edge(graph, "scope", Guard::Cancelled, "terminate"),
+        |graph| add_edge(graph, "scope", Exit::Cancelled, "terminate"),
         3,
         Some("scope"),
         Some("scope -cancelled-> terminate"),
         "move the edge to `interrupts`",
     ),
     (
-        "two edges with one guard",
-        |graph| add_edge(graph, "plan", Guard::Abandoned, "escalate"),
+        "two edges with one exit",
+        |graph| add_edge(graph, "plan", Exit::Abandoned, "escalate"),
         3,
         Some("plan"),
         Some("plan -abandoned-> escalate"),
@@ -185,7 +185,7 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "a target that does not exist",
-        |graph| edge(graph, "plan", Guard::Abandoned).to = "nirvana".into(),
+        |graph| edge(graph, "plan", Exit::Abandoned).to = "nirvana".into(),
         3,
         Some("plan"),
         Some("plan -abandoned-> nirvana"),
@@ -193,7 +193,7 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "a source that does not exist",
-        |graph| add_edge(graph, "limbo", Guard::Abandoned, "terminate"),
+        |graph| add_edge(graph, "limbo", Exit::Abandoned, "terminate"),
         3,
         Some("limbo"),
         Some("limbo -abandoned-> terminate"),
@@ -201,7 +201,7 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "a target that may not follow",
-        |graph| edge(graph, "plan", Guard::Drafted).to = "action-selection".into(),
+        |graph| edge(graph, "plan", Exit::Drafted).to = "action-selection".into(),
         3,
         Some("plan"),
         Some("plan -drafted-> action-selection"),
@@ -209,15 +209,15 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "a limit of zero",
-        |graph| edge(graph, "plan", Guard::Drafted).limit = Some(0),
+        |graph| edge(graph, "plan", Exit::Drafted).limit = Some(0),
         3,
         Some("plan"),
         Some("plan -drafted-> plan-validation"),
         "could never be taken",
     ),
     (
-        "two interrupts on one guard",
-        |graph| graph.interrupts.push(InterruptEdge { on: Guard::Halted, to: "terminate".into() }),
+        "two interrupts on one exit",
+        |graph| graph.interrupts.push(InterruptEdge { on: Exit::Halted, to: "terminate".into() }),
         3,
         None,
         Some("any node -halted-> terminate"),
@@ -225,7 +225,7 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "an interrupt that is none",
-        |graph| graph.interrupts.push(InterruptEdge { on: Guard::Finished, to: "terminate".into() }),
+        |graph| graph.interrupts.push(InterruptEdge { on: Exit::Finished, to: "terminate".into() }),
         3,
         None,
         Some("any node -finished-> terminate"),
@@ -257,7 +257,7 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "a call past its checks",
-        |graph| edge(graph, "action-selection", Guard::Selected).to = "tool-invocation".into(),
+        |graph| edge(graph, "action-selection", Exit::Selected).to = "tool-invocation".into(),
         4,
         Some("tool-invocation"),
         Some("action-selection -selected-> tool-invocation"),
@@ -273,7 +273,7 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "an answer that nobody keeps",
-        |graph| edge(graph, "tool-invocation", Guard::Answered).to = "state-update".into(),
+        |graph| edge(graph, "tool-invocation", Exit::Answered).to = "state-update".into(),
         4,
         Some("tool-invocation"),
         Some("tool-invocation -answered-> state-update"),
@@ -281,7 +281,7 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "success that is escalated",
-        |graph| edge(graph, "completion-check", Guard::Complete).to = "escalate".into(),
+        |graph| edge(graph, "completion-check", Exit::Complete).to = "escalate".into(),
         5,
         Some("completion-check"),
         Some("completion-check -complete-> escalate"),
@@ -297,7 +297,7 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "nothing for a cancellation",
-        |graph| graph.interrupts.retain(|edge| edge.on != Guard::Cancelled),
+        |graph| graph.interrupts.retain(|edge| edge.on != Exit::Cancelled),
         5,
         None,
         Some("any node -cancelled-> ?"),
@@ -305,7 +305,7 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "nothing for a used up budget",
-        |graph| graph.interrupts.retain(|edge| edge.on != Guard::OverBudget),
+        |graph| graph.interrupts.retain(|edge| edge.on != Exit::OverBudget),
         5,
         None,
         Some("any node -over-budget-> ?"),
@@ -313,7 +313,7 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "success that never ends",
-        |graph| edge(graph, "memory-write", Guard::Written).to = "memory-write".into(),
+        |graph| edge(graph, "memory-write", Exit::Written).to = "memory-write".into(),
         5,
         Some("finalise"),
         Some("finalise -finalised-> memory-write"),
@@ -323,7 +323,7 @@ const BROKEN: &[Broken] = &[
         "an escalation without an end",
         |graph| {
             graph.edges.retain(|edge| &*edge.from != "escalate");
-            add_edge(graph, "escalate", Guard::Rejected, "escalate");
+            add_edge(graph, "escalate", Exit::Rejected, "escalate");
         },
         5,
         Some("action-selection"),
@@ -350,7 +350,7 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "a life after the end",
-        |graph| add_edge(graph, "terminate", Guard::Accepted, "intake"),
+        |graph| add_edge(graph, "terminate", Exit::Accepted, "intake"),
         6,
         Some("terminate"),
         Some("terminate -accepted-> intake"),
@@ -358,7 +358,7 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "a node that nobody reaches",
-        |graph| edge(graph, "finalise", Guard::Finalised).to = "terminate".into(),
+        |graph| edge(graph, "finalise", Exit::Finalised).to = "terminate".into(),
         6,
         Some("memory-write"),
         None,
@@ -368,7 +368,7 @@ const BROKEN: &[Broken] = &[
         "a name in capitals",
         |graph| {
             graph.nodes.insert("Loud--".into(), graphs::node(NodeKind::Terminate));
-            edge(graph, "ask-user", Guard::Withdrawn).to = "Loud--".into();
+            edge(graph, "ask-user", Exit::Withdrawn).to = "Loud--".into();
         },
         6,
         Some("Loud--"),
@@ -381,8 +381,8 @@ const BROKEN: &[Broken] = &[
         "two starts",
         |graph| {
             graph.nodes.insert("back-door".into(), graphs::node(NodeKind::Intake));
-            add_edge(graph, "back-door", Guard::Accepted, "classify");
-            add_edge(graph, "back-door", Guard::Refused, "terminate");
+            add_edge(graph, "back-door", Exit::Accepted, "classify");
+            add_edge(graph, "back-door", Exit::Refused, "terminate");
         },
         6,
         Some("back-door"),
@@ -435,8 +435,8 @@ fn every_check_is_in_the_table() {
 #[test]
 fn every_violation_is_told() {
     let mut graph = default_graph();
-    drop_edge(&mut graph, "plan", Guard::Abandoned);
-    edge(&mut graph, "plan", Guard::Drafted).to = "nirvana".into();
+    drop_edge(&mut graph, "plan", Exit::Abandoned);
+    edge(&mut graph, "plan", Exit::Drafted).to = "nirvana".into();
     graph.nodes.get_mut("tool-invocation").unwrap().requires.clear();
     graph.nodes.get_mut("terminate").unwrap().writes.clear();
     graph.interrupts.clear();
@@ -449,8 +449,8 @@ fn every_violation_is_told() {
 #[test]
 fn a_limit_makes_a_cycle_end() {
     let mut graph = default_graph();
-    *edge(&mut graph, "state-update", Guard::Updated) =
-        Edge { from: "state-update".into(), on: Guard::Updated, to: "observation-verification".into(), limit: Some(3) };
+    *edge(&mut graph, "state-update", Exit::Updated) =
+        Edge { from: "state-update".into(), on: Exit::Updated, to: "observation-verification".into(), limit: Some(3) };
     let violations = graph.compile().unwrap_err();
     assert!(violations.iter().all(|found| found.check != Check::Cycles), "{violations:#?}");
 }
@@ -467,7 +467,6 @@ fn golden(name: &str, found: &str) {
 #[test]
 fn the_default_graph_is_drawn_as_before() {
     golden("graph.mmd", &mermaid(&default_graph()));
-    golden("graph.svg", &svg(&default_graph()));
 }
 
 #[test]
@@ -476,8 +475,7 @@ fn what_a_name_holds_cannot_leave_the_picture() {
     let name = "\"]<script>&#;\u{1b}\n";
     graph.name = name.to_owned();
     graph.nodes.insert(name.into(), graphs::node(NodeKind::Plan));
-    add_edge(&mut graph, name, Guard::Drafted, "nirvana");
-    assert!(!svg(&graph).contains("<script") && !svg(&graph).contains('\u{1b}'));
+    add_edge(&mut graph, name, Exit::Drafted, "nirvana");
     assert!(!mermaid(&graph).contains("<script") && !mermaid(&graph).contains('\u{1b}'));
 }
 
@@ -486,12 +484,11 @@ fn a_broken_graph_is_drawn_too() {
     for (_, break_it, ..) in BROKEN {
         let mut graph = default_graph();
         break_it(&mut graph);
-        assert!(svg(&graph).ends_with("</svg>\n"));
         assert!(mermaid(&graph).starts_with("flowchart TD\n"));
     }
     let empty = Graph { name: String::new(), version: 0, nodes: [].into(), edges: vec![], interrupts: vec![] };
     assert!(empty.compile().is_err());
-    assert!(svg(&empty).ends_with("</svg>\n"));
+    assert!(mermaid(&empty).starts_with("flowchart TD\n"));
 }
 
 proptest! {
@@ -505,7 +502,7 @@ proptest! {
             prop_assert_eq!(compiled.next(from, edge.on), to);
             prop_assert_eq!(compiled.limit(from, edge.on), edge.limit);
         }
-        prop_assert_eq!(svg(&graph), svg(&graph.clone()));
+        prop_assert_eq!(mermaid(&graph), mermaid(&graph.clone()));
         prop_assert_eq!(graph.nodes.len(), compiled.len());
     }
 

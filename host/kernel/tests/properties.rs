@@ -25,9 +25,9 @@ use countersign_kernel::state::StateKind;
 use countersign_kernel::tool::{ApprovalRule, SideEffectClass, ToolLimits};
 use countersign_kernel::{
     Action, Alarm, Answered, Boundary, Cause, Code, Criterion, Decision, Driver, Effect, EntryPin, EscalationRules,
-    Event, Frame, Goal, Guards, Input, Judged, KERNEL_RULES, Manifest, Mode, Model, Observation, Outcome, PolicyMode,
-    Question, Reply, Run, Slot, SlotPin, Status, StepReply, StepStatus, TRACE_FORMAT, Tool, Touched, Unavailability,
-    Usage, Verification, Verifier,
+    Event, Frame, Goal, HostRules, Input, Judged, KERNEL_RULES, Manifest, Mode, Model, Observation, Outcome,
+    PolicyMode, Question, Reply, Run, Slot, SlotPin, Status, StepReply, StepStatus, TRACE_FORMAT, Tool, Touched,
+    Unavailability, Usage, Verification, Verifier,
 };
 use proptest::prelude::*;
 
@@ -114,7 +114,7 @@ fn manifest(limits: Limits, entries: bool, graph: Graph, shape: u8) -> Manifest 
         },
         graph_digest: "g".into(),
         graph: Arc::new(graph),
-        guards: Guards::default(),
+        rules: HostRules::default(),
         limits,
         ceilings: Limits::UNLIMITED,
         show_budget: true,

@@ -1,6 +1,6 @@
 //! Addresses that an operator writes: which can be used, and how much of one may be shown.
 
-use ureq::http::Uri;
+use ::http::Uri;
 
 /// What may be shown of an address, of one that can be sent to; else what is wrong with it.
 pub(crate) fn checked(url: &str) -> Result<String, &'static str> {

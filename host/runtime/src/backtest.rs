@@ -7,25 +7,27 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_bundle::write_atomically;
 use countersign_engine::Outcome;
 use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::{CONTRACT, Tier, Verdict};
 use countersign_kernel::{
-    Answered, Closed, Driver, EscalationRules, Event as RunEvent, Frame, Goal, Guards, Input, KERNEL_RULES, Manifest,
-    Mode, Model, Run, Slot, Source, TRACE_FORMAT,
+    Answered, Driver, EscalationRules, Event as RunEvent, Frame, Goal, HostRules, Input, KERNEL_RULES, Manifest, Mode,
+    Model, Run, Slot, Source, TRACE_FORMAT,
 };
-use countersign_store::{
-    Diagnostic, Diagnostics, Durability, FileStore, ShadowError, ShadowReader, Store, StoreError, shadow_beside,
-};
+use countersign_store::memory::MemoryStore;
+use countersign_store::{ShadowError, SharedStore, StoreError};
 use serde::Serialize;
 
 use crate::adaptation::{AdaptationFile, FILE, Triples};
-use crate::host::{Host, HostError, Judges};
+use crate::export::{ExportError, export};
+use crate::host::Host;
 use crate::prompt::templates_digest;
 use crate::recording::{Adapter, Envelope, RecordingError};
 use crate::redact::Salt;
+use crate::session::{Observer, Session, SessionError};
 use crate::settings::SettingsError;
 use crate::shadow;
 
@@ -128,21 +130,24 @@ pub enum BacktestError {
     /// A recording.
     #[error(transparent)]
     Recording(#[from] RecordingError),
-    /// The policies.
-    #[error(transparent)]
-    Host(#[from] HostError),
     /// A trace cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A trace cannot be written to its file.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// A run cannot be judged.
+    #[error(transparent)]
+    Session(#[from] SessionError),
     /// What the shadow policies said cannot be read back.
     #[error(transparent)]
     Shadow(#[from] ShadowError),
     /// A folder cannot be made.
     #[error("`{}`: {source}", path.display())]
     Folder {
-        /// Which.
+        /// The file or folder, as it was named.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         source: std::io::Error,
     },
 }
@@ -157,11 +162,10 @@ pub fn backtest(
     options: &Options,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report, BacktestError> {
-    // Traces have to be somewhere: an instance that traps is rebuilt from them.
-    let scratch = tempfile::tempdir().map_err(|source| BacktestError::Folder { path: std::env::temp_dir(), source })?;
-    let folder = options.out.clone().unwrap_or_else(|| scratch.path().to_owned());
-    std::fs::create_dir_all(&folder).map_err(|source| BacktestError::Folder { path: folder.clone(), source })?;
-    let salt = salt_of(&folder)?;
+    if let Some(folder) = &options.out {
+        std::fs::create_dir_all(folder).map_err(|source| BacktestError::Folder { path: folder.clone(), source })?;
+    }
+    let salt = salt_of(options.out.as_deref())?;
     let envelope = Envelope::new()?;
     let mut log = options.out.as_ref().map(|out| AdaptationFile::create(&out.join(FILE))).transpose()?;
     let mut report = Report { bundle: host.bundle().digest().to_string(), ..Report::default() };
@@ -174,7 +178,6 @@ pub fn backtest(
             let mut judging = Judging {
                 host,
                 options,
-                folder: &folder,
                 recording: &name,
                 index,
                 salt,
@@ -208,25 +211,29 @@ pub fn backtest(
 
 /// The salt of a folder of traces: judging the same recording into the same folder gives the same
 /// bytes.
-fn salt_of(folder: &Path) -> Result<Salt, BacktestError> {
-    let path = folder.join("salt");
-    let failed = |source| BacktestError::Folder { path: path.clone(), source };
-    if let Ok(bytes) = std::fs::read(&path)
-        && let Ok(salt) = <[u8; 32]>::try_from(bytes.as_slice())
-    {
+fn salt_of(folder: Option<&Path>) -> Result<Salt, BacktestError> {
+    let path = folder.map(|folder| folder.join("salt"));
+    let failed = |source| BacktestError::Folder { path: path.clone().unwrap_or_default(), source };
+    let known = path.as_ref().and_then(|path| std::fs::read(path).ok());
+    if let Some(salt) = known.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok()) {
         return Ok(Salt(salt));
     }
-    let mut salt = [0; 32];
-    getrandom::fill(&mut salt).map_err(|error| failed(std::io::Error::other(error)))?;
-    write_atomically(&path, &salt).map_err(failed)?;
-    Ok(Salt(salt))
+    let salt = Salt::random().map_err(failed)?;
+    path.as_ref().map_or(Ok(()), |path| write_atomically(path, &salt.0)).map_err(failed)?;
+    Ok(salt)
+}
+
+/// Id of a recorded run: which recording and which of its runs stand in its manifest, in full.
+fn run_id(recording: &str, index: u64) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_') { c } else { '-' };
+    let name: String = recording.chars().map(plain).take(120).collect();
+    format!("{}-{index}", name.trim_start_matches('.'))
 }
 
 /// A run being judged.
 struct Judging<'a> {
     host: &'a Host,
     options: &'a Options,
-    folder: &'a Path,
     recording: &'a str,
     index: u64,
     salt: Salt,
@@ -240,10 +247,10 @@ struct Judging<'a> {
 }
 
 struct Live {
-    run: Run,
-    judges: Judges,
-    store: FileStore,
-    diagnostics: Diagnostics,
+    session: Session,
+    store: SharedStore,
+    /// Name of its trace among those of the recordings.
+    name: String,
     triples: Triples,
     adapter: Adapter,
     inputs: Vec<(u64, Input)>,
@@ -253,18 +260,15 @@ struct Live {
 }
 
 impl Live {
-    /// Puts the trace in its place, and takes what was said in shadow into a report.
-    fn finish(&mut self, shadow: Option<&mut shadow::Report>) -> Result<(), BacktestError> {
-        self.store.finish()?;
-        self.judges.shadow().finish();
-        match (shadow, self.store.path().map(shadow_beside)) {
-            // There is none where no slot is judged that a shadow policy fills.
-            // It was written here and now: nothing is to be checked.
-            (Some(report), Some(side_stream)) if side_stream.exists() => {
-                Ok(report.add_from(ShadowReader::open(&side_stream)?)?)
-            }
-            _ => Ok(()),
+    /// Writes the trace into a folder, and takes what was said in shadow into a report.
+    fn finish(&mut self, folder: Option<&Path>, shadow: Option<&mut shadow::Report>) -> Result<(), BacktestError> {
+        self.session.put_away()?;
+        let id = &self.session.run().manifest().run;
+        if let Some(folder) = folder {
+            export(&*self.store, id, &folder.join(&self.name))?;
         }
+        // It was written here and now: nothing is to be checked.
+        shadow.map_or(Ok(()), |report| Ok(report.add_unchecked(&*self.store, id)?))
     }
 }
 
@@ -295,7 +299,7 @@ impl Visit for Judging<'_> {
         live.adapter.end(&header.terminal, &mut live.inputs);
         self.judge()?;
         let Some(mut live) = self.live.take() else { return Ok(()) };
-        let finished = live.finish(self.report.shadow.as_mut());
+        let finished = live.finish(self.options.out.as_deref(), self.report.shadow.as_mut());
         self.kept(finished)?;
         self.count(header, &live);
         if let Some(log) = &mut *self.log {
@@ -317,30 +321,29 @@ impl Judging<'_> {
     }
 
     fn open(&self, header: &Header) -> Result<Live, BacktestError> {
-        let manifest = Arc::new(self.manifest(header));
-        let run = match Run::open(Arc::clone(&manifest)) {
-            Ok(run) => run,
-            Err(error) => {
-                let (file, problem) = (self.recording.to_owned(), error.to_string());
-                return Err(RecordingError::Malformed { file, run: self.index, problem }.into());
-            }
-        };
+        let manifest = self.manifest(header);
         let stem = self.recording.trim_end_matches(".gz").trim_end_matches(".jsonl").trim_end_matches(".json");
-        let path = self.folder.join(format!("{stem}-{:06}.jsonl", self.index));
-        let mut judges = self.host.open(&run)?;
-        judges.shadow().only(&self.options.slots);
-        judges.shadow().in_step();
+        let name = format!("{stem}-{:06}.jsonl", self.index);
+        let store: SharedStore = Arc::new(MemoryStore::new());
+        let triples = Triples::new(Arc::new(manifest.clone()));
+        let recorded = Session::recorded(self.host, &store, manifest, self.salt, &self.options.slots);
+        let session = recorded.map_err(|error| match error {
+            SessionError::Manifest(error) => {
+                let (file, problem) = (self.recording.to_owned(), error.to_string());
+                RecordingError::Malformed { file, run: self.index, problem }.into()
+            }
+            error => BacktestError::from(error),
+        })?;
         Ok(Live {
-            judges,
-            store: FileStore::create(&path, &manifest, Durability::Buffered)?,
-            diagnostics: Diagnostics::beside(&path),
-            triples: Triples::new(manifest),
+            session,
+            store,
+            name,
+            triples,
             adapter: Adapter::new(self.salt),
             inputs: vec![(0, Input::Started)],
             first: None,
             judgements: 0,
             undecided: 0,
-            run,
         })
     }
 
@@ -354,7 +357,7 @@ impl Judging<'_> {
         Manifest {
             format: TRACE_FORMAT,
             kernel_rules: KERNEL_RULES,
-            run: format!("{}#{}", self.recording, self.index).into(),
+            run: run_id(self.recording, self.index).into(),
             tenant: None,
             agent: "recording".into(),
             started: 0,
@@ -365,7 +368,7 @@ impl Judging<'_> {
             boundary: self.envelope.boundary.clone(),
             graph_digest: Arc::clone(&self.envelope.graph_digest),
             graph: Arc::clone(&self.envelope.graph),
-            guards: Guards::default(),
+            rules: HostRules::default(),
             ceilings: Limits::UNLIMITED,
             plan: Vec::new(),
             memory: Vec::new(),
@@ -404,41 +407,28 @@ impl Judging<'_> {
 
     fn judge(&mut self) -> Result<(), String> {
         let Some(live) = &mut self.live else { return Ok(()) };
-        live.judges.shadow().begin(&mut live.run, &live.store);
         let mut failed = None;
         for (at, input) in std::mem::take(&mut live.inputs) {
-            live.run.accept(at, input).map_err(|error| error.to_string())?;
-            let (judgements, undecided, diagnostics) =
-                (&mut live.judgements, &mut live.undecided, &mut live.diagnostics);
-            let number = live.run.frames();
-            live.judges
-                .settle(&mut live.run, &mut live.store, |entry, outcome| {
-                    *judgements += 1;
-                    *undecided += u64::from(outcome.failure.is_some());
-                    if let Err(error) = diagnose(diagnostics, number, entry, outcome) {
-                        failed = Some(error);
-                    }
-                })
-                .map_err(|error| error.to_string())?;
-            let Closed { frame, overheard, .. } = live.run.close().map_err(|error| error.to_string())?;
-            if let Err(error) = live.store.append(&frame) {
-                failed = Some(error);
+            let mut watch = Judged {
+                adapter: &live.adapter,
+                triples: &mut live.triples,
+                log: &mut *self.log,
+                counted: (0, 0),
+                first: None,
+                failed: None,
+            };
+            match live.session.take(at, input, &mut watch) {
+                Ok(_) => {}
+                Err(SessionError::Input(error)) => return Err(error.to_string()),
+                Err(error) => failed = Some(error.into()),
             }
-            live.judges.shadow().hear(frame.frame, overheard);
-            if let Some(log) = &mut *self.log {
-                let mut known = live.triples.frame(&frame).into_iter();
-                if let Err(error) = known.try_for_each(|triple| log.write(&triple)) {
-                    failed = Some(error);
-                }
-            }
-            if live.first.is_none() {
-                live.first = intervention(&frame, &live.adapter);
-            }
+            let Judged { counted, first, failed: unwritten, .. } = watch;
+            live.judgements += counted.0;
+            live.undecided += counted.1;
+            live.first = live.first.take().or(first);
+            failed = failed.or(unwritten.map(BacktestError::from));
         }
-        match failed {
-            Some(error) => self.kept(Err(error.into())),
-            None => Ok(()),
-        }
+        failed.map_or(Ok(()), |error| self.kept(Err(error)))
     }
 
     fn count(&mut self, header: &Header, live: &Live) {
@@ -475,26 +465,32 @@ impl Judging<'_> {
     }
 }
 
-/// Writes down what a policy logged, or why it could not decide.
-pub(crate) fn diagnose(
-    diagnostics: &mut Diagnostics,
-    frame: u64,
-    entry: &str,
-    outcome: &Outcome,
-) -> Result<(), StoreError> {
-    if outcome.log.is_empty() && outcome.failure.is_none() {
-        return Ok(());
+/// Watches a recorded run being judged.
+struct Judged<'a> {
+    adapter: &'a Adapter,
+    triples: &'a mut Triples,
+    log: &'a mut Option<AdaptationFile>,
+    /// Judgements, and those that were undecided.
+    counted: (u64, u64),
+    first: Option<First>,
+    failed: Option<StoreError>,
+}
+
+impl Observer for Judged<'_> {
+    fn judged(&mut self, _: &str, outcome: &Outcome, _: Duration) {
+        self.counted.0 += 1;
+        self.counted.1 += u64::from(outcome.failure.is_some());
     }
-    diagnostics.write(&Diagnostic {
-        frame,
-        entry: entry.to_owned(),
-        failure: outcome.failure.clone(),
-        lines: outcome
-            .log
-            .iter()
-            .map(|line| (format!("{:?}", line.level).to_lowercase(), line.message.clone()))
-            .collect(),
-    })
+
+    fn frame(&mut self, _: &Run, frame: &Frame) {
+        if let Some(log) = self.log {
+            let mut known = self.triples.frame(frame).into_iter();
+            if let Err(error) = known.try_for_each(|triple| log.write(&triple)) {
+                self.failed = Some(error);
+            }
+        }
+        self.first = self.first.take().or_else(|| intervention(frame, self.adapter));
+    }
 }
 
 /// The loop detector's verdict in a frame, if it would have stopped the run there.

@@ -2,19 +2,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use countersign_bundle::{Bundle, BundleError, default_bundle};
+use countersign_bundle::{Bundle, BundleError, Digest, default_bundle};
 use countersign_engine::{Engine, EngineError, EngineOptions, History, OpenError, Outcome, Session};
 use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::CONTRACT;
 use countersign_kernel::contract::view::Read;
 use countersign_kernel::{
-    Answered, Boundary, Driver, EscalationRules, Goal, Guards, InputError, Judgement, KERNEL_RULES, Manifest, Mode,
-    Model, Question, Run, TRACE_FORMAT, Tool,
+    Answered, Boundary, Cause, Driver, EscalationRules, Goal, HostRules, InputError, Judged, Judgement, KERNEL_RULES,
+    Manifest, Mode, Model, Question, Run, TRACE_FORMAT, Tool,
 };
-use countersign_store::{Store, Stored, TraceReader};
 
 use crate::prompt::templates_digest;
+use crate::session::Record;
 use crate::settings::{SettingsError, escalation_table, sealed, the_default_graph};
 use crate::shadow::Shadow;
 
@@ -37,6 +38,16 @@ pub enum HostError {
     /// A policy.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// Its lock is another than it should be.
+    #[error("`{bundle}`: its lock is {found}, expected {expected}; nothing of it was compiled")]
+    Digest {
+        /// The bundle's folder.
+        bundle: String,
+        /// As pinned.
+        expected: Digest,
+        /// As it is.
+        found: Digest,
+    },
 }
 
 impl Host {
@@ -51,6 +62,21 @@ impl Host {
             None => default_bundle(&engine)?,
         };
         Ok(Host { engine, bundle: Arc::new(bundle) })
+    }
+
+    /// The same, where the bundle's lock has this digest. Another one is refused before anything of it is compiled.
+    ///
+    /// # Errors
+    /// As [`Host::new`], and a lock of another digest.
+    pub fn pinned(options: EngineOptions, bundle: Option<&Path>, digest: Option<&Digest>) -> Result<Self, HostError> {
+        if let (Some(folder), Some(expected)) = (bundle, digest) {
+            let found = Bundle::digest_in(folder)?;
+            if found != *expected {
+                let bundle = folder.display().to_string();
+                return Err(HostError::Digest { bundle, expected: expected.clone(), found });
+            }
+        }
+        Host::new(options, bundle)
     }
 
     /// A host of a bundle that was loaded with this very engine.
@@ -97,7 +123,7 @@ impl Host {
             boundary: sealed(Boundary::new("default", names)),
             graph_digest: Arc::clone(graph_digest.as_str()),
             graph: Arc::new(graph),
-            guards: Guards::default(),
+            rules: HostRules::default(),
             limits: Limits::UNLIMITED,
             ceilings: Limits::UNLIMITED,
             show_budget: true,
@@ -121,7 +147,7 @@ impl Host {
     }
 
     /// Opens the policies of a run, in the order of its manifest's entries. Those that the bundle has in
-    /// shadow are opened by [`Shadow::begin`], which `drive` and `GuardedRun` call.
+    /// shadow are opened with the run's first frame.
     ///
     /// # Errors
     /// When the machine cannot give another instance.
@@ -135,7 +161,7 @@ impl Host {
             self.bundle.policies()[index].open(configuration, entry.limits.into()).map(Some)
         });
         let sessions = opened.collect::<Result<_, OpenError>>()?;
-        Ok(Judges { sessions, shadow: Shadow::of(&self.bundle) })
+        Ok(Judges { sessions, shadow: Shadow::of(&self.bundle), absent: None })
     }
 }
 
@@ -144,6 +170,8 @@ impl Host {
 pub struct Judges {
     sessions: Vec<Option<Session>>,
     shadow: Shadow,
+    /// Why nobody answers; none where policies do.
+    absent: Option<Cause>,
 }
 
 impl Judges {
@@ -164,27 +192,37 @@ impl Judges {
         self.shadow.take_up();
     }
 
-    /// Answers every question of the open frame. `heard` sees each outcome as it comes.
+    /// No policies: whatever they would be asked is undecided for this cause.
+    pub(crate) fn absent(cause: Cause) -> Self {
+        Judges { sessions: Vec::new(), shadow: Shadow::none(), absent: Some(cause) }
+    }
+
+    /// Answers every question of the open frame. `each` is told every outcome as it comes, and the time that it took.
     ///
     /// # Errors
     /// When the run does not take an answer, which would be a fault of this host.
-    pub fn settle(
+    pub(crate) fn evaluate(
         &mut self,
         run: &mut Run,
-        store: &mut dyn Store,
-        mut heard: impl FnMut(&str, &Outcome),
+        record: &mut Record,
+        mut each: impl FnMut(&str, &Outcome, Duration),
     ) -> Result<(), InputError> {
         while let Some(request) = run.request() {
             let (entry, view) = (request.entry, Arc::clone(&request.view));
             let question = Arc::clone(request.question);
             drop(request);
+            if let Some(cause) = &self.absent {
+                run.answer(Judged { answer: Answered::Undecided(cause.clone()), reads: Vec::new(), fuel: 0 })?;
+                continue;
+            }
             let name = Arc::clone(&run.manifest().entries[entry].name);
-            let mut history = Recorded { entry: &name, store: &mut *store, open: run.open_judgements() };
+            let mut history = Recorded { entry: &name, record: &mut *record, open: run.open_judgements() };
+            let asked = Instant::now();
             let outcome = match self.sessions.get_mut(entry).and_then(Option::as_mut) {
                 Some(session) => session.judge(&question, view, &mut history),
                 None => return Err(InputError::Order("an entry of the run is not in the bundle")),
             };
-            heard(&name, &outcome);
+            each(&name, &outcome, asked.elapsed());
             run.answer(outcome.judged)?;
         }
         Ok(())
@@ -195,26 +233,17 @@ impl Judges {
 /// is being filled.
 struct Recorded<'a> {
     entry: &'a str,
-    store: &'a mut dyn Store,
+    record: &'a mut Record,
     open: &'a [Judgement],
 }
 
 impl History for Recorded<'_> {
     fn feed(&mut self, each: &mut dyn FnMut(&Question, &[Read], &Answered) -> bool) -> bool {
-        let Some(path) = self.store.read_back() else { return false };
-        let Ok(file) = std::fs::File::open(&path) else { return false };
-        let mut reader = TraceReader::new(path.display().to_string(), std::io::BufReader::new(file));
+        let entry = self.entry;
         let mut feed = |judgements: &[Judgement]| {
-            let mut own = judgements.iter().filter(|judgement| *judgement.entry == *self.entry);
+            let mut own = judgements.iter().filter(|judgement| *judgement.entry == *entry);
             own.all(|judgement| each(&judgement.question, &judgement.reads, &judgement.answer))
         };
-        loop {
-            match reader.read() {
-                Ok(Some(Stored::Frame(frame))) if !feed(&frame.judgements) => return false,
-                Ok(Some(_)) => {}
-                Ok(None) => return feed(self.open),
-                Err(_) => return false,
-            }
-        }
+        self.record.frames(|frame| feed(&frame.judgements)) && feed(self.open)
     }
 }

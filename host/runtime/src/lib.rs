@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! Host ── engine and bundle of a process
-//!  └─ drive(run, world) ── the loop: frames are judged, made durable, and only then acted on
+//!  └─ Session ── one run: its frames are judged, made durable, and only then acted on
+//!
+//! Governor ── the same from one file, for async programs: many runs at once, on threads of their own
 //! ```
 //!
 //! [`scenario`] runs a whole loop described in a file, [`backtest`] judges recorded runs, and
@@ -12,18 +14,23 @@ pub mod adaptation;
 mod address;
 pub mod backtest;
 mod canonical;
+mod clock;
 pub mod convergence;
-mod drive;
-pub mod guard;
+pub mod deployment;
+mod export;
+mod governor;
 mod host;
+mod http;
 pub mod keys;
 mod live;
 pub mod mcp;
 pub mod models;
+mod one_or_many;
 pub mod operate;
 mod operations;
 mod process;
 mod prompt;
+mod random;
 mod recording;
 mod redact;
 pub mod registry;
@@ -31,19 +38,33 @@ pub mod replay;
 mod reply;
 pub mod scenario;
 mod secret;
+pub mod session;
 pub mod settings;
-mod several;
 pub mod shadow;
 
 pub use canonical::{Strict, canonical};
-pub use drive::{DriveError, Observer, Silent, World, drive};
+pub use clock::utc_now;
+pub use deployment::Deployment;
+pub use export::{ExportError, beside, export};
+pub use governor::{GovernedRun, Governor, GovernorError};
 pub use host::{Host, HostError, Judges};
 pub use live::{LiveHost, Refreshed};
 pub use operations::{NotDispatched, Operations};
 pub use prompt::{messages, overhead, render, templates_digest};
+pub use random::random_id;
 pub use recording::RecordingError;
 pub use redact::{Salt, redact, salted};
 pub use reply::{Arguments, INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, parse_patch, parse_step};
+
+pub use session::{Observer, Session, SessionError, Silent, World};
+
+/// Opens the store in a file, and makes it where there is none.
+///
+/// # Errors
+/// A file that cannot be opened, is no store, or was written by a newer release.
+pub fn open_store(file: &std::path::Path) -> Result<store::SharedStore, store::StorageError> {
+    Ok(std::sync::Arc::new(store::sqlite::SqliteStore::open(file)?))
+}
 
 pub use countersign_bundle as bundle;
 pub use countersign_engine as engine;

@@ -1,4 +1,4 @@
-//! A host whose bundle is swapped while it runs (design §8): new runs take the new one, open runs keep
+//! A host whose bundle is swapped while it runs: new runs take the new one, open runs keep
 //! theirs.
 //!
 //! A [`Host`] never changes. A run is begun with the one of that moment, whose bundle it pins, and keeps

@@ -2,6 +2,7 @@
 //! which people hear of it. Whatever they refuse reaches the run as a recorded input.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use countersign_kernel::budget::Demand;
 use countersign_kernel::contract::Dimension;
@@ -10,11 +11,12 @@ use countersign_kernel::{
     Alarm, Code, Effect, Event, Frame, IncompleteKind, Input, Manifest, Observation, Outcome, Reply, Report, Run,
     Unavailability, Usage, Verifier, Wanted,
 };
+use countersign_store::SharedStore;
 use serde_json::json;
 
 use crate::operate::{
-    self, BucketReservation, Buckets, Counter, ErrorClass, Halt, HealthTracker, Item, ItemKind, Severity, SinkError,
-    Sinks, Switches,
+    self, BucketError, BucketReservation, Buckets, Counter, ErrorClass, Halt, HealthTracker, Item, ItemKind, Severity,
+    SinkError, Sinks, StoredSwitches, Switches,
 };
 use crate::settings::OperatorSpec;
 
@@ -25,6 +27,7 @@ pub struct Operations {
     health: Option<HealthTracker>,
     buckets: Option<Buckets>,
     switches: Option<Switches>,
+    stored_switches: Option<StoredSwitches>,
     /// Where items go that no sink took.
     undelivered: Option<PathBuf>,
 }
@@ -33,11 +36,11 @@ pub struct Operations {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("agent `{agent}` is not dispatched{}: {reason}", until.map_or_else(String::new, |until| format!(" until {until} (UTC ms)")))]
 pub struct NotDispatched {
-    /// Who.
+    /// The agent that was to be given work.
     pub agent: String,
     /// Until when, UTC milliseconds; none until an administrator says so.
     pub until: Option<u64>,
-    /// Why.
+    /// What paused it, or what is switched off.
     pub reason: String,
 }
 
@@ -47,17 +50,18 @@ impl Operations {
         Operations::default()
     }
 
-    /// What an operator's file says. `folder` is what its paths are relative to, and where health
-    /// and undelivered items are kept.
+    /// What an operator's file says. Buckets and health are kept in the store that the runs are in; `folder` is
+    /// what the file's paths are relative to, and where undelivered items go.
     ///
     /// # Errors
     /// A sink that makes no sense.
-    pub fn new(spec: &OperatorSpec, buckets: Option<Buckets>, folder: &Path) -> Result<Self, SinkError> {
+    pub fn new(spec: &OperatorSpec, store: &SharedStore, folder: &Path) -> Result<Self, SinkError> {
         Ok(Operations {
             sinks: (!spec.sinks.is_empty()).then(|| Sinks::new(&spec.sinks, folder)).transpose()?,
-            health: Some(HealthTracker::new(folder.join(operate::health::FILE_NAME), spec.health)),
-            buckets: Some(buckets.unwrap_or_else(|| Buckets::new(&spec.buckets))),
+            health: Some(HealthTracker::new(Arc::clone(store), spec.health)),
+            buckets: Some(Buckets::new(Arc::clone(store), &spec.buckets)),
             switches: spec.switches.as_ref().map(|path| Switches::load(folder.join(path))),
+            stored_switches: Some(StoredSwitches::new(Arc::clone(store))),
             undelivered: Some(folder.join("undelivered.jsonl")),
         })
     }
@@ -86,14 +90,17 @@ impl Operations {
     /// policies, one of these tools.
     fn switched_off(&mut self, manifest: &Manifest, tools: &[&str]) -> Option<Halt> {
         let policies: Vec<&str> = manifest.entries.iter().map(|entry| &*entry.component).collect();
-        self.switches.as_mut()?.current().refuses(manifest.tenant.as_deref(), tools, &policies)
+        self.refuses(manifest.tenant.as_deref(), tools, &policies)
+    }
+
+    fn refuses(&mut self, tenant: Option<&str>, tools: &[&str], policies: &[&str]) -> Option<Halt> {
+        let file = self.switches.as_mut().and_then(|switches| switches.current().refuses(tenant, tools, policies));
+        file.or_else(|| self.stored_switches.as_ref()?.refuses(tenant, tools, policies))
     }
 
     /// Whether a policy is switched off, by the digest of its component: one that no run is pinned to.
     pub(crate) fn revoked(&mut self, component: &str) -> bool {
-        const NO_TOOL: [&str; 0] = [];
-        let switches = self.switches.as_mut().map(Switches::current);
-        switches.is_some_and(|switches| switches.refuses(None, &NO_TOOL, &[component]).is_some())
+        self.refuses(None, &[], &[component]).is_some()
     }
 
     /// Whether a run may go on at all; else what it is told. A policy that is revoked is not asked
@@ -119,12 +126,17 @@ impl Operations {
         let Some(buckets) = &self.buckets else { return Ok(None) };
         match buckets.reserve(manifest.tenant.as_deref(), bucket_demand(demand)) {
             Ok(held) => Ok(Some(held)),
-            Err(refused) => Err(Box::new(Input::Refused {
+            Err(BucketError::Refused(refused)) => Err(Box::new(Input::Refused {
                 bucket: refused.bucket.as_str().into(),
                 dimension: refused.dimension.into(),
                 demand: refused.demand,
                 left: refused.left,
             })),
+            // Nobody knows what is left: a person has to look.
+            Err(error @ BucketError::State(_)) => {
+                let reason = error.to_string();
+                Err(Box::new(Input::Halted { switch: "buckets".into(), reason: reason.as_str().into() }))
+            }
         }
     }
 
@@ -147,9 +159,7 @@ impl Operations {
                     Unavailability::AuthFailure => ErrorClass::AuthFailure,
                     Unavailability::QuotaExceeded => ErrorClass::QuotaExceeded,
                     // Asked to stay away for longer than any run waits: other runs need not try it either.
-                    Unavailability::Transient
-                        if retry_after.is_some_and(|after| after > manifest.guards.retry.most) =>
-                    {
+                    Unavailability::Transient if retry_after.is_some_and(|after| after > manifest.rules.retry.most) => {
                         ErrorClass::QuotaExceeded
                     }
                     Unavailability::Transient | Unavailability::Permanent => ErrorClass::Other,

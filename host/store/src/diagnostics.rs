@@ -24,6 +24,14 @@ pub struct Diagnostic {
     pub lines: Vec<(String, String)>,
 }
 
+impl Diagnostic {
+    /// What there is to keep of a judgement; none where its policy logged nothing and could decide.
+    pub fn of(frame: u64, entry: &str, failure: Option<&str>, lines: Vec<(String, String)>) -> Option<Self> {
+        let nothing = lines.is_empty() && failure.is_none();
+        (!nothing).then(|| Diagnostic { frame, entry: entry.to_owned(), failure: failure.map(str::to_owned), lines })
+    }
+}
+
 /// The file beside a trace: `NAME.log`, made when there is something to write.
 #[derive(Debug)]
 pub struct Diagnostics {

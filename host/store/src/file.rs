@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use countersign_kernel::{Frame, Manifest};
 
-use crate::chain;
-use crate::reader::{Stored, TraceError, TraceReader};
+use crate::run_log::Durability;
 use crate::shadow::shadow_beside;
+use crate::trace::{Stored, TraceError, TraceReader};
 
 /// A trace that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -51,18 +51,6 @@ pub trait Store {
     }
 }
 
-/// How much a frame survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// A crash of the machine. For runs that act on the world.
-    Synced,
-    /// A crash of the process; one of the machine from [`Store::sync`] on. For runs that mostly read:
-    /// whoever drives them syncs before a call that changes something.
-    Written,
-    /// Nothing before `finish`. For runs that only judge what has long happened.
-    Buffered,
-}
-
 /// A trace in a file: `NAME.open` while it is written, `NAME` once it is finished.
 #[derive(Debug)]
 pub struct FileStore {
@@ -72,6 +60,8 @@ pub struct FileStore {
     durability: Durability,
     prev: String,
     line: Vec<u8>,
+    /// Taken up again, and nothing appended since: dropped, the trace gets its name back.
+    untouched: bool,
 }
 
 impl FileStore {
@@ -89,8 +79,16 @@ impl FileStore {
         // Where a file system knows no locks, runs are not taken over.
         let _ = file.try_lock();
         let mut line = Vec::new();
-        let prev = chain::encode_manifest(&mut line, manifest);
-        let mut store = FileStore { path: path.to_owned(), open, file: BufWriter::new(file), durability, prev, line };
+        let prev = crate::trace::encode_manifest(&mut line, manifest);
+        let mut store = FileStore {
+            path: path.to_owned(),
+            open,
+            file: BufWriter::new(file),
+            durability,
+            prev,
+            line,
+            untouched: false,
+        };
         store.write()?;
         Ok(store)
     }
@@ -136,10 +134,11 @@ impl FileStore {
         let Some(manifest) = manifest else { return Err(io(std::io::ErrorKind::UnexpectedEof.into()).into()) };
         let prev = reader.head().unwrap_or_default().to_owned();
         let (path, open, file) = (path.to_owned(), open.to_owned(), BufWriter::new(file));
-        Ok((FileStore { path, open, file, durability, prev, line: Vec::new() }, manifest, frames))
+        Ok((FileStore { path, open, file, durability, prev, line: Vec::new(), untouched: true }, manifest, frames))
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
+        self.untouched = false;
         self.line.push(b'\n');
         let written = self.file.write_all(&self.line).and_then(|()| match self.durability {
             Durability::Synced => self.file.flush().and_then(|()| self.file.get_ref().sync_data()),
@@ -202,7 +201,7 @@ pub enum ResumeError {
 
 impl Store for FileStore {
     fn append(&mut self, frame: &Frame) -> Result<(), StoreError> {
-        self.prev = chain::encode_frame(&mut self.line, &self.prev, frame);
+        self.prev = crate::trace::encode_frame(&mut self.line, &self.prev, frame);
         self.write()
     }
 
@@ -212,6 +211,7 @@ impl Store for FileStore {
     }
 
     fn finish(&mut self) -> Result<(), StoreError> {
+        self.untouched = false;
         let done = self.file.flush().and_then(|()| std::fs::rename(&self.open, &self.path));
         done.map_err(|source| StoreError { path: self.path.clone(), source })
     }
@@ -223,6 +223,14 @@ impl Store for FileStore {
 
     fn path(&self) -> Option<&Path> {
         Some(&self.path)
+    }
+}
+
+impl Drop for FileStore {
+    fn drop(&mut self) {
+        if self.untouched {
+            let _ = std::fs::rename(&self.open, &self.path);
+        }
     }
 }
 

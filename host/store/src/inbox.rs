@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::file::StoreError;
 
 /// Longest id of an entry.
-const ID: usize = 64;
+pub const LONGEST_ID: usize = 64;
+/// Most bytes of an entry.
+pub const LARGEST_ENTRY: usize = 1 << 20;
 
 /// Something that another process wants of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +41,15 @@ pub enum Offer {
     Cancel,
 }
 
+/// Puts whoever holds the run back first: where people disagree, they are heard before the others.
+pub fn by_caution(entries: &mut [Entry]) {
+    entries.sort_by_key(|entry| match &entry.wants {
+        Offer::Cancel => 0,
+        Offer::Decide(Decision::Rejected { .. }) => 1,
+        Offer::Decide(_) => 2,
+    });
+}
+
 /// An entry that cannot be offered or read.
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
@@ -46,7 +57,7 @@ pub enum EntryError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The id could not be a file's name.
-    #[error("`{id}` is no id of an entry: expected 1 to {ID} letters, digits and hyphens")]
+    #[error("`{id}` is no id of an entry: expected 1 to {LONGEST_ID} letters, digits and hyphens")]
     Id {
         /// As given.
         id: String,
@@ -122,11 +133,7 @@ impl Inbox {
     /// A folder that cannot be read.
     pub fn by_caution(&self) -> Result<Vec<Entry>, EntryError> {
         let mut entries = self.waiting()?;
-        entries.sort_by_key(|entry| match &entry.wants {
-            Offer::Cancel => 0,
-            Offer::Decide(Decision::Rejected { .. }) => 1,
-            Offer::Decide(_) => 2,
-        });
+        by_caution(&mut entries);
         Ok(entries)
     }
 
@@ -174,11 +181,10 @@ impl Inbox {
     }
 }
 
-/// Most bytes of an entry.
-const MOST: u64 = 1 << 20;
+const MOST: u64 = LARGEST_ENTRY as u64;
 
-fn plain(id: &str) -> bool {
-    (1..=ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+pub(crate) fn plain(id: &str) -> bool {
+    (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// Reads an entry; a file that is none is left alone.

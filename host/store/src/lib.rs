@@ -1,25 +1,44 @@
-//! Where traces live.
+//! Where runs live.
 //!
-//! A trace is one JSON object a line: frame 0 is the manifest, every later frame one input with its
-//! judgements and events. `prev` is the SHA-256 of the previous line's bytes (frame 0: of a domain
-//! tag and the run's id), `seal` the SHA-256 of the frame's own bytes up to it, so that the last
+//! [`RunStore`] and [`RunLog`] are all that a runtime knows of it: no trait here knows a path. A run is a
+//! list of frames, each one JSON object on a line: frame 0 is the manifest, every later frame one input
+//! with its judgements and events. `prev` is the SHA-256 of the previous line's bytes (frame 0: of a
+//! domain tag and the run's id), `seal` the SHA-256 of the frame's own bytes up to it, so that the last
 //! line is protected too. Only the terminal frame, which carries the count, proves the end.
 
-mod chain;
+mod checks;
 mod diagnostics;
+mod error;
 mod file;
+mod holder;
 mod inbox;
-mod reader;
+pub mod memory;
+mod query;
+mod register;
+mod run_log;
+mod run_store;
 mod runs;
 mod shadow;
+pub mod sqlite;
+pub mod trace;
 
-pub use chain::{encode_frame, encode_manifest, genesis};
 pub use diagnostics::{Diagnostic, Diagnostics};
-pub use file::{Durability, FileStore, MemoryStore, ResumeError, Store, StoreError};
-pub use inbox::{Entry, EntryError, Inbox, Offer};
-pub use reader::{Ending, Stored, TraceError, TraceReader};
+pub use error::StorageError;
+pub use file::{FileStore, MemoryStore, ResumeError, Store, StoreError};
+pub use holder::Holder;
+pub use inbox::{Entry, EntryError, Inbox, Offer, by_caution};
+pub use query::{Attributes, FindError, RunQuery, RunRow, RunState};
+pub use register::{LARGEST_REGISTER, Register, RegisterError, RegisterName, RegisterNameError};
+pub use run_log::{
+    AppendError, Durability, FrameMark, LARGEST_FRAME, RunLog, RunReader, SaltBytes, Side, SideLog, Then, Visit,
+};
+pub use run_store::{
+    BeginError, InboxError, LARGEST_PAYLOAD, LONGEST_ID, NewRun, OpenError, PayloadError, Reject, RunStore,
+    SharedStore, Taken,
+};
 pub use runs::{RunFolder, Runs};
 pub use shadow::{
     SHADOW_FORMAT, ShadowBegan, ShadowCount, ShadowEnded, ShadowEntry, ShadowError, ShadowJudgement, ShadowReader,
     ShadowRecord, ShadowWriter, shadow_beside,
 };
+pub use trace::{Chain, ChainReader, Ending, Stored, TraceError, TraceReader, encode_frame, encode_manifest, genesis};

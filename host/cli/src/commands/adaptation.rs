@@ -1,22 +1,21 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use countersign::adaptation::{AdaptationError, Outcome, Triple, derive};
+use countersign::adaptation::{AdaptationError, Outcome, Triple, derive_from};
 use countersign::kernel::Slot;
-use countersign::store::Runs;
 
 use super::Stored;
-use crate::exit::{self, BadInput};
-use crate::look::{QUIET, line, number, styled, table};
+use super::source::Source;
+use crate::exit;
+use crate::style::{QUIET, line, number, styled, table};
 
 /// Show what was recommended in a run, what was decided, and what came of it
 ///
-/// Derived from the trace: the same lines as in `adaptation.jsonl` in a stored run's folder, or in
-/// `X.adaptation` beside the trace of `run --trace X`.
+/// Derived from the trace alone, in the order of its frames.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  countersign trace adaptation 3f2a --store runs")]
+#[command(after_help = "Example:\n  countersign trace adaptation 3f2a --store runs.db")]
 pub struct Arguments {
-    /// A trace, the folder of a stored run, or a run's id or the beginning of it
+    /// A trace, or the id of a run of the store or its beginning
     #[arg(value_name = "TRACE|RUN")]
     trace: PathBuf,
     #[command(flatten)]
@@ -25,7 +24,8 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let mut triples = Vec::new();
-    derive(&trace(arguments)?, |triple| {
+    let mut reader = Source::find(&arguments.trace, &arguments.stored)?.reader()?;
+    derive_from(&mut reader, |triple| {
         triples.push(triple);
         Ok::<(), AdaptationError>(())
     })?;
@@ -46,27 +46,6 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     crate::say!();
     print(&counts(&triples), &[1]);
     Ok(exit::OK)
-}
-
-/// The trace that is meant: a file, a folder, or a run of the store.
-fn trace(arguments: &Arguments) -> anyhow::Result<PathBuf> {
-    let path = &arguments.trace;
-    if path.is_file() {
-        return Ok(path.clone());
-    }
-    let inside = path.join("trace.jsonl");
-    if inside.exists() {
-        return Ok(inside);
-    }
-    let (id, store) = (path.display().to_string(), &arguments.stored.store);
-    match Runs::new(store).find(&id)? {
-        Some(run) => Ok(run.readable_trace()),
-        None => {
-            let store = store.display();
-            Err(BadInput(format!("`{id}` is no trace, and `{store}` has no run, or several, whose id begins so"))
-                .into())
-        }
-    }
 }
 
 fn row(triple: &Triple) -> Vec<String> {

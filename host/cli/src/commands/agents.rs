@@ -1,22 +1,21 @@
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use countersign::operate::{HealthRules, HealthTracker, health::FILE_NAME};
+use countersign::operate::{HealthRules, HealthTracker};
+use countersign::utc_now;
 
 use super::Stored;
 use crate::exit;
-use crate::look::{QUIET, number, styled, table};
+use crate::style::{QUIET, number, styled, table};
 
 /// Look at the health of agents, pause them, and let them work again
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// List the agents of a store and whether runs are dispatched to them
-    #[command(after_help = "Example:\n  countersign agents list --store runs")]
+    #[command(after_help = "Example:\n  countersign agents list --store runs.db")]
     List(Stored),
     /// Pause an agent until an administrator resumes it
-    #[command(after_help = "Example:\n  countersign agents pause coder --reason 'new credentials' --store runs")]
+    #[command(after_help = "Example:\n  countersign agents pause coder --reason 'new credentials' --store runs.db")]
     Pause(Pause),
     /// Lift an administrator's pause
-    #[command(after_help = "Example:\n  countersign agents resume coder --store runs")]
+    #[command(after_help = "Example:\n  countersign agents resume coder --store runs.db")]
     Resume(Resume),
 }
 
@@ -46,19 +45,24 @@ pub struct Resume {
 }
 
 pub fn run(command: &Command) -> anyhow::Result<u8> {
-    let tracker = |stored: &Stored| HealthTracker::new(stored.store.join(FILE_NAME), HealthRules::default());
     match command {
-        Command::List(stored) => list(stored, &tracker(stored)),
+        Command::List(stored) => list(stored, &tracker(stored)?),
         Command::Pause(pause) => {
-            std::fs::create_dir_all(&pause.stored.store)?;
-            tracker(&pause.stored).pause(&pause.agent, &pause.by, &pause.reason, utc_now())?;
-            list(&pause.stored, &tracker(&pause.stored))
+            let tracker = tracker(&pause.stored)?;
+            tracker.pause(&pause.agent, &pause.by, &pause.reason, utc_now())?;
+            list(&pause.stored, &tracker)
         }
         Command::Resume(resume) => {
-            tracker(&resume.stored).resume(&resume.agent, resume.clear_health)?;
-            list(&resume.stored, &tracker(&resume.stored))
+            let tracker = tracker(&resume.stored)?;
+            tracker.resume(&resume.agent, resume.clear_health)?;
+            list(&resume.stored, &tracker)
         }
     }
+}
+
+/// The health of the agents of a store, which need not be there before an agent is paused.
+fn tracker(stored: &Stored) -> anyhow::Result<HealthTracker> {
+    Ok(HealthTracker::new(super::open_store(&stored.store)?, HealthRules::default()))
 }
 
 fn list(stored: &Stored, tracker: &HealthTracker) -> anyhow::Result<u8> {
@@ -88,9 +92,4 @@ fn list(stored: &Stored, tracker: &HealthTracker) -> anyhow::Result<u8> {
         }
     }
     Ok(exit::OK)
-}
-
-fn utc_now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,7 +8,7 @@ use countersign::bundle::Entry;
 use countersign::kernel::Slot;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::look::{MIND, QUIET, STRONG, dollars, line, number, styled, table};
+use crate::style::{MIND, QUIET, STRONG, dollars, line, number, styled, table};
 
 /// Judge recorded runs and say where the policies would have intervened
 ///

@@ -7,7 +7,7 @@ use anyhow::Context;
 use countersign::bundle::findings::{Finding, findings};
 use countersign::bundle::{Bundle, Lock, lock, write_atomically};
 
-use crate::look::{GOOD, MIND, QUIET, STRONG, line, styled, table};
+use crate::style::{GOOD, MIND, QUIET, STRONG, line, styled, table};
 
 /// Pin policies together
 #[derive(clap::Subcommand)]

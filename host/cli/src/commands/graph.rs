@@ -5,7 +5,7 @@ use countersign::bundle::write_atomically;
 use countersign::kernel::graph::{self, Graph, Violation};
 use countersign::settings;
 
-use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, line, styled, table};
+use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, line, styled, table};
 
 /// Check and draw workflow graphs
 #[derive(clap::Subcommand)]
@@ -13,8 +13,8 @@ pub enum Command {
     /// Make the six checks that a graph passes before a run may use it
     #[command(after_help = "Example:\n  countersign graph check graph.toml")]
     Check(Check),
-    /// Draw a graph
-    #[command(after_help = "Example:\n  countersign graph draw graph.toml --out graph.svg")]
+    /// Draw a graph as a Mermaid flowchart
+    #[command(after_help = "Example:\n  countersign graph draw graph.toml --out graph.mmd")]
     Draw(Draw),
 }
 
@@ -31,18 +31,9 @@ pub struct Check {
 pub struct Draw {
     /// A graph [default: the graph that this program carries in itself]
     file: Option<PathBuf>,
-    /// What to write [default: by the ending of `--out`, else mermaid]
-    #[arg(long)]
-    format: Option<Format>,
     /// Write to this file instead of the terminal
     #[arg(long)]
     out: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Mermaid,
-    Svg,
 }
 
 pub fn run(command: &Command) -> anyhow::Result<u8> {
@@ -138,12 +129,7 @@ fn draw(arguments: &Draw) -> anyhow::Result<u8> {
         let count = count(&violations);
         anstream::eprintln!("{} {count}; `countersign graph check` tells them", styled(MIND, "warning:"));
     }
-    let ending = arguments.out.as_deref().and_then(Path::extension);
-    let by_ending = if ending.is_some_and(|ending| ending == "svg") { Format::Svg } else { Format::Mermaid };
-    let text = match arguments.format.unwrap_or(by_ending) {
-        Format::Mermaid => graph::mermaid(&graph),
-        Format::Svg => graph::svg(&graph),
-    };
+    let text = graph::mermaid(&graph);
     match &arguments.out {
         Some(path) => {
             write_atomically(path, text.as_bytes()).with_context(|| format!("cannot write `{}`", path.display()))?;

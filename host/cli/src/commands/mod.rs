@@ -5,21 +5,26 @@ pub mod agents;
 pub mod backtest;
 pub mod bundle;
 pub mod graph;
+pub mod init;
 pub mod mcp;
 pub mod policy;
 pub mod run;
 pub mod runs;
-mod saved;
+mod savings;
 pub mod shadow;
+pub mod source;
 pub mod trace;
 
 use std::path::{Path, PathBuf};
 
+use anyhow::ensure;
 use countersign::bundle::{Digest, Installed};
 use countersign::engine::{Engine, EngineError, EngineOptions};
+use countersign::store::SharedStore;
 use countersign::{Host, HostError};
 
-use crate::look::{MIND, styled};
+use crate::exit::BadInput;
+use crate::style::{MIND, styled};
 
 /// The host with the bundle in a folder, or the one it carries in itself. Whoever has edited the bundle
 /// and not locked it again is told so: its lock is what judges.
@@ -97,17 +102,42 @@ pub fn installed_host(bundles: &Path, digest: Option<&Digest>) -> Result<Host, H
 }
 
 /// Where runs are kept when nobody says.
-pub const STORE: &str = ".countersign/runs";
+pub const STORE: &str = ".countersign/runs.db";
 
 /// The store that a command looks at.
 #[derive(clap::Args)]
 pub struct Stored {
-    /// Folder of the runs
-    #[arg(long, value_name = "DIR", env = "COUNTERSIGN_STORE", default_value = STORE)]
+    /// Store of the runs: a file
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_STORE", default_value = STORE)]
     pub store: PathBuf,
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+impl Stored {
+    /// The store, which must be there.
+    pub fn open(&self) -> anyhow::Result<SharedStore> {
+        match self.open_if_there()? {
+            Some(store) => Ok(store),
+            None => Err(BadInput(format!("there is no store `{}`", self.store.display())).into()),
+        }
+    }
+
+    /// The store; none where there is none yet: the first run makes it.
+    pub fn open_if_there(&self) -> anyhow::Result<Option<SharedStore>> {
+        if !self.store.exists() {
+            return Ok(None);
+        }
+        Ok(Some(open_store(&self.store)?))
+    }
+}
+
+/// Opens a store, and makes it where there is none.
+pub fn open_store(path: &Path) -> anyhow::Result<SharedStore> {
+    let folder = path.is_dir();
+    ensure!(!folder, BadInput(format!("`{}` is a folder; expected the file of a store", path.display())));
+    Ok(countersign::open_store(path)?)
 }
 
 /// Prints a value for machines.

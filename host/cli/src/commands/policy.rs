@@ -4,7 +4,7 @@ use anyhow::Context;
 use countersign::bundle::{sha256, write_atomically};
 
 use crate::component_build;
-use crate::look::{MIND, QUIET, styled};
+use crate::style::{MIND, QUIET, styled};
 
 /// Make policies
 #[derive(clap::Subcommand)]

@@ -6,15 +6,13 @@ use anyhow::{Context, ensure};
 use countersign::kernel::contract::Dimension;
 use countersign::kernel::{Event, Frame, Run, Status};
 use countersign::mcp::{Accept, ToolsReport};
-use countersign::models::Registry;
-use countersign::scenario::{Finished, RunOptions, Scenario};
-use countersign::store::Runs;
-use countersign::{Host, Observer, Silent};
+use countersign::scenario::{Finished, Keep, RunOptions, Scenario};
+use countersign::{Deployment, Host, Observer, Silent};
 
-use super::saved::Stopped;
+use super::savings::Stopped;
 use crate::exit::{self, BadInput};
-use crate::look::{self, BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
 use crate::screen::Screen;
+use crate::style::{self, BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
 
 /// Run a scenario, or every scenario of a folder
 ///
@@ -22,7 +20,7 @@ use crate::screen::Screen;
 /// expects; a folder's whether all went as expected.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  countersign run tests/scenarios/loop-and-recover.toml\n  \
-                        countersign run task.toml --models models.toml")]
+                        countersign run task.toml --config countersign.toml")]
 pub struct Arguments {
     /// Scenario file, or a folder of them
     path: PathBuf,
@@ -32,15 +30,16 @@ pub struct Arguments {
     /// Folder of installed bundles: its current one judges
     #[arg(long, value_name = "DIR", conflicts_with = "bundle")]
     bundles: Option<PathBuf>,
-    /// Models to call, instead of scripted ones: one table for each tier, with name, endpoint and prices
+    /// The deployment's file: its models are called instead of scripted ones, its bundle judges and its store keeps
+    /// the run, where no other option says otherwise
     #[arg(long, value_name = "FILE")]
-    models: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// Keep the trace in this file (for a folder: in this folder)
     #[arg(long, value_name = "PATH")]
     trace: Option<PathBuf>,
-    /// Keep the run in this folder of runs: `countersign runs` shows it, and a suspended one is taken
-    /// up again from there
-    #[arg(long, value_name = "DIR", conflicts_with = "trace")]
+    /// Keep the run in this store: `countersign runs` shows it, and a suspended one is taken up again
+    /// from there
+    #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
     /// Accept tools of MCP servers as they are now, where their definition has changed or they are new:
     /// all of them, or these
@@ -85,11 +84,17 @@ struct Hosts {
 }
 
 impl Hosts {
-    fn new(arguments: &Arguments) -> anyhow::Result<Self> {
+    fn new(arguments: &Arguments, deployment: Option<&Deployment>) -> anyhow::Result<Self> {
+        let own = deployment.map(Deployment::bundle);
         let forced = match (&arguments.bundles, &arguments.bundle) {
             (Some(folder), _) => Some(super::installed_host(folder, None)?),
             (None, Some(folder)) => Some(super::host(Some(folder))?),
-            (None, None) => None,
+            (None, None) => match own {
+                Some(own) if own.folder.is_some() || own.installed.is_some() => {
+                    Some(own.live(super::engine_options())?.host())
+                }
+                _ => None,
+            },
         };
         Ok(Hosts { forced, made: Vec::new() })
     }
@@ -110,23 +115,25 @@ impl Hosts {
 
 fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     let scenario = Scenario::load(&arguments.path)?;
-    let models = registry(arguments)?;
+    let deployment = deployment(arguments)?;
+    let models = deployment.as_ref().and_then(Deployment::models).cloned();
     if let Some(trace) = &arguments.trace {
         is_new(trace)?;
     }
-    let host = Hosts::new(arguments)?.get(&scenario)?;
+    let host = Hosts::new(arguments, deployment.as_ref())?.get(&scenario)?;
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancel);
     // Without it Ctrl-C ends the process at once, and the trace stays open.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
-    let store = arguments.store.as_ref().map(Runs::new);
+    let store = arguments.store.clone().or_else(|| deployment.as_ref().map(|own| own.store().file.clone()));
+    let keep = keep(store.as_deref())?;
     let options = RunOptions {
         trace: arguments.trace.clone(),
-        store,
-        id: None,
+        keep,
         cancel: Some(cancel),
         models: models.clone(),
         accept: accept(arguments),
+        ..RunOptions::default()
     };
     let mut screen = Screen::default();
     if arguments.json || arguments.quiet {
@@ -145,7 +152,7 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     if host.bundle().shadows().next().is_some() {
         beside(arguments, &finished);
     }
-    if let Some(store) = &arguments.store {
+    if let Some(store) = &store {
         crate::say!("  {:<18} {}", "run", finished.id);
         if matches!(finished.status, Status::Suspended(_)) {
             let command = format!("countersign runs show {} --store {}", finished.id, store.display());
@@ -166,8 +173,9 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(code(&finished))
 }
 
-fn registry(arguments: &Arguments) -> anyhow::Result<Option<Registry>> {
-    Ok(arguments.models.as_deref().map(Registry::load).transpose()?)
+/// What the deployment's file says.
+fn deployment(arguments: &Arguments) -> anyhow::Result<Option<Deployment>> {
+    Ok(arguments.config.as_deref().map(Deployment::load).transpose()?)
 }
 
 /// Which tools of servers the user accepts.
@@ -177,6 +185,14 @@ fn accept(arguments: &Arguments) -> Accept {
         Some(names) if names.iter().all(String::is_empty) => Accept::All,
         Some(names) => Accept::Named(names.iter().filter(|name| !name.is_empty()).cloned().collect()),
     }
+}
+
+/// The store that a run is kept in. What its tools write lies beside it.
+pub fn keep(store: Option<&Path>) -> anyhow::Result<Option<Keep>> {
+    let Some(path) = store else { return Ok(None) };
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let store = super::open_store(&path)?;
+    Ok(Some(Keep { store, files: path.parent().unwrap_or(Path::new("/")).to_owned() }))
 }
 
 /// A trace is evidence: it is not written over, nor is anything else.
@@ -198,8 +214,11 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         !paths.is_empty(),
         BadInput(format!("`{}`: no scenario in it; expected files that end in `.toml`", arguments.path.display()))
     );
-    let models = registry(arguments)?;
-    let mut hosts = Hosts::new(arguments)?;
+    let deployment = deployment(arguments)?;
+    let models = deployment.as_ref().and_then(Deployment::models).cloned();
+    let mut hosts = Hosts::new(arguments, deployment.as_ref())?;
+    let store = arguments.store.clone().or_else(|| deployment.as_ref().map(|own| own.store().file.clone()));
+    let keep = keep(store.as_deref())?;
     let (mut failed, mut pairs, mut saved) = (0, 0, 0);
     let mut summaries = Vec::new();
     if let Some(folder) = &arguments.trace {
@@ -212,10 +231,15 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         let name = path.strip_prefix(&arguments.path).unwrap_or(path).with_extension("");
         let file = format!("{}.jsonl", name.display().to_string().replace(['/', '\\'], "-"));
         let trace = arguments.trace.as_ref().map(|folder| folder.join(file));
-        let store = arguments.store.as_ref().map(Runs::new);
         let (trace_to, models) = (trace.clone(), models.clone());
         let again = RunOptions { models: models.clone(), ..RunOptions::default() };
-        let options = RunOptions { trace: trace_to, store, models, accept: accept(arguments), ..RunOptions::default() };
+        let options = RunOptions {
+            trace: trace_to,
+            keep: keep.clone(),
+            models,
+            accept: accept(arguments),
+            ..RunOptions::default()
+        };
         let finished = scenario.run(&host, options, &mut Packets::default())?;
         let twin = scenario.twin().map(|twin| twin.run(&host, again, &mut Silent)).transpose()?;
         let stopped = Stopped::of(&scenario, &host, &finished, twin.as_ref())?;
@@ -347,10 +371,10 @@ fn head(scenario: &Scenario, host: &Host) {
 
 /// Where to look for what the policies in shadow said.
 fn beside(arguments: &Arguments, finished: &Finished) {
-    let kept = arguments.store.as_ref().map(|store| store.join(&finished.id)).or_else(|| arguments.trace.clone());
-    let text = match kept {
-        Some(path) => format!("countersign shadow report {}", path.display()),
-        None => "not asked: they judge beside a trace that is kept, with --trace or --store".to_owned(),
+    let text = match (&arguments.store, &arguments.trace) {
+        (Some(store), _) => format!("countersign shadow report {} --store {}", finished.id, store.display()),
+        (None, Some(trace)) => format!("countersign shadow report {}", trace.display()),
+        (None, None) => "not asked: they judge beside a trace that is kept, with --trace or --store".to_owned(),
     };
     crate::say!("  {:<18} {text}", "in shadow");
 }
@@ -413,7 +437,7 @@ struct Packets {
 
 impl Observer for Packets {
     fn tools(&mut self, report: &ToolsReport) {
-        look::tools(report);
+        style::tools(report);
     }
 
     fn frame(&mut self, _: &Run, frame: &Frame) {

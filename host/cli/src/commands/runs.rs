@@ -7,7 +7,6 @@ mod row;
 mod show;
 
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign::kernel::contract::Dimension;
 
@@ -17,37 +16,37 @@ use super::Stored;
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// List the runs of a store
-    #[command(after_help = "Example:\n  countersign runs list --store runs")]
+    #[command(after_help = "Example:\n  countersign runs list --store runs.db")]
     List(Stored),
     /// Show one run: where it stands, what it waits for, and who may decide
-    #[command(after_help = "Example:\n  countersign runs show 3f2a --store runs")]
+    #[command(after_help = "Example:\n  countersign runs show 3f2a --store runs.db")]
     Show(One),
     /// Approve the action that a run waits for, once, by its fingerprint
-    #[command(after_help = "Example:\n  countersign runs approve 3f2a 9c41d0e2 --store runs")]
+    #[command(after_help = "Example:\n  countersign runs approve 3f2a 9c41d0e2 --store runs.db")]
     Approve(Approve),
     /// Reject it; with --instead the run looks for another way, without it the run ends
-    #[command(after_help = "Example:\n  countersign runs reject 3f2a --instead 'write a draft only' --store runs")]
+    #[command(after_help = "Example:\n  countersign runs reject 3f2a --instead 'write a draft only' --store runs.db")]
     Reject(Reject),
     /// Answer a run's question
-    #[command(after_help = "Example:\n  countersign runs answer 3f2a 'the one of last May' --store runs")]
+    #[command(after_help = "Example:\n  countersign runs answer 3f2a 'the one of last May' --store runs.db")]
     Answer(Answer),
     /// Take what a run has done as it is
-    #[command(after_help = "Example:\n  countersign runs accept 3f2a --store runs")]
+    #[command(after_help = "Example:\n  countersign runs accept 3f2a --store runs.db")]
     Accept(Deciding),
     /// Release more budget to a run, up to its operator's ceiling
-    #[command(after_help = "Example:\n  countersign runs release 3f2a cost=500000 steps=10 --store runs")]
+    #[command(after_help = "Example:\n  countersign runs release 3f2a cost=500000 steps=10 --store runs.db")]
     Release(Release),
     /// Let a run go on that an operator, an agent or a credential stopped
-    #[command(after_help = "Example:\n  countersign runs go-on 3f2a --store runs")]
+    #[command(after_help = "Example:\n  countersign runs go-on 3f2a --store runs.db")]
     GoOn(Deciding),
     /// End a run
-    #[command(after_help = "Example:\n  countersign runs cancel 3f2a --store runs")]
+    #[command(after_help = "Example:\n  countersign runs cancel 3f2a --store runs.db")]
     Cancel(Deciding),
     /// Take a suspended run up again, as far as its inbox leads
-    #[command(after_help = "Example:\n  countersign runs resume 3f2a --store runs")]
+    #[command(after_help = "Example:\n  countersign runs resume 3f2a --store runs.db")]
     Resume(Resume),
     /// Escalations and steps per class of task: do runs get better?
-    #[command(after_help = "Example:\n  countersign runs convergence --store runs")]
+    #[command(after_help = "Example:\n  countersign runs convergence --store runs.db")]
     Convergence(Stored),
 }
 
@@ -142,9 +141,4 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Resume(arguments) => resume::take_up(arguments),
         Command::Convergence(stored) => convergence::convergence(stored),
     }
-}
-
-fn utc_now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,13 +1,15 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use countersign::kernel::contract::Verdict;
 use countersign::shadow::{Compared, Disagreement, Report};
-use countersign::store::{Runs, ShadowError, shadow_beside};
+use countersign::store::{RunQuery, ShadowError, SharedStore, Side};
 
+use super::Stored;
 use crate::exit::{self, BadInput};
-use crate::look::{MIND, QUIET, STRONG, line, number, styled, table, verdict};
+use crate::style::{MIND, QUIET, STRONG, line, number, styled, table, verdict};
 
 /// Compare policies in shadow with those that count
 #[derive(clap::Subcommand)]
@@ -20,14 +22,14 @@ pub enum Command {
     /// `proceed`. Where a shadow policy could not decide, its failure verdict is compared. A file that
     /// cannot be read, or that the trace beside it contradicts, is named and left out; exit code 2 when
     /// there was no other.
-    #[command(after_help = "Example:\n  countersign shadow report --store runs\n  \
+    #[command(after_help = "Example:\n  countersign shadow report --store runs.db\n  \
                             countersign shadow report 3f2a run.jsonl traces")]
     Report(Arguments),
 }
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Traces, folders of runs or of traces, or ids of runs in the store [default: every run of the store]
+    /// Traces, folders of traces, stores, or ids of runs in the store [default: every run of the store]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// List every disagreement, however many there are
@@ -46,7 +48,7 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
 fn report(arguments: &Arguments) -> anyhow::Result<u8> {
     let store = [arguments.stored.store.clone()];
     let paths = if arguments.paths.is_empty() { &store[..] } else { &arguments.paths[..] };
-    let report = read(&each_once(paths, &arguments.stored.store)?)?;
+    let report = read(&each_once(paths, &arguments.stored)?)?;
     if arguments.stored.json {
         super::print_json(&report)?;
     } else if report.runs == 0 {
@@ -61,14 +63,25 @@ fn report(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(exit::OK)
 }
 
-/// The side streams that paths stand for, in their order: a run that is named twice counts once.
-fn each_once(paths: &[PathBuf], store: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// What was judged beside a run.
+enum Said {
+    /// The side stream of a trace.
+    File(PathBuf),
+    /// A run of the store.
+    Run(SharedStore, Arc<str>),
+}
+
+/// What paths stand for, in their order: a run that is named twice counts once.
+fn each_once(paths: &[PathBuf], stored: &Stored) -> anyhow::Result<Vec<Said>> {
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
     for path in paths {
-        for side_stream in side_streams(path, store)? {
-            let same = side_stream.canonicalize().unwrap_or_else(|_| side_stream.clone());
+        for said in said(path, stored)? {
+            let same = match &said {
+                Said::File(path) => path.canonicalize().unwrap_or_else(|_| path.clone()),
+                Said::Run(_, id) => PathBuf::from(&**id),
+            };
             if seen.insert(same) {
-                found.push(side_stream);
+                found.push(said);
             }
         }
     }
@@ -76,11 +89,15 @@ fn each_once(paths: &[PathBuf], store: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Reads them all. What cannot be read is told and left out, as long as there is something else.
-fn read(side_streams: &[PathBuf]) -> anyhow::Result<Report> {
+fn read(all: &[Said]) -> anyhow::Result<Report> {
     let mut report = Report::default();
     let mut refused = Vec::new();
-    for side_stream in side_streams {
-        refused.extend(report.add(side_stream).err());
+    for said in all {
+        let added = match said {
+            Said::File(path) => report.add(path),
+            Said::Run(store, id) => report.add_run(&**store, id),
+        };
+        refused.extend(added.err());
     }
     if report.runs == 0
         && let Some(last) = refused.pop()
@@ -96,24 +113,25 @@ fn left_out(error: &ShadowError) {
     anstream::eprintln!("{} {error}", styled(MIND, "left out:"));
 }
 
-/// The side streams that a path stands for: of a trace, of a run's folder, of every trace or run in a
-/// folder, or of a run of the store by its id. What was not judged beside has none.
-fn side_streams(path: &Path, store: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// What a path stands for: a trace, every trace of a folder, every run of a store, or a run of the store by its id.
+/// What was not judged beside says nothing.
+fn said(path: &Path, stored: &Stored) -> anyhow::Result<Vec<Said>> {
+    if path == stored.store {
+        let Some(store) = stored.open_if_there()? else { return Ok(Vec::new()) };
+        let rows = store.list(&RunQuery::default())?;
+        return Ok(rows.into_iter().rev().map(|row| Said::Run(SharedStore::clone(&store), row.id)).collect());
+    }
     if !path.exists() {
-        if path == store {
-            // The first run makes it.
-            return Ok(Vec::new());
-        }
-        let (name, stored) = (path.display(), store.display());
-        let run = Runs::new(store).find(&name.to_string())?;
-        let problem = || format!("there is no `{name}`, and no run, or several, of `{stored}` whose id begins so");
-        let run = run.ok_or_else(|| BadInput(problem()))?;
-        return Ok(Some(shadow_beside(&run.trace())).filter(|path| path.exists()).into_iter().collect());
+        let (name, place) = (path.display(), stored.store.display());
+        let problem = |why: String| BadInput(format!("there is no `{name}`; in `{place}` {why}"));
+        let store = stored.open_if_there()?.ok_or_else(|| problem("there are no runs".to_owned()))?;
+        let row = store.find(&name.to_string()).map_err(|error| problem(error.to_string()))?;
+        return Ok(vec![Said::Run(store, row.id)]);
     }
     if !path.is_dir() {
         let is_side_stream = path.extension().is_some_and(|extension| extension == "shadow");
-        let side_stream = if is_side_stream { path.to_owned() } else { shadow_beside(&finished_name(path)) };
-        return Ok(Some(side_stream).filter(|path| path.exists()).into_iter().collect());
+        let file = if is_side_stream { path.to_owned() } else { countersign::beside(path, Side::Shadow) };
+        return Ok(Some(file).filter(|path| path.exists()).into_iter().map(Said::File).collect());
     }
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))? {
@@ -122,19 +140,7 @@ fn side_streams(path: &Path, store: &Path) -> anyhow::Result<Vec<PathBuf>> {
             found.insert(file);
         }
     }
-    for run in Runs::new(path).list()? {
-        found.extend(Some(shadow_beside(&run.trace())).filter(|path| path.exists()));
-    }
-    Ok(found.into_iter().collect())
-}
-
-/// A trace that is still being written has another name.
-fn finished_name(trace: &Path) -> PathBuf {
-    if trace.extension().is_some_and(|extension| extension == "open") {
-        trace.with_extension("")
-    } else {
-        trace.to_owned()
-    }
+    Ok(found.into_iter().map(Said::File).collect())
 }
 
 /// Disagreements that are listed unless all are wanted.

@@ -1,16 +1,15 @@
-use std::fs::File;
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use countersign::kernel::contract::Dimension;
 use countersign::kernel::{Answered, Event, Frame, Input, Manifest};
 use countersign::replay::{Decided, Difference, Replayed, Role, Served, replay};
 use countersign::scenario::describe_event;
-use countersign::store::{Diagnostics, Ending, Stored, TraceError, TraceReader};
+use countersign::store::{Ending, Stored};
 
+use super::source::Source;
 use crate::exit;
-use crate::judged;
-use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, line, number, styled, table};
+use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, line, number, styled, table};
+use crate::verdict_text;
 
 /// Read, verify and replay traces
 #[derive(clap::Subcommand)]
@@ -31,42 +30,56 @@ pub enum Command {
     /// would have been another. Entries are matched by name.
     #[command(after_help = "Example:\n  countersign trace replay run.jsonl --bundle my-bundle")]
     Replay(Replay),
+    /// Write a run of a store to a file, its chain whole
+    ///
+    /// What policies logged and said in shadow is written beside it.
+    #[command(after_help = "Example:\n  countersign trace export 3f2a run.jsonl --store runs.db")]
+    Export(Export),
     Adaptation(super::adaptation::Arguments),
 }
 
 #[derive(clap::Args)]
 pub struct Show {
-    /// The trace
+    /// A trace, or the id of a run of the store or its beginning
+    #[arg(value_name = "TRACE|RUN")]
     file: PathBuf,
     /// Only this frame, whole
     #[arg(long)]
     frame: Option<u64>,
-    /// Print frames as they are stored
-    #[arg(long)]
-    json: bool,
+    /// Prints frames as they are stored, where that is asked for as JSON
+    #[command(flatten)]
+    stored: super::Stored,
 }
 
 #[derive(clap::Args)]
 pub struct Verify {
-    /// Traces
-    #[arg(required = true, value_name = "FILE")]
+    /// Traces, or ids of runs of the store or their beginnings
+    #[arg(required = true, value_name = "TRACE|RUN")]
     files: Vec<PathBuf>,
-    /// Print the result as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    stored: super::Stored,
 }
 
 #[derive(clap::Args)]
 pub struct Replay {
-    /// Traces, or folders of stored runs
-    #[arg(required = true, value_name = "FILE")]
+    /// Traces, or ids of runs of the store or their beginnings
+    #[arg(required = true, value_name = "TRACE|RUN")]
     files: Vec<PathBuf>,
     /// Folder of the bundle [default: the one that this program carries in itself]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
-    /// Print the result as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    stored: super::Stored,
+}
+
+#[derive(clap::Args)]
+pub struct Export {
+    /// Id of the run, or the beginning of it
+    run: PathBuf,
+    /// The file to write; it must not be there yet
+    file: PathBuf,
+    #[command(flatten)]
+    stored: super::Stored,
 }
 
 pub fn run(command: &Command) -> anyhow::Result<u8> {
@@ -74,28 +87,15 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Show(arguments) => show(arguments),
         Command::Verify(arguments) => verify(arguments),
         Command::Replay(arguments) => replay_all(arguments),
+        Command::Export(arguments) => export(arguments),
         Command::Adaptation(arguments) => super::adaptation::run(arguments),
     }
 }
 
-/// The folder of a stored run stands for its trace.
-fn trace_of(path: &Path) -> PathBuf {
-    let inside = path.join("trace.jsonl");
-    if path.is_dir() && inside.exists() { inside } else { path.to_owned() }
-}
-
-fn open(path: &Path) -> Result<TraceReader<BufReader<File>>, TraceError> {
-    let path = trace_of(path);
-    let name = path.display().to_string();
-    match File::open(&path) {
-        Ok(file) => Ok(TraceReader::new(name, BufReader::new(file))),
-        Err(source) => Err(TraceError::Io { file: name, source }),
-    }
-}
-
 fn show(arguments: &Show) -> anyhow::Result<u8> {
-    let mut reader = open(&arguments.file)?;
-    let diagnostics = Diagnostics::read(&trace_of(&arguments.file));
+    let source = Source::find(&arguments.file, &arguments.stored)?;
+    let mut reader = source.reader()?;
+    let diagnostics = source.diagnostics();
     let mut shown = false;
     while let Some(stored) = reader.read()? {
         let number = reader.frames() - 1;
@@ -103,7 +103,7 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
         if arguments.frame.is_some_and(|wanted| wanted != number) {
             continue;
         }
-        if arguments.json {
+        if arguments.stored.json {
             use std::io::Write;
             let mut out = std::io::stdout().lock();
             out.write_all(reader.line())?;
@@ -137,7 +137,7 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
         let last = reader.frames().saturating_sub(1);
         return Err(exit::BadInput(format!("no frame {wanted}: the trace has frames 0 to {last}")).into());
     }
-    if arguments.frame.is_none() && !arguments.json {
+    if arguments.frame.is_none() && !arguments.stored.json {
         crate::say!("\n{}", ending(reader.frames(), reader.ending().unwrap_or(Ending::Open { half_written: false })));
     }
     Ok(exit::OK)
@@ -159,7 +159,7 @@ fn show_frame(frame: &Frame, whole: bool) {
             &judgement.entry,
             &format!("{verdict:<9} {}  ({} fuel{reads})", line(&reason, 80), number(judgement.fuel)),
         );
-        if let Some(terms) = judged::terms(&judgement.answer) {
+        if let Some(terms) = verdict_text::terms(&judgement.answer) {
             tell("", &terms);
         }
         if whole {
@@ -182,7 +182,7 @@ fn event(event: &Event) -> String {
     let text = describe_event(event);
     let text = text.trim_end().trim_end_matches(':');
     match event {
-        Event::Verdict { slot, by, .. } => format!("{}{}", line(text, 100), judged::by(*slot, by)),
+        Event::Verdict { slot, by, .. } => format!("{}{}", line(text, 100), verdict_text::by(*slot, by)),
         _ => text.to_owned(),
     }
 }
@@ -286,21 +286,22 @@ struct Verified {
 fn verify(arguments: &Verify) -> anyhow::Result<u8> {
     let mut all = Vec::new();
     for path in &arguments.files {
-        let mut reader = open(path)?;
+        let source = Source::find(path, &arguments.stored)?;
+        let mut reader = source.reader()?;
         let (run, how) = reader.fold(|_, _| {})?;
         let frames = reader.frames();
         let head = reader.head().unwrap_or_default().to_owned();
-        if arguments.json {
+        if arguments.stored.json {
             let complete = how == Ending::Complete;
-            let (file, status) = (path.display().to_string(), run.status());
+            let (file, status) = (source.name(), run.status());
             all.push(Verified { file, frames, complete, status, head });
         } else {
             let word = if how == Ending::Complete { styled(GOOD, "verified") } else { styled(MIND, "verified") };
-            crate::say!("{word} {}  {}, {}", path.display(), ending(frames, how), run.status());
+            crate::say!("{word} {}  {}, {}", source.name(), ending(frames, how), run.status());
             crate::say!("{}", styled(QUIET, format!("         head {head}")));
         }
     }
-    if arguments.json {
+    if arguments.stored.json {
         super::print_json(&all)?;
     }
     Ok(exit::OK)
@@ -338,11 +339,11 @@ fn replay_all(arguments: &Replay) -> anyhow::Result<u8> {
     let mut differs = false;
     let mut all = Vec::new();
     for path in &arguments.files {
-        let path = trace_of(path);
-        let file = path.display().to_string();
-        let replayed = replay(&host, &file, &|| File::open(&path).map(BufReader::new))?;
+        let source = Source::find(path, &arguments.stored)?;
+        let file = source.name();
+        let replayed = replay(&host, &file, &|| source.open())?;
         differs |= !replayed.is_same();
-        if arguments.json {
+        if arguments.stored.json {
             all.push(result(file, &replayed));
         } else {
             print(&file, &replayed);
@@ -352,10 +353,24 @@ fn replay_all(arguments: &Replay) -> anyhow::Result<u8> {
             }
         }
     }
-    if arguments.json {
+    if arguments.stored.json {
         super::print_json(&all)?;
     }
     Ok(if differs { exit::DIFFERS } else { exit::OK })
+}
+
+fn export(arguments: &Export) -> anyhow::Result<u8> {
+    let Source::Run(store, run) = Source::find(&arguments.run, &arguments.stored)? else {
+        let run = arguments.run.display();
+        return Err(exit::BadInput(format!("`{run}` is a file; expected a run of a store")).into());
+    };
+    countersign::export(&*store, &run, &arguments.file)?;
+    if arguments.stored.json {
+        super::print_json(&serde_json::json!({"run": run, "file": arguments.file}))?;
+    } else {
+        crate::say!("{} run {run} in `{}`", styled(GOOD, "written:"), arguments.file.display());
+    }
+    Ok(exit::OK)
 }
 
 fn result(file: String, replayed: &Replayed) -> ReplayResult {

@@ -8,7 +8,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, EdgeRef, Reversed};
 use serde::{Deserialize, Serialize};
 
-use super::{Edge, Exit, Graph, Guard, INTERRUPTS, Node, NodeKind, Requirement, TerminalWrite};
+use super::{Edge, Ending, Exit, Graph, INTERRUPTS, Node, NodeKind, Requirement, TerminalWrite};
 
 /// Most nodes of a graph: far more than anybody can read, and few enough for small indices.
 pub const MOST_NODES: usize = 1024;
@@ -21,8 +21,8 @@ pub enum Check {
     Exits,
     /// 2: a cycle can be left, and it cannot turn for ever.
     Cycles,
-    /// 3: an edge has a guard that its node can give, alone, and a target that may follow.
-    Guards,
+    /// 3: an edge has an exit that its node can give, alone, and a target that may follow.
+    Labels,
     /// 4: a node that runs tools has all it requires and lies between its neighbours.
     Tools,
     /// 5: success, failure, cancellation, escalation and budget exhaustion reach a terminal node.
@@ -34,7 +34,7 @@ pub enum Check {
 impl Check {
     /// All six.
     pub const ALL: [Check; 6] =
-        [Check::Exits, Check::Cycles, Check::Guards, Check::Tools, Check::Paths, Check::Terminals];
+        [Check::Exits, Check::Cycles, Check::Labels, Check::Tools, Check::Paths, Check::Terminals];
 
     /// From 1 to 6.
     pub fn number(self) -> u8 {
@@ -75,7 +75,7 @@ pub(super) fn all(graph: &Graph) -> Vec<Violation> {
     let shape = Shape::of(graph);
     exits(graph, &mut found);
     cycles(&shape, &mut found);
-    guards(graph, &mut found);
+    labels(graph, &mut found);
     tools(graph, &mut found);
     paths(&shape, &mut found);
     terminals(&shape, &mut found);
@@ -159,15 +159,15 @@ fn list<T: fmt::Display>(of: &[T], last: &str) -> String {
 
 /// Check 1.
 fn exits(graph: &Graph, found: &mut Found) {
-    let given: BTreeSet<(&str, Guard)> = graph.edges.iter().map(|edge| (&*edge.from, edge.on)).collect();
+    let given: BTreeSet<(&str, Exit)> = graph.edges.iter().map(|edge| (&*edge.from, edge.on)).collect();
     for (name, node) in &graph.nodes {
-        for exit in node.kind.exits().iter().filter(|exit| !given.contains(&(&**name, exit.on))) {
+        for way in node.kind.exits().iter().filter(|way| !given.contains(&(&**name, way.on))) {
             let problem = format!(
                 "`{name}` can end on `{}` and no edge says what follows: add one to a node of kind {}",
-                exit.on,
-                choice(exit.to)
+                way.on,
+                choice(way.to)
             );
-            let edge = format!("{name} -{}-> ?", exit.on);
+            let edge = format!("{name} -{}-> ?", way.on);
             found.add(Check::Exits, Some(name), Some(edge), problem);
         }
     }
@@ -239,10 +239,10 @@ fn shortest_cycle(ways: &DiGraph<(), &Edge>, start: NodeIndex) -> Option<Vec<Nod
 }
 
 /// Check 3.
-fn guards(graph: &Graph, found: &mut Found) {
+fn labels(graph: &Graph, found: &mut Found) {
     let mut seen = BTreeSet::new();
     for edge in &graph.edges {
-        let mut add = |problem| found.add(Check::Guards, Some(&edge.from), Some(edge.to_string()), problem);
+        let mut add = |problem| found.add(Check::Labels, Some(&edge.from), Some(edge.to_string()), problem);
         if !seen.insert((&*edge.from, edge.on)) {
             add(format!("`{}` has more than one edge on `{}`: keep one of them", edge.from, edge.on));
         }
@@ -263,8 +263,8 @@ fn guards(graph: &Graph, found: &mut Found) {
         }
         match from.kind.exit(edge.on) {
             None => {
-                let own: Vec<Guard> = from.kind.exits().iter().map(|exit| exit.on).collect();
-                let problem = if INTERRUPTS.iter().any(|exit| exit.on == edge.on) {
+                let own: Vec<Exit> = from.kind.exits().iter().map(|way| way.on).collect();
+                let problem = if INTERRUPTS.iter().any(|way| way.on == edge.on) {
                     format!("`{}` may happen at any node: move the edge to `interrupts`", edge.on)
                 } else {
                     let (name, kind) = (&edge.from, from.kind);
@@ -273,23 +273,23 @@ fn guards(graph: &Graph, found: &mut Found) {
                 add(problem);
             }
             // Check 5 says it.
-            Some(exit) if exit.on == Guard::Complete => {}
-            Some(exit) => follows(exit, to, &edge.to, &edge.to_string(), &mut add),
+            Some(way) if way.on == Exit::Complete => {}
+            Some(way) => follows(way, to, &edge.to, &edge.to_string(), &mut add),
         }
     }
     let mut seen = BTreeSet::new();
     for edge in &graph.interrupts {
-        let mut add = |problem| found.add(Check::Guards, None, Some(edge.to_string()), problem);
+        let mut add = |problem| found.add(Check::Labels, None, Some(edge.to_string()), problem);
         if !seen.insert(edge.on) {
             add(format!("there is more than one interrupt on `{}`: keep one of them", edge.on));
         }
         let to = target(graph, &edge.to, &edge.to_string(), &mut add);
-        match INTERRUPTS.iter().find(|exit| exit.on == edge.on) {
+        match INTERRUPTS.iter().find(|way| way.on == edge.on) {
             None => {
-                let all: Vec<Guard> = INTERRUPTS.iter().map(|exit| exit.on).collect();
+                let all: Vec<Exit> = INTERRUPTS.iter().map(|way| way.on).collect();
                 add(format!("`{}` is no interrupt: use {}, or an edge of one node", edge.on, choice(&all)));
             }
-            Some(exit) => follows(exit, to, &edge.to, &edge.to_string(), &mut add),
+            Some(way) => follows(way, to, &edge.to, &edge.to_string(), &mut add),
         }
     }
 }
@@ -302,9 +302,9 @@ fn target<'a>(graph: &'a Graph, to: &str, edge: &str, add: &mut impl FnMut(Strin
     node
 }
 
-fn follows(exit: &Exit, to: Option<&Node>, name: &str, edge: &str, add: &mut impl FnMut(String)) {
-    if let Some(to) = to.filter(|to| !exit.to.contains(&to.kind)) {
-        let (kind, may) = (to.kind, choice(exit.to));
+fn follows(way: &Ending, to: Option<&Node>, name: &str, edge: &str, add: &mut impl FnMut(String)) {
+    if let Some(to) = to.filter(|to| !way.to.contains(&to.kind)) {
+        let (kind, may) = (to.kind, choice(way.to));
         add(format!("the edge `{edge}` leads to `{name}` of kind `{kind}`: lead it to a node of kind {may}"));
     }
 }
@@ -371,25 +371,25 @@ impl Way {
     }
 
     /// What an edge is about; none for one that only goes on.
-    fn of(on: Guard, from: Option<NodeKind>, to: Option<NodeKind>) -> Option<Way> {
+    fn of(on: Exit, from: Option<NodeKind>, to: Option<NodeKind>) -> Option<Way> {
         match on {
-            Guard::Complete | Guard::Partial | Guard::Finalised | Guard::Written => Some(Way::Success),
-            Guard::Cancelled | Guard::Withdrawn => Some(Way::Cancellation),
-            Guard::OverBudget | Guard::TimedOut | Guard::Exhausted => Some(Way::Exhaustion),
+            Exit::Complete | Exit::Partial | Exit::Finalised | Exit::Written => Some(Way::Success),
+            Exit::Cancelled | Exit::Withdrawn => Some(Way::Cancellation),
+            Exit::OverBudget | Exit::TimedOut | Exit::Exhausted => Some(Way::Exhaustion),
             _ if from == Some(NodeKind::Escalate) || to == Some(NodeKind::Escalate) => Some(Way::Escalation),
-            Guard::Refused
-            | Guard::Abandoned
-            | Guard::Unavailable
-            | Guard::Unsafe
-            | Guard::Unauthorised
-            | Guard::Malformed
-            | Guard::Failed
-            | Guard::Expired
-            | Guard::Drifted
-            | Guard::Stuck
-            | Guard::Hopeless
-            | Guard::Conflicting
-            | Guard::Halted => Some(Way::Failure),
+            Exit::Refused
+            | Exit::Abandoned
+            | Exit::Unavailable
+            | Exit::Unsafe
+            | Exit::Unauthorised
+            | Exit::Malformed
+            | Exit::Failed
+            | Exit::Expired
+            | Exit::Drifted
+            | Exit::Stuck
+            | Exit::Hopeless
+            | Exit::Conflicting
+            | Exit::Halted => Some(Way::Failure),
             _ => None,
         }
     }
@@ -412,7 +412,7 @@ fn paths(shape: &Shape<'_>, found: &mut Found) {
         .graph
         .edges
         .iter()
-        .filter(|edge| edge.on == Guard::Complete && kind(&edge.from) == Some(NodeKind::CompletionCheck));
+        .filter(|edge| edge.on == Exit::Complete && kind(&edge.from) == Some(NodeKind::CompletionCheck));
     let mut succeeds = false;
     for edge in complete {
         match kind(&edge.to) {

@@ -47,8 +47,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use check::{Check, MOST_NODES, Violation};
-pub use draw::{mermaid, svg};
-pub use vocabulary::{Exit, Guard, INTERRUPTS, LoopPhase, NodeKind, Requirement, TerminalWrite};
+pub use draw::mermaid;
+pub use vocabulary::{Ending, Exit, INTERRUPTS, LoopPhase, NodeKind, Requirement, TerminalWrite};
 
 /// A workflow graph as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ pub struct Edge {
     /// The node that ended.
     pub from: Arc<str>,
     /// How it ended.
-    pub on: Guard,
+    pub on: Exit,
     /// The node that follows.
     pub to: Arc<str>,
     /// How often a run may take it; without, only the budget bounds it.
@@ -109,7 +109,7 @@ impl fmt::Display for Edge {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct InterruptEdge {
     /// What happened.
-    pub on: Guard,
+    pub on: Exit,
     /// The node that follows.
     pub to: Arc<str>,
 }
@@ -138,7 +138,7 @@ impl Graph {
                 name: name.clone(),
                 kind: node.kind,
                 phases: node.phases.clone().into(),
-                next: [None; GUARDS],
+                next: [None; EXITS],
             })
             .collect();
         let mut limits = BTreeMap::new();
@@ -150,7 +150,7 @@ impl Graph {
                 limits.insert((from, edge.on), limit);
             }
         }
-        let mut interrupts = [None; GUARDS];
+        let mut interrupts = [None; EXITS];
         for edge in &self.interrupts {
             interrupts[edge.on as usize] = ids.get(&*edge.to).copied();
         }
@@ -159,7 +159,7 @@ impl Graph {
     }
 }
 
-const GUARDS: usize = Guard::ALL.len();
+const EXITS: usize = Exit::ALL.len();
 
 /// A node of a [`Compiled`] graph; it means nothing to another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -176,7 +176,7 @@ struct CompiledNode {
     name: Arc<str>,
     kind: NodeKind,
     phases: Arc<[LoopPhase]>,
-    next: [Option<NodeId>; GUARDS],
+    next: [Option<NodeId>; EXITS],
 }
 
 /// A graph that has passed every check. It cannot be changed, and a clone shares its nodes.
@@ -184,8 +184,8 @@ struct CompiledNode {
 pub struct Compiled {
     nodes: Arc<[CompiledNode]>,
     start: NodeId,
-    interrupts: [Option<NodeId>; GUARDS],
-    limits: BTreeMap<(NodeId, Guard), u32>,
+    interrupts: [Option<NodeId>; EXITS],
+    limits: BTreeMap<(NodeId, Exit), u32>,
 }
 
 impl Compiled {
@@ -195,12 +195,12 @@ impl Compiled {
     }
 
     /// What follows when a node ends so; none when it cannot.
-    pub fn next(&self, node: NodeId, on: Guard) -> Option<NodeId> {
+    pub fn next(&self, node: NodeId, on: Exit) -> Option<NodeId> {
         self.nodes[node.index()].next[on as usize]
     }
 
     /// What follows when this happens, wherever the run stands; none for what is no interrupt.
-    pub fn interrupt(&self, on: Guard) -> Option<NodeId> {
+    pub fn interrupt(&self, on: Exit) -> Option<NodeId> {
         self.interrupts[on as usize]
     }
 
@@ -220,7 +220,7 @@ impl Compiled {
     }
 
     /// How often a run may take an edge, where that is limited.
-    pub fn limit(&self, node: NodeId, on: Guard) -> Option<u32> {
+    pub fn limit(&self, node: NodeId, on: Exit) -> Option<u32> {
         self.limits.get(&(node, on)).copied()
     }
 

@@ -1,4 +1,4 @@
-//! The words a graph is written in: kinds of node, guards, phases, and which of them go together.
+//! The words a graph is written in: kinds of node, rules, phases, and which of them go together.
 
 use std::fmt;
 
@@ -123,7 +123,7 @@ words! {
 
 words! {
     /// How a node ended. Each is found by the kernel from recorded inputs; a model cannot choose one.
-    pub enum Guard {
+    pub enum Exit {
         /// The request is a goal; or a person accepts the result as it stands.
         Accepted = "accepted",
         /// The request, the scope, the manifest or the call is not allowed.
@@ -269,21 +269,21 @@ words! {
 
 /// One way a node of a kind can end, and which kinds of node may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exit {
+pub struct Ending {
     /// How it ended.
-    pub on: Guard,
+    pub on: Exit,
     /// What may follow: only kinds whose needs are met then. The first is what the default graph has.
     pub to: &'static [NodeKind],
 }
 
 macro_rules! exits {
     ($($on:ident => [$($to:ident),+],)*) => {
-        &[$(Exit { on: Guard::$on, to: &[$(NodeKind::$to),+] },)*]
+        &[$(Ending { on: Exit::$on, to: &[$(NodeKind::$to),+] },)*]
     };
 }
 
 /// What may happen at any node, and where it may lead.
-pub const INTERRUPTS: &[Exit] = exits! {
+pub const INTERRUPTS: &[Ending] = exits! {
     Cancelled => [Terminate],
     TimedOut => [Terminate, Escalate],
     OverBudget => [Terminate, Escalate],
@@ -293,7 +293,7 @@ pub const INTERRUPTS: &[Exit] = exits! {
 
 impl NodeKind {
     /// Every way a node of this kind can end. A terminal node has none.
-    pub fn exits(self) -> &'static [Exit] {
+    pub fn exits(self) -> &'static [Ending] {
         match self {
             NodeKind::Intake => exits! {
                 Accepted => [Classify],
@@ -407,9 +407,9 @@ impl NodeKind {
         }
     }
 
-    /// What may follow a node of this kind on a guard; none where it cannot end so.
-    pub fn exit(self, on: Guard) -> Option<&'static Exit> {
-        self.exits().iter().find(|exit| exit.on == on)
+    /// What may follow a node of this kind on an exit; none where it cannot end so.
+    pub fn exit(self, on: Exit) -> Option<&'static Ending> {
+        self.exits().iter().find(|way| way.on == on)
     }
 
     /// Whether the run ends here.
@@ -445,7 +445,7 @@ mod tests {
         let lists = [
             NodeKind::ALL.iter().map(|word| word.name()).collect::<Vec<_>>(),
             LoopPhase::ALL.iter().map(|word| word.name()).collect(),
-            Guard::ALL.iter().map(|word| word.name()).collect(),
+            Exit::ALL.iter().map(|word| word.name()).collect(),
             Requirement::ALL.iter().map(|word| word.name()).collect(),
             TerminalWrite::ALL.iter().map(|word| word.name()).collect(),
         ];
@@ -458,8 +458,8 @@ mod tests {
 
     #[test]
     fn an_enumeration_is_read_by_the_name_it_prints() {
-        for guard in Guard::ALL {
-            assert_eq!(serde_json::to_value(guard).ok(), Some(guard.name().into()));
+        for exit in Exit::ALL {
+            assert_eq!(serde_json::to_value(exit).ok(), Some(exit.name().into()));
         }
         for kind in NodeKind::ALL {
             assert_eq!(serde_json::to_value(kind).ok(), Some(kind.name().into()));
@@ -468,15 +468,15 @@ mod tests {
 
     #[test]
     fn every_guard_is_given_by_some_kind_and_at_most_once() {
-        let mut given: Vec<Guard> = INTERRUPTS.iter().map(|exit| exit.on).collect();
+        let mut given: Vec<Exit> = INTERRUPTS.iter().map(|way| way.on).collect();
         for kind in NodeKind::ALL {
-            let mut own: Vec<Guard> = kind.exits().iter().map(|exit| exit.on).collect();
+            let mut own: Vec<Exit> = kind.exits().iter().map(|way| way.on).collect();
             given.extend(&own);
             own.sort();
             own.windows(2).for_each(|pair| assert_ne!(pair[0], pair[1], "{kind}"));
         }
-        for guard in Guard::ALL {
-            assert!(given.contains(guard), "no node gives `{guard}`");
+        for exit in Exit::ALL {
+            assert!(given.contains(exit), "no node gives `{exit}`");
         }
     }
 

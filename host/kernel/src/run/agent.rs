@@ -11,7 +11,7 @@ use crate::budget::Demand;
 use crate::contract::{Dimension, FailureClass, Key, Phase, Verdict};
 use crate::effect::{Effect, Purpose};
 use crate::event::{Event, Response, Stage};
-use crate::graph::Guard;
+use crate::graph::Exit;
 use crate::input::Decision;
 use crate::manifest::Driver;
 use crate::packet::Approval;
@@ -104,7 +104,7 @@ impl Run {
             (Some(last), times) if last == key => (Some(key), times.saturating_add(1)),
             _ => (Some(key), 1),
         };
-        let most = self.manifest.guards.failing_calls;
+        let most = self.manifest.rules.failing_calls;
         if self.agent_drives() && most > 0 && self.failing.1 == most {
             let reason = format!("the same call failed {most} times in a row");
             if self.blocks("failing calls", Verdict::Replan, &reason) {
@@ -127,13 +127,13 @@ impl Run {
     /// The agent hands its task over. Where it owns the loop it may take the next one.
     pub(super) fn hand_task_over(&mut self, halt: Halt) -> Next {
         if !self.agent_drives() {
-            return self.leave(Guard::HandedOver, halt);
+            return self.leave(Exit::HandedOver, halt);
         }
         let (code, report) = (halt.code, self.report(&halt));
         self.effect(Effect::Report { code, report });
         // It has said what is in the way: the next task may begin.
         self.clear_gap("the agent's report");
-        Next::Leave(Guard::Idle)
+        Next::Leave(Exit::Idle)
     }
 
     /// A person must approve this call. It does not run; a repeat after the approval does.
@@ -159,7 +159,7 @@ impl Run {
         self.event(Event::Blocked { tool, stage, response, reason: why });
         // Asking again whether it may is not a loop: the doom-loop slot hears nothing of it.
         self.summarise(Some(proposal.key), None, false, false);
-        Next::Leave(Guard::Refused)
+        Next::Leave(Exit::Refused)
     }
 
     /// Approvals that wait or were not used yet.
@@ -192,7 +192,7 @@ impl Run {
     /// (specification D20). An approval that nobody used is worth nothing either.
     fn expire_parked(&mut self) {
         let mut again = Vec::new();
-        let (at, reasks) = (self.at, self.manifest.guards.approval_reasks);
+        let (at, reasks) = (self.at, self.manifest.rules.approval_reasks);
         let mut expired = Vec::new();
         self.parked.retain_mut(|parked| {
             let approval = &parked.asked.approval;
@@ -214,7 +214,7 @@ impl Run {
         }
         for (approval, payload) in again {
             let fingerprint = self.fingerprint_with(&approval, &payload.clone().unwrap_or_default());
-            let expires = self.at.saturating_add(self.manifest.guards.approval_expiry);
+            let expires = self.at.saturating_add(self.manifest.rules.approval_expiry);
             let approval = Approval { fingerprint, expires, expired: approval.expired + 1, ..approval };
             self.parked.push(Parked { asked: Granted { approval: approval.clone(), payload }, state: State::Waiting });
             self.tell_approval(approval);

@@ -13,8 +13,8 @@ use crate::contract::{Dimension, Verdict};
 use crate::contract::{Question, Slot};
 use crate::effect::Effect;
 use crate::event::{Event, IncompleteKind};
-use crate::graph::Guard;
-use crate::guards::TerminalTools;
+use crate::graph::Exit;
+use crate::host_rules::TerminalTools;
 use crate::routing::RiskState;
 use crate::state::{Memory, StateKind};
 use crate::status::Code;
@@ -36,7 +36,7 @@ impl Run {
         let claim = self.claim.take();
         if self.recorded() {
             self.watched = None;
-            return Next::Leave(Guard::Incomplete);
+            return Next::Leave(Exit::Incomplete);
         }
         if let Some(next) = self.loop_verdict() {
             return next;
@@ -52,8 +52,8 @@ impl Run {
             None => {}
         }
         let complete = !self.criteria.is_empty() && self.criteria.iter().all(|criterion| criterion.met);
-        if complete && self.manifest.guards.stop_when_complete {
-            return self.leave(Guard::Complete, Halt::ended(Code::Success, "every criterion is verified".to_owned()));
+        if complete && self.manifest.rules.stop_when_complete {
+            return self.leave(Exit::Complete, Halt::ended(Code::Success, "every criterion is verified".to_owned()));
         }
         if let Some(conflict) = self.conflict.take()
             && let Some(next) = self.conflicting(conflict)
@@ -61,16 +61,16 @@ impl Run {
             return next;
         }
         let attempts = self.manifest.escalation.failed_attempts.max(1);
-        let refusals = self.manifest.guards.refusals;
+        let refusals = self.manifest.rules.refusals;
         if (self.attempts.failed >= attempts || (refusals > 0 && self.refused >= refusals))
             && self.blocks("attempts", Verdict::Escalate, "failed too often")
         {
             let halt = self.failed_too_often();
-            return self.leave(Guard::Exhausted, halt);
+            return self.leave(Exit::Exhausted, halt);
         }
-        if self.manifest.guards.acyclic_plans && self.plan.stalled() {
+        if self.manifest.rules.acyclic_plans && self.plan.stalled() {
             let halt = Halt::trouble(Trouble::Divergence, "no step of the plan can be begun".to_owned());
-            return self.leave(Guard::Stuck, halt);
+            return self.leave(Exit::Stuck, halt);
         }
         self.estimate()
     }
@@ -93,7 +93,7 @@ impl Run {
             (usize::try_from(self.model_calls).unwrap_or(usize::MAX).min(total as usize), total as usize)
         };
         if total == 0 || self.manifest.entries_in(Slot::Estimator).next().is_none() {
-            return Next::Leave(Guard::Incomplete);
+            return Next::Leave(Exit::Incomplete);
         }
         let count = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
         let spent = Dimension::ALL.map(|dimension| {
@@ -109,11 +109,11 @@ impl Run {
             Verdict::Proceed | Verdict::Log | Verdict::Notify => {}
             Verdict::Deny | Verdict::Terminate => {
                 let halt = Halt::ended(Code::UnsafeDetection, joined.reason.clone());
-                return self.leave(Guard::Hopeless, halt);
+                return self.leave(Exit::Hopeless, halt);
             }
             Verdict::Replan | Verdict::Escalate | Verdict::Ask => {
                 let halt = Halt::review(joined.reason.clone(), RiskState::BudgetLimit);
-                return self.leave(Guard::Stuck, halt);
+                return self.leave(Exit::Stuck, halt);
             }
         }
         for interval in &joined.intervals {
@@ -125,10 +125,10 @@ impl Run {
             let reason = format!("{dimension}: the rest needs at least {lower}, {left} left");
             if self.blocks("estimate", Verdict::Terminate, &reason) {
                 self.event(Event::WillNotSuffice { dimension, lower, left });
-                return self.leave(Guard::Hopeless, Halt::budget(reason, Some(dimension)));
+                return self.leave(Exit::Hopeless, Halt::budget(reason, Some(dimension)));
             }
         }
-        Next::Leave(Guard::Incomplete)
+        Next::Leave(Exit::Incomplete)
     }
 
     /// Two sources disagree: one cross-check, then a person.
@@ -138,14 +138,14 @@ impl Run {
         }
         self.signal(&conflict);
         self.conflicts += 1;
-        if self.conflicts <= self.manifest.guards.conflict_reflections && self.reflect(conflict.clone()) {
+        if self.conflicts <= self.manifest.rules.conflict_reflections && self.reflect(conflict.clone()) {
             return None;
         }
         if !self.blocks("conflict", Verdict::Ask, &conflict) {
             return None;
         }
         let halt = Halt { code: Code::SourceConflict, ..Halt::review(conflict, RiskState::LowConfidence) };
-        Some(self.leave(Guard::Conflicting, halt))
+        Some(self.leave(Exit::Conflicting, halt))
     }
 
     /// Criteria that no verified observation supports so far.
@@ -156,8 +156,8 @@ impl Run {
 
     /// The model says that it is done. That counts as far as what tools were seen to do supports it.
     fn claims_success(&mut self, summary: &Arc<str>, claims: &[Arc<str>]) -> Next {
-        let guards = &self.manifest.guards;
-        let (grounded, verified) = (guards.grounded_claims, guards.verified_completion);
+        let rules = &self.manifest.rules;
+        let (grounded, verified) = (rules.grounded_claims, rules.verified_completion);
         let mut lacking: Vec<String> = Vec::new();
         let unmet: Vec<Arc<str>> = self.unmet().cloned().collect();
         if verified && !unmet.is_empty() {
@@ -166,7 +166,7 @@ impl Run {
             self.event(Event::ClaimUnsupported { unmet: unmet.clone() });
         }
         let undone = self.plan.len() - self.plan.done();
-        if self.manifest.guards.plan_adherence && undone > 0 && !self.may_decide(DecisionRight::Plan) {
+        if self.manifest.rules.plan_adherence && undone > 0 && !self.may_decide(DecisionRight::Plan) {
             lacking.push(format!("{undone} steps of the task's plan are not done"));
         }
         if grounded {
@@ -191,7 +191,7 @@ impl Run {
             return next;
         }
         let summary = super::cut(summary, 1024).to_owned();
-        self.leave(Guard::Complete, Halt::ended(Code::Success, summary))
+        self.leave(Exit::Complete, Halt::ended(Code::Success, summary))
     }
 
     /// A claim without ground: repaired a few times, then it is what it is.
@@ -204,22 +204,22 @@ impl Run {
         self.snippet = format!("finish\n{reason}");
         self.fail();
         if self.attempts.failed < self.manifest.escalation.failed_attempts.max(1) {
-            return Next::Leave(Guard::Ungrounded);
+            return Next::Leave(Exit::Ungrounded);
         }
         if self.stronger_tier().is_some() && self.escalations < self.max_escalations {
             let halt = self.failed_too_often();
-            return self.leave(Guard::Exhausted, halt);
+            return self.leave(Exit::Exhausted, halt);
         }
         if unmet < self.criteria.len() {
-            return self.leave(Guard::Partial, Halt::ended(Code::PartialSuccess, format!("not all of it: {reason}")));
+            return self.leave(Exit::Partial, Halt::ended(Code::PartialSuccess, format!("not all of it: {reason}")));
         }
-        self.leave(Guard::Hopeless, Halt::ended(Code::ValidationFail, format!("claimed success: {reason}")))
+        self.leave(Exit::Hopeless, Halt::ended(Code::ValidationFail, format!("claimed success: {reason}")))
     }
 
     /// A cycle that ends well in its own words, without a terminal tool, has not ended well
     /// (specification E1, E3).
     fn incomplete(&mut self, kind: IncompleteKind) -> Option<Next> {
-        let rule = self.manifest.guards.terminal_tools;
+        let rule = self.manifest.rules.terminal_tools;
         let boundary = &self.manifest.boundary;
         let mut terminal = self
             .manifest
@@ -239,10 +239,10 @@ impl Run {
         if retried {
             self.terminal_retried = true;
             self.notice = Some(DIRECTIVE.to_owned());
-            return Some(Next::Leave(Guard::Ungrounded));
+            return Some(Next::Leave(Exit::Ungrounded));
         }
         let reason = "incomplete: the cycle ended without a terminal tool".to_owned();
-        Some(self.leave(Guard::Hopeless, Halt::ended(Code::ValidationFail, reason)))
+        Some(self.leave(Exit::Hopeless, Halt::ended(Code::ValidationFail, reason)))
     }
 
     /// The run went in circles to its end.
@@ -277,13 +277,13 @@ impl Run {
             self.exchange(&format!("write {state}"), &format!("Not written: {reason}."));
             self.event(Event::WriteRefused { state, key, reason });
             self.fail();
-            return Next::Leave(Guard::Idle);
+            return Next::Leave(Exit::Idle);
         }
         if state == StateKind::Scratchpad {
             self.scratchpad = Some(text);
-            return Next::Leave(Guard::Idle);
+            return Next::Leave(Exit::Idle);
         }
-        let tenure = Some(self.manifest.guards.memory_tenure).filter(|tenure| *tenure > 0);
+        let tenure = Some(self.manifest.rules.memory_tenure).filter(|tenure| *tenure > 0);
         let written = Some(self.manifest.started.saturating_add(self.at));
         let memory = Memory { key, text, run: Arc::clone(&self.manifest.run), sources, written, tenure };
         self.event(Event::MemoryProposed { key: Arc::clone(&memory.key) });
@@ -296,12 +296,12 @@ impl Run {
             return self.ask_for(MEMORY, text);
         }
         self.accept_memory(memory);
-        Next::Leave(Guard::Idle)
+        Next::Leave(Exit::Idle)
     }
 
     /// A memory waits for the end of the run, or for nothing where nothing is to be waited for.
     pub(super) fn accept_memory(&mut self, memory: Memory) {
-        if self.manifest.guards.memory_after_verification {
+        if self.manifest.rules.memory_after_verification {
             self.memories.push(memory);
         } else {
             self.write_memory(memory);
@@ -319,13 +319,13 @@ impl Run {
                 self.event(Event::WriteRefused { state: StateKind::Memory, key: memory.key, reason });
             }
         }
-        Next::Leave(Guard::Written)
+        Next::Leave(Exit::Written)
     }
 
     fn write_memory(&mut self, memory: Memory) {
         let unsupported = memory.sources.is_empty() || memory.sources.iter().any(|call| !self.committed.contains(call));
         let one = Demand::default().with(Dimension::MemoryWrites, 1);
-        let reason = if self.manifest.guards.memory_sources && unsupported {
+        let reason = if self.manifest.rules.memory_sources && unsupported {
             Some("no verified observation supports it".to_owned())
         } else {
             match self.view_mut().budget.reserve(one) {

@@ -10,7 +10,7 @@ use super::{Next, Run, Then, cut};
 use crate::contract::Question;
 use crate::contract::dispatch::{Assignment, Specialist, SubTask};
 use crate::event::Event;
-use crate::graph::Guard;
+use crate::graph::Exit;
 use crate::plan::PlanStep;
 use crate::routing::RiskState;
 
@@ -21,7 +21,7 @@ impl Run {
     /// The new sub-tasks of a plan, in its order.
     pub(super) fn assign_sub_tasks(&mut self) -> Next {
         if self.manifest.specialists.is_empty() || self.recorded() {
-            return Next::Leave(Guard::Valid);
+            return Next::Leave(Exit::Valid);
         }
         let parents: Vec<&Arc<str>> = self.plan.steps().filter_map(|(step, _)| step.parent.as_ref()).collect();
         let new = self.plan.steps().filter(|(step, done)| {
@@ -33,8 +33,8 @@ impl Run {
     }
 
     fn assign_next(&mut self, queue: VecDeque<Arc<str>>) -> Next {
-        let Some(id) = queue.front() else { return Next::Leave(Guard::Valid) };
-        let Some(question) = self.sub_task(id) else { return Next::Leave(Guard::Valid) };
+        let Some(id) = queue.front() else { return Next::Leave(Exit::Valid) };
+        let Some(question) = self.sub_task(id) else { return Next::Leave(Exit::Valid) };
         self.ask(Question::Dispatch(question), Then::Assign(queue))
     }
 
@@ -88,7 +88,7 @@ impl Run {
 
     /// The slot has been heard of the first sub-task of the queue.
     pub(super) fn assigned(&mut self, joined: Joined, mut queue: VecDeque<Arc<str>>) -> Next {
-        let Some(id) = queue.pop_front() else { return Next::Leave(Guard::Valid) };
+        let Some(id) = queue.pop_front() else { return Next::Leave(Exit::Valid) };
         let (to, parallel) = match joined.assignment.clone().unwrap_or(Assignment::Inline) {
             Assignment::Inline | Assignment::HandOver => (None, false),
             Assignment::Specialist(name) => (Some(Arc::from(name)), false),
@@ -96,7 +96,7 @@ impl Run {
         };
         if joined.verdict() > crate::contract::Verdict::Notify {
             let reason = format!("step `{id}`: {}", joined.reason);
-            return self.leave(Guard::Exhausted, Halt::review(reason, RiskState::LowConfidence));
+            return self.leave(Exit::Exhausted, Halt::review(reason, RiskState::LowConfidence));
         }
         self.event(Event::Assigned { id: Arc::clone(&id), to: to.clone(), parallel });
         self.assigned.insert(id, to);

@@ -6,7 +6,7 @@ use super::{Next, Run};
 use crate::boundary::FailClosed;
 use crate::contract::Dimension;
 use crate::event::Event;
-use crate::graph::Guard;
+use crate::graph::Exit;
 use crate::packet::{Approval, Wanted};
 use crate::routing::RiskState;
 use crate::status::Code;
@@ -137,7 +137,7 @@ pub(super) fn state_of(code: Code) -> Option<RiskState> {
 
 impl Run {
     /// The run is to end or to be handed over for this.
-    pub(super) fn leave(&mut self, on: Guard, halt: Halt) -> Next {
+    pub(super) fn leave(&mut self, on: Exit, halt: Halt) -> Next {
         self.halt = Some(halt);
         Next::Leave(on)
     }
@@ -145,7 +145,7 @@ impl Run {
     /// Its running time is used up.
     pub(super) fn out_of_time(&mut self) -> Next {
         self.halt = Some(Halt::budget("the running time is used up".to_owned(), Some(Dimension::RunningTime)));
-        Next::Interrupt(Guard::TimedOut)
+        Next::Interrupt(Exit::TimedOut)
     }
 
     /// A dimension of its budget is used up.
@@ -154,7 +154,7 @@ impl Run {
             return next;
         }
         self.halt = Some(Halt::budget(reason, Some(dimension)));
-        Next::Interrupt(Guard::OverBudget)
+        Next::Interrupt(Exit::OverBudget)
     }
 
     /// Ends the run at once, where its boundary says so for this condition.
@@ -174,6 +174,6 @@ impl Run {
             _ => Code::UnsafeDetection,
         };
         self.halt = Some(Halt::ended(code, format!("{}: {reason}", condition.name())));
-        Some(Next::Interrupt(Guard::Unsafe))
+        Some(Next::Interrupt(Exit::Unsafe))
     }
 }

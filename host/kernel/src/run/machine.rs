@@ -1,4 +1,4 @@
-//! How a run moves: an input wakes its node, guards lead along edges, slots are heard, demands are set
+//! How a run moves: an input wakes its node, rules lead along edges, slots are heard, demands are set
 //! aside, until something is waited for or over.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::contract::{Dimension, Verdict};
 use crate::contract::{Question, Slot};
 use crate::effect::{Effect, Purpose};
 use crate::event::{Event, Move};
-use crate::graph::{Guard, NodeId, NodeKind};
+use crate::graph::{Exit, NodeId, NodeKind};
 use crate::input::{Input, Reply};
 use crate::manifest::Mode;
 use crate::state::StateKind;
@@ -85,13 +85,13 @@ impl Run {
                 self.event(Event::BucketRefused { bucket, dimension });
                 self.halt = Some(Halt::bucket(reason));
                 // Whatever the graph says of the run's own budget: this is not its own.
-                Next::Interrupt(Guard::Halted)
+                Next::Interrupt(Exit::Halted)
             }
             Input::Halted { switch, reason } => {
                 self.give_back();
                 self.event(Event::Halted { switch: Arc::clone(&switch) });
                 self.halt = Some(Halt::halted(format!("{switch} is switched off: {reason}")));
-                Next::Interrupt(Guard::Halted)
+                Next::Interrupt(Exit::Halted)
             }
             Input::Decided { id, by, decision } if matches!(self.waiting, Waiting::Model(_)) => {
                 self.decide_parked(id, &by, decision)
@@ -100,7 +100,7 @@ impl Run {
             Input::Cancelled => {
                 self.abandon();
                 self.halt = Some(Halt::ended(Code::UserCancel, "cancelled".to_owned()));
-                Next::Interrupt(Guard::Cancelled)
+                Next::Interrupt(Exit::Cancelled)
             }
             Input::Closed { code } => {
                 let what = if self.recorded() { "the recording is over" } else { "the agent is gone" };
@@ -111,7 +111,7 @@ impl Run {
         }
     }
 
-    /// Follows guards until a node waits.
+    /// Follows rules until a node waits.
     pub(super) fn go(&mut self, mut next: Next) {
         let mut moves = 0;
         loop {
@@ -135,14 +135,14 @@ impl Run {
         }
     }
 
-    /// The edge of a guard, unless it was taken as often as it may be.
-    pub(super) fn edge(&mut self, on: Guard) -> (Guard, Option<NodeId>) {
+    /// The edge of an exit, unless it was taken as often as it may be.
+    pub(super) fn edge(&mut self, on: Exit) -> (Exit, Option<NodeId>) {
         if let Some(limit) = self.graph.limit(self.node, on) {
             let taken = self.taken.entry((self.node, on)).or_default();
             if *taken >= limit {
                 let reason = format!("`{}` was left by `{on}` {limit} times", self.graph.name(self.node));
                 self.halt = Some(Halt::budget(reason, None));
-                return (Guard::OverBudget, self.graph.interrupt(Guard::OverBudget));
+                return (Exit::OverBudget, self.graph.interrupt(Exit::OverBudget));
             }
             *taken += 1;
         }
@@ -154,7 +154,7 @@ impl Run {
         match self.graph.kind(self.node) {
             NodeKind::Intake => self.intake(),
             NodeKind::Classify => self.classify(),
-            NodeKind::Scope => Next::Leave(Guard::Resolved),
+            NodeKind::Scope => Next::Leave(Exit::Resolved),
             NodeKind::StateInit => self.initialise(),
             NodeKind::Plan => {
                 // Going on: what would have ended the run is over.
@@ -172,7 +172,7 @@ impl Run {
             NodeKind::Escalate => self.hand_over(),
             NodeKind::StateUpdate => self.update_state(),
             NodeKind::CompletionCheck => self.check_completion(),
-            NodeKind::Finalise => Next::Leave(Guard::Finalised),
+            NodeKind::Finalise => Next::Leave(Exit::Finalised),
             NodeKind::MemoryWrite => self.write_memories(),
             NodeKind::Terminate => {
                 let halt = self.halt.take();
@@ -187,7 +187,7 @@ impl Run {
         }
     }
 
-    /// Verdicts and guards block.
+    /// Verdicts and rules block.
     pub(super) fn enforces(&self) -> bool {
         self.manifest.mode == Mode::Enforce
     }
@@ -197,12 +197,12 @@ impl Run {
         self.manifest.mode == Mode::Recorded
     }
 
-    /// Whether a guard that has found something blocks; in monitor mode it is only recorded.
-    pub(super) fn blocks(&mut self, guard: &str, verdict: Verdict, reason: &str) -> bool {
+    /// Whether a rule of the host that has found something blocks; in monitor mode it is only recorded.
+    pub(super) fn blocks(&mut self, rule: &str, verdict: Verdict, reason: &str) -> bool {
         match self.manifest.mode {
             Mode::Enforce => true,
             Mode::Monitor => {
-                self.event(Event::WouldHave { verdict, by: guard.into(), reason: reason.to_owned() });
+                self.event(Event::WouldHave { verdict, by: rule.into(), reason: reason.to_owned() });
                 false
             }
             Mode::Recorded => false,
@@ -347,9 +347,9 @@ impl Run {
             Then::RatedResult => self.rated_result(&joined),
             Then::ScreenedResult => self.screened_result(&joined),
             Then::Remedied => self.remedied_result(&joined),
-            Then::Watch(guard) => {
+            Then::Watch(exit) => {
                 self.watched = Some(Watched { verdict: joined.verdict(), reason: joined.reason });
-                Next::Leave(guard)
+                Next::Leave(exit)
             }
             Then::Weighed => match self.weighed(joined) {
                 Some(next) => next,
@@ -361,7 +361,7 @@ impl Run {
 
     /// Tells reviewers, as long as they have room.
     pub(super) fn notify(&mut self, text: String) {
-        if self.manifest.guards.review_capacity.is_some_and(|most| self.reviews >= most) {
+        if self.manifest.rules.review_capacity.is_some_and(|most| self.reviews >= most) {
             return self.event(Event::ReviewDeferred { text });
         }
         self.reviews += 1;

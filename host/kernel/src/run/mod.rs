@@ -1,7 +1,7 @@
 //! The state machine: one input opens a frame, judgements fill it, `close` ends it.
 //!
-//! The run stands at a node of its compiled graph. An input wakes the node; what it finds is a
-//! guard; the guard's edge leads to the next node, and so on until a node waits for the world, a
+//! The run stands at a node of its compiled graph. An input wakes the node; what it finds is an
+//! exit; the edge of that exit leads to the next node, and so on until a node waits for the world, a
 //! policy or a person. There is no other way to move.
 
 mod agent;
@@ -35,7 +35,7 @@ use crate::contract::{Key, SensitivityTag, Tier, Verdict};
 use crate::effect::{Effect, Purpose};
 use crate::event::Event;
 use crate::frame::Frame;
-use crate::graph::{Compiled, Guard, NodeId};
+use crate::graph::{Compiled, Exit, NodeId};
 use crate::grounding::{Call, Observed};
 use crate::input::{Input, Observation, Outcome, Reply, Unavailability, Usage, Verification};
 use crate::manifest::{Manifest, ManifestError, PolicyMode};
@@ -74,7 +74,7 @@ pub struct Run {
     graph: Compiled,
     node: NodeId,
     /// How often edges with a limit were taken.
-    taken: BTreeMap<(NodeId, Guard), u32>,
+    taken: BTreeMap<(NodeId, Exit), u32>,
     /// What policies see. Shared with a request while a policy is called, and only then.
     view: Arc<View>,
     status: Status,

@@ -14,7 +14,7 @@ use crate::contract::{Dimension, Key, ObservedStep, Phase, Tier, Verdict};
 use crate::contract::{Question, Slot};
 use crate::effect::{Effect, ModelRequest, Purpose};
 use crate::event::Event;
-use crate::graph::{Guard, NodeKind};
+use crate::graph::{Exit, NodeKind};
 use crate::input::{Action, Alarm, Reply, StepReply, StepStatus, Unavailability, Usage};
 use crate::routing::RiskState;
 use crate::status::Code;
@@ -28,7 +28,7 @@ impl Run {
     /// The action-selection node.
     pub(super) fn select(&mut self) -> Next {
         if self.pending.is_some() {
-            return Next::Leave(Guard::Selected);
+            return Next::Leave(Exit::Selected);
         }
         let approved = self.plan_approved || self.purpose == Purpose::Plan;
         if self.manifest.boundary.plans == PlanRule::Approved && !approved && !self.recorded() {
@@ -129,7 +129,7 @@ impl Run {
         let reason = format!("no model may be told {} texts", self.tag);
         self.event(Event::Rerouted { wanted, to: None, reason: reason.clone() });
         self.halt = Some(Halt::review(reason, RiskState::SecurityBreach));
-        Next::Interrupt(Guard::Halted)
+        Next::Interrupt(Exit::Halted)
     }
 
     /// A model call that does not fit is made after a release all the same. Help for a weaker model is
@@ -178,7 +178,7 @@ impl Run {
     }
 
     fn is_over_the_gate(&self, request: &ModelRequest) -> bool {
-        let gate = u64::from(self.manifest.guards.context_gate);
+        let gate = u64::from(self.manifest.rules.context_gate);
         let most = self.view.budget(Dimension::ContextTokens).limit;
         // In 128 bits: a cap may be as large as a number can be.
         let line = u128::from(most) * u128::from(gate) / 100;
@@ -224,7 +224,7 @@ impl Run {
         class: Unavailability,
         retry_after: Option<u64>,
     ) -> Next {
-        let retry = self.manifest.guards.retry;
+        let retry = self.manifest.rules.retry;
         let least = retry_after.unwrap_or(0);
         let again = class == Unavailability::Transient && self.model_retries < retry.attempts && !self.recorded();
         if again && least <= retry.most {
@@ -237,8 +237,8 @@ impl Run {
         let halt = Halt::ended(Code::UnavailableDep, reason);
         self.model_retries = 0;
         match self.kind() {
-            NodeKind::Plan | NodeKind::ActionSelection | NodeKind::Escalate => self.leave(Guard::Unavailable, halt),
-            _ => self.leave(Guard::Hopeless, halt),
+            NodeKind::Plan | NodeKind::ActionSelection | NodeKind::Escalate => self.leave(Exit::Unavailable, halt),
+            _ => self.leave(Exit::Hopeless, halt),
         }
     }
 
@@ -247,7 +247,7 @@ impl Run {
     pub(super) fn wait_and(&mut self, attempt: u32, least: u64, reason: String, what: Retrying) -> Next {
         let wait = self.waits;
         self.waits += 1;
-        let milliseconds = self.manifest.guards.retry.wait(self.manifest.seed ^ wait, attempt).max(least);
+        let milliseconds = self.manifest.rules.retry.wait(self.manifest.seed ^ wait, attempt).max(least);
         self.event(Event::Retrying { attempt, wait: milliseconds, reason });
         self.effect(Effect::Wait { wait, milliseconds });
         self.waiting = Waiting::Retry(wait, what);
@@ -274,7 +274,7 @@ impl Run {
         self.halt = None;
         self.repeated = (None, 0);
         self.event(Event::Patched { tier: self.tier });
-        Next::Leave(Guard::Patched)
+        Next::Leave(Exit::Patched)
     }
 
     fn malformed(&mut self, purpose: &Purpose, reason: String, bytes: u64) -> Next {
@@ -289,10 +289,10 @@ impl Run {
             }
             Purpose::Plan if self.kind() == NodeKind::Plan => {
                 self.draft = Some(Draft::None(format!("expected a plan: {reason}")));
-                Next::Leave(Guard::Drafted)
+                Next::Leave(Exit::Drafted)
             }
             _ => {
-                self.leave(Guard::Malformed, Halt::trouble(Trouble::InvalidSchema, format!("invalid schema: {reason}")))
+                self.leave(Exit::Malformed, Halt::trouble(Trouble::InvalidSchema, format!("invalid schema: {reason}")))
             }
         }
     }
@@ -317,7 +317,7 @@ impl Run {
                 self.signal(&format!("the model is {word}: {}", cut(&step.reasoning, 512)));
                 let reason = format!("status {word}");
                 if self.blocks("status", Verdict::Escalate, &reason) {
-                    return self.leave(Guard::Stuck, Halt::trouble(trouble, reason));
+                    return self.leave(Exit::Stuck, Halt::trouble(trouble, reason));
                 }
             }
         }
@@ -347,11 +347,11 @@ impl Run {
         self.draft = Some(match step.action {
             Action::Plan { steps } => Draft::Whole(steps),
             Action::Abandon { reason } if self.may_decide(DecisionRight::Abandon) => {
-                return self.leave(Guard::Abandoned, Halt::ended(Code::Impossible, reason.to_string()));
+                return self.leave(Exit::Abandoned, Halt::ended(Code::Impossible, reason.to_string()));
             }
             _ => Draft::None("expected a plan, found another action".to_owned()),
         });
-        Next::Leave(Guard::Drafted)
+        Next::Leave(Exit::Drafted)
     }
 
     pub(super) fn trusted(&mut self, joined: Joined, action: Action) -> Next {
@@ -367,23 +367,23 @@ impl Run {
             {
                 let reason = "the confidence is below the cascade's gate".to_owned();
                 self.signal(&reason);
-                self.leave(Guard::Untrusted, Halt::trouble(Trouble::LowConfidence, reason))
+                self.leave(Exit::Untrusted, Halt::trouble(Trouble::LowConfidence, reason))
             }
             Verdict::Proceed | Verdict::Log | Verdict::Notify => self.screen_words(action),
             Verdict::Replan => {
                 self.replan(joined.reason);
-                Next::Leave(Guard::Doubtful)
+                Next::Leave(Exit::Doubtful)
             }
             Verdict::Escalate => {
                 let reason = format!("low confidence: {}", joined.reason);
                 self.signal(&reason);
-                self.leave(Guard::Untrusted, Halt::trouble(Trouble::LowConfidence, reason))
+                self.leave(Exit::Untrusted, Halt::trouble(Trouble::LowConfidence, reason))
             }
             Verdict::Ask | Verdict::Deny => {
                 let halt = Halt { code: Code::LowConfidence, ..Halt::review(joined.reason, RiskState::LowConfidence) };
-                self.leave(Guard::Untrusted, halt)
+                self.leave(Exit::Untrusted, halt)
             }
-            Verdict::Terminate => self.leave(Guard::Unsafe, Halt::ended(Code::UnsafeDetection, joined.reason)),
+            Verdict::Terminate => self.leave(Exit::Unsafe, Halt::ended(Code::UnsafeDetection, joined.reason)),
         }
     }
 
@@ -393,21 +393,21 @@ impl Run {
                 let index = self.manifest.tools.iter().position(|known| known.name == tool);
                 self.pending =
                     Some(Proposal { tool: index, name: tool, arguments, key, invalid, missing, payload, touches });
-                Next::Leave(Guard::Selected)
+                Next::Leave(Exit::Selected)
             }
             Action::Finish { summary, claims } => {
                 self.last_output = cut(&summary, 512).into();
                 self.claim = Some(Claim::Finished { summary, tools: claims });
-                Next::Leave(Guard::Finished)
+                Next::Leave(Exit::Finished)
             }
             Action::Say { text, key } => self.said(&text, key),
             Action::Plan { steps } => {
                 self.draft = Some(Draft::Whole(steps));
-                Next::Leave(Guard::Planned)
+                Next::Leave(Exit::Planned)
             }
             Action::Split { steps } => {
                 self.draft = Some(Draft::More(steps));
-                Next::Leave(Guard::Planned)
+                Next::Leave(Exit::Planned)
             }
             Action::Write { state, key, text, sources } => self.propose_write(state, key, text, sources),
             Action::Reflect { about } => self.asked_to_reflect(&about),
@@ -416,12 +416,12 @@ impl Run {
                 if self.withholds(DecisionRight::Abandon) {
                     return self.not_allowed("give the goal up");
                 }
-                self.leave(Guard::HandedOver, Halt::ended(Code::Impossible, reason.to_string()))
+                self.leave(Exit::HandedOver, Halt::ended(Code::Impossible, reason.to_string()))
             }
             Action::Compact => {
                 self.context.asked = true;
                 self.exchange("compact", "Noted.");
-                Next::Leave(Guard::Idle)
+                Next::Leave(Exit::Idle)
             }
             Action::Defer { reason } => {
                 if self.withholds(DecisionRight::HandOver) {
@@ -474,7 +474,7 @@ impl Run {
             self.exchange(text, "No tool was called. Call a tool, or finish.");
             self.claim = Some(Claim::Words);
         }
-        self.ask(Question::DoomLoop(step), Then::Watch(Guard::Idle))
+        self.ask(Question::DoomLoop(step), Then::Watch(Exit::Idle))
     }
 
     fn asks_user(&mut self, question: &Arc<str>) -> Next {
@@ -482,7 +482,7 @@ impl Run {
             return self.not_allowed("ask the user");
         }
         let halt = Halt::question(Code::MissingInfo, question.to_string(), RiskState::MissingInput);
-        self.leave(Guard::HandedOver, halt)
+        self.leave(Exit::HandedOver, halt)
     }
 
     /// The boundary does not leave that to the model.
@@ -491,7 +491,7 @@ impl Run {
         self.signal(&reason);
         self.exchange(what, &format!("Not done: {reason}."));
         self.fail();
-        Next::Leave(Guard::Idle)
+        Next::Leave(Exit::Idle)
     }
 
     pub(super) fn kind(&self) -> NodeKind {

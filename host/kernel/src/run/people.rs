@@ -12,8 +12,8 @@ use crate::boundary::FailClosed;
 use crate::contract::{Dimension, Key};
 use crate::effect::{Effect, Purpose};
 use crate::event::Event;
-use crate::graph::Guard;
-use crate::guards::mix;
+use crate::graph::Exit;
+use crate::host_rules::mix;
 use crate::input::{Decision, Touched};
 use crate::packet::{Approval, Packet, Report, Wanted};
 use crate::plan::Plan;
@@ -76,7 +76,7 @@ impl Run {
             Halt::question(Code::MissingInfo, "something is missing".to_owned(), RiskState::MissingInput)
         });
         if !halt.code.may_suspend() {
-            return self.leave(Guard::Withdrawn, halt);
+            return self.leave(Exit::Withdrawn, halt);
         }
         self.suspend_at(halt, true)
     }
@@ -91,7 +91,7 @@ impl Run {
         {
             return self.ask_stronger(halt, to);
         }
-        if halt.code.may_suspend() { self.suspend(halt) } else { self.leave(Guard::Unavailable, halt) }
+        if halt.code.may_suspend() { self.suspend(halt) } else { self.leave(Exit::Unavailable, halt) }
     }
 
     fn ask_stronger(&mut self, halt: Halt, to: crate::contract::Tier) -> Next {
@@ -177,7 +177,7 @@ impl Run {
             }
             other => other,
         };
-        let on = |user: Guard, other: Guard| if asked.user { user } else { other };
+        let on = |user: Exit, other: Exit| if asked.user { user } else { other };
         match decision {
             Decision::Approved { fingerprint } => self.approved(asked, fingerprint, by),
             Decision::Rejected { instead, .. } => {
@@ -189,21 +189,21 @@ impl Run {
                 self.event(Event::ApprovalUnavailable);
                 self.pending = None;
                 self.doubted = None;
-                let guard = on(Guard::Withdrawn, Guard::Unavailable);
-                self.leave(guard, asked.halt)
+                let exit = on(Exit::Withdrawn, Exit::Unavailable);
+                self.leave(exit, asked.halt)
             }
             Decision::Answered { text } => {
                 self.event(Event::Resumed { by: Arc::clone(by) });
                 self.message = Some(text);
                 self.unrated = true;
                 self.take_up();
-                Next::Leave(on(Guard::Answered, Guard::Revised))
+                Next::Leave(on(Exit::Answered, Exit::Revised))
             }
             Decision::Accepted => {
                 let done = !self.criteria.is_empty() && self.criteria.iter().all(|criterion| criterion.met);
                 let code = if done { Code::Success } else { Code::PartialSuccess };
                 self.event(Event::Resumed { by: Arc::clone(by) });
-                self.leave(Guard::Accepted, Halt::ended(code, format!("accepted as it is by {by}")))
+                self.leave(Exit::Accepted, Halt::ended(code, format!("accepted as it is by {by}")))
             }
             Decision::Released { extra } => {
                 for (dimension, more) in extra {
@@ -213,12 +213,12 @@ impl Run {
                 }
                 self.attempts = Attempts::default();
                 self.doubted = None;
-                Next::Leave(on(Guard::Answered, Guard::Released))
+                Next::Leave(on(Exit::Answered, Exit::Released))
             }
             Decision::Resumed => {
                 self.event(Event::Resumed { by: Arc::clone(by) });
                 self.take_up();
-                Next::Leave(on(Guard::Answered, Guard::Revised))
+                Next::Leave(on(Exit::Answered, Exit::Revised))
             }
         }
     }
@@ -247,14 +247,14 @@ impl Run {
             _ => self.plan_approved = true,
         }
         self.user_boundary = true;
-        Next::Leave(Guard::Approved)
+        Next::Leave(Exit::Approved)
     }
 
     fn rejected(&mut self, asked: Asked, instead: Option<Arc<str>>) -> Next {
         let what = self.pending.take().map(|pending| pending.name);
         // Whatever was approved before: a person has thought better of it.
         self.granted = None;
-        let guard = if asked.user { Guard::Answered } else { Guard::Revised };
+        let exit = if asked.user { Exit::Answered } else { Exit::Revised };
         if let Some(memory) = self.doubted.take() {
             // Nothing hangs on a memory: the run goes on without it.
             let reason = "a person does not want it kept".to_owned();
@@ -262,7 +262,7 @@ impl Run {
             self.notice = instead.as_deref().map(str::to_owned);
             self.unrated = true;
             self.take_up();
-            return Next::Leave(guard);
+            return Next::Leave(exit);
         }
         let plan = asked.halt.approval.as_ref().is_some_and(|approval| what.is_none() && *approval.tool == *"plan");
         if let Some(note) = instead {
@@ -274,7 +274,7 @@ impl Run {
             self.notice = Some(format!("{refused}{note}"));
             self.unrated = true;
             self.take_up();
-            return Next::Leave(guard);
+            return Next::Leave(exit);
         }
         let mut halt = asked.halt;
         if halt.approval.is_some() {
@@ -284,21 +284,21 @@ impl Run {
             halt.code = Code::PermissionDenied;
             halt.reason = format!("refused by a person: {}", halt.reason);
         }
-        self.leave(if asked.user { Guard::Withdrawn } else { Guard::Rejected }, halt)
+        self.leave(if asked.user { Exit::Withdrawn } else { Exit::Rejected }, halt)
     }
 
     /// Nobody decided in time. That is neither a yes nor a no.
     fn expired(&mut self, asked: Asked) -> Next {
         let mut halt = asked.halt;
         let Some(approval) = halt.approval.take() else {
-            return self.leave(Guard::Expired, halt);
+            return self.leave(Exit::Expired, halt);
         };
-        let again = approval.expired < self.manifest.guards.approval_reasks;
+        let again = approval.expired < self.manifest.rules.approval_reasks;
         let fingerprint = Arc::clone(&approval.fingerprint);
         self.event(Event::ApprovalExpired { fingerprint, asked_again: again });
         if again {
             let fresh = self.fingerprint(&approval);
-            let expires = self.at.saturating_add(self.manifest.guards.approval_expiry);
+            let expires = self.at.saturating_add(self.manifest.rules.approval_expiry);
             let approval = Approval { fingerprint: fresh, expires, expired: approval.expired + 1, ..approval };
             halt.approval = Some(approval);
             return self.suspend_at(halt, asked.user);
@@ -309,7 +309,7 @@ impl Run {
             return next;
         }
         halt.reason = format!("nobody decided in time: {}", halt.reason);
-        self.leave(Guard::Expired, halt)
+        self.leave(Exit::Expired, halt)
     }
 
     /// What a person is to approve: exactly this call.
@@ -326,7 +326,7 @@ impl Run {
             confidence: self.confidence,
             touches: proposal.touches,
             fingerprint: "".into(),
-            expires: self.at.saturating_add(self.manifest.guards.approval_expiry),
+            expires: self.at.saturating_add(self.manifest.rules.approval_expiry),
             expired: 0,
         };
         approval.fingerprint = self.fingerprint(&approval);
@@ -347,11 +347,11 @@ impl Run {
             confidence: None,
             touches: Touched::default(),
             fingerprint: "".into(),
-            expires: self.at.saturating_add(self.manifest.guards.approval_expiry),
+            expires: self.at.saturating_add(self.manifest.rules.approval_expiry),
             expired: 0,
         };
         approval.fingerprint = self.fingerprint(&approval);
-        self.leave(Guard::HandedOver, Halt::approval(reason, RiskState::HighImpactMutation, approval))
+        self.leave(Exit::HandedOver, Halt::approval(reason, RiskState::HighImpactMutation, approval))
     }
 
     /// Digest over run, tool, definition, arguments and a number used once.

@@ -15,7 +15,7 @@ use crate::contract::{Compliance, Dimension, Key, ToolCategory, Verdict};
 use crate::contract::{Failure, FailureClass, ObservedStep, Question};
 use crate::effect::Purpose;
 use crate::event::{Event, Response, Stage};
-use crate::graph::Guard;
+use crate::graph::Exit;
 use crate::input::Touched;
 use crate::routing::RiskState;
 use crate::status::Code;
@@ -44,20 +44,20 @@ pub(super) struct Proposal {
 pub(super) struct Stop {
     stage: Stage,
     response: Response,
-    guard: Guard,
+    exit: Exit,
     reason: String,
 }
 
 impl Stop {
-    fn new(stage: Stage, response: Response, guard: Guard, reason: String) -> Self {
-        Stop { stage, response, guard, reason }
+    fn new(stage: Stage, response: Response, exit: Exit, reason: String) -> Self {
+        Stop { stage, response, exit, reason }
     }
 }
 
 impl Run {
     /// The tool-eligibility node.
     pub(super) fn eligibility(&mut self) -> Next {
-        let Some(proposal) = self.pending.take() else { return Next::Leave(Guard::Refused) };
+        let Some(proposal) = self.pending.take() else { return Next::Leave(Exit::Refused) };
         if self.recorded() {
             return if proposal.tool.is_some() { self.screen_call(proposal) } else { self.eligible(proposal) };
         }
@@ -65,14 +65,14 @@ impl Run {
         // hold: what is wrong with them is told first.
         if let (None, Some(problem)) = (proposal.tool, &proposal.invalid) {
             let reason = format!("invalid arguments: {problem}");
-            return self.stop(proposal, Stop::new(Stage::Schema, Response::Repair, Guard::Malformed, reason));
+            return self.stop(proposal, Stop::new(Stage::Schema, Response::Repair, Exit::Malformed, reason));
         }
         if let Some(next) = self.stop_by_hold(&proposal) {
             return next;
         }
         let Some(index) = proposal.tool else {
             let reason = format!("no tool `{}` is registered", proposal.name);
-            return self.stop(proposal, Stop::new(Stage::Registry, Response::Repair, Guard::Malformed, reason));
+            return self.stop(proposal, Stop::new(Stage::Registry, Response::Repair, Exit::Malformed, reason));
         };
         let manifest = Arc::clone(&self.manifest);
         let tool = &manifest.tools[index];
@@ -93,7 +93,7 @@ impl Run {
         if let Some(stop) = self.stop_by_state(&proposal, tool)
             && self.blocks(stop.stage.name(), Verdict::Deny, &stop.reason)
         {
-            if stop.stage == Stage::Plan && stop.guard == Guard::Doubtful {
+            if stop.stage == Stage::Plan && stop.exit == Exit::Doubtful {
                 self.purpose = Purpose::Plan;
             } else if stop.stage == Stage::Plan {
                 return self.diverges(proposal, stop.reason);
@@ -113,7 +113,7 @@ impl Run {
             let none = format!("this run may use no {}", refused.dimension);
             if refused.limit == 0 && self.blocks("budget", Verdict::Deny, &none) {
                 let reason = none;
-                return self.stop(proposal, Stop::new(Stage::Budget, Response::Block, Guard::Refused, reason));
+                return self.stop(proposal, Stop::new(Stage::Budget, Response::Block, Exit::Refused, reason));
             }
             self.event(Event::BudgetRefused {
                 dimension: refused.dimension,
@@ -132,15 +132,15 @@ impl Run {
     fn stop_by_form(&self, proposal: &Proposal, index: usize) -> Option<Stop> {
         if self.records[index].set_aside {
             let reason = format!("tool `{}` is set aside: its results no longer have their form", proposal.name);
-            return Some(Stop::new(Stage::Registry, Response::Block, Guard::Refused, reason));
+            return Some(Stop::new(Stage::Registry, Response::Block, Exit::Refused, reason));
         }
         if !proposal.missing.is_empty() && self.attempts.failed > 0 {
             // The model was told once and still does not know: somebody else may.
             let reason = format!("`{}` needs {}", proposal.name, proposal.missing.join(", "));
-            return Some(Stop::new(Stage::Schema, Response::AskUser, Guard::MissingInformation, reason));
+            return Some(Stop::new(Stage::Schema, Response::AskUser, Exit::MissingInformation, reason));
         }
         let problem = proposal.invalid.as_ref()?;
-        Some(Stop::new(Stage::Schema, Response::Repair, Guard::Malformed, format!("invalid arguments: {problem}")))
+        Some(Stop::new(Stage::Schema, Response::Repair, Exit::Malformed, format!("invalid arguments: {problem}")))
     }
 
     /// Why a tool is not this run's to call.
@@ -159,12 +159,12 @@ impl Run {
 
     /// Plan, repetition, freshness, cheaper means, the tool's own caps.
     fn stop_by_state(&self, proposal: &Proposal, tool: &Tool) -> Option<Stop> {
-        let guards = &self.manifest.guards;
+        let rules = &self.manifest.rules;
         let name = &proposal.name;
         if let Some((key, why)) = &self.tripped
             && *key == proposal.key
         {
-            return Some(Stop::new(Stage::Repetition, Response::Block, Guard::Refused, why.clone()));
+            return Some(Stop::new(Stage::Repetition, Response::Block, Exit::Refused, why.clone()));
         }
         let lacking = match self.manifest.boundary.plans {
             PlanRule::Approved if !self.plan_approved => Some("an approved plan"),
@@ -173,22 +173,22 @@ impl Run {
         };
         if let Some(lacking) = lacking {
             let reason = format!("nothing is called before {lacking}");
-            return Some(Stop::new(Stage::Plan, Response::Repair, Guard::Doubtful, reason));
+            return Some(Stop::new(Stage::Plan, Response::Repair, Exit::Doubtful, reason));
         }
         // Where the model may not choose, and where workers have the tools of their own steps, even a
         // reading follows the plan.
         let bound =
             !self.may_decide(DecisionRight::ChooseTool) || self.manifest.boundary.pattern == Pattern::SupervisorWorker;
         let acts = tool.mutating() || tool.external || bound;
-        if guards.plan_adherence
+        if rules.plan_adherence
             && acts
             && !self.plan.is_empty()
             && self.plan.ready_for(name, !tool.mutating()).is_none()
         {
             let reason = format!("`{name}` is not what the plan does next");
-            return Some(Stop::new(Stage::Plan, Response::Block, Guard::ReviewRequired, reason));
+            return Some(Stop::new(Stage::Plan, Response::Block, Exit::ReviewRequired, reason));
         }
-        if guards.duplicate_actions && tool.mutating() && !tool.idempotent {
+        if rules.duplicate_actions && tool.mutating() && !tool.idempotent {
             let reason = if self.done.contains(&proposal.key) {
                 Some(format!("`{name}` has done exactly this already"))
             } else if self.uncertain.contains(&proposal.key) {
@@ -197,29 +197,29 @@ impl Run {
                 None
             };
             if let Some(reason) = reason {
-                return Some(Stop::new(Stage::Repetition, Response::Block, Guard::Refused, reason));
+                return Some(Stop::new(Stage::Repetition, Response::Block, Exit::Refused, reason));
             }
         }
-        if guards.repeated_calls > 0
+        if rules.repeated_calls > 0
             && !tool.poller
             && self.repeated.0 == Some(proposal.key)
-            && self.repeated.1 >= guards.repeated_calls
+            && self.repeated.1 >= rules.repeated_calls
         {
             let reason = format!("`{name}` was called like this {} times in a row", self.repeated.1);
-            return Some(Stop::new(Stage::Repetition, Response::Block, Guard::Refused, reason));
+            return Some(Stop::new(Stage::Repetition, Response::Block, Exit::Refused, reason));
         }
-        if guards.fresh_facts
+        if rules.fresh_facts
             && let Some(stale) = tool.needs_fresh.iter().find(|fresh| !self.is_fresh(&fresh.fact, fresh.within))
         {
             let reason = format!("`{name}` needs `{}` read within {} ms", stale.fact, stale.within);
-            return Some(Stop::new(Stage::Freshness, Response::Repair, Guard::Doubtful, reason));
+            return Some(Stop::new(Stage::Freshness, Response::Repair, Exit::Doubtful, reason));
         }
-        if guards.least_tool
+        if rules.least_tool
             && let Some(cheaper) = &tool.cheaper
             && !self.was_used(cheaper)
         {
             let reason = format!("`{cheaper}` does the same for less than `{name}`; try it first");
-            return Some(Stop::new(Stage::LeastTool, Response::Substitute, Guard::Doubtful, reason));
+            return Some(Stop::new(Stage::LeastTool, Response::Substitute, Exit::Doubtful, reason));
         }
         self.over_own_caps(tool)
     }
@@ -231,16 +231,16 @@ impl Run {
         let record = &self.records[index];
         if tool.limits.calls.is_some_and(|most| record.calls >= most) {
             let reason = format!("`{name}` was called {} times, that is all it may be", record.calls);
-            return Some(Stop::new(Stage::Budget, Response::Block, Guard::Refused, reason));
+            return Some(Stop::new(Stage::Budget, Response::Block, Exit::Refused, reason));
         }
         if tool.limits.cost.is_some_and(|most| record.cost.saturating_add(tool.cost) > most) {
             let reason = format!("`{name}` would cost more than it may");
-            return Some(Stop::new(Stage::Budget, Response::Block, Guard::Refused, reason));
+            return Some(Stop::new(Stage::Budget, Response::Block, Exit::Refused, reason));
         }
         let lately = record.times.iter().filter(|at| self.at - **at < MINUTE).count();
         if tool.limits.calls_per_minute.is_some_and(|most| lately >= most as usize) {
             let reason = format!("`{name}` was called {lately} times within a minute; later");
-            return Some(Stop::new(Stage::Rate, Response::Defer, Guard::Refused, reason));
+            return Some(Stop::new(Stage::Rate, Response::Defer, Exit::Refused, reason));
         }
         None
     }
@@ -362,12 +362,12 @@ impl Run {
             Verdict::Replan => {
                 self.replan(reason);
                 self.mend = Some(Mend::Reconsider);
-                Next::Leave(Guard::Doubtful)
+                Next::Leave(Exit::Doubtful)
             }
             Verdict::Escalate => {
                 let reason = format!("risk: {reason}");
                 self.signal(&reason);
-                self.leave(Guard::ReviewRequired, Halt::trouble(Trouble::Review, reason))
+                self.leave(Exit::ReviewRequired, Halt::trouble(Trouble::Review, reason))
             }
             Verdict::Ask => {
                 if self.spend_approval(&proposal, &by) {
@@ -379,12 +379,12 @@ impl Run {
                 let state = self.state_of(&proposal);
                 let approval = self.approval(&proposal, by, reason.clone());
                 self.pending = Some(proposal);
-                self.leave(Guard::ApprovalRequired, Halt::approval(reason, state, approval))
+                self.leave(Exit::ApprovalRequired, Halt::approval(reason, state, approval))
             }
             Verdict::Deny => self.deny(proposal, reason, 0),
             Verdict::Terminate => match self.fails_closed(FailClosed::SecurityIncident, &reason) {
                 Some(next) => next,
-                None => self.leave(Guard::Unsafe, Halt::ended(Code::UnsafeDetection, reason)),
+                None => self.leave(Exit::Unsafe, Halt::ended(Code::UnsafeDetection, reason)),
             },
         }
     }
@@ -414,7 +414,7 @@ impl Run {
         if boundary.preauthorised.contains(name) {
             return None;
         }
-        let by_category = self.manifest.guards.approvals.get(&tool.category).copied();
+        let by_category = self.manifest.rules.approvals.get(&tool.category).copied();
         let rule = tool.approval.or(by_category).unwrap_or(ApprovalRule::Mutating);
         // Arguments may say more than the registry, never less.
         let blast = proposal.touches.records.max(tool.blast_radius);
@@ -439,12 +439,12 @@ impl Run {
 
     fn eligible(&mut self, proposal: Proposal) -> Next {
         self.pending = Some(proposal);
-        Next::Leave(Guard::Eligible)
+        Next::Leave(Exit::Eligible)
     }
 
     /// The call does not run, the model is told why, and the doom-loop slot too.
     fn stop(&mut self, proposal: Proposal, stop: Stop) -> Next {
-        let Stop { stage, response, guard, reason } = stop;
+        let Stop { stage, response, exit, reason } = stop;
         self.event(Event::Blocked { tool: Arc::clone(&proposal.name), stage, response, reason: reason.clone() });
         self.signal(&reason);
         let action = format!("{} {}", proposal.name, proposal.arguments);
@@ -453,11 +453,11 @@ impl Run {
         self.repeats(proposal.key);
         self.fail();
         self.refused = self.refused.saturating_add(1);
-        match guard {
-            Guard::MissingInformation => {
+        match exit {
+            Exit::MissingInformation => {
                 self.halt = Some(Halt::question(Code::MissingInfo, reason, RiskState::MissingInput));
             }
-            Guard::Malformed | Guard::Doubtful => self.mend = Some(Mend::Refused(reason)),
+            Exit::Malformed | Exit::Doubtful => self.mend = Some(Mend::Refused(reason)),
             _ => {}
         }
         let step = ObservedStep {
@@ -477,7 +477,7 @@ impl Run {
             drift: None,
         };
         self.summarise(Some(proposal.key), None, true, false);
-        self.ask(Question::DoomLoop(step), Then::Watch(guard))
+        self.ask(Question::DoomLoop(step), Then::Watch(exit))
     }
 
     /// Blocked for lack of permission: one try too many of the same call, or of a tool that is not
@@ -490,14 +490,14 @@ impl Run {
         *tries += 1;
         let tries = (*tries).max(of_tool);
         let all: u32 = self.denied.values().sum();
-        let limit = self.manifest.guards.denials;
+        let limit = self.manifest.rules.denials;
         if limit > 0 && (tries >= limit || all >= limit.saturating_mul(3)) {
             let (stage, response) = (Stage::Permission, Response::FailClosed);
             self.event(Event::Blocked { tool: proposal.name, stage, response, reason: reason.clone() });
             let reason = format!("tried again what was denied: {reason}");
-            return self.leave(Guard::Unauthorised, Halt::ended(Code::PermissionDenied, reason));
+            return self.leave(Exit::Unauthorised, Halt::ended(Code::PermissionDenied, reason));
         }
-        self.stop(proposal, Stop::new(Stage::Permission, Response::Block, Guard::Refused, reason))
+        self.stop(proposal, Stop::new(Stage::Permission, Response::Block, Exit::Refused, reason))
     }
 
     /// The plan says something else: no reflection, somebody else looks (specification D6).
@@ -506,7 +506,7 @@ impl Run {
         self.event(Event::Blocked { tool: Arc::clone(&proposal.name), stage, response, reason: reason.clone() });
         self.signal(&reason);
         self.exchange(&format!("{} {}", proposal.name, proposal.arguments), &format!("Not run: {reason}."));
-        self.leave(Guard::ReviewRequired, Halt::trouble(Trouble::Divergence, reason))
+        self.leave(Exit::ReviewRequired, Halt::trouble(Trouble::Divergence, reason))
     }
 }
 

@@ -8,21 +8,21 @@ use crate::boundary::{DecisionRight, PlanRule};
 use crate::contract::{Dimension, Verdict};
 use crate::effect::Purpose;
 use crate::event::Event;
-use crate::graph::Guard;
+use crate::graph::Exit;
 
 impl Run {
     /// The plan node: calls a model where a plan is wanted and none is at hand.
     pub(super) fn draft_plan(&mut self) -> Next {
         if self.recorded() || self.draft.is_some() {
-            return Next::Leave(Guard::Drafted);
+            return Next::Leave(Exit::Drafted);
         }
         let wanted = self.purpose == Purpose::Plan
             || (self.plan.is_empty() && self.manifest.boundary.plans != PlanRule::Optional);
-        if wanted { self.call_model(Purpose::Plan) } else { Next::Leave(Guard::Drafted) }
+        if wanted { self.call_model(Purpose::Plan) } else { Next::Leave(Exit::Drafted) }
     }
 
     pub(super) fn validate_plan(&mut self) -> Next {
-        let Some(draft) = self.draft.take() else { return Next::Leave(Guard::Valid) };
+        let Some(draft) = self.draft.take() else { return Next::Leave(Exit::Valid) };
         let (steps, add) = match draft {
             Draft::Whole(steps) => (steps, false),
             Draft::More(steps) => (steps, true),
@@ -33,11 +33,11 @@ impl Run {
             return self.send_back(vec!["the boundary does not let the model plan".to_owned()]);
         }
         let manifest = Arc::clone(&self.manifest);
-        match self.plan.propose(&steps, add, &manifest.guards, &manifest.boundary.tools) {
+        match self.plan.propose(&steps, add, &manifest.rules, &manifest.boundary.tools) {
             Ok(accepted) => {
                 let calls = accepted.plan.steps().filter(|(step, done)| step.tool.is_some() && !done).count() as u64;
                 let left = self.view.budget(Dimension::ToolCalls).left();
-                if manifest.guards.plan_validation && calls > left {
+                if manifest.rules.plan_validation && calls > left {
                     return self.send_back(vec![format!("it needs {calls} tool calls, {left} are left")]);
                 }
                 for (id, into) in accepted.merged {
@@ -64,19 +64,19 @@ impl Run {
         if !self.blocks("plan", Verdict::Replan, &reason) {
             // Nothing is blocked: the run goes on as if nobody had looked at the plan.
             self.purpose = Purpose::Step;
-            return Next::Leave(Guard::Valid);
+            return Next::Leave(Exit::Valid);
         }
         self.event(Event::PlanRefused { problems });
         self.signal(&reason);
         self.notice = Some(reason.clone());
         self.plan_repairs += 1;
-        if self.plan_repairs > self.manifest.guards.plan_repairs {
+        if self.plan_repairs > self.manifest.rules.plan_repairs {
             self.plan_repairs = 0;
             self.purpose = Purpose::Step;
-            return self.leave(Guard::Exhausted, Halt::trouble(Trouble::Divergence, reason));
+            return self.leave(Exit::Exhausted, Halt::trouble(Trouble::Divergence, reason));
         }
         self.purpose = Purpose::Plan;
-        Next::Leave(Guard::Invalid)
+        Next::Leave(Exit::Invalid)
     }
 
     /// A call has done what a step of the plan asks for.

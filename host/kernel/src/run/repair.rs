@@ -7,7 +7,7 @@ use super::halt::{Halt, Trouble};
 use super::{Next, Run, cut};
 use crate::contract::{Dimension, Verdict};
 use crate::event::Event;
-use crate::graph::Guard;
+use crate::graph::Exit;
 
 /// Why a step is to be repaired.
 #[derive(Debug)]
@@ -36,14 +36,14 @@ impl Run {
             Mend::Invalid(reason) => (reason, true, false),
             // Counted where it was refused.
             Mend::Refused(reason) => (reason, false, true),
-            Mend::Reconsider => return Next::Leave(Guard::Repairable),
+            Mend::Reconsider => return Next::Leave(Exit::Repairable),
         };
         if !counted {
             self.fail();
         }
         self.failures = self.failures.saturating_add(1);
         let failures = u64::from(self.failures);
-        let most = self.view.budget(Dimension::Retries).limit.min(u64::from(self.manifest.guards.repairs));
+        let most = self.view.budget(Dimension::Retries).limit.min(u64::from(self.manifest.rules.repairs));
         self.view_mut().budget.level(Dimension::Retries, failures);
         let attempts = self.manifest.escalation.failed_attempts.max(1);
         if (self.attempts.failed >= attempts || failures > most)
@@ -51,14 +51,14 @@ impl Run {
         {
             let halt = self.failed_too_often();
             self.failures = 0;
-            return self.leave(Guard::Exhausted, halt);
+            return self.leave(Exit::Exhausted, halt);
         }
         self.event(Event::Repairing { attempt: self.failures, reason: reason.clone() });
-        if invalid && self.validation_reflections < self.manifest.guards.validation_reflections {
+        if invalid && self.validation_reflections < self.manifest.rules.validation_reflections {
             self.validation_reflections += 1;
             self.reflect(reason);
         }
-        Next::Leave(Guard::Repairable)
+        Next::Leave(Exit::Repairable)
     }
 
     pub(super) fn failed_too_often(&self) -> Halt {
@@ -81,18 +81,18 @@ impl Run {
             Verdict::Proceed | Verdict::Log | Verdict::Notify => return None,
             Verdict::Terminate | Verdict::Deny => {
                 self.polite_loop();
-                self.leave(Guard::Hopeless, Halt::ended(crate::status::Code::RepeatedFailure, watched.reason))
+                self.leave(Exit::Hopeless, Halt::ended(crate::status::Code::RepeatedFailure, watched.reason))
             }
             Verdict::Ask => {
                 self.polite_loop();
-                self.leave(Guard::Stuck, Halt::review(watched.reason, crate::routing::RiskState::LowConfidence))
+                self.leave(Exit::Stuck, Halt::review(watched.reason, crate::routing::RiskState::LowConfidence))
             }
             Verdict::Escalate => {
                 self.signal(&reason);
                 if self.stronger_tier().is_none() || self.escalations >= self.max_escalations {
                     self.polite_loop();
                 }
-                self.leave(Guard::Stuck, Halt::trouble(Trouble::Loop, reason))
+                self.leave(Exit::Stuck, Halt::trouble(Trouble::Loop, reason))
             }
             Verdict::Replan => {
                 self.signal(&reason);
@@ -101,7 +101,7 @@ impl Run {
                 } else {
                     self.replan(watched.reason);
                 }
-                Next::Leave(Guard::Looping)
+                Next::Leave(Exit::Looping)
             }
         })
     }
@@ -110,7 +110,7 @@ impl Run {
     pub(super) fn asked_to_reflect(&mut self, about: &Arc<str>) -> Next {
         let refused = if !self.may_decide(crate::boundary::DecisionRight::Reflect) {
             Some("the boundary does not let the model reflect by itself")
-        } else if self.manifest.guards.diagnosed_reflection {
+        } else if self.manifest.rules.diagnosed_reflection {
             Some("nothing has failed that calls for it")
         } else if !self.reflect(about.to_string()) {
             Some("its passes are used up")
@@ -122,6 +122,6 @@ impl Run {
             self.exchange("reflect", &format!("Not done: {reason}. Act, or finish."));
             self.fail();
         }
-        Next::Leave(Guard::Idle)
+        Next::Leave(Exit::Idle)
     }
 }

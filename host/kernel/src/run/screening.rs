@@ -13,7 +13,7 @@ use crate::contract::{Question, Slot};
 use crate::contract::{SensitivityTag, Verdict};
 use crate::effect::Purpose;
 use crate::event::Event;
-use crate::graph::Guard;
+use crate::graph::Exit;
 use crate::input::Action;
 use crate::routing::RiskState;
 use crate::state::StateKind;
@@ -37,7 +37,7 @@ impl Run {
     pub(super) fn screen_task(&mut self) -> Next {
         // An agent's goal is its operator's own words, and the agent brings its own model.
         if self.agent_drives() || self.recorded() {
-            return Next::Leave(Guard::Accepted);
+            return Next::Leave(Exit::Accepted);
         }
         let text = self.task_text();
         self.rate(&text, Then::RatedTask)
@@ -85,7 +85,7 @@ impl Run {
             let findings: Vec<Finding> = joined.findings.iter().filter(of_memory).copied().collect();
             self.hidden.add(&self.task_text(), &findings);
         }
-        Next::Leave(Guard::Accepted)
+        Next::Leave(Exit::Accepted)
     }
 
     /// What people have said since the last request, before a model is told of it.
@@ -139,11 +139,11 @@ impl Run {
             Verdict::Proceed | Verdict::Log | Verdict::Notify => None,
             Verdict::Terminate | Verdict::Deny => {
                 self.halt = Some(Halt::ended(Code::UnsafeDetection, reason));
-                Some(Next::Interrupt(Guard::Unsafe))
+                Some(Next::Interrupt(Exit::Unsafe))
             }
             Verdict::Replan | Verdict::Escalate | Verdict::Ask => {
                 self.halt = Some(Halt::review(reason, RiskState::SecurityBreach));
-                Some(Next::Interrupt(Guard::Halted))
+                Some(Next::Interrupt(Exit::Halted))
             }
         }
     }

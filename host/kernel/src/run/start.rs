@@ -11,7 +11,7 @@ use crate::contract::{Question, Reversibility};
 use crate::contract::{Tier, Verdict};
 use crate::effect::{ModelRequest, Purpose};
 use crate::event::Event;
-use crate::graph::Guard;
+use crate::graph::Exit;
 use crate::routing::RiskState;
 use crate::status::Code;
 
@@ -24,7 +24,7 @@ impl Run {
     pub(super) fn intake(&mut self) -> Next {
         if self.manifest.goal.text.trim().is_empty() && !self.recorded() {
             let halt = Halt::question(Code::MissingInfo, "the goal is empty".to_owned(), RiskState::MissingInput);
-            return self.leave(Guard::Refused, halt);
+            return self.leave(Exit::Refused, halt);
         }
         self.screen_task()
     }
@@ -85,16 +85,16 @@ impl Run {
         self.event(Event::Classified { class, tier: self.tier, planning: self.planning });
         match verdict {
             Verdict::Deny | Verdict::Terminate => {
-                self.leave(Guard::Refused, Halt::ended(Code::UnsafeDetection, joined.reason))
+                self.leave(Exit::Refused, Halt::ended(Code::UnsafeDetection, joined.reason))
             }
             Verdict::Ask | Verdict::Replan | Verdict::Escalate => {
                 if let Some(next) = self.fails_closed(FailClosed::AmbiguousGoal, &joined.reason) {
                     return next;
                 }
                 let halt = Halt::question(Code::AmbiguousIntent, joined.reason, RiskState::AmbiguousGoal);
-                self.leave(Guard::Ambiguous, halt)
+                self.leave(Exit::Ambiguous, halt)
             }
-            Verdict::Proceed | Verdict::Log | Verdict::Notify => Next::Leave(Guard::Classified),
+            Verdict::Proceed | Verdict::Log | Verdict::Notify => Next::Leave(Exit::Classified),
         }
     }
 
@@ -107,7 +107,7 @@ impl Run {
         });
         if self.plan.is_empty() && !self.manifest.plan.is_empty() {
             let manifest = Arc::clone(&self.manifest);
-            match self.plan.propose(&manifest.plan, false, &manifest.guards, &manifest.boundary.tools) {
+            match self.plan.propose(&manifest.plan, false, &manifest.rules, &manifest.boundary.tools) {
                 Ok(accepted) => {
                     self.plan = accepted.plan;
                     let steps = self.plan.steps().map(|(step, _)| step.clone()).collect();
@@ -116,11 +116,11 @@ impl Run {
                 Err(problems) => {
                     let reason = format!("the task's own plan is not valid: {}", problems.join("; "));
                     self.event(Event::PlanRefused { problems });
-                    return self.leave(Guard::Refused, Halt::ended(Code::ValidationFail, reason));
+                    return self.leave(Exit::Refused, Halt::ended(Code::ValidationFail, reason));
                 }
             }
         }
-        Next::Leave(Guard::Initialised)
+        Next::Leave(Exit::Initialised)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::contract::{Dimension, Direction, Failure, FailureClass, Key, Observed
 use crate::contract::{Question, Slot};
 use crate::effect::{Effect, Purpose};
 use crate::event::Event;
-use crate::graph::Guard;
+use crate::graph::Exit;
 use crate::grounding::{Call, Intended};
 use crate::input::{Observation, Outcome, Verification};
 use crate::routing::RiskState;
@@ -60,7 +60,7 @@ pub(super) struct Reading {
 impl Run {
     /// The tool-invocation node.
     pub(super) fn invoke(&mut self) -> Next {
-        let Some(proposal) = self.pending.take() else { return Next::Leave(Guard::Answered) };
+        let Some(proposal) = self.pending.take() else { return Next::Leave(Exit::Answered) };
         let demand = self.demand(&proposal);
         let reservation = match self.reserve(demand) {
             Ok(reservation) => reservation,
@@ -90,6 +90,7 @@ impl Run {
                 mutating.then(|| format!("{}-{}", self.manifest.run, call.call.id()).into());
             let tool = Arc::clone(&proposal.name);
             let (key, arguments) = (proposal.key, Arc::clone(&proposal.arguments));
+            let payload = proposal.payload.clone();
             self.event(Event::Dispatched {
                 call: call.call.id(),
                 tool: Arc::clone(&tool),
@@ -101,6 +102,7 @@ impl Run {
                 call: call.call.id(),
                 tool,
                 arguments,
+                payload,
                 idempotency_key,
                 demand: call.demand,
             });
@@ -138,7 +140,7 @@ impl Run {
         }
         self.view_mut().phase = Phase::Observation;
         self.watch_later(waiting, observation);
-        Next::Leave(Guard::Answered)
+        Next::Leave(Exit::Answered)
     }
 
     /// A call was made: what was known before a change says nothing about after it.
@@ -163,7 +165,7 @@ impl Run {
         let tool = waiting.proposal.tool.map(|index| &self.manifest.tools[index])?;
         let passing = matches!(outcome, Outcome::Infrastructure | Outcome::TimedOut);
         let harmless = tool.idempotent || !tool.mutating();
-        let left = self.manifest.guards.retry.attempts.saturating_sub(waiting.attempt);
+        let left = self.manifest.rules.retry.attempts.saturating_sub(waiting.attempt);
         let asked_to = !self.recorded() && !self.agent_drives();
         let room = self.view.budget(Dimension::ToolCalls).left() > 0
             && u64::from(waiting.attempt) < self.view.budget(Dimension::Retries).limit;
@@ -183,7 +185,7 @@ impl Run {
     /// The observation-capture node: the raw answer is kept before anybody reads anything into it.
     pub(super) fn capture(&mut self) -> Next {
         let (Some(proposal), Some(call)) = (self.pending.take(), self.observed.take()) else {
-            return Next::Leave(Guard::Captured);
+            return Next::Leave(Exit::Captured);
         };
         let observation = call.observation();
         let tool = proposal.tool.map(|index| &self.manifest.tools[index]);
@@ -225,7 +227,7 @@ impl Run {
     }
 
     fn screen_result(&mut self) -> Next {
-        let Some(captured) = &self.captured else { return Next::Leave(Guard::Captured) };
+        let Some(captured) = &self.captured else { return Next::Leave(Exit::Captured) };
         if self.recorded() && !self.serves(Slot::Guard) {
             return self.take_in();
         }
@@ -251,9 +253,9 @@ impl Run {
 
     /// What a result says is taken in, as a model may see it.
     fn take_in(&mut self) -> Next {
-        let Some(captured) = &self.captured else { return Next::Leave(Guard::Captured) };
+        let Some(captured) = &self.captured else { return Next::Leave(Exit::Captured) };
         let Captured { proposal, step, action, text, redacted } = captured.clone();
-        let Some(mut call) = self.observed.take() else { return Next::Leave(Guard::Captured) };
+        let Some(mut call) = self.observed.take() else { return Next::Leave(Exit::Captured) };
         if let Some(redacted) = &redacted {
             call = call.with_text(Arc::clone(redacted));
         }
@@ -296,7 +298,7 @@ impl Run {
 
     /// Asks whether the agent can mend what failed.
     fn remedy(&mut self) -> Next {
-        let Some(captured) = &self.captured else { return Next::Leave(Guard::Captured) };
+        let Some(captured) = &self.captured else { return Next::Leave(Exit::Captured) };
         let Some(failure) = captured.step.failure else { return self.watch() };
         if self.recorded() && !self.serves(Slot::Remediation) {
             return self.watch();
@@ -315,8 +317,8 @@ impl Run {
 
     /// Tells the doom-loop slot of the step.
     fn watch(&mut self) -> Next {
-        let Some(captured) = self.captured.take() else { return Next::Leave(Guard::Captured) };
-        self.ask(Question::DoomLoop(captured.step), Then::Watch(Guard::Captured))
+        let Some(captured) = self.captured.take() else { return Next::Leave(Exit::Captured) };
+        self.ask(Question::DoomLoop(captured.step), Then::Watch(Exit::Captured))
     }
 
     /// What a good answer leaves behind before anything is verified: that it was done, evidence
@@ -335,7 +337,7 @@ impl Run {
             if let Some(before) = before
                 && before.source != name
                 && before.value != value
-                && self.manifest.guards.source_conflicts
+                && self.manifest.rules.source_conflicts
             {
                 let said = format!("`{fact}`: {} says {}, {name} says {value}", before.source, before.value);
                 self.conflict = Some(self.hidden.hide(&said).into_owned());
@@ -351,21 +353,21 @@ impl Run {
 
     /// The observation-verification node.
     pub(super) fn verification(&mut self) -> Next {
-        let Some(call) = self.observed.take() else { return Next::Leave(Guard::Unverified) };
+        let Some(call) = self.observed.take() else { return Next::Leave(Exit::Unverified) };
         if self.recorded() {
-            return Next::Leave(Guard::Unverified);
+            return Next::Leave(Exit::Unverified);
         }
         let index = self.manifest.tools.iter().position(|tool| tool.name == *call.tool());
         let outcome = call.observation().outcome;
         if outcome == Outcome::Unauthenticated
-            && self.manifest.guards.credential_expiry
+            && self.manifest.rules.credential_expiry
             && index.is_some_and(|index| self.records[index].succeeded)
         {
             let tool = Arc::clone(call.tool());
             let reason = format!("`{tool}` no longer accepts its credential: renew it, then go on");
             if self.blocks("credential", crate::contract::Verdict::Ask, &reason) {
                 self.event(Event::CredentialExpired { tool });
-                return self.leave(Guard::Expired, Halt::halted(reason));
+                return self.leave(Exit::Expired, Halt::halted(reason));
             }
         }
         let verifier = index.and_then(|index| self.manifest.tools[index].verifier.clone());
@@ -386,8 +388,8 @@ impl Run {
                     let reason = format!("{} did not succeed", call.tool());
                     self.mend = Some(Mend::Failed(reason));
                     Next::Leave(match class {
-                        FailureClass::Infrastructure | FailureClass::TimedOut => Guard::Unavailable,
-                        FailureClass::Rejected | FailureClass::Failed => Guard::Failed,
+                        FailureClass::Infrastructure | FailureClass::TimedOut => Exit::Unavailable,
+                        FailureClass::Rejected | FailureClass::Failed => Exit::Failed,
                     })
                 }
                 None => {
@@ -400,7 +402,7 @@ impl Run {
                     }
                     self.succeed();
                     self.last_valid_state = state_text(call.tool(), call.observation(), "unverified");
-                    Next::Leave(Guard::Unverified)
+                    Next::Leave(Exit::Unverified)
                 }
             },
         }
@@ -416,7 +418,7 @@ impl Run {
             Ok(call) => {
                 self.note_confirmation();
                 self.verified = Some(call);
-                Next::Leave(Guard::Verified)
+                Next::Leave(Exit::Verified)
             }
             Err(call) => self.not_verified(&call, verification),
         }
@@ -433,13 +435,13 @@ impl Run {
         {
             let record = &mut self.records[index];
             record.drifts += 1;
-            let limit = self.manifest.guards.parser_drift;
+            let limit = self.manifest.rules.parser_drift;
             if limit > 0 && record.drifts >= limit && record.succeeded {
                 record.set_aside = true;
                 let (tool, payload) = (Arc::clone(call.tool()), call.observation().payload.clone());
                 self.event(Event::ToolSetAside { tool: Arc::clone(&tool), payload });
                 let reason = format!("results of `{tool}` no longer have their form: {detail}");
-                return self.leave(Guard::Drifted, Halt::review(reason, RiskState::ToolFailure));
+                return self.leave(Exit::Drifted, Halt::review(reason, RiskState::ToolFailure));
             }
         }
         if self.changed
@@ -448,12 +450,12 @@ impl Run {
             return next;
         }
         self.mend = Some(Mend::Invalid(format!("{}: {detail}", call.tool())));
-        Next::Leave(Guard::Failed)
+        Next::Leave(Exit::Failed)
     }
 
     /// The state-update node: only here does anything become part of the task's state.
     pub(super) fn update_state(&mut self) -> Next {
-        let Some(call) = self.verified.take() else { return Next::Leave(Guard::Updated) };
+        let Some(call) = self.verified.take() else { return Next::Leave(Exit::Updated) };
         let call = call.commit();
         let text: Arc<str> = cut(&call.observation().text, FACT_TEXT).into();
         self.last_valid_state = state_text(call.tool(), call.observation(), "verified");
@@ -465,7 +467,7 @@ impl Run {
         self.meet_criteria(call.tool());
         self.complete_step(&Arc::clone(call.tool()), index.is_some_and(|at| !self.manifest.tools[at].mutating()));
         self.succeed();
-        Next::Leave(Guard::Updated)
+        Next::Leave(Exit::Updated)
     }
 
     fn note_success(&mut self, index: Option<usize>) {

@@ -12,7 +12,7 @@ use crate::contract::Verdict;
 use crate::contract::{Judgement, Question};
 use crate::effect::{Effect, Purpose};
 use crate::event::{Event, Move};
-use crate::graph::{Guard, NodeId};
+use crate::graph::{Exit, NodeId};
 use crate::grounding::{Attempted, Call, Observed};
 use crate::input::{Action, Input};
 use crate::plan::PlanStep;
@@ -143,8 +143,8 @@ pub(super) enum Then {
     RatedResult,
     ScreenedResult,
     Remedied,
-    /// The doom-loop slot was told of a step, which leaves by this guard.
-    Watch(Guard),
+    /// The doom-loop slot was told of a step, which leaves by this exit.
+    Watch(Exit),
     Weighed,
     Estimate,
 }
@@ -152,10 +152,10 @@ pub(super) enum Then {
 /// What a node does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// It is left along the edge of this guard.
-    Leave(Guard),
+    /// It is left along the edge of this exit.
+    Leave(Exit),
     /// Something happened that no node expects.
-    Interrupt(Guard),
+    Interrupt(Exit),
     /// It waits.
     Wait,
 }

@@ -14,7 +14,7 @@ use crate::contract::{Dimension, FailureClass, Key, ObservedStep, Verdict};
 use crate::contract::{Question, Slot};
 use crate::effect::Effect;
 use crate::event::{Event, Response, Stage};
-use crate::graph::Guard;
+use crate::graph::Exit;
 use crate::routing::RiskState;
 use crate::status::Code;
 
@@ -241,19 +241,19 @@ impl Run {
         let complete = !self.criteria.is_empty() && self.criteria.iter().all(|criterion| criterion.met);
         if complete && joined.collapse_alone == Some(true) && !self.agent_drives() && self.is_checking() {
             // Nothing is left to find out because all is found.
-            return Some(self.leave(Guard::Complete, Halt::ended(Code::Success, reason)));
+            return Some(self.leave(Exit::Complete, Halt::ended(Code::Success, reason)));
         }
         if joined.verdict() > Verdict::Ask {
             let halt = Halt::ended(Code::UnsafeDetection, reason);
-            return Some(self.leave(Guard::Hopeless, halt));
+            return Some(self.leave(Exit::Hopeless, halt));
         }
         self.signal(&reason);
         if !self.agent_drives() {
             if trigger == Some(Trigger::BudgetExhausted) {
                 self.halt = Some(halt);
-                return Some(Next::Interrupt(Guard::OverBudget));
+                return Some(Next::Interrupt(Exit::OverBudget));
             }
-            return Some(self.leave(Guard::Stuck, halt));
+            return Some(self.leave(Exit::Stuck, halt));
         }
         // The agent is told with the result at hand; people are told now.
         let report = self.report(&halt);
@@ -283,7 +283,7 @@ impl Run {
         let (tool, stage, response) = (Arc::clone(&proposal.name), Stage::Threshold, Response::Block);
         self.event(Event::Blocked { tool, stage, response, reason: hold.reason });
         self.summarise(Some(proposal.key), None, true, false);
-        Some(Next::Leave(Guard::Refused))
+        Some(Next::Leave(Exit::Refused))
     }
 
     /// Weighs a call about to be dispatched, beside what the risk slot said of it.

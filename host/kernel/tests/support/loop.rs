@@ -9,7 +9,7 @@ use countersign_kernel::contract::{CONTRACT, Key, Tier, ToolCategory, Verdict};
 use countersign_kernel::plan::PlanStep;
 use countersign_kernel::tool::SideEffectClass;
 use countersign_kernel::{
-    Action, Answered, Decision, Driver, Effect, EntryPin, EscalationRules, Event, Goal, Guards, Input, Judged,
+    Action, Answered, Decision, Driver, Effect, EntryPin, EscalationRules, Event, Goal, HostRules, Input, Judged,
     KERNEL_RULES, Manifest, Mode, Model, Observation, Outcome, PolicyMode, Question, Reply, Run, Slot, SlotPin, Status,
     StepReply, StepStatus, TRACE_FORMAT, Tool, Touched, Unavailability, Usage, Verification,
 };
@@ -36,7 +36,7 @@ pub fn manifest() -> Manifest {
         boundary: Boundary::new("b", names),
         graph_digest: "g".into(),
         graph: Arc::new(graph),
-        guards: Guards::default(),
+        rules: HostRules::default(),
         limits: Limits { steps: 20, retries: 20, reflections: 5, ..Limits::UNLIMITED },
         ceilings: Limits::UNLIMITED,
         show_budget: true,

@@ -1,7 +1,7 @@
-//! The log beside a trace.
+//! The log of a trace: derived from it, whenever somebody wants it.
 
 use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,10 +11,8 @@ use countersign_store::{StoreError, Stored, TraceError, TraceReader};
 use super::fold::Triples;
 use super::triple::Triple;
 
-/// What it is called in the folder of a run.
+/// What it is called in the folder of a backtest.
 pub(crate) const FILE: &str = "adaptation.jsonl";
-/// What a trace is called there.
-const TRACE: &str = "trace.jsonl";
 
 /// A log that cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -27,27 +25,27 @@ pub enum AdaptationError {
     Store(#[from] StoreError),
 }
 
-/// Where the log of a trace lies: `adaptation.jsonl` beside a `trace.jsonl`, `NAME.adaptation` beside any
-/// other.
-pub fn beside(trace: &Path) -> PathBuf {
-    if trace.file_name().is_some_and(|name| name == TRACE) {
-        return trace.with_file_name(FILE);
-    }
-    let mut path = trace.as_os_str().to_owned();
-    path.push(".adaptation");
-    path.into()
-}
-
 /// The triples of a stored trace, in the order of the log. `each` takes them one by one: memory does not
 /// grow with the trace.
 ///
 /// # Errors
 /// At the first frame that is not what was written; what came before it was given out.
-pub fn derive<E: From<AdaptationError>>(trace: &Path, mut each: impl FnMut(Triple) -> Result<(), E>) -> Result<(), E> {
+pub fn derive<E: From<AdaptationError>>(trace: &Path, each: impl FnMut(Triple) -> Result<(), E>) -> Result<(), E> {
     let name = trace.display().to_string();
+    let failed = |source| AdaptationError::from(TraceError::Io { file: name.clone(), source });
+    let file = File::open(trace).map_err(failed)?;
+    derive_from(&mut TraceReader::new(name, BufReader::new(file)), each)
+}
+
+/// The same from wherever the lines of a trace come.
+///
+/// # Errors
+/// As [`derive()`].
+pub fn derive_from<R: BufRead, E: From<AdaptationError>>(
+    reader: &mut TraceReader<R>,
+    mut each: impl FnMut(Triple) -> Result<(), E>,
+) -> Result<(), E> {
     let failed = |error: TraceError| AdaptationError::from(error);
-    let file = File::open(trace).map_err(|source| failed(TraceError::Io { file: name.clone(), source }))?;
-    let mut reader = TraceReader::new(name, BufReader::new(file));
     let mut triples: Option<Triples> = None;
     while let Some(stored) = reader.read().map_err(failed)? {
         match (stored, &mut triples) {
@@ -57,19 +55,6 @@ pub fn derive<E: From<AdaptationError>>(trace: &Path, mut each: impl FnMut(Tripl
         }
     }
     triples.map_or_else(Vec::new, Triples::finish).into_iter().try_for_each(each)
-}
-
-/// Writes the log of a stored trace beside it: call it whenever a run is left or has ended. Where the
-/// log lies.
-///
-/// # Errors
-/// When the trace is not what was written, or the folder cannot be written to.
-pub fn write_beside(trace: &Path) -> Result<PathBuf, AdaptationError> {
-    let path = beside(trace);
-    let mut file = AdaptationFile::create(&path)?;
-    derive(trace, |triple| file.write(&triple).map_err(AdaptationError::from))?;
-    file.finish()?;
-    Ok(path)
 }
 
 /// A log being written: under its name once it is whole.

@@ -1,10 +1,8 @@
 //! The adaptation log: what was recommended, what was decided, and what came of it (specification
 //! B10). It is what thresholds are recalibrated from; nothing reads it during a run.
 //!
-//! Every run leaves one beside its trace, and the trace alone gives it: [`derive()`] gives the same lines
-//! from any stored trace, whoever wrote it. In the folder of a run it is called `adaptation.jsonl`,
-//! beside a trace of another name `NAME.adaptation`; a backtest leaves one for all runs of its folder.
-//! It is written anew each time the run is left, and whole or not at all. No words of people, models,
+//! A trace alone gives it: [`derive()`] gives the same lines from any trace, whoever wrote it, so that nothing is
+//! written twice. A backtest leaves one, `adaptation.jsonl`, for all runs of its folder. No words of people, models,
 //! tools or policies are in it, other than names.
 //!
 //! # Format
@@ -56,7 +54,7 @@ mod slots;
 mod triple;
 mod used;
 
-pub use file::{AdaptationError, beside, derive, write_beside};
+pub use file::{AdaptationError, derive, derive_from};
 pub(crate) use file::{AdaptationFile, FILE};
 pub use fold::Triples;
 pub use triple::{About, Came, Decision, Did, Outcome, PolicyAnswer, Recommendation, Triple, Used};

@@ -109,7 +109,7 @@ pub struct PolicyAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Decision {
-    /// What.
+    /// What was done with the recommendation.
     pub did: Did,
     /// The person who decided; none where the host did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -195,7 +195,7 @@ impl Did {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Outcome {
-    /// What.
+    /// How the call, the answer or the run turned out.
     pub came: Came,
     /// Number of the call in the trace, where it is a call's.
     #[serde(default, skip_serializing_if = "Option::is_none")]

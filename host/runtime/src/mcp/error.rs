@@ -10,7 +10,7 @@ pub enum McpError {
         server: String,
         /// What was to be started.
         program: String,
-        /// Why.
+        /// What the system says.
         source: std::io::Error,
     },
     /// A variable that is to be handed on is not there.
@@ -51,7 +51,7 @@ pub enum McpError {
     List {
         /// Which server.
         server: String,
-        /// Why.
+        /// What the server or the connection answered.
         problem: String,
         /// The end of its standard error.
         said: String,
@@ -82,7 +82,7 @@ pub enum McpError {
     /// What waits for servers cannot be made.
     #[error("cannot make what waits for MCP servers: {source}")]
     Runtime {
-        /// Why.
+        /// What the system says.
         source: std::io::Error,
     },
     /// The pins.

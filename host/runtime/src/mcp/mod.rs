@@ -1,32 +1,32 @@
 //! Tools of MCP servers: started as child processes, spoken to over their standard streams.
 //!
 //! `servers` is a server as a file names it, `process` its child process, `connection` a client of it
-//! `answer` what a call gives and `said` all that stands in it. `annotations` turns a server's description of a tool into an entry
-//! of the registry, `pins` says whether it is still the description that was accepted, `joined` puts
-//! both together for all servers of a file, and `settled` decides what may be used.
+//! `answer` what a call gives and `result_text` all that stands in it. `annotations` turns a server's description of a tool into an entry
+//! of the registry, `pins` says whether it is still the description that was accepted, `merged_tools` puts
+//! both together for all servers of a file, and `tool_review` decides what may be used.
 
 mod annotations;
 mod answer;
 mod connection;
 mod error;
-mod joined;
+mod merged_tools;
 mod names;
 mod pins;
 mod process;
-mod said;
+mod result_text;
 mod servers;
-mod settled;
+mod tool_review;
 
 pub use annotations::{Overrides, derived, digest, reads_json};
 pub use answer::Answer;
 pub use connection::{Connection, Quiet};
 pub use error::McpError;
-pub use joined::{Joined, LeftOut, Offer, join};
+pub use merged_tools::{Joined, LeftOut, Offer, join};
 pub use names::{MOST_NAME, full_name, split};
 pub use pins::{Pin, PinError, Pins, Review, Seen, pins_beside};
-pub use said::Said;
+pub use result_text::Said;
 pub use servers::{ServerSpec, ServersSpec, StandardError, check_servers};
-pub use settled::{Accept, ToolsReport, settle};
+pub use tool_review::{Accept, ToolsReport, settle};
 
 /// The library whose types this module speaks: whoever hands in a handler needs the same version.
 pub use rmcp;

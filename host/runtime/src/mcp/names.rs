@@ -35,22 +35,7 @@ pub fn split(name: &str) -> Option<(&str, &str)> {
 
 /// The known name that is most like this one: for whoever mistyped it.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known.min_by_key(|other| distance(name, other))
-}
-
-/// Insertions, deletions and replacements between two names.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut corner = std::mem::replace(&mut row[0], i + 1);
-        for (j, right) in b.iter().enumerate() {
-            let replaced = corner + usize::from(left != *right);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
+    known.min_by_key(|other| strsim::levenshtein(name, other))
 }
 
 #[cfg(test)]
@@ -75,7 +60,6 @@ mod tests {
     fn a_mistyped_name_has_a_nearest_one() {
         let known = ["files__read_file", "files__write_file", "time__now"];
         assert_eq!(nearest("files__wirte_file", known.into_iter()), Some("files__write_file"));
-        assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(nearest("x", std::iter::empty()), None);
     }
 }

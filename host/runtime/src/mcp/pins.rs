@@ -24,9 +24,9 @@ pub enum PinError {
     /// The file cannot be read.
     #[error("cannot read the pinned tools `{}`: {source}", path.display())]
     Read {
-        /// Which.
+        /// The file or folder, as it was named.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         source: std::io::Error,
     },
     /// It is not what was written.
@@ -35,7 +35,7 @@ pub enum PinError {
          now, which accepts them all", path.display()
     )]
     Damaged {
-        /// Which.
+        /// The file or folder, as it was named.
         path: PathBuf,
         /// Line, and what is wrong there.
         problem: String,
@@ -46,9 +46,9 @@ pub enum PinError {
          used", path.display()
     )]
     Write {
-        /// Which.
+        /// The file or folder, as it was named.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         source: std::io::Error,
     },
 }
@@ -202,20 +202,16 @@ impl Pins {
         if self.written {
             return Ok(());
         }
-        let path = self.path.clone();
-        self.copy_to(&path)?;
+        let failed = |source| PinError::Write { path: self.path.clone(), source };
+        let text = self.text().map_err(|error| failed(std::io::Error::other(error)))?;
+        write_atomically(&self.path, text.as_bytes()).map_err(failed)?;
         self.written = true;
         Ok(())
     }
 
-    /// Writes a copy: what a run was begun with.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn copy_to(&self, path: &Path) -> Result<(), PinError> {
-        let failed = |source| PinError::Write { path: path.to_owned(), source };
-        let body = toml::to_string(&self.file).map_err(|error| failed(std::io::Error::other(error)))?;
-        write_atomically(path, format!("{HEAD}{body}").as_bytes()).map_err(failed)
+    /// The file as it is written: what a run was begun with.
+    pub(crate) fn text(&self) -> Result<String, toml::ser::Error> {
+        Ok(format!("{HEAD}{}", toml::to_string(&self.file)?))
     }
 
     /// Where they lie.
@@ -275,8 +271,7 @@ mod tests {
         let review = pins.review(&both);
         assert_eq!((review.first, stands(&review)), (false, vec![("read", Pin::Same), ("write", Pin::Same)]));
         // Read back and written again it is the same text.
-        pins.copy_to(&path).unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(pins.text().unwrap(), text);
 
         // In another order, by a newer server: still the same tools.
         let mut newer = offer(&[("write", "writes", "path"), ("read", "reads", "path")]);

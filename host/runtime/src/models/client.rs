@@ -7,16 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use async_openai::types::chat::{
-    ChatCompletionRequestSystemMessage, ChatCompletionRequestUserMessage, CreateChatCompletionRequest, ResponseFormat,
-    ResponseFormatJsonSchema,
-};
 use countersign_kernel::contract::Tier;
 use countersign_kernel::{Model, ModelRequest, Purpose, Reply, Unavailability, Usage};
 use serde_json::Value;
 
 use super::answer::Answer;
 use super::registry::{ModelSpec, OutputLimitKey, Registry, StructuredOutput};
+use super::request::{Message, NamedSchema, Request, ResponseFormat, Role};
 use super::schema::step_schema;
 use super::transport::{Endpoint, Failure};
 use crate::prompt::messages;
@@ -158,22 +155,18 @@ impl Drop for Client {
 
 impl Served {
     /// What is sent. Help for a weaker model is free text, and of one answer.
-    fn request(&self, system: String, user: String, reserved: u64, patch: bool) -> CreateChatCompletionRequest {
+    fn request(&self, system: String, user: String, reserved: u64, patch: bool) -> Request {
         let spec = &self.spec;
         let samples = if patch { 1 } else { spec.samples };
         let most = (reserved / u64::from(samples)).min(spec.max_output_tokens);
         let most = Some(u32::try_from(most).unwrap_or(u32::MAX));
-        let mut request = CreateChatCompletionRequest {
+        let mut request = Request {
             model: spec.name.clone(),
-            messages: vec![
-                ChatCompletionRequestSystemMessage::from(system).into(),
-                ChatCompletionRequestUserMessage::from(user).into(),
-            ],
+            messages: [Message { role: Role::System, content: system }, Message { role: Role::User, content: user }],
             temperature: spec.temperature,
-            ..CreateChatCompletionRequest::default()
+            ..Request::default()
         };
         match spec.output_limit_key {
-            #[expect(deprecated, reason = "what compatible servers know")]
             OutputLimitKey::MaxTokens => request.max_tokens = most,
             OutputLimitKey::MaxCompletionTokens => request.max_completion_tokens = most,
         }
@@ -184,14 +177,9 @@ impl Served {
         request.logprobs = spec.logprobs.then_some(true);
         request.top_logprobs = spec.logprobs.then_some(ALTERNATIVES);
         request.response_format = match spec.structured_output {
+            // Arguments are any object, which the strict form does not allow.
             StructuredOutput::JsonSchema => Some(ResponseFormat::JsonSchema {
-                json_schema: ResponseFormatJsonSchema {
-                    name: "step".to_owned(),
-                    description: None,
-                    schema: step_schema(),
-                    // Arguments are any object, which the strict form does not allow.
-                    strict: Some(false),
-                },
+                json_schema: NamedSchema { name: "step", schema: step_schema(), strict: false },
             }),
             StructuredOutput::JsonObject => Some(ResponseFormat::JsonObject),
             StructuredOutput::None => None,
@@ -200,11 +188,7 @@ impl Served {
     }
 
     /// Calls, until there is an answer, the time is over, or somebody gives it up.
-    async fn within_time(
-        &self,
-        body: &CreateChatCompletionRequest,
-        cancel: Option<&AtomicBool>,
-    ) -> Result<Vec<u8>, Failure> {
+    async fn within_time(&self, body: &Request, cancel: Option<&AtomicBool>) -> Result<Vec<u8>, Failure> {
         let time_out = Duration::from_millis(self.spec.time_out);
         let mut answer = pin!(tokio::time::timeout(time_out, self.endpoint.post(body)));
         let mut given_up = pin!(given_up(cancel));

@@ -1,6 +1,5 @@
 //! HTTP to one endpoint: what is sent, how much is read, and what a failure means and says.
 
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign_kernel::Unavailability;
@@ -9,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::registry::ModelSpec;
-use crate::address;
+use crate::http;
 use crate::redact::Salt;
 use crate::reply::{MOST_REPLY_BYTES, clean};
 use crate::secret::Secret;
@@ -65,19 +64,9 @@ impl Endpoint {
     pub(super) fn new(spec: &ModelSpec, secret: Option<&Secret>) -> Result<Self, (&'static str, String)> {
         let key = secret.map(Key::new).transpose()?;
         let refused = |error: String| ("endpoint", format!("cannot be called from here: {error}"));
-        let secure = !spec.endpoint.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
-            // Somebody else's word must not decide where a request, or its key, goes.
-            .redirect(reqwest::redirect::Policy::none())
-            // A kept connection may be dead by the time of the next call, which nobody could tell from a
-            // server that broke off.
-            .pool_max_idle_per_host(0)
-            .tls_backend_preconfigured(tls(secure).map_err(|error| refused(error.to_string()))?);
-        if address::is_local(&spec.endpoint) {
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|error| refused(deepest(&error)))?;
+        let http =
+            http::client(&spec.endpoint).and_then(|builder| builder.build().map_err(|error| http::deepest(&error)));
+        let http = http.map_err(refused)?;
         let tokens = usize::try_from(spec.max_output_tokens).unwrap_or(MOST_BODY);
         let details = if spec.logprobs { tokens.saturating_mul(TOKEN) } else { 0 };
         let sample = MOST_REPLY_BYTES.saturating_add(details);
@@ -146,19 +135,6 @@ impl Key {
     }
 }
 
-/// Certificates as the system trusts them, so that a gateway of one's own needs no setting here. Where
-/// nothing is encrypted none are loaded.
-fn tls(secure: bool) -> Result<rustls::ClientConfig, rustls::Error> {
-    use rustls_platform_verifier::BuilderVerifierExt;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(if secure {
-        builder.with_platform_verifier()?.with_no_client_auth()
-    } else {
-        builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
-    })
-}
-
 enum Ended {
     Whole,
     TooLarge,
@@ -172,7 +148,7 @@ async fn read(response: &mut reqwest::Response, most: usize) -> (Vec<u8>, Ended)
             Ok(Some(chunk)) if body.len().saturating_add(chunk.len()) > most => return (body, Ended::TooLarge),
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return (body, Ended::Whole),
-            Err(error) => return (body, Ended::Broken(deepest(&error))),
+            Err(error) => return (body, Ended::Broken(http::deepest(&error))),
         }
     }
 }
@@ -238,8 +214,8 @@ pub(super) fn refused(status: u16, told: &Told) -> Failure {
 }
 
 fn not_sent(error: &reqwest::Error) -> Failure {
-    let why = deepest(error);
-    if bad_certificate(error) {
+    let why = http::deepest(error);
+    if http::bad_certificate(error) {
         return Failure::new(Unavailability::Permanent, format!("cannot be trusted: {why}"));
     }
     if error.is_builder() {
@@ -247,28 +223,6 @@ fn not_sent(error: &reqwest::Error) -> Failure {
     }
     let what = if error.is_connect() { "cannot be reached" } else { "broke off the connection" };
     Failure::new(Unavailability::Transient, format!("{what}: {why}"))
-}
-
-fn bad_certificate(error: &reqwest::Error) -> bool {
-    let is = |error: &(dyn std::error::Error + 'static)| {
-        // An I/O error is not the source of what it wraps.
-        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let inner = wrapped.and_then(|wrapped| wrapped.downcast_ref::<rustls::Error>());
-        let found = inner.or_else(|| error.downcast_ref::<rustls::Error>());
-        matches!(found, Some(rustls::Error::InvalidCertificate(_)))
-    };
-    causes(error).any(is)
-}
-
-fn causes<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
-}
-
-/// The cause at the bottom, which says what happened; those above it name types and addresses.
-fn deepest(error: &reqwest::Error) -> String {
-    causes(error).last().map_or_else(String::new, ToString::to_string)
 }
 
 /// Milliseconds that a server wants to be left alone: in milliseconds, in seconds, or until a date.

@@ -2,14 +2,24 @@
 //!
 //! A demand is reserved in both buckets or in neither, before anything happens, and settled with
 //! what was really used. A tenant's exhausted bucket is refused by its own name and touches no
-//! other tenant. All of it is in memory, under one short lock.
+//! other tenant. Each bucket is a register in the store of the runs, so that it counts across runs,
+//! processes and machines; what a lost process had reserved stays reserved, since nobody can tell
+//! whether it happened. A bucket without any limit refuses nothing: what is used of it is booked
+//! now and then, and nothing waits for that.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use countersign_store::{RegisterName, SharedStore};
 use serde::{Deserialize, Serialize};
 
-const VERSION: u32 = 1;
+use super::state::{self, StateError};
+
+/// The registers of buckets lie below this name.
+const REGISTERS: &str = "buckets";
+/// How often what is used of a bucket without limits is booked.
+const BOOKED: Duration = Duration::from_secs(1);
 
 /// The keys of a bucket, in the order of every array here.
 const DIMENSIONS: [&str; 5] = ["tokens", "cost", "records-touched", "money-moved", "recipients-reached"];
@@ -118,30 +128,44 @@ pub struct BucketLine {
     pub left: Option<u64>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Bucket {
-    limit: BucketSpec,
-    /// Given by a person on top of the limit.
-    released: Amounts,
-    used: Amounts,
-    reserved: Amounts,
+/// A demand that was not set aside.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// It does not fit.
+    #[error(transparent)]
+    Refused(#[from] BucketRefused),
+    /// Nobody knows whether it fits.
+    #[error("what is left in the buckets cannot be told: {0}")]
+    State(#[from] StateError),
 }
 
-impl Bucket {
-    fn new(limit: BucketSpec) -> Self {
-        Bucket { limit, ..Bucket::default() }
-    }
+/// A bucket, as it is stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Contents {
+    used: Demand,
+    reserved: Demand,
+    /// Given by a person on top of the limit.
+    released: Demand,
+}
 
+/// A bucket under its limits.
+struct Bucket<'a> {
+    limit: BucketSpec,
+    contents: &'a mut Contents,
+}
+
+impl Bucket<'_> {
     fn limit(&self, dimension: usize) -> Option<u64> {
-        Some(self.limit.amounts()[dimension]?.saturating_add(self.released[dimension]))
+        Some(self.limit.amounts()[dimension]?.saturating_add(self.contents.released.amounts()[dimension]))
     }
 
     fn left(&self, dimension: usize) -> Option<u64> {
-        let taken = self.used[dimension].saturating_add(self.reserved[dimension]);
+        let taken = self.contents.used.amounts()[dimension].saturating_add(self.contents.reserved.amounts()[dimension]);
         Some(self.limit(dimension)?.saturating_sub(taken))
     }
 
-    fn check(&self, demand: &Amounts, bucket: impl FnOnce() -> String) -> Result<(), BucketRefused> {
+    fn reserve(&mut self, demand: &Amounts, bucket: impl FnOnce() -> String) -> Result<(), BucketRefused> {
         for (dimension, name) in DIMENSIONS.into_iter().enumerate() {
             let demand = demand[dimension];
             match self.left(dimension) {
@@ -151,94 +175,137 @@ impl Bucket {
                 _ => {}
             }
         }
+        each(&mut self.contents.reserved, demand, u64::saturating_add);
         Ok(())
     }
 
-    fn reserve(&mut self, demand: &Amounts) {
-        each(&mut self.reserved, demand, u64::saturating_add);
-    }
-
-    fn close(&mut self, demand: &Amounts, used: &Amounts) {
-        each(&mut self.reserved, demand, u64::saturating_sub);
-        each(&mut self.used, used, u64::saturating_add);
-    }
-
-    fn lines(&self, bucket: &str) -> impl Iterator<Item = BucketLine> {
-        DIMENSIONS.into_iter().enumerate().map(move |(index, dimension)| BucketLine {
+    fn lines(&self, bucket: &str) -> Vec<BucketLine> {
+        let line = |(index, dimension)| BucketLine {
             bucket: bucket.to_owned(),
             dimension,
             limit: self.limit(index),
-            used: self.used[index],
-            reserved: self.reserved[index],
+            used: self.contents.used.amounts()[index],
+            reserved: self.contents.reserved.amounts()[index],
             left: self.left(index),
-        })
-    }
-
-    fn stored(&self) -> StoredBucket {
-        StoredBucket { used: self.used.into(), reserved: self.reserved.into(), released: self.released.into() }
-    }
-
-    fn restored(limit: BucketSpec, stored: &StoredBucket) -> Self {
-        let mut used = stored.used.amounts();
-        // Nobody can tell any more whether that happened, so it counts as if it had.
-        each(&mut used, &stored.reserved.amounts(), u64::saturating_add);
-        Bucket { limit, released: stored.released.amounts(), used, reserved: Amounts::default() }
+        };
+        DIMENSIONS.into_iter().enumerate().map(line).collect()
     }
 }
 
-fn each(amounts: &mut Amounts, by: &Amounts, change: impl Fn(u64, u64) -> u64) {
-    for (amount, by) in amounts.iter_mut().zip(by) {
+fn each(amounts: &mut Demand, by: &Amounts, change: impl Fn(u64, u64) -> u64) {
+    let mut changed = amounts.amounts();
+    for (amount, by) in changed.iter_mut().zip(by) {
         *amount = change(*amount, *by);
     }
+    *amounts = changed.into();
+}
+
+/// Whose bucket: a tenant's, or the app's.
+type Owner = Option<String>;
+
+fn named(owner: &Owner) -> String {
+    owner.as_ref().map_or_else(|| "app".to_owned(), |tenant| format!("tenant {tenant}"))
+}
+
+fn register(owner: &Owner) -> Result<RegisterName, StateError> {
+    Ok(match owner {
+        None => RegisterName::of(&[REGISTERS, "app"])?,
+        Some(tenant) => RegisterName::of(&[REGISTERS, "tenant", tenant])?,
+    })
 }
 
 #[derive(Debug)]
-struct State {
-    app: Bucket,
-    default: BucketSpec,
-    tenants: BTreeMap<String, Bucket>,
+struct Shared {
+    store: SharedStore,
+    spec: Mutex<BucketsSpec>,
+    /// Used of buckets without limits, and not booked yet.
+    unbooked: Mutex<BTreeMap<Owner, Unbooked>>,
 }
 
-impl State {
-    fn new(spec: &BucketsSpec) -> Self {
-        let tenants = spec.tenants.iter().map(|(name, limit)| (name.clone(), Bucket::new(*limit))).collect();
-        State { app: Bucket::new(spec.app), default: spec.default, tenants }
+#[derive(Debug)]
+struct Unbooked {
+    used: Amounts,
+    since: Instant,
+}
+
+fn locked<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No change is left half done, so there is nothing to distrust.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn limit(&self, owner: &Owner) -> BucketSpec {
+        let spec = locked(&self.spec);
+        match owner {
+            None => spec.app,
+            Some(tenant) => *spec.tenants.get(tenant).unwrap_or(&spec.default),
+        }
     }
 
-    fn of(&self, tenant: &str) -> Bucket {
-        self.tenants.get(tenant).copied().unwrap_or_else(|| Bucket::new(self.default))
+    fn is_unlimited(&self, owner: &Owner) -> bool {
+        self.limit(owner) == BucketSpec::default()
     }
 
-    fn of_mut(&mut self, tenant: Option<&str>) -> &mut Bucket {
-        match tenant {
-            None => &mut self.app,
-            Some(tenant) => {
-                let default = self.default;
-                self.tenants.entry(tenant.to_owned()).or_insert_with(|| Bucket::new(default))
+    fn change<T>(&self, owner: &Owner, mut change: impl FnMut(&mut Bucket<'_>) -> T) -> Result<T, StateError> {
+        let limit = self.limit(owner);
+        state::change(&*self.store, &register(owner)?, |contents| change(&mut Bucket { limit, contents }))
+    }
+
+    fn reserve(&self, owner: &Owner, demand: &Amounts) -> Result<(), BucketError> {
+        if self.is_unlimited(owner) {
+            return Ok(());
+        }
+        Ok(self.change(owner, |bucket| bucket.reserve(demand, || named(owner)))??)
+    }
+
+    fn close(&self, owner: &Owner, demand: &Amounts, used: &Amounts) -> Result<(), StateError> {
+        self.change(owner, |bucket| {
+            each(&mut bucket.contents.reserved, demand, u64::saturating_sub);
+            each(&mut bucket.contents.used, used, u64::saturating_add);
+        })
+    }
+
+    fn book_later(&self, owner: &Owner, used: &Amounts) -> Result<(), StateError> {
+        let due = {
+            let mut unbooked = locked(&self.unbooked);
+            let new = || Unbooked { used: Amounts::default(), since: Instant::now() };
+            let of_owner = unbooked.entry(owner.clone()).or_insert_with(new);
+            for (sum, used) in of_owner.used.iter_mut().zip(used) {
+                *sum = sum.saturating_add(*used);
+            }
+            of_owner.since.elapsed() > BOOKED
+        };
+        if due { self.book(owner) } else { Ok(()) }
+    }
+
+    fn book(&self, owner: &Owner) -> Result<(), StateError> {
+        let Some(unbooked) = locked(&self.unbooked).remove(owner) else { return Ok(()) };
+        self.close(owner, &Amounts::default(), &unbooked.used)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let owners: Vec<Owner> = locked(&self.unbooked).keys().cloned().collect();
+        for owner in owners {
+            if let Err(error) = self.book(&owner) {
+                tracing::warn!(bucket = named(&owner), %error, "what was used is not booked");
             }
         }
     }
 }
 
-fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    // No change is left half done, so there is nothing to distrust.
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn tenant_bucket(tenant: &str) -> String {
-    format!("tenant {tenant}")
-}
-
-/// The buckets of a host. A clone shares them.
+/// The buckets of a store. A clone shares them, and so does everybody else who opens them in that store.
 #[derive(Debug, Clone)]
 pub struct Buckets {
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
 }
 
 impl Buckets {
-    /// Full buckets.
-    pub fn new(spec: &BucketsSpec) -> Self {
-        Buckets { state: Arc::new(Mutex::new(State::new(spec))) }
+    /// The buckets in a store under the limits of today's configuration.
+    pub fn new(store: SharedStore, spec: &BucketsSpec) -> Self {
+        let (spec, unbooked) = (Mutex::new(spec.clone()), Mutex::default());
+        Buckets { shared: Arc::new(Shared { store, spec, unbooked }) }
     }
 
     /// Sets a demand aside in the tenant's bucket and in the app's, or in neither. A run without
@@ -246,21 +313,17 @@ impl Buckets {
     /// only stops what needs it.
     ///
     /// # Errors
-    /// When it does not fit. The tenant's bucket is looked at first.
-    pub fn reserve(&self, tenant: Option<&str>, demand: Demand) -> Result<BucketReservation, BucketRefused> {
+    /// When it does not fit, or when nobody can tell. The tenant's bucket is looked at first.
+    pub fn reserve(&self, tenant: Option<&str>, demand: Demand) -> Result<BucketReservation, BucketError> {
         let amounts = demand.amounts();
-        let mut state = locked(&self.state);
-        if let Some(tenant) = tenant {
-            state.of(tenant).check(&amounts, || tenant_bucket(tenant))?;
+        let mut reservation =
+            BucketReservation { shared: Arc::clone(&self.shared), owners: Vec::new(), demand: amounts };
+        // What is set aside already goes back when the next bucket refuses.
+        for owner in tenant.map(|tenant| Some(tenant.to_owned())).into_iter().chain([None]) {
+            self.shared.reserve(&owner, &amounts)?;
+            reservation.owners.push(owner);
         }
-        state.app.check(&amounts, || "app".to_owned())?;
-        if tenant.is_some() {
-            state.of_mut(tenant).reserve(&amounts);
-        }
-        state.app.reserve(&amounts);
-        drop(state);
-        let state = Arc::clone(&self.state);
-        Ok(BucketReservation { state, tenant: tenant.map(str::to_owned), demand: amounts, open: true })
+        Ok(reservation)
     }
 
     /// Replaces a reservation by what was used, which may be more: then the bucket is overdrawn,
@@ -270,54 +333,52 @@ impl Buckets {
     }
 
     /// The tenant's bucket, if any, and the app's, each with every dimension.
-    pub fn lines(&self, tenant: Option<&str>) -> Vec<BucketLine> {
-        let (bucket, app) = {
-            let state = locked(&self.state);
-            (tenant.map(|tenant| (tenant_bucket(tenant), state.of(tenant))), state.app)
-        };
-        bucket.iter().flat_map(|(name, bucket)| bucket.lines(name)).chain(app.lines("app")).collect()
+    ///
+    /// # Errors
+    /// When a register cannot be read.
+    pub fn lines(&self, tenant: Option<&str>) -> Result<Vec<BucketLine>, StateError> {
+        let mut lines = Vec::new();
+        for owner in tenant.map(|tenant| Some(tenant.to_owned())).into_iter().chain([None]) {
+            self.shared.book(&owner)?;
+            let (mut contents, _) = state::read(&*self.shared.store, &register(&owner)?)?;
+            let bucket = Bucket { limit: self.shared.limit(&owner), contents: &mut contents };
+            lines.extend(bucket.lines(&named(&owner)));
+        }
+        Ok(lines)
     }
 
     /// Tenants that are named in the configuration or have used something.
-    pub fn tenants(&self) -> Vec<String> {
-        locked(&self.state).tenants.keys().cloned().collect()
+    ///
+    /// # Errors
+    /// When a register cannot be read.
+    pub fn tenants(&self) -> Result<Vec<String>, StateError> {
+        let mut tenants: Vec<String> = locked(&self.shared.spec).tenants.keys().cloned().collect();
+        let stored = state::below::<Contents>(&*self.shared.store, &RegisterName::of(&[REGISTERS, "tenant"])?)?;
+        tenants.extend(stored.into_iter().map(|(name, _)| name));
+        tenants.extend(locked(&self.shared.unbooked).keys().flatten().cloned());
+        tenants.sort();
+        tenants.dedup();
+        Ok(tenants)
     }
 
     /// New limits for a tenant, or for the app without one; what is used stays used, what was
-    /// released stays released. Not part of a snapshot: limits come from the configuration.
+    /// released stays released. Not stored: limits come from the configuration.
     pub fn set_limit(&self, tenant: Option<&str>, limit: BucketSpec) {
-        locked(&self.state).of_mut(tenant).limit = limit;
+        let mut spec = locked(&self.shared.spec);
+        match tenant {
+            None => spec.app = limit,
+            Some(tenant) => drop(spec.tenants.insert(tenant.to_owned(), limit)),
+        }
     }
 
     /// A person's release: that much more than the limit for a tenant, or for the app without one.
-    /// An overdrawn bucket first makes good what was overdrawn. Kept in snapshots.
-    pub fn release(&self, tenant: Option<&str>, extra: Demand) {
-        each(&mut locked(&self.state).of_mut(tenant).released, &extra.amounts(), u64::saturating_add);
-    }
-
-    /// Everything used, reserved and released, to be stored.
-    pub fn snapshot(&self) -> BucketsSnapshot {
-        let state = locked(&self.state);
-        let tenants = state.tenants.iter().map(|(name, bucket)| (name.clone(), bucket.stored())).collect();
-        BucketsSnapshot { version: VERSION, app: state.app.stored(), tenants }
-    }
-
-    /// The buckets of a snapshot under the limits of today's configuration. What was reserved then
-    /// counts as used: whether it happened is unknown.
+    /// An overdrawn bucket first makes good what was overdrawn.
     ///
     /// # Errors
-    /// When another release wrote the snapshot.
-    pub fn restore(spec: &BucketsSpec, snapshot: &BucketsSnapshot) -> Result<Self, RestoreError> {
-        if snapshot.version != VERSION {
-            return Err(RestoreError { version: snapshot.version });
-        }
-        let mut state = State::new(spec);
-        state.app = Bucket::restored(spec.app, &snapshot.app);
-        for (name, stored) in &snapshot.tenants {
-            let limit = *spec.tenants.get(name).unwrap_or(&spec.default);
-            state.tenants.insert(name.clone(), Bucket::restored(limit, stored));
-        }
-        Ok(Buckets { state: Arc::new(Mutex::new(state)) })
+    /// When the register cannot be changed.
+    pub fn release(&self, tenant: Option<&str>, extra: Demand) -> Result<(), StateError> {
+        let owner = tenant.map(str::to_owned);
+        self.shared.change(&owner, |bucket| each(&mut bucket.contents.released, &extra.amounts(), u64::saturating_add))
     }
 }
 
@@ -325,10 +386,10 @@ impl Buckets {
 #[derive(Debug)]
 #[must_use = "a reservation that is dropped goes back at once"]
 pub struct BucketReservation {
-    state: Arc<Mutex<State>>,
-    tenant: Option<String>,
+    shared: Arc<Shared>,
+    /// Whose buckets it is set aside in.
+    owners: Vec<Owner>,
     demand: Amounts,
-    open: bool,
 }
 
 impl BucketReservation {
@@ -342,15 +403,18 @@ impl BucketReservation {
         self.close(&used.amounts());
     }
 
+    /// Where that fails it stays set aside: too little is left then, never too much.
     fn close(&mut self, used: &Amounts) {
-        if !std::mem::take(&mut self.open) {
-            return;
+        for owner in std::mem::take(&mut self.owners) {
+            let closed = if self.shared.is_unlimited(&owner) {
+                self.shared.book_later(&owner, used)
+            } else {
+                self.shared.close(&owner, &self.demand, used)
+            };
+            if let Err(error) = closed {
+                tracing::warn!(bucket = named(&owner), %error, "what was used is not booked, and stays reserved");
+            }
         }
-        let mut state = locked(&self.state);
-        if self.tenant.is_some() {
-            state.of_mut(self.tenant.as_deref()).close(&self.demand, used);
-        }
-        state.app.close(&self.demand, used);
     }
 }
 
@@ -360,35 +424,24 @@ impl Drop for BucketReservation {
     }
 }
 
-/// The contents of buckets, as stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct BucketsSnapshot {
-    version: u32,
-    app: StoredBucket,
-    tenants: BTreeMap<String, StoredBucket>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct StoredBucket {
-    used: Demand,
-    reserved: Demand,
-    released: Demand,
-}
-
-/// A snapshot of another release.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the stored buckets have version `{version}`, this release knows {VERSION}; use the release that wrote them")]
-pub struct RestoreError {
-    /// Its version.
-    pub version: u32,
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
+    use countersign_store::memory::MemoryStore;
+    use countersign_store::sqlite::SqliteStore;
+
     use super::*;
+
+    fn buckets(spec: &BucketsSpec) -> Buckets {
+        Buckets::new(Arc::new(MemoryStore::new()), spec)
+    }
+
+    fn refused(result: Result<BucketReservation, BucketError>) -> BucketRefused {
+        match result.unwrap_err() {
+            BucketError::Refused(refused) => refused,
+            other => panic!("{other}"),
+        }
+    }
 
     fn spec(text: &str) -> BucketsSpec {
         toml::from_str(text).unwrap()
@@ -399,7 +452,7 @@ mod tests {
     }
 
     fn line(buckets: &Buckets, tenant: Option<&str>, bucket: &str, dimension: &str) -> BucketLine {
-        let mut lines = buckets.lines(tenant).into_iter();
+        let mut lines = buckets.lines(tenant).unwrap().into_iter();
         lines.find(|line| line.bucket == bucket && line.dimension == dimension).unwrap()
     }
 
@@ -439,17 +492,21 @@ mod tests {
             (None, tokens(100), None),
             (None, tokens(101), Some(("app", "tokens", 101, 100))),
         ];
-        let buckets = Buckets::new(&spec);
-        for (tenant, demand, refused) in table {
+        let buckets = buckets(&spec);
+        for (tenant, demand, wanted) in table {
             // Each reservation goes back at the end of its row.
             let found = buckets.reserve(tenant, demand);
-            let found = found.as_ref().err().map(|r| (r.bucket.as_str(), r.dimension, r.demand, r.left));
-            assert_eq!(found, refused, "{tenant:?} {demand:?}");
+            let found = found.err().map(|error| match error {
+                BucketError::Refused(refused) => refused,
+                other => panic!("{other}"),
+            });
+            let found = found.as_ref().map(|r| (r.bucket.as_str(), r.dimension, r.demand, r.left));
+            assert_eq!(found, wanted, "{tenant:?} {demand:?}");
         }
-        assert!(buckets.lines(Some("acme")).iter().all(|line| line.reserved == 0 && line.used == 0));
-        let refused = buckets.reserve(Some("acme"), tokens(31)).unwrap_err();
+        assert!(buckets.lines(Some("acme")).unwrap().iter().all(|line| line.reserved == 0 && line.used == 0));
+        let error = refused(buckets.reserve(Some("acme"), tokens(31)));
         assert_eq!(
-            refused.to_string(),
+            error.to_string(),
             "tenant acme has 30 left of `tokens`, and 31 is asked for; release more, or raise the limit in the \
              configuration"
         );
@@ -459,32 +516,32 @@ mod tests {
 
     #[test]
     fn an_exhausted_tenant_stops_no_other_and_a_release_lets_it_go_on() {
-        let buckets = Buckets::new(&spec("[app]\ntokens = 1000\n[default]\ntokens = 10"));
+        let buckets = buckets(&spec("[app]\ntokens = 1000\n[default]\ntokens = 10"));
         let shared = buckets.clone();
         let reserved = buckets.reserve(Some("a"), tokens(4)).unwrap();
         assert_eq!(reserved.demand(), tokens(4));
         // More than was reserved, and more than there is.
         shared.settle(reserved, tokens(13));
-        assert_eq!(buckets.reserve(Some("a"), tokens(1)).unwrap_err().left, 0);
+        assert_eq!(refused(buckets.reserve(Some("a"), tokens(1))).left, 0);
         assert!(buckets.reserve(Some("a"), Demand { money: 5, ..Demand::default() }).is_ok());
         assert!(buckets.reserve(Some("b"), tokens(10)).is_ok());
-        buckets.release(Some("a"), tokens(3));
-        assert_eq!(buckets.reserve(Some("a"), tokens(1)).unwrap_err().left, 0);
-        buckets.release(Some("a"), tokens(2));
+        buckets.release(Some("a"), tokens(3)).unwrap();
+        assert_eq!(refused(buckets.reserve(Some("a"), tokens(1))).left, 0);
+        buckets.release(Some("a"), tokens(2)).unwrap();
         assert!(buckets.reserve(Some("a"), tokens(2)).is_ok());
-        assert_eq!(buckets.reserve(Some("b"), tokens(11)).unwrap_err().left, 10);
+        assert_eq!(refused(buckets.reserve(Some("b"), tokens(11))).left, 10);
         buckets.set_limit(Some("a"), BucketSpec { tokens: Some(20), ..BucketSpec::default() });
         assert_eq!(line(&buckets, Some("a"), "tenant a", "tokens").left, Some(20 + 5 - 13));
         buckets.set_limit(None, BucketSpec { tokens: Some(14), ..BucketSpec::default() });
-        assert_eq!(buckets.reserve(Some("b"), tokens(2)).unwrap_err().bucket, "app");
-        buckets.release(None, tokens(1));
+        assert_eq!(refused(buckets.reserve(Some("b"), tokens(2))).bucket, "app");
+        buckets.release(None, tokens(1)).unwrap();
         assert!(buckets.reserve(Some("b"), tokens(2)).is_ok());
-        assert_eq!(buckets.tenants(), ["a", "b"]);
+        assert_eq!(buckets.tenants().unwrap(), ["a", "b"]);
     }
 
     #[test]
     fn two_hundred_small_calls_stop_at_the_envelope() {
-        let buckets = Buckets::new(&spec("[default]\nrecords-touched = 150"));
+        let buckets = buckets(&spec("[default]\nrecords-touched = 150"));
         let one = Demand { records: 1, ..Demand::default() };
         let mut done = 0;
         for _ in 0..200 {
@@ -497,7 +554,7 @@ mod tests {
 
     #[test]
     fn threads_never_get_more_than_there_is() {
-        let buckets = Buckets::new(&spec("[app]\ntokens = 1000\n[default]\ntokens = 400"));
+        let buckets = buckets(&spec("[app]\ntokens = 1000\n[default]\ntokens = 400"));
         let got: Vec<u64> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
                 .map(|index| {
@@ -554,10 +611,10 @@ mod tests {
                 default: limits(),
                 tenants: [("a".to_owned(), limits()), ("b".to_owned(), limits())].into(),
             };
-            let buckets = Buckets::new(&spec);
+            let buckets = buckets(&spec);
             let mut open = Vec::new();
             let names = [None, Some("a"), Some("b"), Some("c")];
-            let all = |buckets: &Buckets| names.map(|name| buckets.lines(name));
+            let all = |buckets: &Buckets| names.map(|name| buckets.lines(name).unwrap());
             for _ in 0..100 {
                 let before = all(&buckets);
                 let index = next(1 + open.len() as u64) as usize;
@@ -587,29 +644,57 @@ mod tests {
         }
     }
 
+    /// Another process, or the next run of the same one: each opens the store anew.
     #[test]
-    fn a_snapshot_keeps_what_is_used_reserved_and_released() {
+    fn what_is_used_reserved_and_released_counts_for_everybody_who_opens_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |spec: &BucketsSpec| {
+            let store = SqliteStore::open(&folder.path().join("runs.db")).unwrap();
+            Buckets::new(Arc::new(store), spec)
+        };
         let spec = spec("[app]\ntokens = 1000\n[default]\ntokens = 10\n[tenants.b]\ntokens = 20");
-        let buckets = Buckets::new(&spec);
+        let buckets = open(&spec);
         buckets.reserve(Some("a"), tokens(4)).unwrap().settle(tokens(3));
-        buckets.release(Some("a"), tokens(100));
-        let held = buckets.reserve(Some("b"), tokens(5)).unwrap();
-        let text = serde_json::to_string(&buckets.snapshot()).unwrap();
-        drop(held);
-        let snapshot: BucketsSnapshot = serde_json::from_str(&text).unwrap();
-        let again = Buckets::restore(&spec, &snapshot).unwrap();
+        buckets.release(Some("a"), tokens(100)).unwrap();
+        // Its process is lost: whether it happened is unknown, so it counts.
+        std::mem::forget(buckets.reserve(Some("b"), tokens(5)).unwrap());
+        let again = open(&spec);
         let left = |tenant| line(&again, Some(tenant), &format!("tenant {tenant}"), "tokens").left;
         assert_eq!((left("a"), left("b"), left("c")), (Some(107), Some(15), Some(10)));
-        assert_eq!(line(&again, None, "app", "tokens").used, 8);
+        let app = line(&again, None, "app", "tokens");
+        assert_eq!(app.used + app.reserved, 8);
+        again.reserve(Some("b"), tokens(15)).unwrap().settle(tokens(15));
+        assert_eq!(refused(buckets.reserve(Some("b"), tokens(1))).left, 0, "the other one sees it");
         // Today's limits hold, not those of then.
-        let tighter = Buckets::restore(&toml::from_str("[default]\ntokens = 2").unwrap(), &snapshot).unwrap();
+        let tighter = open(&toml::from_str("[default]\ntokens = 2").unwrap());
         assert_eq!(line(&tighter, Some("b"), "tenant b", "tokens").left, Some(0));
         assert_eq!(line(&tighter, Some("b"), "app", "tokens").left, None);
+    }
 
-        let other: BucketsSnapshot = serde_json::from_str(&text.replace("\"version\":1", "\"version\":2")).unwrap();
-        assert_eq!(
-            Buckets::restore(&spec, &other).unwrap_err().to_string(),
-            "the stored buckets have version `2`, this release knows 1; use the release that wrote them"
-        );
+    #[test]
+    fn what_is_used_of_a_bucket_without_limits_is_booked_all_the_same() {
+        let store: SharedStore = Arc::new(MemoryStore::new());
+        let buckets = Buckets::new(Arc::clone(&store), &BucketsSpec::default());
+        for _ in 0..3 {
+            buckets.reserve(Some("a"), tokens(5)).unwrap().settle(tokens(4));
+        }
+        drop(buckets);
+        let limited = Buckets::new(store, &spec("[default]\ntokens = 15"));
+        assert_eq!(line(&limited, Some("a"), "tenant a", "tokens").used, 12);
+        assert_eq!(refused(limited.reserve(Some("a"), tokens(4))).left, 3);
+    }
+
+    #[test]
+    fn where_nobody_can_tell_what_is_left_nothing_is_set_aside() {
+        for damage in ["{", "{\"version\":2,\"value\":{}}", "{\"version\":1,\"value\":{\"used\":{}}}"] {
+            let store: SharedStore = Arc::new(MemoryStore::new());
+            let name = register(&Some("a".to_owned())).unwrap();
+            store.compare_and_set(&name, None, damage.as_bytes()).unwrap();
+            let buckets = Buckets::new(Arc::clone(&store), &spec("[app]\ntokens = 9\n[default]\ntokens = 9"));
+            let error = buckets.reserve(Some("a"), tokens(1)).unwrap_err();
+            assert!(matches!(error, BucketError::State(_)), "{error}");
+            assert_eq!(store.register(&name).unwrap().unwrap().value, damage.as_bytes(), "it is left as it is");
+            assert!(buckets.reserve(Some("b"), tokens(9)).is_ok(), "nothing was set aside, and others go on");
+        }
     }
 }

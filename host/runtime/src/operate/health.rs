@@ -1,20 +1,18 @@
 //! Which agents are fit for work: pauses after errors, pauses by an administrator, and counters
 //! (specification E4 and E5).
 //!
-//! One JSON file per store folder holds it all, so that it survives a restart and every process
+//! Each agent has a register in the store of the runs, so that it survives a restart and every process
 //! that dispatches work sees the same. Time comes in as an argument, UTC milliseconds.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
 
+use countersign_store::{RegisterName, SharedStore};
 use serde::{Deserialize, Serialize};
 
-/// Usual name of the file in a store folder.
-pub const FILE_NAME: &str = "health.json";
+use super::state::{self, StateError};
 
-const VERSION: u32 = 1;
+/// The registers of agents lie below this name.
+const REGISTERS: &str = "health";
 
 /// When and for how long agents are paused (document 004, "Dispatch pause"; specification E4).
 /// Durations in milliseconds. A duration or count of 0 switches that rule off.
@@ -61,9 +59,9 @@ pub enum ErrorClass {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct AdminPause {
-    /// Who.
+    /// The administrator, as they named themselves.
     pub by: String,
-    /// Why.
+    /// In the administrator's words.
     pub reason: String,
     /// Since when, UTC milliseconds.
     pub since: u64,
@@ -192,7 +190,7 @@ pub enum RefusedBy {
     Health,
     /// A person; it ends when a person says so.
     Administrator,
-    /// The file cannot be read, so nobody knows whether the agent is paused.
+    /// Its register cannot be read, so nobody knows whether the agent is paused.
     Unreadable,
 }
 
@@ -200,11 +198,11 @@ pub enum RefusedBy {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("dispatch is refused{}: {reason}", until.map(|until| format!(" until {until} (UTC ms)")).unwrap_or_default())]
 pub struct Refused {
-    /// Who.
+    /// Its own errors, or an administrator.
     pub by: RefusedBy,
     /// UTC milliseconds; none when it does not end by itself.
     pub until: Option<u64>,
-    /// Why.
+    /// The error that paused it, or the administrator's words.
     pub reason: String,
 }
 
@@ -221,67 +219,17 @@ pub enum Counter {
     Deferral,
 }
 
-/// The file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum HealthError {
-    /// Reading, writing or locking failed.
-    #[error("health file `{}` cannot be {what}: {source}; check the folder and its permissions", path.display())]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// What was tried.
-        what: &'static str,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// It is no health file.
-    #[error(
-        "health file `{}` is not valid: {source}; repair it, or remove it to lift every pause",
-        path.display()
-    )]
-    Malformed {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// Another release wrote it.
-    #[error(
-        "health file `{}` has version `{version}`, this release knows {VERSION}; use the release that wrote it",
-        path.display()
-    )]
-    Version {
-        /// Which file.
-        path: PathBuf,
-        /// Its version.
-        version: u32,
-    },
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Stored {
-    version: u32,
-    #[serde(default)]
-    agents: BTreeMap<String, AgentHealth>,
-}
-
-impl Default for Stored {
-    fn default() -> Self {
-        Stored { version: VERSION, agents: BTreeMap::new() }
-    }
-}
-
-/// The health of all agents of a store folder. Cheap; every call looks at the file.
+/// The health of all agents of a store. Cheap; every call looks into the store.
 #[derive(Debug, Clone)]
 pub struct HealthTracker {
-    path: PathBuf,
+    store: SharedStore,
     rules: HealthRules,
 }
 
 impl HealthTracker {
-    /// Nothing is read yet; a missing file means that all is well.
-    pub fn new(path: impl Into<PathBuf>, rules: HealthRules) -> Self {
-        HealthTracker { path: path.into(), rules }
+    /// Nothing is read yet; an agent that nothing is known of is well.
+    pub fn new(store: SharedStore, rules: HealthRules) -> Self {
+        HealthTracker { store, rules }
     }
 
     /// Takes in a failed model call. The pause that it began or lengthened, if any.
@@ -290,16 +238,16 @@ impl HealthTracker {
     /// agent that has just come back has to prove itself.
     ///
     /// # Errors
-    /// When the file cannot be read or written.
-    pub fn record_error(&self, agent: &str, class: ErrorClass, now: u64) -> Result<Option<Paused>, HealthError> {
+    /// When the agent's register cannot be read or written.
+    pub fn record_error(&self, agent: &str, class: ErrorClass, now: u64) -> Result<Option<Paused>, StateError> {
         self.change(agent, |health| health.error(class, &self.rules, now))
     }
 
     /// Takes in a model call that worked. After a pause that is over, the doubling starts anew.
     ///
     /// # Errors
-    /// When the file cannot be read or written.
-    pub fn record_success(&self, agent: &str, now: u64) -> Result<(), HealthError> {
+    /// When the agent's register cannot be read or written.
+    pub fn record_success(&self, agent: &str, now: u64) -> Result<(), StateError> {
         // By far the most frequent call, and mostly there is nothing to change.
         let health = self.agent(agent)?;
         let mut after = health.clone();
@@ -310,10 +258,10 @@ impl HealthTracker {
     /// Whether the agent may get work. Nothing has to be cleared once a health pause is over.
     ///
     /// # Errors
-    /// When it may not. A file that cannot be read refuses too: nobody knows what it says.
+    /// When it may not. A register that cannot be read refuses too: nobody knows what it says.
     pub fn dispatch(&self, agent: &str, now: u64) -> Result<(), Refused> {
         let unreadable =
-            |error: HealthError| Refused { by: RefusedBy::Unreadable, until: None, reason: error.to_string() };
+            |error: StateError| Refused { by: RefusedBy::Unreadable, until: None, reason: error.to_string() };
         let Some(refused) = self.agent(agent).map_err(unreadable)?.refuses(now) else { return Ok(()) };
         // A refusal that could not be counted is a refusal all the same.
         let _ = self.change(agent, |health| health.refused_dispatches = health.refused_dispatches.saturating_add(1));
@@ -323,8 +271,8 @@ impl HealthTracker {
     /// Counts one.
     ///
     /// # Errors
-    /// When the file cannot be read or written.
-    pub fn count(&self, agent: &str, counter: Counter) -> Result<(), HealthError> {
+    /// When the agent's register cannot be read or written.
+    pub fn count(&self, agent: &str, counter: Counter) -> Result<(), StateError> {
         self.change(agent, |health| {
             let count = match counter {
                 Counter::IncompleteCycle => &mut health.incomplete_cycles,
@@ -340,8 +288,8 @@ impl HealthTracker {
     /// it still counts from the first.
     ///
     /// # Errors
-    /// When the file cannot be read or written.
-    pub fn pause(&self, agent: &str, by: &str, reason: &str, now: u64) -> Result<(), HealthError> {
+    /// When the agent's register cannot be read or written.
+    pub fn pause(&self, agent: &str, by: &str, reason: &str, now: u64) -> Result<(), StateError> {
         self.change(agent, |health| {
             let since = health.administrator.as_ref().map_or(now, |pause| pause.since);
             health.administrator = Some(AdminPause { by: by.to_owned(), reason: reason.to_owned(), since });
@@ -352,8 +300,8 @@ impl HealthTracker {
     /// pause, the streak and the doubling. What it is afterwards.
     ///
     /// # Errors
-    /// When the file cannot be read or written.
-    pub fn resume(&self, agent: &str, clear_health: bool) -> Result<AgentHealth, HealthError> {
+    /// When the agent's register cannot be read or written.
+    pub fn resume(&self, agent: &str, clear_health: bool) -> Result<AgentHealth, StateError> {
         self.change(agent, |health| {
             health.administrator = None;
             if clear_health {
@@ -366,104 +314,39 @@ impl HealthTracker {
     /// One agent; as new when nothing is known of it.
     ///
     /// # Errors
-    /// When the file cannot be read.
-    pub fn agent(&self, agent: &str) -> Result<AgentHealth, HealthError> {
-        Ok(self.read()?.agents.remove(agent).unwrap_or_default())
+    /// When the agent's register cannot be read.
+    pub fn agent(&self, agent: &str) -> Result<AgentHealth, StateError> {
+        Ok(state::read(&*self.store, &RegisterName::of(&[REGISTERS, agent])?)?.0)
     }
 
     /// Every agent that anything is known of.
     ///
     /// # Errors
-    /// When the file cannot be read.
-    pub fn agents(&self) -> Result<BTreeMap<String, AgentHealth>, HealthError> {
-        Ok(self.read()?.agents)
+    /// When the agent's register cannot be read.
+    pub fn agents(&self) -> Result<BTreeMap<String, AgentHealth>, StateError> {
+        Ok(state::below(&*self.store, &RegisterName::of(&[REGISTERS])?)?.into_iter().collect())
     }
 
-    fn failed(&self, what: &'static str) -> impl Fn(std::io::Error) -> HealthError {
-        let path = self.path.clone();
-        move |source| HealthError::Io { path: path.clone(), what, source }
+    fn change<T>(&self, agent: &str, change: impl FnMut(&mut AgentHealth) -> T) -> Result<T, StateError> {
+        state::change(&*self.store, &RegisterName::of(&[REGISTERS, agent])?, change)
     }
-
-    /// No lock is needed: the file is only ever replaced as a whole.
-    fn read(&self) -> Result<Stored, HealthError> {
-        let bytes = match std::fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Stored::default()),
-            Err(error) => return Err(self.failed("read")(error)),
-        };
-        /// Read first, so that another version is told from damage.
-        #[derive(Deserialize)]
-        struct Head {
-            version: u32,
-        }
-        let malformed = |source| HealthError::Malformed { path: self.path.clone(), source };
-        let Head { version } = serde_json::from_slice(&bytes).map_err(malformed)?;
-        if version != VERSION {
-            return Err(HealthError::Version { path: self.path.clone(), version });
-        }
-        serde_json::from_slice(&bytes).map_err(malformed)
-    }
-
-    fn change<T>(&self, agent: &str, change: impl FnOnce(&mut AgentHealth) -> T) -> Result<T, HealthError> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder {
-            std::fs::create_dir_all(folder).map_err(self.failed("written"))?;
-        }
-        // A file of its own: the health file is replaced, and a lock stays with the old one.
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(beside(&self.path, ".lock"))
-            .map_err(self.failed("locked"))?;
-        lock.lock().map_err(self.failed("locked"))?;
-        let mut stored = self.read()?;
-        let health = stored.agents.entry(agent.to_owned()).or_default();
-        let before = health.clone();
-        let result = change(health);
-        if *health != before {
-            self.write(&stored, folder).map_err(self.failed("written"))?;
-        }
-        // The lock ends with its file, at the latest with the process.
-        drop(lock);
-        Ok(result)
-    }
-
-    fn write(&self, stored: &Stored, folder: Option<&Path>) -> std::io::Result<()> {
-        let mut bytes = serde_json::to_vec_pretty(stored)?;
-        bytes.push(b'\n');
-        // One name is enough: whoever holds the lock is the only writer.
-        let new = beside(&self.path, ".new");
-        let mut file = File::create(&new)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&new, &self.path)?;
-        #[cfg(unix)]
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-        #[cfg(not(unix))]
-        let _ = folder;
-        Ok(())
-    }
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
+    use std::sync::Arc;
+
+    use countersign_store::memory::MemoryStore;
+    use countersign_store::sqlite::SqliteStore;
+
     use super::*;
 
     const MINUTE: u64 = 60_000;
     const HOUR: u64 = 60 * MINUTE;
 
-    fn tracker() -> (tempfile::TempDir, HealthTracker) {
-        let folder = tempfile::tempdir().unwrap();
-        let tracker = HealthTracker::new(folder.path().join("store").join(FILE_NAME), HealthRules::default());
-        (folder, tracker)
+    fn tracker() -> HealthTracker {
+        HealthTracker::new(Arc::new(MemoryStore::new()), HealthRules::default())
     }
 
     enum Step {
@@ -519,7 +402,7 @@ mod tests {
             ("cleared health starts anew", vec![(0, Auth), (2, ResumeAll), (3, Auth)], health(63)),
         ];
         for (name, steps, wanted) in table {
-            let (_folder, tracker) = tracker();
+            let tracker = tracker();
             let mut now = 0;
             for (minute, step) in steps {
                 now = minute * MINUTE;
@@ -545,7 +428,7 @@ mod tests {
 
     #[test]
     fn a_pause_ends_at_its_last_millisecond_and_not_before() {
-        let (_folder, tracker) = tracker();
+        let tracker = tracker();
         let paused = tracker.record_error("clerk", ErrorClass::AuthFailure, 7).unwrap().unwrap();
         assert_eq!(paused, Paused { until: 7 + HOUR, reason: "auth-failure".into(), began: true, pauses: 1 });
         let refused = tracker.dispatch("clerk", 6 + HOUR).unwrap_err();
@@ -557,7 +440,7 @@ mod tests {
 
     #[test]
     fn every_number_is_the_operators() {
-        let (_folder, mut tracker) = tracker();
+        let mut tracker = tracker();
         tracker.rules = toml::from_str(
             "auth-failure-pause = 0\nquota-exceeded-pause = 7\nconsecutive-errors = 2\nconsecutive-errors-pause = 5\n\
              longest-pause = 9",
@@ -582,11 +465,15 @@ mod tests {
 
     #[test]
     fn it_survives_a_restart_and_several_writers() {
-        let (_folder, tracker) = tracker();
+        let folder = tempfile::tempdir().unwrap();
+        // Each opens the store anew, as another process would.
+        let tracker = || {
+            let store = SqliteStore::open(&folder.path().join("runs.db")).unwrap();
+            HealthTracker::new(Arc::new(store), HealthRules::default())
+        };
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                // Each opens the lock anew, as another process would.
-                let tracker = tracker.clone();
+                let tracker = tracker();
                 scope.spawn(move || {
                     for _ in 0..8 {
                         tracker.count("clerk", Counter::IncompleteCycle).unwrap();
@@ -597,9 +484,9 @@ mod tests {
                 });
             }
         });
+        let (tracker, again) = (tracker(), tracker());
         tracker.pause("clerk", "ann", "inspection", 5).unwrap();
         tracker.pause("clerk", "bob", "still", 9).unwrap();
-        let again = HealthTracker::new(&tracker.path, HealthRules::default());
         let wanted = AgentHealth {
             administrator: Some(AdminPause { by: "bob".into(), reason: "still".into(), since: 5 }),
             incomplete_cycles: 32,
@@ -613,22 +500,23 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_refuses_and_is_left_alone() {
+    fn what_cannot_be_read_refuses_and_is_left_alone() {
         let table = [
             ("{", "is not valid"),
             ("", "is not valid"),
             ("{\"version\": 2, \"agents\": []}", "has version `2`, this release knows 1"),
-            ("{\"version\": 1, \"agents\": {\"a\": {\"pauses\": -1}}}", "is not valid"),
+            ("{\"version\": 1, \"value\": {\"pauses\": -1}}", "is not valid"),
         ];
         for (text, wanted) in table {
-            let (_folder, tracker) = tracker();
-            std::fs::create_dir_all(tracker.path.parent().unwrap()).unwrap();
-            std::fs::write(&tracker.path, text).unwrap();
+            let tracker = tracker();
+            let name = RegisterName::of(&[REGISTERS, "a"]).unwrap();
+            tracker.store.compare_and_set(&name, None, text.as_bytes()).unwrap();
             let refused = tracker.dispatch("a", 0).unwrap_err();
             assert_eq!((refused.by, refused.until), (RefusedBy::Unreadable, None));
             assert!(refused.reason.contains(wanted), "{text}: {refused}");
             assert!(tracker.record_error("a", ErrorClass::AuthFailure, 0).is_err());
-            assert_eq!(std::fs::read_to_string(&tracker.path).unwrap(), text);
+            assert_eq!(tracker.store.register(&name).unwrap().unwrap().value, text.as_bytes());
+            assert_eq!(tracker.dispatch("b", 0), Ok(()), "another agent's register is not to blame");
         }
     }
 }

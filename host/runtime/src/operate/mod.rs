@@ -1,25 +1,27 @@
 //! What an operator holds in hand around every run: where requests for people go, which agents are
 //! fit for work, what tenants may use in all, and the switches that stop things at once.
 //!
-//! Nothing here is policy: policies judge within a run, these hold above all runs (design §7).
+//! Nothing here is policy: policies judge within a run, these hold above all runs.
 
 pub mod buckets;
 pub mod health;
+mod memories;
 mod revoke;
 pub mod sinks;
+mod state;
 pub mod switches;
 
 pub use buckets::{
-    BucketLine, BucketRefused, BucketReservation, BucketSpec, Buckets, BucketsSnapshot, BucketsSpec, Demand,
-    RestoreError,
+    BucketError, BucketLine, BucketRefused, BucketReservation, BucketSpec, Buckets, BucketsSpec, Demand,
 };
 pub use health::{
-    AdminPause, AgentHealth, Counter, ErrorClass, Escalations, HealthError, HealthRules, HealthTracker, Paused,
-    Refused, RefusedBy,
+    AdminPause, AgentHealth, Counter, ErrorClass, Escalations, HealthRules, HealthTracker, Paused, Refused, RefusedBy,
 };
-pub use revoke::{restore, revoke};
+pub use memories::Memories;
+pub use revoke::{restore, restore_in, revoke, revoke_in};
 pub use sinks::{
     CommandSpec, Delivery, FileSpec, Item, ItemKind, Severity, SinkError, SinkSpec, Sinks, WebhookSpec, sign,
     signed_at, verify_signature,
 };
-pub use switches::{Halt, Halted, SwitchError, SwitchFile, Switches};
+pub use state::StateError;
+pub use switches::{Halt, Halted, StoredSwitches, SwitchError, SwitchFile, Switches};

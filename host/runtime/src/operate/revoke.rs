@@ -6,7 +6,7 @@ use std::path::Path;
 
 use countersign_bundle::write_atomically;
 
-use super::switches::{SwitchError, SwitchFile, is_digest, read};
+use super::switches::{StoredSwitches, SwitchError, SwitchFile, is_digest, read};
 
 /// Switches the policy with this component's digest off: new runs that would use it are refused, open
 /// ones are suspended at their next call. False when it was off before. Everything else that the file
@@ -16,23 +16,17 @@ use super::switches::{SwitchError, SwitchFile, is_digest, read};
 /// # Errors
 /// A file that is not there, cannot be understood or written; what is no digest.
 pub fn revoke(path: &Path, digest: &str, reason: &str) -> Result<bool, SwitchError> {
-    if !is_digest(digest) {
-        let (value, wanted) = (digest.to_owned(), "`sha256:` and 64 hexadecimal digits");
-        return Err(SwitchError::Value { path: path.to_owned(), key: "policies", value, wanted });
-    }
-    change(path, |file| {
-        let off = file.policies.iter().any(|policy| policy.eq_ignore_ascii_case(digest));
-        if !off {
-            file.policies.push(digest.to_ascii_lowercase());
-        }
-        let reason = reason.trim();
-        if file.reason.trim().is_empty() {
-            reason.clone_into(&mut file.reason);
-        } else if !file.reason.contains(reason) {
-            file.reason = format!("{}; {reason}", file.reason.trim());
-        }
-        !off
-    })
+    check(&path.display().to_string(), digest)?;
+    change(path, |file| off(file, digest, reason))
+}
+
+/// The same in a store, where every machine sees it.
+///
+/// # Errors
+/// A store that cannot be read or written; what is no digest.
+pub fn revoke_in(switches: &StoredSwitches, digest: &str, reason: &str) -> Result<bool, SwitchError> {
+    check("switches", digest)?;
+    switches.change(|file| off(file, digest, reason))
 }
 
 /// Switches it on again. False when it was not off. The reason goes with the last switch.
@@ -40,15 +34,47 @@ pub fn revoke(path: &Path, digest: &str, reason: &str) -> Result<bool, SwitchErr
 /// # Errors
 /// As [`revoke`].
 pub fn restore(path: &Path, digest: &str) -> Result<bool, SwitchError> {
-    change(path, |file| {
-        let before = file.policies.len();
-        file.policies.retain(|policy| !policy.eq_ignore_ascii_case(digest));
-        let changed = file.policies.len() < before;
-        if *file == (SwitchFile { reason: file.reason.clone(), ..SwitchFile::default() }) {
-            file.reason.clear();
-        }
-        changed
-    })
+    change(path, |file| on(file, digest))
+}
+
+/// The same in a store.
+///
+/// # Errors
+/// As [`revoke_in`].
+pub fn restore_in(switches: &StoredSwitches, digest: &str) -> Result<bool, SwitchError> {
+    switches.change(|file| on(file, digest))
+}
+
+fn check(place: &str, digest: &str) -> Result<(), SwitchError> {
+    if is_digest(digest) {
+        return Ok(());
+    }
+    let (value, wanted) = (digest.to_owned(), "`sha256:` and 64 hexadecimal digits");
+    Err(SwitchError::Value { path: place.into(), key: "policies", value, wanted })
+}
+
+fn off(file: &mut SwitchFile, digest: &str, reason: &str) -> bool {
+    let off = file.policies.iter().any(|policy| policy.eq_ignore_ascii_case(digest));
+    if !off {
+        file.policies.push(digest.to_ascii_lowercase());
+    }
+    let reason = reason.trim();
+    if file.reason.trim().is_empty() {
+        reason.clone_into(&mut file.reason);
+    } else if !file.reason.contains(reason) {
+        file.reason = format!("{}; {reason}", file.reason.trim());
+    }
+    !off
+}
+
+fn on(file: &mut SwitchFile, digest: &str) -> bool {
+    let before = file.policies.len();
+    file.policies.retain(|policy| !policy.eq_ignore_ascii_case(digest));
+    let changed = file.policies.len() < before;
+    if *file == (SwitchFile { reason: file.reason.clone(), ..SwitchFile::default() }) {
+        file.reason.clear();
+    }
+    changed
 }
 
 fn change(path: &Path, change: impl FnOnce(&mut SwitchFile) -> bool) -> Result<bool, SwitchError> {
@@ -82,6 +108,11 @@ fn change(path: &Path, change: impl FnOnce(&mut SwitchFile) -> bool) -> Result<b
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
+    use std::sync::Arc;
+
+    use countersign_store::sqlite::SqliteStore;
+    use countersign_store::{RegisterName, SharedStore};
+
     use super::*;
 
     fn digest(c: char) -> String {
@@ -105,6 +136,26 @@ mod tests {
         let file = read(&path).unwrap();
         assert_eq!((file.policies.len(), file.tools.len()), (0, 1));
         assert_eq!(file.reason, "leak; too lax", "the tool is still off");
+    }
+
+    #[test]
+    fn a_switch_in_a_store_is_seen_by_everybody_who_opens_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || -> SharedStore { Arc::new(SqliteStore::open(&folder.path().join("runs.db")).unwrap()) };
+        let (here, there) = (StoredSwitches::new(open()), StoredSwitches::new(open()));
+        let refused = || there.refuses(None, &["mail"], &[digest('a')]).map(|halt| halt.to_string());
+        assert_eq!(refused(), None);
+        assert!(revoke_in(&here, &digest('A'), "too lax").unwrap());
+        assert!(!revoke_in(&there, &digest('a'), "too lax").unwrap(), "it was off before");
+        assert_eq!(refused(), Some(format!("policy `{}` is switched off: too lax", digest('a'))));
+        assert!(restore_in(&there, &digest('a')).unwrap());
+        assert_eq!((refused(), here.read().unwrap()), (None, SwitchFile::default()));
+        assert!(revoke_in(&here, "sha256:abc", "x").is_err());
+        // What cannot be understood stops everything.
+        let (store, name) = (open(), RegisterName::new("switches").unwrap());
+        let version = store.register(&name).unwrap().unwrap().version;
+        store.compare_and_set(&name, Some(version), b"{\"version\":1,\"value\":{\"al\":true}}").unwrap();
+        assert!(refused().unwrap().starts_with("everything is switched off: register `switches`"), "{:?}", refused());
     }
 
     #[test]

@@ -1,14 +1,19 @@
-//! Kill switches: an operator stops everything, a tenant, a tool or a policy at once (design §7).
+//! Kill switches: an operator stops everything, a tenant, a tool or a policy at once.
 //!
-//! They live in a small file, so that stopping needs no running service and no restart. A file
-//! that is there but cannot be understood stops everything: whoever wrote it meant to stop something.
+//! They live in a small file, so that stopping needs no running service and no restart, and in a register of
+//! the store that the runs are in, which every machine sees that has runs there. Whichever of the two says so
+//! stops. One that is there but cannot be understood stops everything: whoever wrote it meant to stop something.
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use countersign_bundle::Digest;
+use countersign_store::{RegisterName, SharedStore};
 use serde::{Deserialize, Serialize};
+
+use super::state::{self, StateError};
 
 /// Most bytes of a switch file that are read.
 const MOST_BYTES: u64 = 1 << 20;
@@ -29,6 +34,40 @@ pub struct SwitchFile {
     pub policies: Vec<String>,
     /// Why; shown wherever something is stopped.
     pub reason: String,
+}
+
+impl SwitchFile {
+    /// Whether a run of this tenant, with these tools and these policies (by digest), must not go
+    /// on. The widest switch is named: all, tenant, policy, tool.
+    pub fn refuses(
+        &self,
+        tenant: Option<&str>,
+        tools: &[impl AsRef<str>],
+        policies: &[impl AsRef<str>],
+    ) -> Option<Halt> {
+        let what = if self.all {
+            Halted::All
+        } else if let Some(tenant) = tenant.filter(|tenant| self.tenants.iter().any(|off| off == tenant)) {
+            Halted::Tenant(tenant.to_owned())
+        } else if let Some(digest) =
+            policies.iter().find(|policy| self.policies.iter().any(|off| off.eq_ignore_ascii_case(policy.as_ref())))
+        {
+            Halted::Policy(digest.as_ref().to_owned())
+        } else if let Some(tool) = tools.iter().find(|tool| self.tools.iter().any(|off| off == tool.as_ref())) {
+            Halted::Tool(tool.as_ref().to_owned())
+        } else {
+            return None;
+        };
+        let reason = match self.reason.trim() {
+            "" => "no reason given".to_owned(),
+            reason => reason.to_owned(),
+        };
+        Some(Halt { what, reason })
+    }
+}
+
+fn unknown(error: &dyn std::error::Error) -> Halt {
+    Halt { what: Halted::All, reason: error.to_string() }
 }
 
 /// What is switched off.
@@ -62,7 +101,7 @@ impl std::fmt::Display for Halted {
 pub struct Halt {
     /// What is switched off.
     pub what: Halted,
-    /// Why.
+    /// In the operator's words.
     pub reason: String,
 }
 
@@ -118,6 +157,9 @@ pub enum SwitchError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The register of the store.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// It is far too long.
     #[error("switch file `{}` is larger than {MOST_BYTES} bytes; name fewer things, or set `all`", path.display())]
     Size {
@@ -174,36 +216,17 @@ impl Switches {
         &self.file
     }
 
-    /// Whether a run of this tenant, with these tools and these policies (by digest), must not go
-    /// on. The widest switch is named: all, tenant, policy, tool.
+    /// What [`SwitchFile::refuses`] says, or that nobody knows what is switched off.
     pub fn refuses(
         &self,
         tenant: Option<&str>,
         tools: &[impl AsRef<str>],
         policies: &[impl AsRef<str>],
     ) -> Option<Halt> {
-        if let Some(error) = &self.error {
-            return Some(Halt { what: Halted::All, reason: error.to_string() });
+        match &self.error {
+            Some(error) => Some(unknown(error)),
+            None => self.file.refuses(tenant, tools, policies),
         }
-        let file = &self.file;
-        let what = if file.all {
-            Halted::All
-        } else if let Some(tenant) = tenant.filter(|tenant| file.tenants.iter().any(|off| off == tenant)) {
-            Halted::Tenant(tenant.to_owned())
-        } else if let Some(digest) =
-            policies.iter().find(|policy| file.policies.iter().any(|off| off.eq_ignore_ascii_case(policy.as_ref())))
-        {
-            Halted::Policy(digest.as_ref().to_owned())
-        } else if let Some(tool) = tools.iter().find(|tool| file.tools.iter().any(|off| off == tool.as_ref())) {
-            Halted::Tool(tool.as_ref().to_owned())
-        } else {
-            return None;
-        };
-        let reason = match file.reason.trim() {
-            "" => "no reason given".to_owned(),
-            reason => reason.to_owned(),
-        };
-        Some(Halt { what, reason })
     }
 
     fn reload(&mut self) {
@@ -216,6 +239,53 @@ impl Switches {
         // second change, may be relied on.
         self.stamp = before.filter(|before| lasting(before) && stamp(&self.path).as_ref() == Some(before));
     }
+}
+
+/// The switches in a store.
+#[derive(Debug, Clone)]
+pub struct StoredSwitches {
+    store: SharedStore,
+}
+
+impl StoredSwitches {
+    /// Nothing is read yet; where there is no register nothing is switched off.
+    pub fn new(store: SharedStore) -> Self {
+        StoredSwitches { store }
+    }
+
+    /// What is switched off at this moment.
+    ///
+    /// # Errors
+    /// When the register cannot be read.
+    pub fn read(&self) -> Result<SwitchFile, SwitchError> {
+        let (file, _) = state::read(&*self.store, &register()?)?;
+        Ok(file)
+    }
+
+    /// Changes what is switched off, however many others do so at the same time.
+    ///
+    /// # Errors
+    /// When the register cannot be read or changed.
+    pub fn change<T>(&self, change: impl FnMut(&mut SwitchFile) -> T) -> Result<T, SwitchError> {
+        Ok(state::change(&*self.store, &register()?, change)?)
+    }
+
+    /// What [`SwitchFile::refuses`] says at this moment, or that nobody knows what is switched off.
+    pub fn refuses(
+        &self,
+        tenant: Option<&str>,
+        tools: &[impl AsRef<str>],
+        policies: &[impl AsRef<str>],
+    ) -> Option<Halt> {
+        match self.read() {
+            Ok(file) => file.refuses(tenant, tools, policies),
+            Err(error) => Some(unknown(&error)),
+        }
+    }
+}
+
+fn register() -> Result<RegisterName, StateError> {
+    Ok(RegisterName::new("switches")?)
 }
 
 fn lasting(stamp: &Stamp) -> bool {
@@ -281,7 +351,7 @@ pub(super) fn read(path: &Path) -> Result<SwitchFile, SwitchError> {
 }
 
 pub(super) fn is_digest(text: &str) -> bool {
-    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    Digest::parse(&text.to_ascii_lowercase()).is_some()
 }
 
 #[cfg(test)]

@@ -17,15 +17,15 @@ pub enum RecordingError {
     /// The file cannot be opened.
     #[error("`{file}`: {source}")]
     Io {
-        /// Which.
+        /// The file, as it was named.
         file: String,
-        /// Why.
+        /// What the system says.
         source: std::io::Error,
     },
     /// It is not a recording.
     #[error("`{file}`, run {run}: {problem}")]
     Malformed {
-        /// Which.
+        /// The file, as it was named.
         file: String,
         /// Position of the run, from 0.
         run: u64,

@@ -8,7 +8,6 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use super::spec::{ToolSpec, VerifySpec};
-use crate::redact::{Salt, redact_value};
 use crate::reply::Arguments;
 use crate::settings::SettingsError;
 
@@ -132,12 +131,6 @@ impl Arguments for Registry {
         let pointers = self.tools.get(tool)?.spec.identity.as_ref()?;
         Some(pointers.iter().map(|pointer| arguments.pointer(pointer).cloned().unwrap_or(Value::Null)).collect())
     }
-}
-
-/// Arguments as they are judged and recorded.
-pub(crate) fn shown_as(exact: &str, salt: &Salt) -> String {
-    let Ok(mut value) = serde_json::from_str::<Value>(exact) else { return exact.to_owned() };
-    if redact_value(&mut value, salt) { crate::canonical(&value) } else { exact.to_owned() }
 }
 
 /// How much a value counts: a whole number, or, where things are counted, a list or a name. None for

@@ -9,7 +9,6 @@ mod spec;
 mod verification;
 
 pub use compiled::Registry;
-pub(crate) use compiled::shown_as;
 pub use observation::ToolResult;
 pub(crate) use observation::fill;
 pub use spec::{ReadBackSpec, ResultSpec, ToolSpec, TouchesSpec, VerifySpec};

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use countersign_kernel::{Action, Code, Driver, Manifest, Reply, Run, Status};
-use countersign_store::{Durability, FileStore};
+use countersign_store::memory::MemoryStore;
+use countersign_store::{Durability, SharedStore};
 
 use super::expect::{self, Matching};
 use super::servers::{self, RunTools};
 use super::world::{ScenarioWorld, Surroundings};
-use super::{Finished, RunError, Scenario, machine, spec, utc_now, workspace};
-use crate::drive::{Observer, Silent, World};
-use crate::guard::{Clock, GuardError, GuardedRun, Proposal, Ruling, Seen, Setup, Standing};
+use super::{Finished, RunError, Scenario, machine, origin, spec, workspace};
 use crate::host::Host;
 use crate::mcp::Accept;
+use crate::random::random_id;
 use crate::redact::Salt;
 use crate::registry::Registry;
+use crate::session::{
+    CallDecision, Clock, Observed, Observer, Past, Proposal, Session, SessionError, Setup, Silent, World,
+};
 
 /// What an agent was told in place of a call's result, or beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,17 +50,11 @@ impl Scenario {
         host: &Host,
         observer: &mut dyn Observer,
     ) -> Result<(Finished, Vec<Told>), RunError> {
-        let mut random = [0; 48];
-        getrandom::fill(&mut random)
-            .map_err(std::io::Error::other)
-            .map_err(machine("cannot get random bytes for the run's salt"))?;
-        let mut salt = [0; 32];
-        salt.copy_from_slice(&random[..32]);
-        let salt = Salt(salt);
-        let id: String = random[32..40].iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut seed = [0; 8];
-        seed.copy_from_slice(&random[40..]);
-        let scratch = tempfile::tempdir().map_err(machine("cannot make a folder for the trace"))?;
+        let salt = Salt::random().map_err(machine("cannot get random bytes for the run's salt"))?;
+        let id = random_id().map_err(machine("cannot get random bytes for an id"))?;
+        let origin = origin::Origin::of(&self.spec, false);
+        let origin = origin.map_err(machine("cannot get random bytes for the run's seed"))?;
+        let scratch = tempfile::tempdir().map_err(machine("cannot make the operator's folder"))?;
         let workspace =
             workspace::Workspace::create(&self.spec.files).map_err(machine("cannot make the working folder"))?;
         let pins = self.pins();
@@ -68,17 +65,16 @@ impl Scenario {
             file: &self.file,
             models: None,
             id: &id,
-            seed: self.spec.seed.unwrap_or(u64::from_le_bytes(seed)),
-            started: utc_now(),
+            seed: origin.seed,
+            started: origin.started,
             memory: &[],
             tools: &tools.specs,
         };
         let manifest = driven_by_agent(self.spec.manifest(host, &self.folder, &pinned)?);
         let operator = scratch.path().join("operator");
         std::fs::create_dir_all(&operator).map_err(machine("cannot make the operator's folder"))?;
-        let operations = self.operations(&operator)?;
-        let path = scratch.path().join("trace.jsonl");
-        let store = FileStore::create(&path, &manifest, Durability::Buffered)?;
+        let store: SharedStore = Arc::new(MemoryStore::new());
+        let operations = self.operations(&operator, &store)?;
         let cancel = Arc::new(AtomicBool::new(false));
         let surroundings =
             Surroundings { workspace, operator: operator.clone(), salt, cancel: Some(cancel), models: None, before: 0 };
@@ -86,16 +82,17 @@ impl Scenario {
         let mut world = ScenarioWorld::new(&self.spec, &tools, &pinned, surroundings);
         let now = Arc::new(AtomicU64::new(0));
         let setup = Setup {
-            registry: Registry::new(&tools.specs),
-            store: Box::new(store),
             operations,
-            salt,
+            salt: Some(salt),
             clock: Clock::Manual(Arc::clone(&now)),
+            durability: Durability::Buffered,
+            shadow: false,
+            ..Setup::new(Registry::new(&tools.specs))
         };
-        let begun = GuardedRun::begin(host, manifest, setup).map_err(|error| self.guard(error))?;
-        let (told, status) = act(begun, &mut world, &now).map_err(|error| self.guard(error))?;
+        let session = self.begun(Session::begin(host, &store, manifest, setup))?;
+        let (told, status) = act(session, &mut world, &now)?;
         // What was recorded is what counts.
-        let (run, matching) = self.read_back(&path, observer)?;
+        let (run, matching) = self.read_back(&store, &id, observer)?;
         let held = matching.held;
         let mut unmet = matching.unmet(&expect::Expectations { status: None, ..self.spec.expect.clone() }, status);
         unmet.extend(expect::unmet_after(&self.spec.expect, &run, world.workspace().path(), &operator));
@@ -104,12 +101,17 @@ impl Scenario {
         Ok((Finished { status, id, run, unmet, held, evidence, figures: Vec::new() }, told))
     }
 
-    fn read_back(&self, path: &std::path::Path, observer: &mut dyn Observer) -> Result<(Run, Matching), RunError> {
-        let (_, manifest, frames) = FileStore::resume(path, Durability::Buffered)?;
-        let mut run =
-            Run::open(Arc::new(manifest)).map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;
+    fn read_back(
+        &self,
+        store: &SharedStore,
+        id: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<(Run, Matching), RunError> {
+        let past = Past::read(store, id).map_err(SessionError::from)?;
+        let mut run = Run::open(Arc::new(past.manifest))
+            .map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;
         let mut matching = Matching::new(&self.spec.expect, &self.spec.shows);
-        for frame in &frames {
+        for frame in &past.frames {
             run.fold(frame)
                 .map_err(|error| RunError::NotResumable { run: self.file.clone(), problem: error.to_string() })?;
             matching.frame(frame);
@@ -117,28 +119,18 @@ impl Scenario {
         }
         Ok((run, matching))
     }
-
-    fn guard(&self, error: GuardError) -> RunError {
-        match error {
-            GuardError::Manifest(source) => RunError::Manifest { file: self.file.clone(), source },
-            GuardError::Host(error) => error.into(),
-            GuardError::Store(error) => error.into(),
-            GuardError::NotDispatched(error) => error.into(),
-            other => RunError::NotResumable { run: self.file.clone(), problem: other.to_string() },
-        }
-    }
 }
 
-/// The same run, but that an agent owns the loop: see [`Host::guarded_manifest`].
+/// The same run, but that an agent owns the loop: see [`Host::governed_manifest`].
 fn driven_by_agent(mut manifest: Manifest) -> Manifest {
     manifest.driver = Driver::Agent;
     manifest.escalation.failed_attempts = u32::MAX;
     manifest.escalation.max_escalations = 0;
-    manifest.guards.repairs = u32::MAX;
-    manifest.guards.refusals = 0;
-    manifest.guards.retry.attempts = 0;
+    manifest.rules.repairs = u32::MAX;
+    manifest.rules.refusals = 0;
+    manifest.rules.retry.attempts = 0;
     for entry in &mut manifest.entries {
-        entry.slots.retain(|pin| crate::guard::slots().any(|slot| slot == pin.slot));
+        entry.slots.retain(|pin| crate::session::slots().any(|slot| slot == pin.slot));
     }
     manifest.entries.retain(|entry| !entry.slots.is_empty());
     manifest
@@ -146,81 +138,71 @@ fn driven_by_agent(mut manifest: Manifest) -> Manifest {
 
 /// Proposes what the script says, one call after the other.
 fn act(
-    mut run: GuardedRun,
+    mut session: Session,
     world: &mut ScenarioWorld<'_>,
     now: &Arc<AtomicU64>,
-) -> Result<(Vec<Told>, Status), GuardError> {
+) -> Result<(Vec<Told>, Status), SessionError> {
     let mut all: Vec<Told> = Vec::new();
     let mut code = Code::Success;
     loop {
         let text = all.last().map_or_else(String::new, |told| told.text.clone());
-        let Some(reply) = world.agent_says(&text) else { break };
+        let Some(said) = world.agent_says(&text) else { break };
         now.store(world.now(), Ordering::Relaxed);
-        let Reply::Step(step) = reply else { continue };
+        let Reply::Step(step) = said.reply else { continue };
         match step.action {
             Action::Call { tool, .. } => {
-                let arguments = world.proposed_arguments().unwrap_or("{}").to_owned();
-                let value = serde_json::from_str(&arguments).unwrap_or_default();
+                let value = serde_json::from_str(said.arguments.as_deref().unwrap_or("{}")).unwrap_or_default();
                 let mut proposal = Proposal::new(tool.to_string(), value).signals(step.signals);
                 if let Some(confidence) = step.confidence {
                     proposal = proposal.confidence(confidence);
                 }
-                let (made, text) = propose(&mut run, proposal, world, now)?;
+                let (made, text) = propose(&mut session, proposal, world, now)?;
                 all.push(Told { tool: tool.to_string(), made, text });
             }
             Action::Defer { reason } => {
                 let value = serde_json::json!({"reason": *reason});
-                let _ = run.propose(Proposal::new("defer_to_human", value))?;
+                let _ = session.propose(Proposal::new("defer_to_human", value))?;
             }
             Action::Finish { summary, claims } => {
-                let standing = run.finish(&summary, claims)?;
+                let standing = session.finish(&summary, claims)?;
                 if standing.stop.is_some() {
                     break;
                 }
             }
             _ => {}
         }
-        if world.cancelled() && !matches!(run.run().status(), Status::Ended(_)) {
-            run.cancel()?;
+        if world.cancelled() && !matches!(session.status(), Status::Ended(_)) {
+            session.cancel()?;
         }
-        if matches!(run.run().status(), Status::Ended(_)) {
+        if matches!(session.status(), Status::Ended(_)) {
             break;
         }
     }
-    if run.run().held().is_some() {
+    if session.run().held().is_some() {
         code = Code::ReviewRequired;
     }
-    let status = run.close(code)?;
+    let status = session.close(code)?;
     Ok((all, status))
 }
 
 /// One call: what the agent is told of it, and whether it was made.
 fn propose(
-    run: &mut GuardedRun,
+    session: &mut Session,
     proposal: Proposal,
     world: &mut ScenarioWorld<'_>,
     now: &Arc<AtomicU64>,
-) -> Result<(bool, String), GuardError> {
-    let permit = match run.propose(proposal)? {
-        Ruling::Permitted(permit) => permit,
-        Ruling::Refused(refusal) => {
-            return Ok((false, refusal.stop().unwrap_or_else(|| format!("Not forwarded: {}", refusal.reason))));
-        }
-        Ruling::Parked(approval) => return Ok((false, format!("Not forwarded yet: {}", approval.reason))),
-        Ruling::Noted(text) => return Ok((false, text)),
-        Ruling::Stopped(stop) => return Ok((false, format!("Not forwarded: {} ({})", stop.reason, stop.code))),
-    };
-    let (tool, arguments) = (permit.tool().to_owned(), permit.arguments().to_owned());
-    let result = world.call_for_agent(&tool, &arguments);
+) -> Result<(bool, String), SessionError> {
+    let decision = session.propose(proposal)?;
+    let CallDecision::Permitted(permit) = decision else { return Ok((false, decision.told().unwrap_or_default())) };
+    let result = world.call_for_agent(permit.tool(), permit.arguments());
     now.store(world.now(), Ordering::Relaxed);
-    let standing: Standing = match permit.observe(&result)? {
-        Seen::Done(standing) => standing,
-        Seen::ReadBack(reading) => {
-            let seen = world.call_for_agent(reading.tool(), reading.arguments());
+    let seen = match session.observe(permit, result)? {
+        Observed::Done(seen) => seen,
+        Observed::ReadBack(reading) => {
+            let read = world.call_for_agent(reading.tool(), reading.arguments());
             now.store(world.now(), Ordering::Relaxed);
-            reading.answer(&seen)?
+            session.read_back(reading, &read)?
         }
     };
-    let told = standing.told().map_or_else(|| result.text.clone(), |told| format!("{}\n{told}", result.text));
-    Ok((true, told))
+    Ok((true, seen.text()))
 }

@@ -46,7 +46,7 @@ pub struct Expectations {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct HeldExpectation {
-    /// Why.
+    /// The trigger that the evaluator names.
     pub trigger: Trigger,
     /// The run's own time then, in whole seconds.
     pub second: u64,

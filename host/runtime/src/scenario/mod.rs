@@ -7,6 +7,8 @@
 mod agent;
 mod describe;
 mod expect;
+mod kept;
+mod origin;
 mod people;
 mod resume;
 mod script;
@@ -20,30 +22,33 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use countersign_bundle::write_atomically;
 use countersign_engine::Outcome;
 use countersign_kernel::contract::Trigger;
 use countersign_kernel::state::Memory;
-use countersign_kernel::{Frame, Input, Manifest, ManifestError, Run, Status};
-use countersign_store::{Diagnostics, Durability, FileStore, ResumeError, RunFolder, Runs, StoreError};
+use countersign_kernel::{Frame, Input, ManifestError, Run, Status};
+use countersign_store::memory::MemoryStore;
+use countersign_store::{Durability, SharedStore};
 use toml::Table;
 
-use crate::adaptation::{self, AdaptationError};
 use crate::convergence::RunFigures;
-use crate::drive::{DriveError, Observer, drive};
+use crate::export::{ExportError, export};
 use crate::host::{Host, HostError};
-use crate::mcp::{Accept, McpError, pins_beside};
+use crate::mcp::{Accept, McpError, Pins, pins_beside};
 use crate::models::{Client, Registry};
 use crate::operate::SinkError;
 use crate::operations::{NotDispatched, Operations};
+use crate::random::random_id;
 use crate::redact::Salt;
+use crate::session::{Observer, Session, SessionError, Setup};
 use crate::settings::{SettingsError, read_merged};
 
 pub use crate::reply::INJECTED;
 pub use describe::line as describe_event;
 pub use expect::{Expectations, describe};
+use kept::KeptTask;
+pub use kept::{Keep, KeptError};
 pub use resume::{Resumed, resume};
 use servers::RunTools;
 
@@ -74,15 +79,15 @@ pub enum RunError {
     /// The policies.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// The loop.
+    /// The run cannot begin, be taken up or go on.
     #[error(transparent)]
-    Drive(#[from] DriveError),
-    /// The trace.
+    Session(SessionError),
+    /// Its trace cannot be written to a file.
     #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What is derived from it.
+    Export(#[from] ExportError),
+    /// Its task cannot be kept with it, or read back.
     #[error(transparent)]
-    Adaptation(#[from] AdaptationError),
+    Kept(#[from] KeptError),
     /// The scenario's values.
     #[error("`{file}`: {source}")]
     Manifest {
@@ -114,9 +119,6 @@ pub enum RunError {
     #[error(transparent)]
     NotDispatched(#[from] NotDispatched),
     /// A run that cannot be taken up again.
-    #[error(transparent)]
-    Resume(#[from] ResumeError),
-    /// The same, for reasons of its own.
     #[error("run `{run}`: {problem}")]
     NotResumable {
         /// Which.
@@ -134,6 +136,16 @@ pub enum RunError {
     },
 }
 
+impl From<SessionError> for RunError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Host(error) => error.into(),
+            SessionError::NotDispatched(error) => error.into(),
+            error => RunError::Session(error),
+        }
+    }
+}
+
 /// A loaded scenario.
 #[derive(Debug)]
 pub struct Scenario {
@@ -149,12 +161,15 @@ pub struct Scenario {
 /// How a run is made.
 #[derive(Debug, Default)]
 pub struct RunOptions {
-    /// Where the trace goes; none keeps it in a folder that vanishes.
+    /// A file that the trace is written to as well; it must not be there yet.
     pub trace: Option<PathBuf>,
-    /// A folder of runs that this one joins: it can be taken up again from there.
-    pub store: Option<Runs>,
+    /// A store that the run is kept in: it can be taken up again from there. None keeps it in memory.
+    pub keep: Option<Keep>,
     /// Id of the run; random by default.
     pub id: Option<String>,
+    /// Its salt; random by default. Whoever fixes both gets the same trace each time, byte for byte, where models and
+    /// tools are scripted and no store keeps the run.
+    pub salt: Option<Salt>,
     /// Set from another thread to stop the run.
     pub cancel: Option<Arc<AtomicBool>>,
     /// Real models; they answer instead of scripted ones.
@@ -223,7 +238,7 @@ impl Scenario {
         &self.spec.title
     }
 
-    /// The same scenario with one guard switched off, where it has one.
+    /// The same scenario with one rule switched off, where it has one.
     pub fn twin(&self) -> Option<&Scenario> {
         self.twin.as_deref()
     }
@@ -280,26 +295,20 @@ impl Scenario {
         memory: &mut Vec<Memory>,
         observer: &mut dyn Observer,
     ) -> Result<Finished, RunError> {
-        let mut random = [0; 48];
-        getrandom::fill(&mut random)
-            .map_err(std::io::Error::other)
-            .map_err(machine("cannot get random bytes for the run's salt"))?;
-        let mut salt = [0; 32];
-        salt.copy_from_slice(&random[8..40]);
-        let salt = Salt(salt);
-        let id = options.id.clone().unwrap_or_else(|| random[..8].iter().map(|byte| format!("{byte:02x}")).collect());
-        let mut seed = [0; 8];
-        seed.copy_from_slice(&random[40..]);
+        let salt = options.salt.map_or_else(Salt::random, Ok);
+        let salt = salt.map_err(machine("cannot get random bytes for the run's salt"))?;
+        let id = options.id.clone().map_or_else(random_id, Ok).map_err(machine("cannot get random bytes for an id"))?;
+        let origin = origin::Origin::of(&self.spec, options.models.is_some() || options.keep.is_some());
+        let origin = origin.map_err(machine("cannot get random bytes for the run's seed"))?;
         let client = self.client(options.models.as_ref())?;
-        let scratch = tempfile::tempdir().map_err(machine("cannot make a folder for the trace"))?;
-        let kept = options.store.as_ref().map(|store| store.create(&id)).transpose()?;
-        // What does not come so far as to have a trace leaves nothing behind.
-        let mut begun = Begun(kept.clone());
-        let workspace = match &kept {
-            Some(folder) => workspace::Workspace::at(folder.path().join("workspace"), &self.spec.files),
+        let scratch = tempfile::tempdir().map_err(machine("cannot make a folder for the operator"))?;
+        let workspace = match &options.keep {
+            Some(keep) => workspace::Workspace::at(keep.workspace(&id), &self.spec.files),
             None => workspace::Workspace::create(&self.spec.files),
         };
         let workspace = workspace.map_err(machine("cannot make the working folder"))?;
+        // What does not come so far as to have a record leaves nothing behind.
+        let mut begun = Begun(options.keep.as_ref().map(|keep| keep.workspace(&id)));
         let pins = self.pins();
         let place = servers::Place { folder: &self.folder, workspace: workspace.path(), pins: &pins };
         let (tools, report) =
@@ -311,35 +320,36 @@ impl Scenario {
             file: &self.file,
             models: options.models.as_ref(),
             id: &id,
-            seed: self.spec.seed.unwrap_or(u64::from_le_bytes(seed)),
-            started: utc_now(),
+            seed: origin.seed,
+            started: origin.started,
             memory: memory.as_slice(),
             tools: &tools.specs,
         };
-        let manifest = Arc::new(self.spec.manifest(host, &self.folder, &pinned)?);
-        let mut run = Run::open(Arc::clone(&manifest))
-            .map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;
-        let operator = match &options.store {
-            Some(store) => store.folder().to_path_buf(),
-            None => scratch.path().join("operator"),
+        let manifest = self.spec.manifest(host, &self.folder, &pinned)?;
+        let operator = options.keep.as_ref().map_or_else(|| scratch.path().to_path_buf(), |keep| keep.files.clone());
+        let store: SharedStore = match &options.keep {
+            Some(keep) => Arc::clone(&keep.store),
+            None => Arc::new(MemoryStore::new()),
         };
-        std::fs::create_dir_all(&operator).map_err(machine("cannot make the operator's folder"))?;
-        let mut operations = self.operations(&operator)?;
+        let mut operations = self.operations(&operator, &store)?;
+        // Before anything is kept of it: a refused run leaves nothing behind.
         operations.dispatch(&manifest, manifest.started)?;
-        let mut judges = host.open(&run)?;
-        if let Some(folder) = &kept {
-            self.keep(folder, options.models.as_ref(), &tools)?;
+        if let Some(keep) = &options.keep {
+            self.kept_task(options.models.as_ref(), &tools)?.put(&keep.store, &id)?;
         }
-        let named = options.trace.clone().filter(|_| last);
-        let durable = named.is_some() || kept.is_some();
-        if !durable {
-            // Its side stream would vanish with its trace.
-            judges.shadow().off();
-        }
-        let path =
-            named.or_else(|| kept.as_ref().map(RunFolder::trace)).unwrap_or_else(|| scratch.path().join("trace.jsonl"));
-        let mut store = self.store(&path, &manifest, durable, &salt)?;
+        let named = options.trace.as_ref().filter(|_| last);
+        // A record that vanishes needs to survive nothing, and nobody would read what is said in shadow beside it.
+        let durable = options.keep.is_some();
+        let setup = Setup {
+            operations,
+            salt: Some(salt),
+            durability: if durable { Durability::Synced } else { Durability::Buffered },
+            shadow: durable || named.is_some(),
+            ..Setup::new(crate::registry::Registry::default())
+        };
+        let mut session = self.begun(Session::begin(host, &store, manifest, setup))?;
         begun.0 = None;
+        let manifest = Arc::clone(session.run().manifest());
         let surroundings = world::Surroundings {
             workspace,
             operator: operator.clone(),
@@ -349,40 +359,45 @@ impl Scenario {
             before: 0,
         };
         let mut world = world::ScenarioWorld::new(&self.spec, &tools, &manifest, surroundings);
-        let mut watching = Watching {
-            inner: observer,
-            diagnostics: Diagnostics::beside(&path),
-            frame: 1,
-            matching: expect::Matching::new(&self.spec.expect, &self.spec.shows),
-        };
-        let status =
-            drive(&mut run, Input::Started, &mut judges, &mut store, &mut world, &mut operations, &mut watching)?;
-        if durable {
-            adaptation::write_beside(&path)?;
+        let mut watching =
+            Watching { inner: observer, matching: expect::Matching::new(&self.spec.expect, &self.spec.shows) };
+        let driven = session.drive(Input::Started, &mut world, &mut watching);
+        let status = session.put_away()?;
+        if let Some(file) = named {
+            export(&*store, &id, file)?;
         }
+        driven?;
         let mut unmet = Vec::new();
         let held = watching.matching.held;
         if last {
             unmet = watching.matching.unmet(&self.spec.expect, status);
-            unmet.extend(expect::unmet_after(&self.spec.expect, &run, world.workspace().path(), &operator));
+            unmet.extend(expect::unmet_after(&self.spec.expect, session.run(), world.workspace().path(), &operator));
         }
-        let evidence = expect::evidence(&self.spec.expect, &run, world.workspace().path(), &operator);
+        let evidence = expect::evidence(&self.spec.expect, session.run(), world.workspace().path(), &operator);
         unmet.extend(world.complaints().iter().cloned());
         memory.extend(world.memories().iter().cloned());
-        Ok(Finished { status, id, run, unmet, held, evidence, figures: Vec::new() })
+        Ok(Finished { status, id, run: session.into_run(), unmet, held, evidence, figures: Vec::new() })
+    }
+
+    /// A session, or what is wrong with the scenario's values.
+    fn begun(&self, begun: Result<Session, SessionError>) -> Result<Session, RunError> {
+        begun.map_err(|error| match error {
+            SessionError::Manifest(source) => RunError::Manifest { file: self.file.clone(), source },
+            error => error.into(),
+        })
     }
 
     /// What calls the models, where they are real.
     fn client(&self, models: Option<&Registry>) -> Result<Option<Client>, RunError> {
         if models.is_none() && self.spec.models.is_empty() {
             let problem = "expected a table such as `[models.cheap]` with replies; or name real models with \
-                           `--models models.toml`";
+                           `--config countersign.toml`";
             return Err(SettingsError::invalid(&self.file, "models", problem).into());
         }
         Ok(models.map(Client::new).transpose()?)
     }
 
-    fn operations(&self, folder: &Path) -> Result<Operations, RunError> {
+    fn operations(&self, folder: &Path, store: &SharedStore) -> Result<Operations, RunError> {
         let mut operator = self.spec.operator.clone();
         if let Some(named) = &operator.switches {
             // A switch that is not where it is looked for would switch nothing off.
@@ -397,26 +412,19 @@ impl Scenario {
             operator.switches = Some("switches.toml".into());
         }
         let file = || self.file.clone();
-        Operations::new(&operator, None, folder).map_err(|source| RunError::Sink { file: file(), source })
+        Operations::new(&operator, store, folder).map_err(|source| RunError::Sink { file: file(), source })
     }
 
-    /// Keeps what taking the run up again needs.
-    fn keep(&self, folder: &RunFolder, models: Option<&Registry>, tools: &RunTools<'_>) -> Result<(), RunError> {
-        let write = |name: &str, text: String| {
-            let path = folder.path().join(name);
-            write_atomically(&path, text.as_bytes()).map_err(|source| StoreError { path: path.clone(), source })
-        };
-        let base = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
-        let base = base.canonicalize().unwrap_or_else(|_| self.folder.clone());
-        write("scenario.toml", self.table.to_string())?;
-        write("folder", base.display().to_string())?;
-        // It names secrets and holds none.
-        models.map_or(Ok(()), |models| write(MODELS, models.portable()))?;
-        if let Some(pins) = &tools.pins {
-            let beside = pins_beside(&folder.path().join("scenario.toml"));
-            pins.copy_to(&beside).map_err(|error| self.mcp(error.into()))?;
-        }
-        Ok(())
+    /// What taking the run up again needs.
+    fn kept_task(&self, models: Option<&Registry>, tools: &RunTools<'_>) -> Result<KeptTask, RunError> {
+        let pins = tools.pins.as_ref().map(Pins::text).transpose();
+        let pins = pins.map_err(|error| SettingsError::invalid(&self.file, "servers", error.to_string()))?;
+        Ok(KeptTask {
+            scenario: self.table.to_string(),
+            folder: kept::absolute(&self.folder),
+            models: models.map(Registry::portable),
+            pins,
+        })
     }
 
     /// Where the tools of its servers are pinned.
@@ -427,66 +435,36 @@ impl Scenario {
     fn mcp(&self, source: McpError) -> RunError {
         RunError::Mcp { file: self.file.clone(), source }
     }
-
-    fn store(&self, path: &Path, manifest: &Manifest, kept: bool, salt: &Salt) -> Result<FileStore, RunError> {
-        // A trace that vanishes needs to survive nothing.
-        let durability = if kept { Durability::Synced } else { Durability::Buffered };
-        let store = FileStore::create(path, manifest, durability)?;
-        if kept {
-            let salt_path = salt_beside(path);
-            write_atomically(&salt_path, &salt.0).map_err(|source| StoreError { path: salt_path.clone(), source })?;
-        }
-        Ok(store)
-    }
 }
 
-/// Where a run folder has the registry that its models are from.
-const MODELS: &str = "models.toml";
-/// The folder of a run that has no trace yet.
-struct Begun(Option<RunFolder>);
+/// The working folder of a run that has no record yet.
+struct Begun(Option<PathBuf>);
 
 impl Drop for Begun {
     fn drop(&mut self) {
         if let Some(folder) = &self.0 {
             // Nobody could show it or take it up.
-            let _ = std::fs::remove_dir_all(folder.path());
+            let _ = std::fs::remove_dir_all(folder);
         }
     }
-}
-
-fn salt_beside(trace: &Path) -> PathBuf {
-    let mut path = trace.as_os_str().to_owned();
-    path.push(".salt");
-    PathBuf::from(path)
 }
 
 fn machine(what: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
     move |source| RunError::Machine { what, source }
 }
 
-/// UTC milliseconds. Recorded once in the manifest; nothing else of a run depends on it.
-pub(crate) fn utc_now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Passes everything on, writes diagnostics beside the trace, and matches expectations.
+/// Passes everything on, and matches expectations.
 struct Watching<'a> {
     inner: &'a mut dyn Observer,
-    diagnostics: Diagnostics,
-    frame: u64,
     matching: expect::Matching,
 }
 
 impl Observer for Watching<'_> {
-    fn judged(&mut self, entry: &str, outcome: &Outcome) {
-        // Diagnostics are a help: where they cannot be written the run goes on.
-        let _ = crate::backtest::diagnose(&mut self.diagnostics, self.frame, entry, outcome);
-        self.inner.judged(entry, outcome);
+    fn judged(&mut self, entry: &str, outcome: &Outcome, took: Duration) {
+        self.inner.judged(entry, outcome, took);
     }
 
     fn frame(&mut self, run: &Run, frame: &Frame) {
-        self.frame = frame.frame + 1;
         self.matching.frame(frame);
         self.inner.frame(run, frame);
     }

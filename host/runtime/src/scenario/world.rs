@@ -20,12 +20,12 @@ use super::servers::{RunTools, Servers};
 use super::spec::Spec;
 use super::tools;
 use super::workspace::Workspace;
-use crate::drive::World;
 use crate::models::{Client, Tools};
 use crate::prompt::render;
-use crate::redact::{REDACTED, Salt};
-use crate::registry::{Called, Finding, Registry, ToolResult, ToolSpec, shown_as};
-use crate::reply::{injected_tools, parse_patch, parse_step};
+use crate::redact::Salt;
+use crate::registry::{Called, Finding, Registry, ToolResult, ToolSpec};
+use crate::reply::{Parsed, injected_tools, parse_patch, parse_step};
+use crate::session::{ModelAnswer, World};
 
 /// How often somebody looks whether a wait is to be given up.
 const LOOK: Duration = Duration::from_millis(50);
@@ -48,30 +48,43 @@ pub struct ScenarioWorld<'a> {
     salt: Salt,
     clock: Clock,
     cancel: Option<Arc<AtomicBool>>,
-    /// Arguments of the last proposal as its tool is to receive them.
-    arguments: Option<String>,
     /// The last call: tool, arguments, and its result, whole, for its verifier.
     result: Option<Called>,
     dispatched: u32,
     memories: Vec<Memory>,
 }
 
-/// Real time, and on top of it whatever the scenario says that things take: nobody sits it out.
+/// A run's time. Where everything is scripted nothing measured enters it: models, people and waits take what the
+/// scenario says, and a run is the same on any machine under any load. Real models take the time they take; what is
+/// scripted beside them comes on top, and nobody sits it out.
 struct Clock {
-    started: Instant,
+    /// When real models began to be measured; none where all is scripted.
+    measured: Option<Instant>,
     /// What had passed when the run was taken up.
     before: u64,
     skipped: u64,
 }
 
 impl Clock {
+    fn new(real_models: bool, before: u64) -> Self {
+        Clock { measured: real_models.then(Instant::now), before, skipped: 0 }
+    }
+
     fn now(&self) -> u64 {
-        let real = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let real = self.measured.map_or(0, |since| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
         self.before.saturating_add(real).saturating_add(self.skipped)
     }
 
     fn skip(&mut self, milliseconds: u64) {
         self.skipped = self.skipped.saturating_add(milliseconds);
+    }
+
+    /// A real command, or a call of a real server: where all is scripted it takes no time, and the whole of its
+    /// time-out when it outlasts that.
+    fn called(&mut self, outcome: Outcome, time_out: Duration) {
+        if self.measured.is_none() && outcome == Outcome::TimedOut {
+            self.skip(u64::try_from(time_out.as_millis()).unwrap_or(u64::MAX));
+        }
     }
 }
 
@@ -97,14 +110,13 @@ impl<'a> ScenarioWorld<'a> {
             used: tools.specs.iter().map(|(name, tool)| (name.as_str(), vec![0; tool.results.len()])).collect(),
             shown_tools,
             script: Script::new(spec),
+            clock: Clock::new(surroundings.models.is_some(), surroundings.before),
             models: surroundings.models,
             people: People::new(spec),
             workspace: surroundings.workspace,
             operator: surroundings.operator,
             salt: surroundings.salt,
-            clock: Clock { started: Instant::now(), before: surroundings.before, skipped: 0 },
             cancel: surroundings.cancel,
-            arguments: None,
             result: None,
             dispatched: 0,
             memories: Vec::new(),
@@ -132,19 +144,12 @@ impl<'a> ScenarioWorld<'a> {
     }
 
     /// What an agent that was told this says next; none when it has nothing more to say.
-    pub fn agent_says(&mut self, told: &str) -> Option<Reply> {
+    pub fn agent_says(&mut self, told: &str) -> Option<Parsed> {
         let model = self.manifest.models.first()?;
         let (answer, takes) = self.script.next((model.tier, &model.name), told)?;
         self.clock.skip(takes);
         let Answer::Bytes(bytes, signals) = answer else { return None };
-        let parsed = parse_step(&bytes, signals, &self.tools, &self.salt);
-        self.arguments = parsed.arguments;
-        Some(parsed.reply)
-    }
-
-    /// The arguments of its last call, as it wrote them.
-    pub fn proposed_arguments(&self) -> Option<&str> {
-        self.arguments.as_deref()
+        Some(parse_step(&bytes, signals, &self.tools, &self.salt))
     }
 
     /// Makes a call for an agent.
@@ -155,21 +160,22 @@ impl<'a> ScenarioWorld<'a> {
         result.unwrap_or_else(|| ToolResult::new(Outcome::Rejected, "there is no such tool"))
     }
 
-    /// Goes through what was recorded, so that scripts stand where they stood. Nothing is run.
-    pub fn catch_up(&mut self, effect: &countersign_kernel::Effect) {
+    /// Goes through what was recorded, so that scripts stand where they stood. Nothing is run. What a scripted model
+    /// said then is said again.
+    pub fn catch_up(&mut self, effect: &countersign_kernel::Effect, exact: &str) -> Option<ModelAnswer> {
         use countersign_kernel::Effect;
+        let mut answer = None;
         match effect {
             // A real model is not asked again what it has answered.
             Effect::CallModel { .. } if self.models.is_some() => {}
             Effect::CallModel { tier, model, request, max_output_tokens, .. } => {
-                self.call_model(*tier, model, request, *max_output_tokens);
+                answer = Some(self.call_model(*tier, model, request, *max_output_tokens));
             }
-            Effect::Dispatch { tool, arguments, .. } => {
-                let exact = self.arguments.clone().unwrap_or_else(|| arguments.to_string());
+            Effect::Dispatch { tool, .. } => {
                 if let (Some(spec), Some(used)) = (self.tools.spec(tool), self.used.get_mut(&**tool))
                     && spec.command.is_none()
                 {
-                    tools::scripted(spec, &exact, used);
+                    tools::scripted(spec, exact, used);
                 }
                 self.dispatched += 1;
             }
@@ -177,6 +183,7 @@ impl<'a> ScenarioWorld<'a> {
             _ => {}
         }
         self.clock.skipped = 0;
+        answer
     }
 
     fn operator_acts(&mut self) {
@@ -199,11 +206,17 @@ impl<'a> ScenarioWorld<'a> {
         let (spec, used) = (self.tools.spec(tool)?, self.used.get_mut(tool)?);
         let time_out = Duration::from_millis(spec.time_out);
         if let Some(servers) = self.servers.filter(|servers| servers.have(tool)) {
-            return Some(servers.call(tool, spec, exact, self.cancel.as_deref()));
+            let result = servers.call(tool, spec, exact, self.cancel.as_deref());
+            self.clock.called(result.outcome, time_out);
+            return Some(result);
         }
         let folder = self.workspace.path();
         let mut result = match &spec.command {
-            Some(words) => tools::command(words, time_out, folder, exact),
+            Some(words) => {
+                let result = tools::command(words, time_out, folder, exact);
+                self.clock.called(result.outcome, time_out);
+                result
+            }
             None => {
                 let (result, entry) = tools::scripted(spec, exact, used);
                 if let Some(entry) = entry {
@@ -215,8 +228,10 @@ impl<'a> ScenarioWorld<'a> {
                 result
             }
         };
-        // Where a run happens to work is nobody's business.
+        // Where a run happens to work is nobody's business, nor is how long that path is.
+        let before = result.text.len() as u64;
         result.text = result.text.replace(&*folder.to_string_lossy(), ".");
+        result.bytes = result.bytes.saturating_sub(before).saturating_add(result.text.len() as u64);
         Some(result)
     }
 
@@ -232,10 +247,11 @@ impl<'a> ScenarioWorld<'a> {
         }
     }
 
-    fn check(&self, words: &[String], called: &Called) -> Finding {
+    fn check(&mut self, words: &[String], called: &Called) -> Finding {
         let folder = self.workspace.path();
         let time_out = Duration::from_millis(10_000);
         let seen = tools::command_with(words, time_out, folder, &called.arguments, &called.text);
+        self.clock.called(seen.outcome, time_out);
         let detail = match seen.outcome {
             Outcome::Returned { ok: true, .. } => return Finding::Holds,
             Outcome::Returned { exit_code, .. } if seen.text.trim().is_empty() => {
@@ -270,22 +286,13 @@ impl World for ScenarioWorld<'_> {
         self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))
     }
 
-    fn call_model(
-        &mut self,
-        tier: Tier,
-        model: &str,
-        request: &ModelRequest,
-        max_output_tokens: u64,
-    ) -> (Reply, Usage) {
+    fn call_model(&mut self, tier: Tier, model: &str, request: &ModelRequest, max_output_tokens: u64) -> ModelAnswer {
         let patch = matches!(request.purpose, Purpose::Patch(_));
         if let Some(models) = &self.models {
             let tools = Tools { shown: &self.shown_tools, arguments: &self.tools };
             let cancel = self.cancel.as_deref();
             let (parsed, usage) = models.call((tier, model), request, &tools, max_output_tokens, &self.salt, cancel);
-            if !patch {
-                self.arguments = parsed.arguments;
-            }
-            return (parsed.reply, usage);
+            return ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage };
         }
         let text = render(request, &self.shown_tools);
         let (answer, takes) = self.script.answer((tier, model), &text, patch);
@@ -294,7 +301,8 @@ impl World for ScenarioWorld<'_> {
             Answer::Bytes(bytes, signals) => (bytes, signals),
             Answer::Repeat(text, times) => (text.repeat(times as usize).into_bytes(), Vec::new()),
             Answer::Unavailable(reason, class) => {
-                return (Reply::Unavailable { reason, class, retry_after: None }, Usage::default());
+                let reply = Reply::Unavailable { reason, class, retry_after: None };
+                return ModelAnswer { reply, arguments: None, usage: Usage::default() };
             }
         };
         // A scripted model has no tokenizer: four bytes a token.
@@ -304,31 +312,16 @@ impl World for ScenarioWorld<'_> {
         let cost = own.map_or(0, |model| model.cost(input_tokens, output_tokens));
         let usage = Usage { input_tokens, output_tokens, cost };
         if patch {
-            return (parse_patch(&bytes, &self.salt), usage);
+            return ModelAnswer { reply: parse_patch(&bytes, &self.salt), arguments: None, usage };
         }
         let parsed = parse_step(&bytes, signals, &self.tools, &self.salt);
-        self.arguments = parsed.arguments;
-        (parsed.reply, usage)
+        ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage }
     }
 
     fn dispatch(&mut self, tool: &str, arguments: &Arc<str>, _idempotency_key: Option<&str>) -> Observation {
-        // Kept for another try of the same call. It must be what was judged, secrets apart.
-        let exact = match &self.arguments {
-            Some(exact) => exact.clone(),
-            // Taken up again, and no script says the secrets once more: a tool is not given their marks.
-            None if arguments.contains(REDACTED) => {
-                let text = "its arguments held a secret, which is gone with the process that got it; propose it again";
-                return Observation::new(Outcome::Rejected, text.into());
-            }
-            None => arguments.to_string(),
-        };
-        if shown_as(&exact, &self.salt) != **arguments {
-            let text = "its arguments are not the ones that were judged".into();
-            return Observation::new(Outcome::Rejected, text);
-        }
         let state_before = self.workspace.state();
         self.dispatched += 1;
-        let result = self.run(tool, &exact);
+        let result = self.run(tool, arguments);
         self.operator_acts();
         let Some(result) = result else {
             return Observation::new(Outcome::Rejected, "there is no such tool".into());
@@ -336,7 +329,7 @@ impl World for ScenarioWorld<'_> {
         self.script.note(&result.text);
         self.result = Some(Called {
             tool: tool.to_owned(),
-            arguments: exact,
+            arguments: arguments.to_string(),
             text: result.text.clone(),
             outcome: result.outcome,
         });

@@ -6,9 +6,9 @@ pub enum SettingsError {
     /// A file cannot be read.
     #[error("`{}`: {source}", path.display())]
     Io {
-        /// Which.
+        /// The file or folder, as it was named.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         source: std::io::Error,
     },
     /// Something in it makes no sense.

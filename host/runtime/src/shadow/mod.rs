@@ -1,7 +1,7 @@
 //! Policies in shadow: asked what the run's policies were asked, beside the run.
 //!
 //! ```text
-//! frame durable ── questions, views, verdicts ──► queue ──► worker: shadow policies ──► NAME.shadow
+//! frame durable ── questions, views, verdicts ──► queue ──► worker: shadow policies ──► side stream
 //! ```
 //!
 //! Nothing that a shadow policy says, costs or breaks reaches the run: its frames, budgets and
@@ -15,13 +15,14 @@ mod interval;
 mod policies;
 mod queue;
 mod report;
+mod stream;
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use countersign_bundle::Bundle;
 use countersign_kernel::{Overheard, Run, Slot};
-use countersign_store::{Store, StoreError};
+use countersign_store::{RunReader, SideLog, StorageError};
 
 pub use interval::Interval;
 pub use report::{Compared, Disagreement, Outcomes, Report};
@@ -30,13 +31,13 @@ use crate::operations::Operations;
 use dropped::Dropped;
 use policies::{Listener, NotShadowed, Place, Policies};
 use queue::{Offered, Queue};
+use stream::Stream;
 
 /// Frames that may wait for the worker. One more is dropped.
 const MOST_WAITING: usize = 64;
 
-/// The shadow of one run; part of its [`Judges`](crate::Judges). [`drive`](crate::drive) and
-/// [`GuardedRun`](crate::guard::GuardedRun) cast it themselves; a loop of your own calls
-/// [`Shadow::begin`] before its first frame, and [`Shadow::hear`] for each durable one.
+/// The shadow of one run; part of its [`Judges`](crate::Judges). A [`Session`](crate::Session) casts it:
+/// from its first frame on.
 pub struct Shadow {
     state: State,
     /// Entries that an operator has switched off for now.
@@ -82,6 +83,11 @@ impl Shadow {
         let bundle = Arc::clone(bundle);
         let wanted = Wanted { bundle, slots: None, in_step: false, taken_up: false };
         Shadow { state: State::Waiting(Box::new(wanted)), revoked: Vec::new() }
+    }
+
+    /// Nobody is asked beside the run.
+    pub(crate) fn none() -> Self {
+        Shadow { state: State::Off, revoked: Vec::new() }
     }
 
     fn wanted(&mut self) -> Option<&mut Wanted> {
@@ -136,17 +142,22 @@ impl Shadow {
         };
     }
 
+    /// Whether it has yet to begin.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting(_))
+    }
+
     /// Begins, with the run's next frame: where the run is pinned to the bundle whose shadow policies
-    /// these are, and its trace is kept in a file. Once is enough. Whatever goes wrong is a warning
+    /// these are. What they say goes to `side`, and is read back by `reader`. Once is enough. Whatever goes wrong is a warning
     /// (`tracing`), and the run goes on without a shadow.
-    pub fn begin(&mut self, run: &mut Run, store: &dyn Store) {
+    pub(crate) fn begin(&mut self, run: &mut Run, side: Box<dyn SideLog>, reader: Box<dyn RunReader>) {
         let State::Waiting(_) = &self.state else { return };
         let State::Waiting(wanted) = std::mem::replace(&mut self.state, State::Off) else { return };
-        let Some(trace) = store.path().filter(|_| run.manifest().lock == *wanted.bundle.digest().as_str()) else {
+        if run.manifest().lock != *wanted.bundle.digest().as_str() {
             return;
-        };
+        }
+        let stream = Stream::new(side, reader);
         let place = Place {
-            trace: trace.to_owned(),
             run: Arc::clone(&run.manifest().run),
             from: run.frames(),
             slots: wanted.slots,
@@ -159,9 +170,9 @@ impl Shadow {
             return;
         }
         let begun = if wanted.in_step {
-            Policies::open(&place).map(|policies| State::InStep(InStep::new(listeners, policies)))
+            Policies::open(&place, stream).map(|policies| State::InStep(InStep::new(listeners, policies)))
         } else {
-            Ok(Beside::start(place, listeners).map_or(State::Off, State::Beside))
+            Ok(Beside::start(place, listeners, stream).map_or(State::Off, State::Beside))
         };
         match begun {
             Ok(begun) => {
@@ -220,7 +231,7 @@ impl InStep {
         InStep { listeners, policies: Box::new(policies), dropped: Dropped::default() }
     }
 
-    fn hear(&mut self, frame: u64, overheard: Vec<Overheard>, revoked: &[Arc<str>]) -> Result<(), StoreError> {
+    fn hear(&mut self, frame: u64, overheard: Vec<Overheard>, revoked: &[Arc<str>]) -> Result<(), StorageError> {
         let (off, asked) = apart(&self.listeners, revoked);
         overheard.iter().for_each(|heard| self.dropped.count(heard.question.slot(), off.iter().copied()));
         self.policies.judge(frame, of_interest(overheard, &asked), revoked)
@@ -243,10 +254,10 @@ enum Message {
 }
 
 impl Beside {
-    fn start(place: Place, listeners: Vec<Listener>) -> Option<Self> {
+    fn start(place: Place, listeners: Vec<Listener>, stream: Stream) -> Option<Self> {
         let run = Arc::clone(&place.run);
         // Opening the policies is not the run's time either.
-        match Queue::start(MOST_WAITING, move |messages| work(&place, messages)) {
+        match Queue::start(MOST_WAITING, move |messages| work(&place, stream, messages)) {
             Ok(queue) => Some(Beside { run, listeners, queue, dropped: Dropped::default() }),
             Err(error) => {
                 tracing::warn!(%run, %error, "the run has no shadow: cannot start a thread");
@@ -275,9 +286,9 @@ impl Beside {
     }
 }
 
-fn work(place: &Place, messages: Receiver<Message>) {
-    let done = || -> Result<(), NotShadowed> {
-        let mut policies = Policies::open(place)?;
+fn work(place: &Place, stream: Stream, messages: Receiver<Message>) {
+    let done = move || -> Result<(), NotShadowed> {
+        let mut policies = Policies::open(place, stream)?;
         for message in messages {
             match message {
                 Message::Frame(frame, overheard, revoked) => {

@@ -1,4 +1,3 @@
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign_bundle::{Bundle, Entry};
@@ -7,17 +6,15 @@ use countersign_kernel::contract::Verdict;
 use countersign_kernel::contract::view::Read;
 use countersign_kernel::{Answered, Overheard, Question, Slot};
 use countersign_store::{
-    SHADOW_FORMAT, ShadowBegan, ShadowCount, ShadowEnded, ShadowEntry, ShadowJudgement, ShadowRecord, ShadowWriter,
-    StoreError,
+    SHADOW_FORMAT, ShadowBegan, ShadowCount, ShadowEnded, ShadowEntry, ShadowJudgement, ShadowRecord, StorageError,
 };
 
 use super::dropped::Dropped;
+use super::stream::Stream;
 
 /// Beside which run, by which bundle, for which slots.
 pub(super) struct Place {
     pub bundle: Arc<Bundle>,
-    /// The run's trace, as it is called once it is finished.
-    pub trace: PathBuf,
     pub run: Arc<str>,
     /// Number of the first frame that is heard.
     pub from: u64,
@@ -69,13 +66,13 @@ pub(super) enum NotShadowed {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] StorageError),
 }
 
 /// The open shadow policies of one run, and where their answers go.
 pub(super) struct Policies {
     open: Vec<Open>,
-    stream: ShadowWriter,
+    stream: Stream,
 }
 
 struct Open {
@@ -86,7 +83,7 @@ struct Open {
 }
 
 impl Policies {
-    pub fn open(place: &Place) -> Result<Self, NotShadowed> {
+    pub fn open(place: &Place, mut stream: Stream) -> Result<Self, NotShadowed> {
         let (mut open, mut entries) = (Vec::new(), Vec::new());
         for (entry, policy) in place.bundle.shadows() {
             let Some(listener) = place.listener(entry) else { continue };
@@ -112,11 +109,13 @@ impl Policies {
             from: place.from,
             entries,
         };
-        Ok(Policies { open, stream: ShadowWriter::beside(&place.trace, began)? })
+        stream.write(&ShadowRecord::Began(began))?;
+        stream.flush()?;
+        Ok(Policies { open, stream })
     }
 
     /// Puts the questions of a frame to every policy that hears them and is not revoked, in lock order.
-    pub fn judge(&mut self, frame: u64, overheard: Vec<Overheard>, revoked: &[Arc<str>]) -> Result<(), StoreError> {
+    pub fn judge(&mut self, frame: u64, overheard: Vec<Overheard>, revoked: &[Arc<str>]) -> Result<(), StorageError> {
         for Overheard { question, view, verdict: enforced } in overheard {
             let slot = question.slot();
             for Open { listener, session, counts } in &mut self.open {
@@ -147,13 +146,13 @@ impl Policies {
         Ok(())
     }
 
-    /// What was judged so far is in the file.
-    pub fn flush(&mut self) -> Result<(), StoreError> {
+    /// What was judged so far can be read.
+    pub fn flush(&mut self) -> Result<(), StorageError> {
         self.stream.flush()
     }
 
     /// No more is asked.
-    pub fn end(&mut self, dropped: &Dropped) -> Result<(), StoreError> {
+    pub fn end(&mut self, dropped: &Dropped) -> Result<(), StorageError> {
         let counts = self.open.iter().flat_map(|open| {
             open.listener.slots.iter().zip(&open.counts).map(|((slot, _), (judged, undecided))| ShadowCount {
                 entry: Arc::clone(&open.listener.name),
@@ -173,23 +172,17 @@ impl Policies {
 /// knew, and does not know after it was rebuilt.
 struct SoFar<'a> {
     entry: &'a str,
-    stream: &'a mut ShadowWriter,
+    stream: &'a mut Stream,
 }
 
 impl History for SoFar<'_> {
     fn feed(&mut self, each: &mut dyn FnMut(&Question, &[Read], &Answered) -> bool) -> bool {
-        let Ok(mut reader) = self.stream.read_back() else { return false };
-        loop {
-            match reader.read() {
-                Ok(Some(ShadowRecord::Judged(judged))) if *judged.entry == *self.entry => {
-                    if !each(&judged.question, &judged.reads, &judged.answer) {
-                        return false;
-                    }
-                }
-                Ok(Some(_)) => {}
-                Ok(None) => return true,
-                Err(_) => return false,
+        let entry = self.entry;
+        self.stream.read_back(|record| match record {
+            ShadowRecord::Judged(judged) if *judged.entry == *entry => {
+                each(&judged.question, &judged.reads, &judged.answer)
             }
-        }
+            _ => true,
+        })
     }
 }

@@ -4,12 +4,15 @@ mod claims;
 
 use std::collections::BTreeSet;
 use std::io::BufRead;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use countersign_kernel::contract::Verdict;
 use countersign_kernel::{Answered, Slot};
-use countersign_store::{ShadowBegan, ShadowEntry, ShadowError, ShadowJudgement, ShadowReader, ShadowRecord};
+use countersign_store::{
+    RunStore, ShadowBegan, ShadowEntry, ShadowError, ShadowJudgement, ShadowReader, ShadowRecord, Side,
+};
 use serde::Serialize;
 
 use super::Interval;
@@ -133,6 +136,30 @@ impl Report {
         Ok(())
     }
 
+    /// Takes in what was said in shadow of a stored run, whole or not at all, as [`Report::add`] does of a file. Nothing
+    /// happens where nobody was asked in shadow.
+    ///
+    /// # Errors
+    /// At a record that is none of a side stream, or one that the run's own record contradicts.
+    pub fn add_run(&mut self, store: &dyn RunStore, run: &str) -> Result<(), ShadowError> {
+        let said = said(store, run)?;
+        if said.is_empty() {
+            return Ok(());
+        }
+        let mut claims = Claims::default();
+        let reader = ShadowReader::new(format!("what was said in shadow of {run}"), &*said);
+        let one = Report::of_one(reader, &mut |record| claims.hear(record))?;
+        claims.check_run(store, run)?;
+        self.merge(one);
+        Ok(())
+    }
+
+    /// The same where it was said here and now: nothing is checked.
+    pub(crate) fn add_unchecked(&mut self, store: &dyn RunStore, run: &str) -> Result<(), ShadowError> {
+        let said = said(store, run)?;
+        if said.is_empty() { Ok(()) } else { self.add_from(ShadowReader::new(run, &*said)) }
+    }
+
     /// Of one run.
     fn of_one<R: BufRead>(
         mut reader: ShadowReader<R>,
@@ -206,6 +233,20 @@ impl Report {
         let entry = began.entries.iter().find(|known| known.name == *entry)?;
         self.policies.binary_search_by_key(&key(entry, slot), Compared::key).ok()
     }
+}
+
+/// What was said in shadow of a stored run.
+fn said(store: &dyn RunStore, run: &str) -> Result<Vec<u8>, ShadowError> {
+    let failed = |error: String| ShadowError::Io { file: run.to_owned(), source: std::io::Error::other(error) };
+    let mut said = Vec::new();
+    let reader = store.read(run).map_err(|error| failed(error.to_string()))?;
+    let read = reader.read_side(Side::Shadow, &mut |line| {
+        said.extend_from_slice(line);
+        said.push(b'\n');
+        ControlFlow::Continue(())
+    });
+    read.map_err(|error| failed(error.to_string()))?;
+    Ok(said)
 }
 
 fn unknown<R: BufRead>(reader: &ShadowReader<R>, entry: &str, slot: Slot) -> ShadowError {

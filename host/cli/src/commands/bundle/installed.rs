@@ -7,7 +7,7 @@ use countersign::operate::{restore, revoke};
 
 use crate::commands;
 use crate::exit::{self, BadInput};
-use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, line, styled, table};
+use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, line, styled, table};
 
 #[derive(clap::Args)]
 pub struct Use {

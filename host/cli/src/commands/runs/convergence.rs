@@ -1,19 +1,21 @@
 //! `countersign runs convergence`.
 
 use countersign::convergence::{RunFigures, report};
-use countersign::store::Runs;
+use countersign::store::RunQuery;
 
 use super::loaded::read;
 use crate::commands::{Stored, print_json};
 use crate::exit;
-use crate::look::{QUIET, line, number, styled, table};
+use crate::style::{QUIET, line, number, styled, table};
 
 pub(super) fn convergence(stored: &Stored) -> anyhow::Result<u8> {
     let mut figures = Vec::new();
-    for folder in Runs::new(&stored.store).list()? {
-        let loaded = read(folder)?;
-        let started = loaded.run.manifest().started;
-        figures.push(RunFigures::of(&loaded.run, started));
+    if let Some(store) = stored.open_if_there()? {
+        for row in store.list(&RunQuery::default())? {
+            let loaded = read(&store, row)?;
+            let started = loaded.run.manifest().started;
+            figures.push(RunFigures::of(&loaded.run, started));
+        }
     }
     let classes = report(&figures);
     if stored.json {

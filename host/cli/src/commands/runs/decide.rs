@@ -8,10 +8,12 @@ use countersign::store::{Entry, Offer};
 
 use super::loaded::{Loaded, load};
 use super::row::offered;
-use super::{Answer, Approve, Deciding, Reject, Release, utc_now};
+use countersign::utc_now;
+
+use super::{Answer, Approve, Deciding, Reject, Release};
 use crate::commands::print_json;
 use crate::exit::{self, BadInput};
-use crate::look::{GOOD, MIND, QUIET, styled};
+use crate::style::{GOOD, MIND, QUIET, styled};
 
 pub(super) fn approve(arguments: &Approve) -> anyhow::Result<u8> {
     let loaded = load(&arguments.deciding.one)?;
@@ -55,11 +57,11 @@ pub(super) fn go_on(deciding: &Deciding) -> anyhow::Result<u8> {
 fn decide(loaded: &Loaded, what: &str, deciding: &Deciding, decision: Decision) -> anyhow::Result<u8> {
     let waits =
         matches!(loaded.run.status(), Status::Suspended(_)) || !loaded.parked.is_empty() || loaded.run.held().is_some();
-    ensure!(waits, BadInput(format!("run `{}` waits for nobody: it is {}", loaded.folder.id, loaded.run.status())));
+    ensure!(waits, BadInput(format!("run `{}` waits for nobody: it is {}", loaded.row.id, loaded.run.status())));
     // Said now, where somebody can mend it, and not when the run is taken up.
     let input = Input::Decided { id: "now".into(), by: "somebody".into(), decision: decision.clone() };
     if let Err(error) = loaded.run.expects(&input) {
-        return Err(BadInput(format!("run `{}` cannot take that: {error}", loaded.folder.id)).into());
+        return Err(BadInput(format!("run `{}` cannot take that: {error}", loaded.row.id)).into());
     }
     offer(loaded, what, deciding, Offer::Decide(decision))
 }
@@ -67,7 +69,7 @@ fn decide(loaded: &Loaded, what: &str, deciding: &Deciding, decision: Decision) 
 pub(super) fn cancel(deciding: &Deciding) -> anyhow::Result<u8> {
     let loaded = load(&deciding.one)?;
     let over = matches!(loaded.run.status(), Status::Ended(_));
-    ensure!(!over, BadInput(format!("run `{}` is over: it {}", loaded.folder.id, loaded.run.status())));
+    ensure!(!over, BadInput(format!("run `{}` is over: it {}", loaded.row.id, loaded.run.status())));
     offer(&loaded, "cancel", deciding, Offer::Cancel)
 }
 
@@ -86,13 +88,13 @@ fn offer(loaded: &Loaded, what: &str, deciding: &Deciding, wants: Offer) -> anyh
         at: utc_now(),
         wants,
     };
-    let new = loaded.folder.inbox().offer(&entry)?;
+    let new = loaded.store.offer(&loaded.row.id, &entry)?;
     if deciding.one.stored.json {
         print_json(&entry)?;
         return Ok(exit::OK);
     }
-    let id = &loaded.folder.id;
-    let held = loaded.folder.inbox().waiting()?;
+    let id = &loaded.row.id;
+    let held = loaded.store.waiting(&loaded.row.id)?;
     for other in held.iter().filter(|other| other.id != entry.id) {
         crate::say!("{} {} by {} waits there too", styled(MIND, "mind:"), offered(&other.wants), other.by);
     }

@@ -1,21 +1,23 @@
 //! `countersign runs list`.
 
-use countersign::store::Runs;
+use countersign::store::RunQuery;
 
 use super::loaded::read;
 use super::row::{Row, offered};
 use crate::commands::{Stored, print_json};
 use crate::exit;
-use crate::look::{BAD, QUIET, line, number, styled, table};
+use crate::style::{BAD, QUIET, line, number, styled, table};
 
 pub(super) fn list(stored: &Stored) -> anyhow::Result<u8> {
     let (mut loaded, mut unreadable) = (Vec::new(), Vec::new());
-    for folder in Runs::new(&stored.store).list()? {
-        let id = folder.id.clone();
-        // One broken run does not hide the others.
-        match read(folder) {
-            Ok(run) => loaded.push(run),
-            Err(error) => unreadable.push((id, format!("{error:#}"))),
+    if let Some(store) = stored.open_if_there()? {
+        for row in store.list(&RunQuery::default())? {
+            let id = row.id.clone();
+            // One broken run does not hide the others.
+            match read(&store, row) {
+                Ok(run) => loaded.push(run),
+                Err(error) => unreadable.push((id, format!("{error:#}"))),
+            }
         }
     }
     let rows = loaded.iter().map(Row::of).collect::<anyhow::Result<Vec<_>>>()?;
@@ -28,7 +30,7 @@ pub(super) fn list(stored: &Stored) -> anyhow::Result<u8> {
         return Ok(code);
     }
     if rows.is_empty() && unreadable.is_empty() {
-        crate::say!("`{}` has no runs; `countersign run SCENARIO --store DIR` keeps one", stored.store.display());
+        crate::say!("`{}` has no runs; `countersign run SCENARIO --store FILE` keeps one", stored.store.display());
         return Ok(exit::OK);
     }
     let mut cells = vec![["run", "status", "waits for", "steps", "goal"].map(str::to_owned).to_vec()];

@@ -1,17 +1,17 @@
 //! A stored run, read back from its trace.
 
-use std::io::BufReader;
-
 use anyhow::ensure;
 use countersign::kernel::{Approval, Driver, Event, Input, Report, Run, Status};
-use countersign::store::{RunFolder, Runs, TraceReader};
+use countersign::session::Past;
+use countersign::store::{RunRow, SharedStore};
 
 use super::One;
 use crate::exit::BadInput;
 
 /// A run as its trace tells it.
 pub(super) struct Loaded {
-    pub(super) folder: RunFolder,
+    pub(super) store: SharedStore,
+    pub(super) row: RunRow,
     pub(super) run: Run,
     /// What it waits for.
     pub(super) report: Option<Report>,
@@ -26,7 +26,7 @@ pub(super) struct Loaded {
 impl Loaded {
     /// The approval that is meant: by its fingerprint, or the only one that waits.
     pub(super) fn approval(&self, fingerprint: Option<&str>) -> anyhow::Result<&Approval> {
-        let id = &self.folder.id;
+        let id = &self.row.id;
         let own = self.report.as_ref().and_then(|report| report.approval.as_ref());
         let mut waiting = own.into_iter().chain(&self.parked).peekable();
         ensure!(waiting.peek().is_some(), BadInput(format!("run `{id}` waits for no approval")));
@@ -58,23 +58,21 @@ impl Loaded {
 }
 
 pub(super) fn load(one: &One) -> anyhow::Result<Loaded> {
-    let runs = Runs::new(&one.stored.store);
-    let Some(folder) = runs.find(&one.run)? else {
-        let store = one.stored.store.display();
-        return Err(BadInput(format!("`{store}` has no run, or several, whose id begins with `{}`", one.run)).into());
-    };
-    read(folder)
+    let store = one.stored.open()?;
+    match store.find(&one.run) {
+        Ok(row) => read(&store, row),
+        Err(error) => Err(BadInput(format!("`{}`: {error}", one.stored.store.display())).into()),
+    }
 }
 
-pub(super) fn read(folder: RunFolder) -> anyhow::Result<Loaded> {
-    let path = folder.readable_trace();
-    let file =
-        std::fs::File::open(&path).map_err(|error| BadInput(format!("cannot read `{}`: {error}", path.display())))?;
+pub(super) fn read(store: &SharedStore, row: RunRow) -> anyhow::Result<Loaded> {
+    let past = Past::read(store, &row.id)?;
+    let run = past.fold()?;
     let (mut report, mut decided, mut would_have) = (None, Vec::new(), Vec::new());
-    let (run, _) = TraceReader::new(path.display().to_string(), BufReader::new(file)).fold(|_, frame| {
-        for event in &frame.events {
+    for frame in past.frames {
+        for event in frame.events {
             match event {
-                Event::Suspended { report: told, .. } => report = Some(told.clone()),
+                Event::Suspended { report: told, .. } => report = Some(told),
                 Event::Ended { .. } => report = None,
                 Event::WouldHave { verdict, by, reason } => {
                     would_have.push((frame.frame, format!("{verdict} by {by}: {reason}")));
@@ -82,13 +80,13 @@ pub(super) fn read(folder: RunFolder) -> anyhow::Result<Loaded> {
                 _ => {}
             }
         }
-        if let Input::Decided { by, decision, .. } = &frame.input {
-            decided.push((by.to_string(), crate::screen::decided(decision)));
+        if let Input::Decided { by, decision, .. } = frame.input {
+            decided.push((by.to_string(), crate::screen::decided(&decision)));
         }
-    })?;
+    }
     if !matches!(run.status(), Status::Suspended(_)) {
         report = None;
     }
     let parked = run.parked().cloned().collect();
-    Ok(Loaded { folder, run, report, decided, parked, would_have })
+    Ok(Loaded { store: SharedStore::clone(store), row, run, report, decided, parked, would_have })
 }

@@ -7,25 +7,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use countersign::bundle::Digest;
 use countersign::kernel::Status;
 use countersign::scenario::{RunError, resume};
-use countersign::store::Runs;
 use countersign::{Host, HostError};
 
 use super::Resume;
 use super::loaded::load;
 use crate::commands::{engine_options, installed_host, print_json, run};
 use crate::exit::{self, BadInput};
-use crate::look::{BAD, GOOD, MIND, QUIET, styled};
 use crate::screen::Screen;
+use crate::style::{BAD, GOOD, MIND, QUIET, styled};
 
 pub(super) fn take_up(arguments: &Resume) -> anyhow::Result<u8> {
     let stored = &arguments.one.stored;
-    let runs = Runs::new(&stored.store);
     let loaded = load(&arguments.one)?;
     if let Status::Ended(_) = loaded.run.status() {
-        return Err(BadInput(format!("run `{}` is over: it {}", loaded.folder.id, loaded.run.status())).into());
+        return Err(BadInput(format!("run `{}` is over: it {}", loaded.row.id, loaded.run.status())).into());
     }
     if loaded.agent_drives() {
-        let text = format!("run `{}` is an agent's: its next call takes along what was decided", loaded.folder.id);
+        let text = format!("run `{}` is an agent's: its next call takes along what was decided", loaded.row.id);
         return Err(BadInput(text).into());
     }
     let cancel = Arc::new(AtomicBool::new(false));
@@ -39,13 +37,14 @@ pub(super) fn take_up(arguments: &Resume) -> anyhow::Result<u8> {
         let folder: Option<&Path> = arguments.bundle.as_deref().or(own.as_deref());
         Host::new(engine_options(), folder).map_err(|error: HostError| error.into())
     };
+    let keep = run::keep(Some(&stored.store))?.ok_or_else(|| BadInput("expected a store".to_owned()))?;
     let mut screen = Screen::default();
     let mut silent = countersign::Silent;
     let observer: &mut dyn countersign::Observer = if stored.json { &mut silent } else { &mut screen };
-    let resumed = resume(&runs, &loaded.folder, host, Some(cancel), observer)?;
+    let resumed = resume(&keep, &loaded.row.id, host, Some(cancel), observer)?;
     if stored.json {
         print_json(&serde_json::json!({
-            "run": loaded.folder.id,
+            "run": loaded.row.id,
             "status": resumed.status,
             "taken": resumed.taken,
             "refused": resumed.refused,

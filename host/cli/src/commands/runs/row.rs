@@ -31,9 +31,9 @@ impl<'a> Row<'a> {
     pub(super) fn of(loaded: &'a Loaded) -> anyhow::Result<Self> {
         let manifest = loaded.run.manifest();
         Ok(Row {
-            run: &loaded.folder.id,
+            run: &loaded.row.id,
             status: loaded.run.status(),
-            being_written: loaded.folder.is_open(),
+            being_written: loaded.row.held.is_some(),
             goal: manifest.goal.text.to_string(),
             class: loaded.run.class(),
             agent: manifest.agent.to_string(),
@@ -41,7 +41,7 @@ impl<'a> Row<'a> {
             autonomy: manifest.boundary.autonomy,
             steps: loaded.run.view().budget(Dimension::Steps).used,
             cost: loaded.run.view().budget(Dimension::Cost).used,
-            waiting: loaded.folder.inbox().waiting()?,
+            waiting: loaded.store.waiting(&loaded.row.id)?,
             report: &loaded.report,
             decided: &loaded.decided,
             parked: &loaded.parked,

@@ -2,12 +2,13 @@
 
 use countersign::kernel::{Approval, Status, Wanted};
 
+use super::One;
 use super::loaded::{Loaded, load};
 use super::row::{Row, offered};
-use super::{One, utc_now};
 use crate::commands::{print_json, run};
 use crate::exit;
-use crate::look::{BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
+use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
+use countersign::utc_now;
 
 pub(super) fn show(one: &One) -> anyhow::Result<u8> {
     let loaded = load(one)?;
@@ -16,7 +17,7 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
         print_json(&row)?;
         return Ok(exit::OK);
     }
-    crate::say!("{} {}", styled(STRONG, row.run), styled(QUIET, loaded.folder.trace().display()));
+    crate::say!("{} {}", styled(STRONG, row.run), styled(QUIET, format!("in {}", loaded.store.name())));
     let style = match row.status {
         Status::Ended(_) if exit::of_status(row.status) == exit::OK => GOOD,
         Status::Suspended(_) => MIND,
@@ -54,8 +55,9 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
         };
         let store = one.stored.store.display();
         crate::say!();
-        for reject in loaded.folder.inbox().rejects()? {
-            crate::say!("  {} {}", styled(BAD, format!("{:<18}", "no entry")), line(&reject.to_string(), 110));
+        for reject in loaded.store.rejects(row.run)? {
+            let text = format!("{}: {}", reject.id, reject.problem);
+            crate::say!("  {} {}", styled(BAD, format!("{:<18}", "no entry")), line(&text, 110));
         }
         for entry in &row.waiting {
             let what = format!("{} by {}, not yet taken", offered(&entry.wants), entry.by);

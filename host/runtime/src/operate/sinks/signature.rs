@@ -1,5 +1,6 @@
 //! How a webhook proves that it comes from this host.
 
+use countersign_kernel::hex;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -12,11 +13,11 @@ pub const ID_HEADER: &str = "countersign-id";
 /// `t=AT,v1=` and the HMAC-SHA256 of `AT.BODY` in lower-case hexadecimal.
 pub fn sign(secret: &[u8], at: u64, body: &[u8]) -> String {
     let at = at.to_string();
-    let hex: String = match mac(secret, &at, body) {
-        Some(mac) => mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
+    let digits = match mac(secret, &at, body) {
+        Some(mac) => hex(&mac.finalize().into_bytes()),
         None => String::new(),
     };
-    format!("t={at},v1={hex}")
+    format!("t={at},v1={digits}")
 }
 
 /// For receivers: whether a request was signed with the shared secret.

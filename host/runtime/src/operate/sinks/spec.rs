@@ -123,6 +123,14 @@ pub enum SinkError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// Nothing can be sent there from this machine.
+    #[error("sink {sink}: `url` cannot be called from here: {problem}")]
+    Client {
+        /// Which sink.
+        sink: usize,
+        /// What is missing.
+        problem: String,
+    },
     /// None or both of the two keys.
     #[error("sink {sink}: {problem}; set exactly one of `secret-env` and `secret-file`")]
     Secret {

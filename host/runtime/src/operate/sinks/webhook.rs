@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::spec::checked_time_out;
 use super::{ID_HEADER, SIGNATURE_HEADER, SinkError, WebhookSpec, sign};
 use crate::address;
+use crate::clock::utc_now;
+use crate::http;
 use crate::secret::{self, Secret, SecretError};
 
 /// Most retries a webhook may be given: a run waits for them.
@@ -20,7 +22,7 @@ pub struct WebhookSink {
     url: String,
     secret: Secret,
     retries: u32,
-    agent: ureq::Agent,
+    client: reqwest::Client,
 }
 
 impl WebhookSink {
@@ -45,24 +47,13 @@ impl WebhookSink {
             }
             Err(SecretError::File { path, problem }) => return Err(SinkError::SecretFile { sink, path, problem }),
         };
-        let mut config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            // Somebody else's word must not decide where an item goes.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(time_out))
-            // Shorter than the whole, so that a failed connection can be told from a slow answer.
-            .timeout_resolve(Some(time_out / 2))
-            .timeout_connect(Some(time_out / 2))
-            // A kept connection may be dead by the time of the next item, which nobody could tell from
-            // an item that was taken.
-            .max_idle_connections(0)
-            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
-        if address::is_local(&spec.url) {
-            config = config.proxy(None);
-        }
-        let agent = config.build().new_agent();
-        Ok(WebhookSink { url: spec.url.clone(), secret, retries: spec.retries, agent })
+        let client = http::client(&spec.url).and_then(|builder| {
+            // Connecting has half of it, so that a failed connection can be told from a slow answer.
+            let builder = builder.timeout(time_out).connect_timeout(time_out / 2);
+            builder.build().map_err(|error| http::deepest(&error))
+        });
+        let client = client.map_err(|problem| SinkError::Client { sink, problem })?;
+        Ok(WebhookSink { url: spec.url.clone(), secret, retries: spec.retries, client })
     }
 
     pub fn send(&self, id: &str, body: &[u8]) -> Result<(), String> {
@@ -85,15 +76,25 @@ impl WebhookSink {
     /// One attempt. Why it failed, and whether it is worth another.
     fn post(&self, id: &str, body: &[u8]) -> Result<(), (String, bool)> {
         // The time of sending, not of the item: receivers judge by it whether a request is a replay.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        let signature = sign(self.secret.bytes(), u64::try_from(now).unwrap_or(u64::MAX), body);
+        let signature = sign(self.secret.bytes(), utc_now(), body);
         let request = self
-            .agent
+            .client
             .post(&self.url)
             .header("content-type", "application/json")
             .header(ID_HEADER, id)
-            .header(SIGNATURE_HEADER, &signature);
-        match request.send(body) {
+            .header(SIGNATURE_HEADER, &signature)
+            .body(body.to_vec());
+        if tokio::runtime::Handle::try_current().is_ok() {
+            // Only where no thread could be had for it: waiting here would hold up everything else.
+            return Err(("there is no thread to send it from".to_owned(), true));
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| (format!("nothing can be sent from here: {error}"), false))?;
+        // Within the runtime: its time-out begins when it is made.
+        let answer = runtime.block_on(async { request.send().await });
+        // A name that is still being looked up is waited for by nobody.
+        runtime.shutdown_background();
+        match answer {
             Ok(answer) => match answer.status().as_u16() {
                 200..=299 => Ok(()),
                 status @ 300..=399 => Err((
@@ -102,7 +103,8 @@ impl WebhookSink {
                 )),
                 status => Err((format!("answered {status}"), status == 429 || status >= 500)),
             },
-            Err(error) => Err((told(&error), never_connected(&error))),
+            // Where it could not connect the receiver certainly has nothing of the item.
+            Err(error) => Err((told(&error), error.is_connect() && !http::bad_certificate(&error))),
         }
     }
 }
@@ -113,39 +115,14 @@ pub fn checked_origin(sink: usize, url: &str) -> Result<String, SinkError> {
 }
 
 /// What a failure may say: never the address, which may hold a secret.
-fn told(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
-            "the request cannot be built from `url` and the item's id".into()
-        }
-        ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
-            "could not connect within half of `time-out`".into()
-        }
-        ureq::Error::Timeout(_) => "did not answer within `time-out`".into(),
-        ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
-            "the proxy of the environment refused".into()
-        }
-        ureq::Error::HostNotFound => "the host of `url` cannot be found".into(),
-        other => other.to_string(),
+fn told(error: &reqwest::Error) -> String {
+    if error.is_builder() {
+        return "the request cannot be built from `url` and the item's id".to_owned();
     }
-}
-
-/// Whether the receiver certainly has nothing of the item.
-fn never_connected(error: &ureq::Error) -> bool {
-    use std::io::ErrorKind;
-    match error {
-        ureq::Error::HostNotFound
-        | ureq::Error::ConnectionFailed
-        | ureq::Error::ConnectProxyFailed(_)
-        | ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => true,
-        ureq::Error::Io(error) => matches!(
-            error.kind(),
-            ErrorKind::ConnectionRefused
-                | ErrorKind::HostUnreachable
-                | ErrorKind::NetworkUnreachable
-                | ErrorKind::NetworkDown
-                | ErrorKind::AddrNotAvailable
-        ),
-        _ => false,
+    match (error.is_connect(), error.is_timeout()) {
+        (true, true) => "could not connect within half of `time-out`".to_owned(),
+        (false, true) => "did not answer within `time-out`".to_owned(),
+        (true, false) => format!("could not connect: {}", http::deepest(error)),
+        (false, false) => http::deepest(error),
     }
 }

@@ -49,12 +49,12 @@ impl Spec {
             Some(path) => settings::escalation_table(Some(&folder.join(path)))?,
             None => settings::escalation_table(None)?,
         };
-        let mut guards = self.guards.clone();
+        let mut rules = self.rules.clone();
         if let Some(profile) = profile {
             for (category, rule) in &profile.approvals {
                 // A profile tightens what a scenario says, it does not loosen it.
-                let own = guards.approvals.get(category).copied();
-                guards.approvals.insert(*category, own.map_or(*rule, |own| own.max(*rule)));
+                let own = rules.approvals.get(category).copied();
+                rules.approvals.insert(*category, own.map_or(*rule, |own| own.max(*rule)));
             }
         }
         let boundary = self.boundary(&tools, &presets, profile)?;
@@ -92,7 +92,7 @@ impl Spec {
             boundary,
             graph_digest: Arc::clone(graph_digest.as_str()),
             graph: Arc::new(graph),
-            guards,
+            rules,
             limits,
             ceilings,
             show_budget: true,

@@ -11,15 +11,15 @@ use std::path::PathBuf;
 
 use countersign_kernel::contract::{PastOutcomes, Specialist, Tier};
 use countersign_kernel::state::Memory;
-use countersign_kernel::{Guards, Mode, PolicyMode, Slot};
+use countersign_kernel::{HostRules, Mode, PolicyMode, Slot};
 use serde::Deserialize;
 use toml::Table;
 
 use super::expect::Expectations;
 use crate::mcp::{Overrides, ServersSpec, check_servers, split};
+use crate::one_or_many::{OneOrMany, place};
 use crate::registry::{ToolSpec, VerifySpec};
 use crate::settings::{OperatorSpec, PresetFiles};
-use crate::several::{Several, place};
 
 pub use manifest::Pinned;
 pub use model::{ModelSpec, ReplySpec, StepSpec};
@@ -59,7 +59,7 @@ pub struct Spec {
     #[serde(default)]
     pub budget: BudgetSpec,
     #[serde(default)]
-    pub guards: Guards,
+    pub rules: HostRules,
     /// A plan that comes with the task.
     #[serde(default)]
     pub plan: Vec<PlanStepSpec>,
@@ -68,7 +68,7 @@ pub struct Spec {
     pub memory: Vec<Memory>,
     /// Scripted ones, by tier; none where the run is given real ones.
     #[serde(default)]
-    pub models: BTreeMap<Tier, Several<ModelSpec>>,
+    pub models: BTreeMap<Tier, OneOrMany<ModelSpec>>,
     /// Who may be chosen for a sub-task.
     #[serde(default)]
     pub specialists: Vec<Specialist>,
@@ -107,11 +107,11 @@ pub struct Spec {
     #[serde(default)]
     pub shows: BTreeMap<String, String>,
     /// Whether it is also run by an agent that owns its loop: the models' replies are its proposals, and
-    /// nobody but the host's guards and policies holds it up. What is expected holds there too, but for
+    /// nobody but the host's rules and policies holds it up. What is expected holds there too, but for
     /// the status: an agent's run is over when the agent is gone.
     #[serde(default)]
     pub by_agent: bool,
-    /// The same with one guard switched off, in which the harm happens.
+    /// The same with one rule switched off, in which the harm happens.
     pub twin: Option<TwinSpec>,
 }
 

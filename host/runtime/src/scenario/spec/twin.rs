@@ -1,5 +1,5 @@
-//! The twin of a scenario: the same file with one guard switched off, in which the harm happens
-//! that the guard prevents.
+//! The twin of a scenario: the same file with one rule switched off, in which the harm happens
+//! that the rule prevents.
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -10,7 +10,7 @@ use crate::settings::merge;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TwinSpec {
-    /// The guard that is switched off, for people.
+    /// The rule that is switched off, for people.
     pub without: String,
     /// Keys that are set otherwise.
     #[serde(default)]
@@ -31,7 +31,7 @@ impl TwinSpec {
                 .ok_or_else(|| format!("key `twin.remove`: there is no key `{path}` to leave out"))?;
         }
         if self.remove.is_empty() && self.change.is_empty() {
-            return Err("key `twin`: expected `change` or `remove`: a twin differs by its guard".to_owned());
+            return Err("key `twin`: expected `change` or `remove`: a twin differs by its rule".to_owned());
         }
         merge(&mut table, self.change.clone());
         // Its own expectations come with it, already read.

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::BufReader;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_kernel::contract::Verdict;
 use countersign_kernel::{Event, Frame, Manifest, Slot};
-use countersign_store::{ShadowError, ShadowRecord, Stored, TraceReader};
+use countersign_store::{ChainReader, RunStore, ShadowError, ShadowRecord, Stored, TraceReader};
 
 /// What a slot is said to have answered; none where it is empty.
 type Counted = (Slot, Option<Verdict>);
@@ -33,6 +34,31 @@ impl Claims {
                 self.frames.entry(judged.frame).or_default().push(claim);
             }
             ShadowRecord::Ended(_) => {}
+        }
+    }
+
+    /// Compares with the record of the run in its store.
+    pub fn check_run(mut self, store: &dyn RunStore, run: &str) -> Result<(), ShadowError> {
+        let refused = |problem: String| ShadowError::OfAnother {
+            file: format!("what was said in shadow of {run}"),
+            trace: run.to_owned(),
+            problem,
+        };
+        let reader = store.read(run).map_err(|error| refused(error.to_string()))?;
+        let (mut chain, mut done) = (ChainReader::new(run), Ok(()));
+        let read = reader.read_from(0, &mut |line| {
+            done = chain.take(line).map_err(|error| error.to_string()).and_then(|stored| match stored {
+                Stored::Manifest(manifest) => self.begun(&manifest),
+                Stored::Frame(frame) => self.took_place(&frame),
+            });
+            if done.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        read.map_err(|error| refused(error.to_string()))?;
+        done.map_err(refused)?;
+        // What is said of a frame that is being appended may be there before it.
+        match self.frames.first_key_value() {
+            Some((frame, _)) if chain.is_complete() => Err(refused(format!("it has no frame {frame}"))),
+            _ => Ok(()),
         }
     }
 

@@ -1,0 +1,87 @@
+//! What a command is given as a run: a trace in a file, or a run of a store by the beginning of its id.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign::store::{Diagnostic, SharedStore, Side, TraceError, TraceReader};
+
+use super::Stored;
+use crate::exit::BadInput;
+
+/// Where the lines of a trace come from.
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// A run of a store.
+    Run(SharedStore, Arc<str>),
+}
+
+impl Source {
+    /// The file of this name, else the run of the store whose id begins so.
+    pub fn find(given: &Path, stored: &Stored) -> anyhow::Result<Self> {
+        if given.is_file() || !stored.store.exists() {
+            return Ok(Source::File(given.to_owned()));
+        }
+        let store = stored.open()?;
+        match store.find(&given.to_string_lossy()) {
+            Ok(row) => Ok(Source::Run(store, row.id)),
+            Err(error) => {
+                let name = given.display();
+                Err(BadInput(format!("`{name}` is no file; in `{}` {error}", stored.store.display())).into())
+            }
+        }
+    }
+
+    /// For messages and results.
+    pub fn name(&self) -> String {
+        match self {
+            Source::File(path) => path.display().to_string(),
+            Source::Run(_, id) => id.to_string(),
+        }
+    }
+
+    /// Its lines from the first on.
+    pub fn open(&self) -> std::io::Result<Box<dyn BufRead>> {
+        Ok(match self {
+            Source::File(path) => Box::new(BufReader::new(File::open(path)?)),
+            Source::Run(store, id) => Box::new(Cursor::new(lines(store, id, None)?)),
+        })
+    }
+
+    /// A reader that checks the chain.
+    pub fn reader(&self) -> Result<TraceReader<Box<dyn BufRead>>, TraceError> {
+        let name = self.name();
+        self.open()
+            .map(|input| TraceReader::new(name.clone(), input))
+            .map_err(|source| TraceError::Io { file: name, source })
+    }
+
+    /// What policies logged beside it; nothing where nothing is kept.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        let bytes = match self {
+            Source::File(path) => std::fs::read(countersign::beside(path, Side::Log)),
+            Source::Run(store, id) => lines(store, id, Some(Side::Log)),
+        };
+        let text = bytes.unwrap_or_default();
+        text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+}
+
+fn lines(store: &SharedStore, run: &str, side: Option<Side>) -> std::io::Result<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut take = |line: &[u8]| {
+        all.extend_from_slice(line);
+        all.push(b'\n');
+        ControlFlow::Continue(())
+    };
+    let reader = store.read(run).map_err(std::io::Error::other)?;
+    match side {
+        Some(side) => reader.read_side(side, &mut take),
+        None => reader.read_from(0, &mut take),
+    }
+    .map_err(std::io::Error::other)?;
+    Ok(all)
+}

@@ -1,0 +1,318 @@
+//! The run of a principal: begun with the first call, taken up again by the next process, over after
+//! a time without calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::kernel::{Boundary, Code, Manifest, Run, Status};
+use countersign::mcp::Joined;
+use countersign::registry::Registry;
+use countersign::session::{Held, Past, Session, SessionError, Setup, Stop, TakeUpError};
+use countersign::store::{Durability, OpenError, RunQuery, RunRow, SharedStore};
+use countersign::{Host, LiveHost, Operations, random_id, utc_now as now};
+
+use crate::serve::GatewayError;
+use crate::serve::Served;
+
+/// Most runs of a principal that are looked at: those that are not over, and the one that was last.
+const MOST: usize = 64;
+
+/// The run of a principal.
+pub struct PrincipalRun {
+    live: Arc<LiveHost>,
+    served: Arc<Served>,
+    tools: Arc<Joined>,
+    store: SharedStore,
+    open: Option<Open>,
+}
+
+struct Open {
+    session: Session,
+    id: String,
+    /// UTC milliseconds of the last call.
+    last: u64,
+}
+
+/// What a call of the principal meets.
+pub enum Met<'a> {
+    /// Its run, which rules on it.
+    Run(&'a mut Session, &'a str),
+    /// A run that is over, and not yet idle: nothing is called.
+    Over(String, Stop),
+}
+
+/// What became of a run of the principal's.
+enum Found {
+    Up(Box<Open>),
+    /// Another process has it.
+    Busy(String),
+    /// It is over and not yet idle.
+    Over(String, Stop),
+    /// It is over, or in nobody's way any more.
+    Gone,
+}
+
+impl PrincipalRun {
+    pub fn new(live: Arc<LiveHost>, served: Arc<Served>, tools: Arc<Joined>, store: SharedStore) -> Self {
+        PrincipalRun { live, served, tools, store, open: None }
+    }
+
+    /// The run for a call that is proposed now: begun where there is none, with what people have decided taken in.
+    pub fn run(&mut self) -> Result<Met<'_>, GatewayError> {
+        let now = now();
+        let mut open = match self.left(now)? {
+            Some(Ok(open)) => open,
+            Some(Err((id, stop))) => return Ok(Met::Over(id, stop)),
+            None => self.begin()?,
+        };
+        open.last = now;
+        self.decided(open)
+    }
+
+    /// The same where there is a run; none is begun, and it is idle as before.
+    pub fn last_run(&mut self) -> Result<Option<Met<'_>>, GatewayError> {
+        match self.left(now())? {
+            Some(Ok(open)) => self.decided(open).map(Some),
+            Some(Err((id, stop))) => Ok(Some(Met::Over(id, stop))),
+            None => Ok(None),
+        }
+    }
+
+    /// The open run, or what is left of the principal's.
+    fn left(&mut self, now: u64) -> Result<Option<Result<Open, (String, Stop)>>, GatewayError> {
+        // What broke off at an error is taken up again from its store.
+        self.open.take_if(|open| open.session.is_broken());
+        if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, now)) {
+            self.end()?;
+        }
+        // One that ended here is over for the next process too, until it has been idle.
+        match self.open.take() {
+            Some(open) => Ok(Some(Ok(open))),
+            None => self.take_up(now),
+        }
+    }
+
+    fn decided(&mut self, mut open: Open) -> Result<Met<'_>, GatewayError> {
+        if !matches!(open.session.status(), Status::Ended(_)) {
+            for (id, why) in open.session.take_inbox()?.refused {
+                tracing::warn!(entry = id, why, "an entry of the inbox does not fit the run");
+            }
+        }
+        let Open { session, id, .. } = self.open.insert(open);
+        Ok(Met::Run(session, id))
+    }
+
+    /// Id of the run at hand.
+    pub fn id(&self) -> Option<&str> {
+        self.open.as_ref().map(|open| open.id.as_str())
+    }
+
+    /// The run at hand; none is begun.
+    pub fn current(&mut self) -> Option<&mut Session> {
+        self.open.as_mut().map(|open| &mut open.session)
+    }
+
+    /// How long until the run at hand is over for want of calls; none while none is open.
+    pub fn idle_in(&self) -> Option<Duration> {
+        let open = self.open.as_ref()?;
+        let until = open.last.saturating_add(self.served.agent.idle_end);
+        Some(Duration::from_millis(until.saturating_sub(now())))
+    }
+
+    /// Ends the run at hand where it has been idle for long enough.
+    pub fn end_if_idle(&mut self) -> Result<(), GatewayError> {
+        if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, now())) {
+            self.end()?;
+        }
+        Ok(())
+    }
+
+    /// The process ends; the next one of this principal may go on.
+    pub fn leave(&mut self) -> Result<Option<String>, GatewayError> {
+        let Some(open) = self.open.take() else { return Ok(None) };
+        open.session.leave()?;
+        Ok(Some(open.id))
+    }
+
+    fn is_idle(&self, last: u64, now: u64) -> bool {
+        now.saturating_sub(last) >= self.served.agent.idle_end
+    }
+
+    fn end(&mut self) -> Result<(), GatewayError> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        close(open.session)?;
+        Ok(())
+    }
+
+    fn begin(&self) -> Result<Open, GatewayError> {
+        let id = random_id().map_err(|source| GatewayError::Random { source })?;
+        let registry = Registry::new(&self.tools.tools);
+        // What was installed since the last run is what judges this one, from its first call to its last.
+        self.live.refresh();
+        let host = self.live.host();
+        let manifest = self.served.manifest(&host, &id, &registry)?;
+        let session = Session::begin(&host, &self.store, manifest, self.setup(registry)?)?;
+        tracing::info!(run = %id, "a run begins");
+        Ok(Open { session, id, last: now() })
+    }
+
+    fn setup(&self, registry: Registry) -> Result<Setup, GatewayError> {
+        let principal = Some(Arc::from(self.served.name.as_str()));
+        let keep_secrets = self.served.deployment.store().keep_secrets;
+        Ok(Setup { operations: self.operations()?, principal, keep_secrets, ..Setup::new(registry) })
+    }
+
+    /// The run that the principal was in, where it still is: the newest that no other process has.
+    fn take_up(&mut self, now: u64) -> Result<Option<Result<Open, (String, Stop)>>, GatewayError> {
+        let principal = Some(Arc::from(self.served.name.as_str()));
+        let rows = self.store.list(&RunQuery { principal, most: Some(MOST), ..RunQuery::default() })?;
+        let mut busy = Vec::new();
+        let mut over = None;
+        for row in rows {
+            match self.take(&row, now)? {
+                Found::Up(open) => return Ok(Some(Ok(*open))),
+                Found::Busy(run) => busy.push(run),
+                Found::Over(run, stop) => over = over.or(Some((run, stop))),
+                Found::Gone => {}
+            }
+        }
+        if let Some(over) = over {
+            return Ok(Some(Err(over)));
+        }
+        // Another process is no way around what stops the first one.
+        for run in busy {
+            if let Some(why) = self.barred(&run, now)? {
+                return Err(GatewayError::Barred { run, why });
+            }
+        }
+        Ok(None)
+    }
+
+    /// Why a run that another process has lets nobody begin another one: it waits for a person, or was told to stop and
+    /// has not reported.
+    fn barred(&self, run: &str, now: u64) -> Result<Option<String>, GatewayError> {
+        let past = Past::read(&self.store, run).map_err(SessionError::from)?;
+        if self.is_idle(past.last(), now) {
+            return Ok(None);
+        }
+        let run = past.fold()?;
+        Ok(match (run.status(), run.held()) {
+            (Status::Ended(code), _) => Some(format!("is over with {code}")),
+            (Status::Suspended(code), _) => Some(format!("waits for a person ({code})")),
+            (_, Some(hold)) => Some(format!("was told to stop and has not reported yet ({})", hold.reason)),
+            _ => None,
+        })
+    }
+
+    /// A run, where the principal still is in it: not over, not idle, pinned to the very same but
+    /// perhaps to an earlier bundle, and no other process has it.
+    fn take(&self, row: &RunRow, now: u64) -> Result<Found, GatewayError> {
+        let (run, idle) = (&*row.id, self.is_idle(row.last, now));
+        if let Status::Ended(_) = row.status {
+            return if idle { Ok(Found::Gone) } else { self.over(run) };
+        }
+        let held = match Held::open(&self.store, run, Durability::Written) {
+            Ok(held) => held,
+            // Two processes of one principal are two runs.
+            Err(TakeUpError::Open(OpenError::Held { .. })) => return Ok(Found::Busy(run.to_owned())),
+            Err(TakeUpError::Open(OpenError::Ended { .. } | OpenError::NotFound { .. })) => return Ok(Found::Gone),
+            // Missing or damaged is not fresh: nothing begins beside it before a person has looked.
+            Err(error) => {
+                return Err(GatewayError::Barred { run: run.to_owned(), why: format!("is damaged: {error}") });
+            }
+        };
+        let manifest = held.past().manifest.clone();
+        let host = self.live.host_for(&manifest.lock).unwrap_or_else(|error| {
+            tracing::warn!(run, bundle = %manifest.lock, %error, "the last run's bundle does not load any more");
+            None
+        });
+        let Some(host) = host else {
+            tracing::warn!(run, bundle = %manifest.lock, "the last run's bundle cannot be had here; it is ended, another one begins");
+            if let Err(error) = held.abandon(code) {
+                tracing::warn!(run, %error, "the last run cannot be ended");
+            }
+            return Ok(Found::Gone);
+        };
+        let registry = Registry::new(&self.tools.tools);
+        let same = self.is_pinned(&host, &manifest, &registry)?;
+        // What a server lists now is no way around what stops the run; what its operator has changed is.
+        if !same
+            && self.is_pinned_but_for_tools(&host, &manifest)?
+            && let Some(why) = self.barred(run, now)?
+        {
+            return Err(GatewayError::Barred { run: run.to_owned(), why });
+        }
+        let session = match held.resume(&host, self.setup(registry)?) {
+            Ok(session) => session,
+            // One that has been idle for long enough is in nobody's way: the next one may have other policies.
+            Err(SessionError::NotDispatched(_)) if idle => return Ok(Found::Gone),
+            Err(error @ SessionError::NotDispatched(_)) => return Err(error.into()),
+            Err(error) => {
+                return Err(GatewayError::Barred { run: run.to_owned(), why: format!("cannot be taken up: {error}") });
+            }
+        };
+        if !same || idle {
+            close(session)?;
+            return Ok(Found::Gone);
+        }
+        tracing::info!(run, "the run is taken up again");
+        Ok(Found::Up(Box::new(Open { session, id: run.to_owned(), last: row.last })))
+    }
+
+    /// A run that is over: to start anew is no way around it before it has been idle. Where the operator has changed
+    /// what runs are pinned to, the next one is another.
+    fn over(&self, run: &str) -> Result<Found, GatewayError> {
+        let past = Past::read(&self.store, run).map_err(SessionError::from)?;
+        let registry = Registry::new(&self.tools.tools);
+        let same = match self.live.host_for(&past.manifest.lock) {
+            Ok(Some(host)) => {
+                self.is_pinned(&host, &past.manifest, &registry)?
+                    || self.is_pinned_but_for_tools(&host, &past.manifest)?
+            }
+            _ => false,
+        };
+        Ok(match past.stop().filter(|_| same) {
+            Some(stop) => Found::Over(run.to_owned(), stop),
+            None => Found::Gone,
+        })
+    }
+
+    /// Whether a run is pinned to what this process would pin one to, by the run's own bundle.
+    fn is_pinned(&self, host: &Host, manifest: &Manifest, registry: &Registry) -> Result<bool, GatewayError> {
+        let now = self.served.manifest(host, &manifest.run, registry)?;
+        Ok(Manifest { seed: manifest.seed, started: manifest.started, ..now } == *manifest)
+    }
+
+    /// The same of everything that the operator says.
+    fn is_pinned_but_for_tools(&self, host: &Host, manifest: &Manifest) -> Result<bool, GatewayError> {
+        let now = self.served.manifest(host, &manifest.run, &Registry::new(&self.tools.tools))?;
+        // Its digest is over the tools too.
+        let (listed, digest) = (manifest.boundary.tools.clone(), Arc::clone(&manifest.boundary.digest));
+        let boundary = Boundary { tools: listed, digest, ..now.boundary.clone() };
+        let (tools, seed, started) = (manifest.tools.clone(), manifest.seed, manifest.started);
+        Ok(Manifest { boundary, tools, seed, started, ..now } == *manifest)
+    }
+
+    fn operations(&self) -> Result<Operations, GatewayError> {
+        let deployment = &self.served.deployment;
+        Ok(Operations::new(deployment.operator(), &self.store, deployment.store().folder())?)
+    }
+}
+
+/// The agent is gone.
+fn close(session: Session) -> Result<Status, SessionError> {
+    let code = code(session.run());
+    session.close(code)
+}
+
+/// What a run ends with whose agent is gone. What waits for a person says so in the code; nobody here
+/// knows whether the agent's own goal was reached, so a success is an unverified one.
+fn code(run: &Run) -> Code {
+    match run.status() {
+        Status::Suspended(code) => code,
+        _ if run.parked().next().is_some() => Code::ConfirmRequired,
+        // It was told to stop and has not reported.
+        _ if run.held().is_some() => Code::ReviewRequired,
+        _ => Code::Success,
+    }
+}

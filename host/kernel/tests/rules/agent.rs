@@ -1,0 +1,210 @@
+//! Runs whose loop an agent owns: what waits for a person waits by itself.
+
+use std::sync::Arc;
+
+use countersign_kernel::{Approval, Driver, Frame};
+
+use super::*;
+
+/// An agent's run, driven by hand.
+struct Agent {
+    run: Run,
+    at: u64,
+    events: Vec<Event>,
+    effects: Vec<Effect>,
+    frames: Vec<Frame>,
+}
+
+impl Agent {
+    fn start(change: impl FnOnce(&mut Manifest)) -> Self {
+        let mut manifest = manifest();
+        manifest.driver = Driver::Agent;
+        manifest.escalation.failed_attempts = u32::MAX;
+        manifest.rules.repairs = u32::MAX;
+        manifest.rules.refusals = 0;
+        // A change that nobody can undo: a person approves it by its kind.
+        manifest.tools[1].reversibility = Reversibility::Irreversible;
+        manifest.tools[1].approval = Some(ApprovalRule::Destructive);
+        manifest.tools[1].idempotent = true;
+        change(&mut manifest);
+        let run = Run::open(Arc::new(manifest)).unwrap_or_else(|error| panic!("{error}"));
+        let mut agent = Agent { run, at: 0, events: vec![], effects: vec![], frames: vec![] };
+        agent.give(Input::Started);
+        agent
+    }
+
+    fn give(&mut self, input: Input) {
+        self.at += 10;
+        if let Err(error) = self.run.accept(self.at, input) {
+            panic!("{error}");
+        }
+        let closed = self.run.close().unwrap_or_else(|error| panic!("{error}"));
+        self.events.clone_from(&closed.frame.events);
+        self.effects = closed.effects;
+        self.frames.push(closed.frame);
+    }
+
+    /// Proposes a call; whether it may be made.
+    fn propose(&mut self, action: Action) -> bool {
+        let call = self.run.awaited().unwrap_or_else(|| panic!("{:?}", self.run.status()));
+        let reply = Reply::Step(countersign_kernel::StepReply {
+            step: "s".into(),
+            action,
+            reasoning: "".into(),
+            status: countersign_kernel::StepStatus::Ok,
+            confidence: None,
+            signals: vec![],
+            bytes: 0,
+        });
+        self.give(Input::Replied { call, reply, usage: countersign_kernel::Usage::default() });
+        self.effects.iter().any(|effect| matches!(effect, Effect::Dispatch { .. }))
+    }
+
+    /// What came of the permitted call.
+    fn observe(&mut self, ok: bool) {
+        let call = self.effects.iter().find_map(|effect| match effect {
+            Effect::Dispatch { call, .. } => Some(*call),
+            _ => None,
+        });
+        let outcome = Outcome::Returned { exit_code: Some(i32::from(!ok)), ok };
+        let observation = Observation::new(outcome, "text".into());
+        self.give(Input::Observed { call: call.unwrap_or_else(|| panic!("nothing was permitted")), observation });
+    }
+
+    fn decide(&mut self, id: &str, decision: Decision) {
+        self.give(Input::Decided { id: id.into(), by: "Ada".into(), decision });
+    }
+
+    fn parked(&self) -> Vec<Approval> {
+        self.run.parked().cloned().collect()
+    }
+
+    fn notice(&self) -> Option<String> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Await { notice, .. } => notice.clone(),
+            _ => None,
+        })
+    }
+
+    fn blocked(&self) -> String {
+        let blocked = self.events.iter().find_map(|event| match event {
+            Event::Blocked { reason, .. } => Some(reason.clone()),
+            _ => None,
+        });
+        blocked.unwrap_or_default()
+    }
+}
+
+#[test]
+fn a_call_that_waits_for_a_person_holds_nobody_up() {
+    let mut agent = Agent::start(|_| {});
+    assert!(!agent.propose(call("write", 1)));
+    assert!(agent.effects.iter().any(|effect| matches!(effect, Effect::Report { code: Code::ConfirmRequired, .. })));
+    assert_eq!((agent.run.status(), agent.parked().len()), (Status::Running, 1));
+    // Other calls go on, and the same one asks once.
+    assert!(agent.propose(call("read", 1)));
+    agent.observe(true);
+    assert!(!agent.propose(call("write", 1)));
+    assert_eq!(agent.parked().len(), 1);
+    // Other arguments are another call.
+    assert!(!agent.propose(call("write", 2)));
+    assert_eq!(agent.parked().len(), 2);
+    let fingerprint = agent.parked()[0].fingerprint.clone();
+    agent.decide("1", Decision::Approved { fingerprint });
+    assert_eq!(agent.parked().len(), 1);
+    assert!(!agent.propose(call("write", 3)), "approved was another one");
+    assert!(agent.propose(call("write", 1)));
+    agent.observe(true);
+    assert!(!agent.propose(call("write", 1)), "an approval is spent once");
+
+    // The same inputs give the same frames.
+    let mut again = Run::open(Arc::clone(agent.run.manifest())).unwrap_or_else(|error| panic!("{error}"));
+    for frame in &agent.frames {
+        again.fold(frame).unwrap_or_else(|error| panic!("{error}"));
+    }
+    assert_eq!(again.parked().count(), agent.parked().len());
+}
+
+#[test]
+fn what_a_person_refuses_stays_refused() {
+    let mut agent = Agent::start(|_| {});
+    agent.propose(call("write", 1));
+    let fingerprint = Some(agent.parked()[0].fingerprint.clone());
+    agent.decide("1", Decision::Rejected { fingerprint, instead: Some("write a draft".into()) });
+    assert!(!agent.propose(call("write", 1)));
+    assert_eq!(agent.blocked(), "a person refused it: write a draft");
+    assert!(agent.parked().is_empty());
+}
+
+#[test]
+fn decisions_that_nothing_waits_for_are_not_taken() {
+    let mut agent = Agent::start(|_| {});
+    agent.propose(call("write", 1));
+    let fingerprint = agent.parked()[0].fingerprint.clone();
+    let of = |decision| Input::Decided { id: "1".into(), by: "Ada".into(), decision };
+    assert!(agent.run.expects(&of(Decision::Approved { fingerprint: "x".into() })).is_err());
+    assert!(agent.run.expects(&of(Decision::Resumed)).is_err());
+    assert!(agent.run.expects(&of(Decision::Approved { fingerprint: fingerprint.clone() })).is_ok());
+    agent.decide("1", Decision::Approved { fingerprint: fingerprint.clone() });
+    // Once is enough, and the same entry of the inbox counts once.
+    assert!(agent.run.expects(&of(Decision::Approved { fingerprint })).is_err());
+}
+
+#[test]
+fn nobody_decides_in_time() {
+    let mut agent = Agent::start(|m| {
+        m.rules.approval_expiry = 100;
+        m.rules.approval_reasks = 1;
+    });
+    agent.propose(call("write", 1));
+    let first = agent.parked()[0].fingerprint.clone();
+    agent.at += 200;
+    assert!(!agent.propose(call("write", 1)));
+    let second = agent.parked()[0].fingerprint.clone();
+    assert_ne!(first, second, "asked again, by another fingerprint");
+    agent.at += 200;
+    assert!(!agent.propose(call("write", 1)));
+    assert_eq!(agent.blocked(), "nobody decided in time");
+    assert!(agent.parked().is_empty());
+}
+
+#[test]
+fn the_same_call_fails_three_times_and_is_not_made_again() {
+    for (most, tries) in [(3, 3), (0, 6)] {
+        let mut agent = Agent::start(|m| m.rules.failing_calls = most);
+        for number in 1..=tries {
+            assert!(agent.propose(call("read", 1)), "call {number}");
+            agent.observe(false);
+            assert_eq!(agent.notice().is_some(), most > 0 && number == most);
+        }
+        assert_eq!(agent.propose(call("read", 1)), most == 0);
+        if most == 0 {
+            continue;
+        }
+        assert_eq!(agent.blocked(), "the same call failed 3 times in a row");
+        // Something else may be done; once it has succeeded the call may be tried again.
+        assert!(agent.propose(call("read", 2)));
+        agent.observe(true);
+        assert!(agent.propose(call("read", 1)));
+    }
+}
+
+#[test]
+fn the_agent_hands_a_task_over_and_takes_the_next() {
+    let mut agent = Agent::start(|_| {});
+    assert!(!agent.propose(Action::Defer { reason: "this needs somebody with the keys".into() }));
+    assert!(agent.effects.iter().any(|effect| matches!(effect, Effect::Report { .. })));
+    assert_eq!(agent.run.status(), Status::Running);
+    assert!(agent.propose(call("read", 1)));
+}
+
+#[test]
+fn an_agent_that_is_gone_ends_its_run_and_a_lost_host_does_not() {
+    let mut agent = Agent::start(|_| {});
+    assert!(agent.run.lost().is_none(), "the agent may still be there");
+    assert!(agent.propose(call("read", 1)));
+    assert!(matches!(agent.run.lost(), Some(Input::Observed { .. })));
+    agent.observe(true);
+    agent.give(Input::Closed { code: Code::Success });
+    assert_eq!(agent.run.status(), Status::Ended(Code::Success));
+}

@@ -1,0 +1,364 @@
+//! All that an answer says, as one text for whoever judges it; and the answer again, with only that of
+//! it which may be seen.
+
+use std::ops::Range;
+
+use rmcp::model::{CallToolResult, ErrorData};
+use rmcp::{ServiceError, model::ContentBlock};
+use serde_json::{Map, Value, json};
+
+use super::Answer;
+use crate::session::Redaction;
+
+/// Where an answer has words, in the order in which they are read.
+const PLACES: [(&str, Reading); 5] = [
+    ("message", Reading::Text),
+    ("content", Reading::Form),
+    ("structuredContent", Reading::Data),
+    ("data", Reading::Data),
+    ("_meta", Reading::Data),
+];
+/// What models are told of content, of all that the protocol says of it: the rest is for programs.
+const READ: [&str; 6] = ["text", "description", "title", "name", "uri", "mimeType"];
+
+/// What a piece is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Words,
+    Key,
+    Data,
+}
+
+/// All that an answer says.
+#[derive(Debug)]
+pub struct Said {
+    value: Value,
+    text: String,
+    /// Where each piece of it stands in the text.
+    pieces: Vec<Range<usize>>,
+}
+
+/// What becomes of a piece.
+enum Piece {
+    Kept,
+    Changed(String),
+    Dropped,
+}
+
+impl Said {
+    fn new(value: Value) -> Self {
+        let (mut text, mut pieces, mut behind_key) = (String::new(), Vec::new(), false);
+        let value = map(value, &mut |piece, sort| {
+            if !pieces.is_empty() {
+                // Data ends with a semicolon, so that nothing is taken for the value of a key before it.
+                text.push_str(match sort {
+                    _ if behind_key => ": ",
+                    Sort::Words => "\n",
+                    Sort::Key | Sort::Data => ";\n",
+                });
+            }
+            behind_key = sort == Sort::Key;
+            let start = text.len();
+            text.push_str(piece);
+            pieces.push(start..text.len());
+            Piece::Kept
+        });
+        Said { value, text, pieces }
+    }
+
+    /// As one text: what it says in words first, then its data, key by key.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// As a value, without what must not be seen.
+    fn shown(self, redaction: &Redaction) -> Value {
+        let mut pieces = self.pieces.into_iter();
+        map(self.value, &mut |piece, _| match pieces.next() {
+            Some(range) => shown(piece, &range, redaction),
+            None => Piece::Dropped,
+        })
+    }
+}
+
+/// A piece that stands at `range`, without what must not be seen of it.
+fn shown(piece: &str, range: &Range<usize>, redaction: &Redaction) -> Piece {
+    let end = range.end.min(redaction.seen);
+    if range.is_empty() {
+        return Piece::Kept;
+    }
+    if range.start >= end {
+        return Piece::Dropped;
+    }
+    // They are in order: most pieces are behind most of what is hidden, or before it.
+    let first = redaction.hidden.partition_point(|hidden| hidden.end <= range.start);
+    let within = redaction.hidden[first..].iter().take_while(|hidden| hidden.start < end);
+    let (mut out, mut from) = (String::new(), range.start);
+    for hidden in within {
+        out.push_str(part(piece, range, from, hidden.start.max(from)));
+        out.push_str(&hidden.instead);
+        from = hidden.end.min(end);
+    }
+    if from == range.start && end == range.end {
+        return Piece::Kept;
+    }
+    out.push_str(part(piece, range, from, end));
+    Piece::Changed(out)
+}
+
+/// What stands in a piece between two places of the whole text.
+fn part<'a>(piece: &'a str, range: &Range<usize>, from: usize, to: usize) -> &'a str {
+    piece.get(from - range.start..to - range.start).unwrap_or_default()
+}
+
+/// Passes all that an answer says to `each`, with what it is.
+fn map(mut value: Value, each: &mut impl FnMut(&str, Sort) -> Piece) -> Value {
+    for (name, reading) in PLACES {
+        if let Some(place) = value.get_mut(name) {
+            *place = map_in(place.take(), reading, each).unwrap_or_default();
+        }
+    }
+    value
+}
+
+/// What of a value is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// The tool's own data: keys and values.
+    Data,
+    /// The text that stands here.
+    Text,
+    /// Of a form that the protocol gives, what stands under some keys.
+    Form,
+}
+
+/// The same of a value in it; none where nothing is left of it.
+fn map_in(value: Value, reading: Reading, each: &mut impl FnMut(&str, Sort) -> Piece) -> Option<Value> {
+    let own = reading == Reading::Data;
+    let sort = if own { Sort::Data } else { Sort::Words };
+    Some(match value {
+        Value::String(text) if reading != Reading::Form => match each(&text, sort) {
+            Piece::Kept => Value::String(text),
+            Piece::Changed(text) => Value::String(text),
+            // A form must keep its keys.
+            Piece::Dropped if !own => Value::String(String::new()),
+            Piece::Dropped => return None,
+        },
+        // The protocol's own numbers are sizes and priorities.
+        Value::Number(_) | Value::Bool(_) | Value::Null if own => match each(&value.to_string(), sort) {
+            Piece::Kept => value,
+            // What is left of a number is no number.
+            Piece::Changed(text) => Value::String(text),
+            Piece::Dropped => return None,
+        },
+        Value::Array(list) => {
+            begins("[", own, each);
+            let list: Vec<Value> = list.into_iter().filter_map(|value| map_in(value, reading, each)).collect();
+            Value::Array(list)
+        }
+        Value::Object(object) => {
+            begins("{", own, each);
+            Value::Object(map_object(object, reading, each))
+        }
+        other => other,
+    })
+}
+
+/// What begins behind a key is its value: the first key or item in it is not.
+fn begins(with: &str, own: bool, each: &mut impl FnMut(&str, Sort) -> Piece) {
+    if own {
+        each(with, Sort::Data);
+    }
+}
+
+fn map_object(
+    object: Map<String, Value>,
+    reading: Reading,
+    each: &mut impl FnMut(&str, Sort) -> Piece,
+) -> Map<String, Value> {
+    let own = reading == Reading::Data;
+    let mut out = Map::new();
+    for (key, value) in object {
+        let named = if own { each(&key, Sort::Key) } else { Piece::Kept };
+        let below = match &*key {
+            "_meta" => Reading::Data,
+            _ if own => Reading::Data,
+            key if value.is_string() && READ.contains(&key) => Reading::Text,
+            _ => Reading::Form,
+        };
+        let value = map_in(value, below, each);
+        let mut key = match named {
+            Piece::Kept => key,
+            Piece::Changed(key) => key,
+            Piece::Dropped => continue,
+        };
+        // Two keys of which nothing else is left are still two.
+        let (base, mut number) = (key.clone(), 1);
+        while out.contains_key(&key) {
+            number += 1;
+            key = format!("{base} {number}");
+        }
+        if let Some(value) = value {
+            out.insert(key, value);
+        }
+    }
+    out
+}
+
+impl Answer {
+    /// All that it says.
+    pub fn said(&self) -> Said {
+        Said::new(match &self.raw {
+            Ok(result) => serde_json::to_value(result).unwrap_or_default(),
+            Err(ServiceError::McpError(error)) => serde_json::to_value(error).unwrap_or_default(),
+            Err(_) => json!({"message": self.result(false).text}),
+        })
+    }
+
+    /// The same answer, of which `result_text` is all that it says, with only that of it which may be seen; and
+    /// a note where some of it was not looked at.
+    pub fn seen(mut self, said: Said, redaction: &Redaction) -> Self {
+        let unseen = said.text.len().saturating_sub(redaction.seen);
+        if unseen == 0 && redaction.hidden.is_empty() {
+            return self;
+        }
+        let note = Redaction::note(unseen);
+        let shown = said.shown(redaction);
+        self.raw = match self.raw {
+            Ok(_) => {
+                // What cannot be read back is not passed on as it was.
+                let mut result: CallToolResult = serde_json::from_value(shown).unwrap_or_else(|_| withheld());
+                if unseen > 0 {
+                    result.content.push(ContentBlock::text(note));
+                    // A part of it would be taken for the whole, and no longer fit what the tool declares.
+                    if result.structured_content.take().is_some() {
+                        result.content.push(ContentBlock::text(NO_STRUCTURE));
+                        result.is_error = Some(true);
+                    }
+                }
+                Ok(result)
+            }
+            Err(ServiceError::McpError(error)) => {
+                let code = error.code;
+                let mut error: ErrorData =
+                    serde_json::from_value(shown).unwrap_or_else(|_| ErrorData::new(code, WITHHELD, None));
+                if unseen > 0 {
+                    error.message = format!("{}\n{note}", error.message).into();
+                }
+                Err(ServiceError::McpError(error))
+            }
+            other => other,
+        };
+        self
+    }
+}
+
+const NO_STRUCTURE: &str = "The call was made. Its structured result is left out for the same reason.";
+const WITHHELD: &str = "The result held what a model must not see, and is withheld.";
+
+fn withheld() -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(WITHHELD)])
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use super::*;
+    use crate::session::Hidden;
+
+    fn answer(value: Value) -> Answer {
+        Answer::new(Ok(serde_json::from_value(value).unwrap()))
+    }
+
+    /// What is left of an answer of whose text `hidden` must not be seen.
+    fn left(answer: Answer, hidden: &str) -> Value {
+        let said = answer.said();
+        let start = said.text().find(hidden).unwrap();
+        let hidden = vec![Hidden { start, end: start + hidden.len(), instead: "[x]".into() }];
+        let seen = said.text().len();
+        let answer = answer.seen(said, &Redaction { hidden, seen });
+        match answer.raw {
+            Ok(result) => serde_json::to_value(result).unwrap(),
+            Err(ServiceError::McpError(error)) => serde_json::to_value(error).unwrap(),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn all_is_read_words_first() {
+        let answer = answer(json!({
+            "content": [
+                {"type": "text", "text": "one\ntwo"},
+                {"type": "image", "data": "AAAA", "mimeType": "image/png"},
+                {"type": "resource", "resource": {"uri": "x://2", "text": "inside"}},
+            ],
+            "structuredContent": {"a": {"b": [1, "c"]}, "d": true},
+        }));
+        assert_eq!(answer.said().text(), "one\ntwo\nimage/png\ninside\nx://2;\n{;\na: {;\nb: [;\n1;\nc;\nd: true");
+    }
+
+    #[test]
+    fn whatever_the_form_it_is_hidden() {
+        let text = |text: &str| json!({"type": "text", "text": text});
+        for (value, hidden, pointer, expected) in [
+            (json!({"content": [text("of ada.")]}), "ada", "/content/0/text", json!("of [x].")),
+            (json!({"content": [text("4539 14"), text("88 1")]}), "4539 14\n88", "/content/0/text", json!("[x]")),
+            (json!({"content": [text("4539 14"), text("88 1")]}), "4539 14\n88", "/content/1/text", json!("[x] 1")),
+            (
+                json!({"content": [], "structuredContent": {"a": [4539]}}),
+                "4539",
+                "/structuredContent/a/0",
+                json!("[x]"),
+            ),
+            (json!({"content": [], "structuredContent": {"ada": 1}}), "ada", "/structuredContent/[x]", json!(1)),
+            (
+                json!({"content": [{"type": "resource_link", "uri": "x://1", "name": "n", "description": "of ada"}]}),
+                "ada",
+                "/content/0/description",
+                json!("of [x]"),
+            ),
+            (
+                json!({"content": [{"type": "resource", "resource": {"uri": "x://1", "text": "of ada"}}]}),
+                "ada",
+                "/content/0/resource/text",
+                json!("of [x]"),
+            ),
+            (json!({"content": [], "_meta": {"who": "ada"}}), "ada", "/_meta/who", json!("[x]")),
+        ] {
+            let left = left(answer(value.clone()), hidden);
+            assert_eq!(left.pointer(pointer), Some(&expected), "{value}: {left}");
+        }
+        let error = ErrorData::internal_error("of ada", Some(json!({"who": "bob"})));
+        let error = || Answer::new(Err(ServiceError::McpError(error.clone())));
+        assert_eq!(left(error(), "ada")["message"], "of [x]");
+        assert_eq!(left(error(), "bob")["data"]["who"], "[x]");
+    }
+
+    #[test]
+    fn what_nobody_has_looked_at_is_not_passed_on() {
+        let answer = answer(json!({
+            "content": [{"type": "text", "text": "abcdef"}, {"type": "text", "text": "ghi"}],
+            "structuredContent": {"a": [1, 2], "b": "c"},
+        }));
+        let said = answer.said();
+        let all = said.text().len();
+        let result = answer.seen(said, &Redaction { hidden: Vec::new(), seen: 4 }).raw.unwrap();
+        let left = serde_json::to_value(&result).unwrap();
+        assert_eq!(left["content"][0]["text"], "abcd");
+        assert_eq!(left["content"][1]["text"], "");
+        let note = format!("… {} bytes not shown: longer than what the guard looks at.", all - 4);
+        assert_eq!(left["content"][2]["text"], note.as_str());
+        assert_eq!((&left["structuredContent"], &left["isError"]), (&Value::Null, &json!(true)));
+    }
+
+    #[test]
+    fn what_programs_read_stays_as_it_is() {
+        let annotated =
+            json!({"type": "text", "text": "of ada", "annotations": {"audience": ["user"], "priority": 1.0}});
+        let left = left(answer(json!({"content": [annotated]})), "of ada");
+        assert_eq!(left["content"][0]["annotations"]["audience"], json!(["user"]));
+        let data = json!({"ada": 1, "bob": {"password": null, "user": "x", "has_secret": true, "tokens": []}});
+        let said = answer(json!({"content": [], "structuredContent": data}));
+        assert_eq!(said.said().text(), "{;\nada: 1;\nbob: {;\nhas_secret: true;\npassword: null;\ntokens: [;\nuser: x");
+    }
+}

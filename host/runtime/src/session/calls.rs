@@ -1,0 +1,365 @@
+//! A run whose loop an agent owns: each call is proposed, made with a permit, and observed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_kernel::contract::{Direction, Verdict};
+use countersign_kernel::{
+    Action, Answered, Approval, Code, Decision, Effect, Event, Frame, Input, Mode, PolicyMode, Question, Reply,
+    Response, Run, Slot, Status, StepReply, StepStatus, Usage, Verifier,
+};
+
+use super::permit::{Abandoned, Granted};
+use super::redaction::Inspected;
+use super::{
+    CallDecision, Observed, Permit, Proposal, ReadBack, Refusal, Seen, Session, SessionError, Standing, Stop, Task,
+    Turn, VisibleResult,
+};
+use crate::registry::{Called, Finding, ToolResult};
+use crate::reply::{clean, proposed};
+
+/// Most interventions of monitor mode that are kept for whoever asks; all are in the trace.
+const WOULD_HAVE: usize = 256;
+/// Most bytes of a result that a guard looks at: as much as the slot ever sees of a text.
+const INSPECTED: usize = 32 << 10;
+/// Most bytes of an agent's reasoning that are kept.
+const REASONING: usize = 2 << 10;
+
+/// What is known of an agent's calls beside the fold.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    /// Number of the proposal that is awaited; none while none is.
+    awaiting: Option<u64>,
+    notice: Option<Arc<str>>,
+    /// The last result as a guard inspects it; none where no guard decides what a model may see.
+    inspected: Option<Inspected>,
+    stop: Option<Stop>,
+    /// What monitor mode would have stopped, and nobody has asked for yet.
+    pub(super) would_have: Vec<(Verdict, Arc<str>, String)>,
+    /// Permits that were dropped without an observation.
+    abandoned: Abandoned,
+}
+
+impl Calls {
+    /// Takes in what a durable frame says.
+    pub fn follow(&mut self, run: &Run, frame: &Frame) {
+        self.awaiting = run.awaited();
+        self.note_findings(run, frame);
+        for event in &frame.events {
+            match event {
+                Event::WouldHave { verdict, by, reason } if self.would_have.len() < WOULD_HAVE => {
+                    self.would_have.push((*verdict, Arc::clone(by), reason.clone()));
+                }
+                event => self.stop = Stop::of(event).or(self.stop.take()),
+            }
+        }
+    }
+
+    /// What the guard found in a result that a model must not see.
+    fn note_findings(&mut self, run: &Run, frame: &Frame) {
+        let Some(inspected) = &mut self.inspected else { return };
+        let manifest = run.manifest();
+        let counts = |name: &Arc<str>| {
+            let mut pins = manifest.entries.iter().filter(|entry| entry.name == *name).flat_map(|entry| &entry.slots);
+            pins.any(|pin| pin.slot == Slot::Guard && pin.mode == PolicyMode::Enforce)
+        };
+        for judgement in frame.judgements.iter().filter(|judgement| counts(&judgement.entry)) {
+            if let (Question::Guard(transit), Answered::Guard(inspection)) = (&*judgement.question, &judgement.answer)
+                && transit.direction == Direction::Input
+            {
+                inspected.hide(&inspection.findings);
+            }
+        }
+    }
+
+    fn stopped(&self) -> Stop {
+        self.stop.clone().unwrap_or_else(|| Stop {
+            code: Code::UnavailableDep,
+            ended: false,
+            reason: "the run does not wait for a proposal".to_owned(),
+            report: None,
+        })
+    }
+}
+
+impl Session {
+    /// What monitor mode would have stopped since the last time: verdict, who, why.
+    pub fn take_would_have(&mut self) -> Vec<(Verdict, Arc<str>, String)> {
+        std::mem::take(&mut self.calls.would_have)
+    }
+
+    /// Approvals that proposed calls wait for.
+    pub fn parked(&self) -> impl Iterator<Item = &Approval> {
+        self.run.parked()
+    }
+
+    /// Decides on a call. A permit in the answer is for that call, once.
+    ///
+    /// # Errors
+    /// When the frame cannot be made durable, or an earlier one could not: the call must not be made.
+    pub fn propose(&mut self, proposal: Proposal) -> Result<CallDecision, SessionError> {
+        self.settle_abandoned()?;
+        let Some(call) = self.calls.awaiting.filter(|_| self.run.status() == Status::Running) else {
+            return Ok(CallDecision::Stopped(self.calls.stopped()));
+        };
+        if let Some(halted) = self.operations.halted(self.run.manifest()) {
+            self.step(halted)?;
+            return Ok(CallDecision::Stopped(self.calls.stopped()));
+        }
+        let Proposal { tool, arguments, reasoning, confidence, signals, usage } = proposal;
+        let (action, exact) = proposed(&tool, arguments, &self.registry, &self.salt);
+        let bytes = exact.as_ref().map_or(0, String::len) as u64;
+        let shown = match &action {
+            Action::Call { tool, arguments, payload, .. } => {
+                if let (Some(payload), Some(exact)) = (payload, &exact) {
+                    self.hold(payload, exact);
+                }
+                Some((Arc::clone(tool), Arc::clone(arguments)))
+            }
+            _ => None,
+        };
+        let reply = Reply::Step(StepReply {
+            step: tool[..tool.floor_char_boundary(64)].into(),
+            action,
+            reasoning: clean(&reasoning, REASONING, &self.salt),
+            status: StepStatus::Ok,
+            confidence,
+            signals,
+            bytes,
+        });
+        self.calls.notice = None;
+        self.calls.inspected = None;
+        let turn = self.proceed(Input::Replied { call, reply, usage })?;
+        if let Some(decision) = self.permit(turn.tasks)? {
+            return Ok(decision);
+        }
+        if self.run.status() != Status::Running {
+            return Ok(CallDecision::Stopped(self.calls.stopped()));
+        }
+        Ok(self.not_dispatched(&turn.events, shown))
+    }
+
+    /// One step, and what it tells the agent.
+    fn proceed(&mut self, input: Input) -> Result<Turn, SessionError> {
+        let turn = self.step(input)?;
+        for task in &turn.tasks {
+            if let Effect::Await { notice, .. } = &task.effect {
+                self.calls.notice = notice.as_deref().map(Arc::from);
+            }
+        }
+        Ok(turn)
+    }
+
+    /// The permit for a call that a frame asks for; none where it asks for none. A call whose exact arguments are gone
+    /// is refused.
+    fn permit(&mut self, tasks: Vec<Task>) -> Result<Option<CallDecision>, SessionError> {
+        let dispatch = tasks.into_iter().find(|task| matches!(task.effect, Effect::Dispatch { .. }));
+        let Some(Task { effect: Effect::Dispatch { call, tool, arguments, payload, idempotency_key, demand }, held }) =
+            dispatch
+        else {
+            return Ok(None);
+        };
+        let exact = match self.exact(&arguments, payload.as_ref()) {
+            Ok(exact) => exact,
+            Err(problem) => {
+                // The run is told that nothing was called; what it does then is its own matter.
+                let result = ToolResult::new(countersign_kernel::Outcome::Rejected, problem);
+                let granted =
+                    Granted { call, tool, arguments, idempotency_key, demand, held, time_out: Duration::ZERO };
+                self.observed(granted, &result)?;
+                let reason = problem.to_owned();
+                return Ok(Some(CallDecision::Refused(Refusal { stage: None, response: Response::Repair, reason })));
+            }
+        };
+        if self.run.manifest().tool(&tool).is_none_or(countersign_kernel::Tool::mutating) {
+            // What acts on the world begins after its frame survives even the machine.
+            self.whole(|session| session.record.sync())?;
+        }
+        let time_out = Duration::from_millis(self.registry.spec(&tool).map_or(10_000, |spec| spec.time_out));
+        let granted = Granted { call, tool, arguments: exact, idempotency_key, demand, held, time_out };
+        let permit = Permit::new(granted, Arc::clone(&self.run.manifest().run), &self.calls.abandoned);
+        Ok(Some(CallDecision::Permitted(permit)))
+    }
+
+    fn not_dispatched(&self, events: &[Event], proposed: Option<(Arc<str>, Arc<str>)>) -> CallDecision {
+        let blocked = events.iter().rev().find_map(|event| match event {
+            Event::Blocked { stage, response, reason, .. } => Some((*stage, *response, reason.clone())),
+            _ => None,
+        });
+        match (blocked, proposed) {
+            (Some((stage, response, reason)), proposed) => {
+                // Asked for now, or before: the same call waits once.
+                let waits = |approval: &&Approval| {
+                    proposed
+                        .as_ref()
+                        .is_some_and(|(tool, arguments)| approval.tool == *tool && approval.arguments == *arguments)
+                };
+                match self.run.parked().find(waits).filter(|_| response == Response::AskApproval) {
+                    Some(approval) => CallDecision::Parked(Box::new(approval.clone())),
+                    None => CallDecision::Refused(Refusal { stage: Some(stage), response, reason }),
+                }
+            }
+            (None, None) => CallDecision::Noted("handed over; a person is told".to_owned()),
+            (None, Some(_)) => {
+                let reason = self.calls.notice.as_deref().unwrap_or("a policy wants something else done").to_owned();
+                CallDecision::Refused(Refusal { stage: None, response: Response::Repair, reason })
+            }
+        }
+    }
+
+    /// Hands in what came of a permitted call. The result goes in whole; what comes out is what a model may see of it.
+    ///
+    /// # Errors
+    /// A permit of another run; and when the frame cannot be made durable, after which the run takes no proposals.
+    pub fn observe(&mut self, mut permit: Permit, result: ToolResult) -> Result<Observed, SessionError> {
+        let granted = permit.redeem(&self.run.manifest().run).ok_or(SessionError::Foreign)?;
+        self.settle_abandoned()?;
+        let called = Called {
+            tool: granted.tool.to_string(),
+            arguments: granted.arguments.to_string(),
+            text: result.text.clone(),
+            outcome: result.outcome,
+        };
+        let verify = self.observed(granted, &result)?;
+        let Some((call, verifier)) = verify else { return Ok(Observed::Done(self.seen(result))) };
+        match self.registry.look(&verifier, &called) {
+            Finding::Read(reading) => {
+                let run = Arc::clone(&self.run.manifest().run);
+                let abandoned = &self.calls.abandoned;
+                Ok(Observed::ReadBack(ReadBack::new(run, call, verifier, reading, result, abandoned)))
+            }
+            finding => {
+                self.verified(call, &verifier, &finding)?;
+                Ok(Observed::Done(self.seen(result)))
+            }
+        }
+    }
+
+    /// Hands in what a reading that verifies a call has read.
+    ///
+    /// # Errors
+    /// A reading of another run; and when the frame cannot be made durable.
+    pub fn read_back(&mut self, mut reading: ReadBack, read: &ToolResult) -> Result<Seen, SessionError> {
+        let open = reading.redeem(&self.run.manifest().run).ok_or(SessionError::Foreign)?;
+        self.settle_abandoned()?;
+        self.verified(open.call, &open.verifier, &open.reading.judge(Some(read)))?;
+        Ok(self.seen(open.result))
+    }
+
+    /// Records what became of a call; the call and the verifier that is to look at it, where there is one.
+    fn observed(&mut self, granted: Granted, result: &ToolResult) -> Result<Option<(u64, Verifier)>, SessionError> {
+        let observation = if self.is_guarded() {
+            let inspected = Inspected::of(result.all(), INSPECTED, &self.salt);
+            let text = Arc::clone(&inspected.text);
+            let observation = self.registry.observed(&granted.tool, result, text, &self.salt);
+            self.calls.inspected = Some(inspected);
+            observation
+        } else {
+            self.registry.observation(&granted.tool, result, &self.salt)
+        };
+        self.operations.observed(&observation, &granted.demand, granted.held);
+        let turn = self.proceed(Input::Observed { call: granted.call, observation })?;
+        Ok(turn.tasks.into_iter().find_map(|task| match task.effect {
+            Effect::Verify { call, verifier } => Some((call, verifier)),
+            _ => None,
+        }))
+    }
+
+    fn verified(&mut self, call: u64, verifier: &Verifier, finding: &Finding) -> Result<(), SessionError> {
+        let verification = finding.verification(verifier, &self.salt);
+        self.proceed(Input::Verified { call, verification }).map(drop)
+    }
+
+    /// A permit or reading that was dropped, as when a task is cancelled, is a call of which nobody knows what became.
+    fn settle_abandoned(&mut self) -> Result<(), SessionError> {
+        while let Some((granted, reading)) = self.calls.abandoned.take() {
+            if let Some(granted) = granted {
+                let unknown = ToolResult::new(
+                    countersign_kernel::Outcome::TimedOut,
+                    "given up on the way: nobody knows what became of it",
+                );
+                if let Some((call, verifier)) = self.observed(granted, &unknown)? {
+                    let detail = "there is no result to look at".to_owned();
+                    self.verified(call, &verifier, &Finding::Problem { detail, drifted: false })?;
+                }
+            }
+            if let Some(open) = reading {
+                self.verified(open.call, &open.verifier, &open.reading.judge(None))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a guard decides what a model may see of results.
+    fn is_guarded(&self) -> bool {
+        let manifest = self.run.manifest();
+        let mut pins = manifest.entries.iter().flat_map(|entry| &entry.slots);
+        manifest.mode == Mode::Enforce && pins.any(|pin| pin.slot == Slot::Guard && pin.mode == PolicyMode::Enforce)
+    }
+
+    fn seen(&self, result: ToolResult) -> Seen {
+        let redaction = self.calls.inspected.as_ref().map(Inspected::redaction);
+        Seen { result: VisibleResult::new(result, redaction), standing: self.standing() }
+    }
+
+    /// How it stands.
+    pub fn standing(&self) -> Standing {
+        let stop = (self.run.status() != Status::Running).then(|| self.calls.stopped());
+        let (notice, hold) = (self.calls.notice.clone(), self.run.held().cloned());
+        Standing { notice, hold, status: self.run.status(), stop }
+    }
+
+    /// A person has decided. The same id counts once.
+    ///
+    /// # Errors
+    /// A decision that nothing waits for; nothing has changed then.
+    pub fn decide(&mut self, id: &str, by: &str, decision: Decision) -> Result<(), SessionError> {
+        self.settle_abandoned()?;
+        self.proceed(Input::Decided { id: id.into(), by: by.into(), decision }).map(drop)
+    }
+
+    /// A person stops the run.
+    ///
+    /// # Errors
+    /// When it is over already, or the frame cannot be made durable.
+    pub fn cancel(&mut self) -> Result<(), SessionError> {
+        self.settle_abandoned()?;
+        self.proceed(Input::Cancelled).map(drop)
+    }
+
+    /// The agent says that it has reached the goal. That counts as far as verified observations support it: the status
+    /// of the answer tells.
+    ///
+    /// # Errors
+    /// When the frame cannot be made durable.
+    pub fn finish(&mut self, summary: &str, claims: Vec<Arc<str>>) -> Result<Standing, SessionError> {
+        self.settle_abandoned()?;
+        let Some(call) = self.calls.awaiting.filter(|_| self.run.status() == Status::Running) else {
+            return Ok(self.standing());
+        };
+        let summary = clean(summary, REASONING, &self.salt);
+        let reply = Reply::Step(StepReply {
+            step: "finish".into(),
+            action: Action::Finish { summary, claims },
+            reasoning: "".into(),
+            status: StepStatus::Ok,
+            confidence: None,
+            signals: Vec::new(),
+            bytes: 0,
+        });
+        self.proceed(Input::Replied { call, reply, usage: Usage::default() })?;
+        Ok(self.standing())
+    }
+
+    /// The agent is gone: the run ends with this code.
+    ///
+    /// # Errors
+    /// When the frame cannot be made durable.
+    pub fn close(mut self, code: Code) -> Result<Status, SessionError> {
+        self.settle_abandoned()?;
+        if !matches!(self.run.status(), Status::Ended(_)) {
+            self.proceed(Input::Closed { code })?;
+        }
+        self.leave()
+    }
+}

@@ -1,0 +1,102 @@
+use countersign_kernel::{Decision, Input, Status};
+use countersign_store::{Entry, Offer, Taken, by_caution};
+
+use super::{Observer, Session, SessionError, World};
+
+/// What became of the entries of an inbox.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// Ids of those that are frames of the run now.
+    pub taken: Vec<String>,
+    /// Ids of those that the run did not expect, and why.
+    pub refused: Vec<(String, String)>,
+}
+
+impl Session {
+    /// Takes what people have put into the run's inbox, where an agent drives. The agent is not among them.
+    ///
+    /// # Errors
+    /// When a frame cannot be made durable, or the inbox cannot be read.
+    pub fn take_inbox(&mut self) -> Result<Decided, SessionError> {
+        let mut found = Decided::default();
+        loop {
+            let Some(Entry { id, by, wants, .. }) = self.waiting()? else { return Ok(found) };
+            let decided = match wants {
+                Offer::Decide(decision) => self.decide(&id, &by, decision),
+                Offer::Cancel => self.cancel(),
+            };
+            match decided {
+                Ok(()) => self.taken(id, &mut found)?,
+                Err(SessionError::Input(error)) => self.refused(id, error.to_string(), &mut found)?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Drives a run that was taken up as far as its inbox leads. Without an entry it stays as it is, unless what it
+    /// waits for has run out, or whoever drove it was lost on the way.
+    ///
+    /// # Errors
+    /// As [`Session::drive`], and an inbox that cannot be read.
+    pub fn drive_inbox(&mut self, world: &mut dyn World, watch: &mut dyn Observer) -> Result<Decided, SessionError> {
+        let mut found = Decided::default();
+        while !matches!(self.run.status(), Status::Ended(_)) {
+            let now = world.now();
+            let expired = self.run.awaits().is_some_and(|approval| now > approval.expires);
+            let waiting = self.waiting()?;
+            // A run that is under way takes no decisions, but it can be cancelled.
+            let waiting = waiting.filter(|entry| self.run.lost().is_none() || entry.wants == Offer::Cancel);
+            let (id, input) = match (waiting, expired) {
+                (Some(Entry { id, by, wants, .. }), _) => {
+                    let input = match wants {
+                        Offer::Decide(decision) => {
+                            Input::Decided { id: id.as_str().into(), by: by.as_str().into(), decision }
+                        }
+                        Offer::Cancel => Input::Cancelled,
+                    };
+                    (Some(id), input)
+                }
+                (None, true) => {
+                    let id = format!("expiry-{}", self.run.frames()).as_str().into();
+                    (None, Input::Decided { id, by: "clock".into(), decision: Decision::Expired })
+                }
+                // Whoever drove it was lost: that is an input like any other, and nothing is done again.
+                (None, false) => match self.run.lost() {
+                    Some(input) => (None, input),
+                    None => break,
+                },
+            };
+            if let Err(error) = self.run.expects(&input) {
+                // It stays in the record of the inbox; the run never saw it.
+                let Some(id) = id else { break };
+                self.refused(id, error.to_string(), &mut found)?;
+                continue;
+            }
+            self.drive(input, world, watch)?;
+            if let Some(id) = id {
+                self.taken(id, &mut found)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The next entry: whoever holds the run back comes first.
+    fn waiting(&self) -> Result<Option<Entry>, SessionError> {
+        let mut entries = self.store.waiting(&self.run.manifest().run)?;
+        by_caution(&mut entries);
+        Ok(entries.into_iter().next())
+    }
+
+    fn taken(&self, id: String, found: &mut Decided) -> Result<(), SessionError> {
+        let frame = self.run.frames().saturating_sub(1);
+        self.store.take(&self.run.manifest().run, &id, &Taken::Frame(frame))?;
+        found.taken.push(id);
+        Ok(())
+    }
+
+    fn refused(&self, id: String, why: String, found: &mut Decided) -> Result<(), SessionError> {
+        self.store.take(&self.run.manifest().run, &id, &Taken::Refused(why.clone()))?;
+        found.refused.push((id, why));
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! What of a result a model may see. The guard looks at a text in which the host has put marks in the
+//! places of secrets; what both have found is to be taken out of the text that the tool gave.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use countersign_kernel::Outcome;
+use countersign_kernel::contract::{Finding, FindingKind};
+
+use crate::redact::{Found, Salt, found, replaced};
+use crate::registry::ToolResult;
+
+/// What of a result a model may see, in bytes of all that stands in it (`ToolResult::all`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Redaction {
+    /// What it must not see, first to last; no two overlap.
+    pub hidden: Vec<Hidden>,
+    /// How much of the text was looked at: nobody has judged what comes behind.
+    pub seen: usize,
+}
+
+/// A part of a text that a model must not see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// Where it begins.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// What is to stand in its place.
+    pub instead: Arc<str>,
+}
+
+/// A result as a model may see it. The text that the tool gave cannot be had from it.
+#[derive(Debug, Clone)]
+pub struct VisibleResult {
+    outcome: Outcome,
+    text: String,
+    /// None where no guard decides what may be seen, and all of it may.
+    redaction: Option<Redaction>,
+}
+
+impl VisibleResult {
+    pub(super) fn new(result: ToolResult, redaction: Option<Redaction>) -> Self {
+        let ToolResult { outcome, text, all, .. } = result;
+        // What the guard looked at is all that stands in the result; without one the plain text is what there is.
+        let text = if redaction.is_some() { all.unwrap_or(text) } else { text };
+        VisibleResult { outcome, text, redaction }
+    }
+
+    /// How the call went.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// The text with what is hidden replaced, and without what nobody has looked at.
+    pub fn text(&self) -> Cow<'_, str> {
+        match &self.redaction {
+            Some(redaction) => Cow::Owned(redaction.apply(&self.text)),
+            None => Cow::Borrowed(&self.text),
+        }
+    }
+
+    /// What is hidden, for whoever shows a result in a form of its own; none where nothing is.
+    pub fn redaction(&self) -> Option<&Redaction> {
+        self.redaction.as_ref()
+    }
+}
+
+impl Redaction {
+    /// A text of which this is the redaction, as it may be seen.
+    pub fn apply(&self, all: &str) -> String {
+        let seen = all.floor_char_boundary(self.seen);
+        let mut out = String::with_capacity(seen);
+        let mut from = 0;
+        for Hidden { start, end, instead } in self.hidden.iter().filter(|hidden| hidden.start < seen) {
+            out.push_str(&all[from..*start]);
+            out.push_str(instead);
+            from = *end;
+        }
+        if from < seen {
+            out.push_str(&all[from..seen]);
+        }
+        let unseen = all.len() - seen.max(from.min(all.len()));
+        if unseen > 0 {
+            out.push('\n');
+            out.push_str(&Redaction::note(unseen));
+        }
+        out
+    }
+
+    /// What stands in the place of bytes that nobody has looked at.
+    pub(crate) fn note(unseen: usize) -> String {
+        format!("… {unseen} bytes not shown: longer than what the guard looks at.")
+    }
+}
+
+/// A text as it is observed, and what stood where.
+#[derive(Debug)]
+pub(super) struct Inspected {
+    /// With marks for secrets, cut to size.
+    pub text: Arc<str>,
+    marks: Vec<Found>,
+    redaction: Redaction,
+}
+
+impl Inspected {
+    /// Looks at the first `most` bytes of a text, secrets replaced.
+    pub fn of(all: &str, most: usize, salt: &Salt) -> Self {
+        let marks = found(all, salt);
+        // Cut after replacing: a secret must not lose the part by which it is known.
+        let cleaned = replaced(all, &marks);
+        let text: Arc<str> = cleaned[..cleaned.floor_char_boundary(most)].into();
+        let mut look = Inspected { text, marks, redaction: Redaction::default() };
+        look.redaction.seen =
+            if look.text.len() == cleaned.len() { all.len() } else { look.origin(look.text.len(), false) };
+        let seen = look.redaction.seen;
+        let shown = look.marks.iter().filter(|found| found.start < seen);
+        let hidden =
+            shown.map(|found| Hidden { start: found.start, end: found.end, instead: found.mark.as_str().into() });
+        look.redaction.hidden = hidden.collect();
+        look
+    }
+
+    /// Personal data and secrets that a guard has found in the observed text.
+    pub fn hide(&mut self, findings: &[Finding]) {
+        for finding in findings {
+            if !matches!(finding.kind, FindingKind::PersonalData | FindingKind::Secret) {
+                continue;
+            }
+            let start = self.origin(finding.start as usize, false);
+            let end = self.origin(finding.end as usize, true);
+            let instead = format!("[{}]", finding.kind.name()).into();
+            self.redaction.hidden.push(Hidden { start, end, instead });
+        }
+    }
+
+    /// What may be seen, by all that was found.
+    pub fn redaction(&self) -> Redaction {
+        let mut all = self.redaction.hidden.clone();
+        all.sort_by_key(|hidden| (hidden.start, std::cmp::Reverse(hidden.end)));
+        let mut hidden: Vec<Hidden> = Vec::new();
+        for next in all.into_iter().filter(|next| next.start < next.end) {
+            match hidden.last_mut() {
+                // What overlaps the last one is hidden with it.
+                Some(last) if next.start < last.end => last.end = last.end.max(next.end),
+                _ => hidden.push(next),
+            }
+        }
+        Redaction { hidden, seen: self.redaction.seen }
+    }
+
+    /// Where a place of the observed text is in the text that the tool gave. A place within a mark is
+    /// where its secret begins, or `behind` it.
+    fn origin(&self, at: usize, behind: bool) -> usize {
+        let (mut given, mut observed) = (0, 0);
+        for Found { start, end, mark } in &self.marks {
+            let begins = observed + (start - given);
+            if at <= begins {
+                break;
+            }
+            if at < begins + mark.len() {
+                return if behind { *end } else { *start };
+            }
+            (given, observed) = (*end, begins + mark.len());
+        }
+        given + (at - observed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_kernel::contract::guard::Severity;
+
+    use super::*;
+
+    const SALT: Salt = Salt([7; 32]);
+
+    fn finding(kind: FindingKind, start: usize, end: usize) -> Finding {
+        let at = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+        Finding { kind, start: at(start), end: at(end), score: 1.0, severity: Severity::Low }
+    }
+
+    /// The parts that are hidden, as the tool gave them.
+    fn parts<'a>(all: &'a str, redaction: &Redaction) -> Vec<&'a str> {
+        redaction.hidden.iter().map(|hidden| &all[hidden.start..hidden.end]).collect()
+    }
+
+    #[test]
+    fn what_is_found_is_hidden_where_the_tool_said_it() {
+        let all = "key AKIAIOSFODNN7EXAMPLE of ada@example.org";
+        let mut look = Inspected::of(all, 1 << 10, &SALT);
+        assert!(look.text.starts_with("key [redacted:api-key:"), "{}", look.text);
+        let at = look.text.find("ada").unwrap_or_default();
+        let within = look.text.find("api").unwrap_or_default();
+        look.hide(&[
+            finding(FindingKind::PersonalData, at, look.text.len()),
+            // A part of a mark is the whole secret, and words are no data.
+            finding(FindingKind::Secret, within, within + 3),
+            finding(FindingKind::Injection, 0, 3),
+        ]);
+        let redaction = look.redaction();
+        assert_eq!(parts(all, &redaction), ["AKIAIOSFODNN7EXAMPLE", "ada@example.org"]);
+        assert!(redaction.hidden[0].instead.starts_with("[redacted:api-key:"), "{redaction:?}");
+        assert_eq!((&*redaction.hidden[1].instead, redaction.seen), ("[personal-data]", all.len()));
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_not_seen() {
+        let look = Inspected::of("äöü", 3, &SALT);
+        assert_eq!((&*look.text, look.redaction().seen), ("ä", 2));
+        // Cut within a mark: nothing of the secret is left.
+        let all = "key AKIAIOSFODNN7EXAMPLE and more";
+        let redaction = Inspected::of(all, 10, &SALT).redaction();
+        assert_eq!((redaction.seen, redaction.hidden), (4, Vec::new()));
+    }
+}

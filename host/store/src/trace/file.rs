@@ -1,0 +1,206 @@
+//! A trace that is written to a file while its run runs.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::chain::Chain;
+use super::reader::{Ending, TraceError, TraceReader};
+use crate::run_log::{Durability, LARGEST_FRAME};
+
+/// A file that no frame was written to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TraceFileError {
+    /// There is a file of that name, and it may be evidence.
+    #[error("`{}` is there already and is not written over; give another name, or move it away", path.display())]
+    Exists {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Another process writes it.
+    #[error("`{}`: another process is writing it", path.display())]
+    Busy {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Its last line is half a frame.
+    #[error("`{}`: its last line is cut off; nothing is appended behind it", path.display())]
+    Torn {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The run is over.
+    #[error("`{}`: ends with its terminal frame; nothing can follow", path.display())]
+    Complete {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Not the next frame.
+    #[error("`{}`: frame {given} was to be written where frame {expected} is next", path.display())]
+    Conflict {
+        /// Which file.
+        path: PathBuf,
+        /// The number given.
+        given: u64,
+        /// The next one.
+        expected: u64,
+    },
+    /// No reader would take it.
+    #[error("`{}`: frame {frame} has {bytes} bytes or a line's end in it; a frame is one line of at most {LARGEST_FRAME} bytes", path.display())]
+    NotALine {
+        /// Which file.
+        path: PathBuf,
+        /// The number given.
+        frame: u64,
+        /// Its size.
+        bytes: usize,
+    },
+    /// What was written before is not whole.
+    #[error("`{}`: an earlier frame could not be written; nothing is appended behind it", path.display())]
+    Failed {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// What is in it is not what was written.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// It cannot be read or written.
+    #[error("`{}`: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// The writer of a trace, which nobody else writes meanwhile.
+#[derive(Debug)]
+pub struct TraceFile {
+    path: PathBuf,
+    file: BufWriter<File>,
+    durability: Durability,
+    next: u64,
+    failed: bool,
+}
+
+impl TraceFile {
+    /// A new file, for its owner alone. Its first frame is the manifest.
+    ///
+    /// # Errors
+    /// A file that is there already, or cannot be made.
+    pub fn create(path: &Path, durability: Durability) -> Result<Self, TraceFileError> {
+        let file = create_new(path)?;
+        // Only this process knows of the file: where the file system has locks, this one is free.
+        let _ = file.try_lock();
+        Ok(TraceFile { path: path.to_owned(), file: BufWriter::new(file), durability, next: 0, failed: false })
+    }
+
+    /// Goes on behind the last frame of a file, once its chain is checked; the chain to go on with.
+    ///
+    /// # Errors
+    /// A file that another process writes, that is broken, cut off or complete.
+    pub fn go_on(path: &Path, durability: Durability) -> Result<(Self, Chain), TraceFileError> {
+        let io = |source| TraceFileError::Io { path: path.to_owned(), source };
+        let file = OpenOptions::new().read(true).append(true).open(path).map_err(io)?;
+        lock(&file, path)?;
+        let mut reader = TraceReader::new(path.display().to_string(), BufReader::new(&file));
+        while reader.read()?.is_some() {}
+        match reader.ending() {
+            Some(Ending::Open { half_written: false }) => {}
+            Some(Ending::Complete) => return Err(TraceFileError::Complete { path: path.to_owned() }),
+            _ => return Err(TraceFileError::Torn { path: path.to_owned() }),
+        }
+        let next = reader.frames();
+        let chain = reader.into_chain().ok_or_else(|| io(ErrorKind::UnexpectedEof.into()))?;
+        let file = BufWriter::new(file);
+        Ok((TraceFile { path: path.to_owned(), file, durability, next, failed: false }, chain))
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Number of the next frame.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Takes a frame's line; with [`Durability::Synced`] it survives a crash of the machine then.
+    ///
+    /// # Errors
+    /// When it was not taken. After a write that failed nothing more is.
+    pub fn append(&mut self, frame: u64, line: &[u8]) -> Result<(), TraceFileError> {
+        let path = || self.path.clone();
+        if self.failed {
+            return Err(TraceFileError::Failed { path: path() });
+        }
+        if frame != self.next {
+            return Err(TraceFileError::Conflict { path: path(), given: frame, expected: self.next });
+        }
+        if line.len() > LARGEST_FRAME || line.contains(&b'\n') {
+            return Err(TraceFileError::NotALine { path: path(), frame, bytes: line.len() });
+        }
+        let written = self.file.write_all(line).and_then(|()| self.file.write_all(b"\n"));
+        self.done(written)?;
+        self.next += 1;
+        match self.durability {
+            Durability::Synced => self.sync(),
+            Durability::Written => self.flush(),
+            Durability::Buffered => Ok(()),
+        }
+    }
+
+    /// Hands everything to the system.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn flush(&mut self) -> Result<(), TraceFileError> {
+        let flushed = self.file.flush();
+        self.done(flushed)
+    }
+
+    /// Waits until everything survives a crash of the machine.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn sync(&mut self) -> Result<(), TraceFileError> {
+        let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_data());
+        self.done(synced)
+    }
+
+    fn done(&mut self, result: std::io::Result<()>) -> Result<(), TraceFileError> {
+        result.map_err(|source| {
+            self.failed = true;
+            TraceFileError::Io { path: self.path.clone(), source }
+        })
+    }
+}
+
+/// Where another thread is just starting a program, the program holds a copy of every lock until it has
+/// begun: a lock that was given up is free a little later.
+fn lock(file: &File, path: &Path) -> Result<(), TraceFileError> {
+    const TRIES: u32 = 20;
+    for _ in 0..TRIES {
+        if file.try_lock().is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Err(TraceFileError::Busy { path: path.to_owned() })
+}
+
+/// A file that was not there.
+pub(super) fn create_new(path: &Path) -> Result<File, TraceFileError> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|source| match source.kind() {
+        ErrorKind::AlreadyExists => TraceFileError::Exists { path: path.to_owned() },
+        _ => TraceFileError::Io { path: path.to_owned(), source },
+    })
+}

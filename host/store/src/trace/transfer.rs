@@ -1,0 +1,182 @@
+//! A run moves from a store to a file and back with its chain whole.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use super::file::{TraceFile, TraceFileError, create_new};
+use super::reader::{ChainReader, Ending, TraceError, TraceReader};
+use crate::error::StorageError;
+use crate::holder::Holder;
+use crate::query::{Attributes, RunRow};
+use crate::run_log::{AppendError, Durability, FrameMark, LARGEST_FRAME, RunReader, Side};
+use crate::run_store::{BeginError, NewRun, OpenError, RunStore};
+
+/// A run that was not moved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransferError {
+    /// The file.
+    #[error(transparent)]
+    File(#[from] TraceFileError),
+    /// The frames are not what was written.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// The run cannot be read.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The run cannot be begun.
+    #[error(transparent)]
+    Begin(#[from] BeginError),
+    /// A frame was not taken.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StorageError),
+}
+
+/// Where a side stream of a trace lies.
+pub fn beside(trace: &Path, side: Side) -> PathBuf {
+    let mut path = trace.as_os_str().to_owned();
+    path.push(".");
+    path.push(side.name());
+    path.into()
+}
+
+/// Writes a run to a file, and what lies beside its frames to files beside that one. The chain is checked on the way;
+/// the file has its name once everything is in it, and nothing is written over.
+///
+/// # Errors
+/// A run that is not there or not what was written, a file that is there or cannot be written.
+pub fn export(store: &dyn RunStore, run: &str, path: &Path) -> Result<(), TransferError> {
+    let reader = store.read(run)?;
+    for name in std::iter::once(path.to_owned()).chain(Side::ALL.map(|side| beside(path, side))) {
+        if name.symlink_metadata().is_ok() {
+            return Err(TraceFileError::Exists { path: name }.into());
+        }
+    }
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".{}.part", std::process::id()));
+    let aside = PathBuf::from(aside);
+    let written = whole(&*reader, &aside).and_then(|()| {
+        // A link fails where the name is taken; a rename would replace what has it.
+        std::fs::hard_link(&aside, path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::AlreadyExists => TraceFileError::Exists { path: path.to_owned() }.into(),
+            _ => TransferError::File(TraceFileError::Io { path: path.to_owned(), source }),
+        })
+    });
+    let _ = std::fs::remove_file(&aside);
+    written?;
+    Side::ALL.into_iter().try_for_each(|side| records(&*reader, side, &beside(path, side)))
+}
+
+fn whole(reader: &dyn RunReader, path: &Path) -> Result<(), TransferError> {
+    let mut file = TraceFile::create(path, Durability::Buffered)?;
+    copy(reader, &mut file)?;
+    Ok(file.sync()?)
+}
+
+/// Writes a run's frames to a file, checking their chain.
+pub(super) fn copy(reader: &dyn RunReader, file: &mut TraceFile) -> Result<(), TransferError> {
+    let RunRow { id, .. } = reader.row()?;
+    let mut chain = ChainReader::new(format!("run {id}"));
+    let mut result = Ok(());
+    reader.read_from(0, &mut |line| {
+        let frame = chain.frames();
+        result = chain.take(line).map_err(TransferError::from).and_then(|_| Ok(file.append(frame, line)?));
+        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    result
+}
+
+/// Writes a side stream, where there is any.
+fn records(reader: &dyn RunReader, side: Side, path: &Path) -> Result<(), TransferError> {
+    let mut file: Option<BufWriter<File>> = None;
+    let mut result = Ok(());
+    let io = |source| TraceFileError::Io { path: path.to_owned(), source };
+    reader.read_side(side, &mut |record| {
+        let mut write = || -> Result<(), TraceFileError> {
+            let file = match &mut file {
+                Some(file) => file,
+                none => none.insert(BufWriter::new(create_new(path)?)),
+            };
+            file.write_all(record).and_then(|()| file.write_all(b"\n")).map_err(io)
+        };
+        result = write();
+        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    result?;
+    match &mut file {
+        Some(file) => Ok(file.flush().map_err(io)?),
+        None => Ok(()),
+    }
+}
+
+/// Takes a trace into a store, with what lies beside it: every frame is checked and folded before the first is
+/// written. An open trace is an open run there, one that ends half-written is refused. Its salt stays where the run
+/// was. The run's row.
+///
+/// # Errors
+/// A trace that is not what was written, a run that is there already, a store that cannot be written.
+pub fn import(store: &dyn RunStore, path: &Path, holder: &Holder) -> Result<RunRow, TransferError> {
+    let io = |source| TraceFileError::Io { path: path.to_owned(), source };
+    let file = File::open(path).map_err(io)?;
+    // What was checked is what is written, whatever becomes of the file meanwhile.
+    let mut lines: Vec<(Vec<u8>, FrameMark)> = Vec::new();
+    let mut reader = TraceReader::new(path.display().to_string(), BufReader::new(file));
+    let (run, ending) = reader.fold_lines(|run, frame, line| {
+        let at = frame.map_or(0, |frame| frame.at);
+        lines.push((line.to_vec(), FrameMark { at, status: run.status() }));
+    })?;
+    if ending == (Ending::Open { half_written: true }) {
+        return Err(TraceFileError::Torn { path: path.to_owned() }.into());
+    }
+    let manifest = run.manifest();
+    let (first, frames) = lines.split_first().ok_or_else(|| io(std::io::ErrorKind::UnexpectedEof.into()))?;
+    let attributes = Attributes {
+        tenant: manifest.tenant.clone(),
+        agent: manifest.agent.clone(),
+        principal: None,
+        started: manifest.started,
+    };
+    let new = NewRun { id: &manifest.run, manifest: &first.0, attributes, salt: None };
+    let mut sides = Vec::new();
+    for side in Side::ALL {
+        sides.push((side, read_records(&beside(path, side))?));
+    }
+    let mut log = store.begin(new, holder, Durability::Buffered)?;
+    for (frame, (line, mark)) in (1..).zip(frames) {
+        log.append(frame, line, *mark)?;
+    }
+    for (side, records) in sides {
+        let mut side = log.side(side)?;
+        records.iter().try_for_each(|record| side.append(record))?;
+        side.flush()?;
+    }
+    log.sync()?;
+    let row = log.row()?;
+    log.release()?;
+    Ok(RunRow { held: None, ..row })
+}
+
+fn read_records(path: &Path) -> Result<Vec<Vec<u8>>, TransferError> {
+    let io = |source| TraceFileError::Io { path: path.to_owned(), source };
+    let mut file = match File::open(path) {
+        Ok(file) => BufReader::new(file),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(io(source).into()),
+    };
+    let mut records = Vec::new();
+    loop {
+        let mut record = Vec::new();
+        let most = LARGEST_FRAME as u64 + 1;
+        Read::by_ref(&mut file).take(most).read_until(b'\n', &mut record).map_err(io)?;
+        match record.pop() {
+            None => return Ok(records),
+            Some(b'\n') => records.push(record),
+            Some(_) => return Err(TraceFileError::Torn { path: path.to_owned() }.into()),
+        }
+    }
+}
