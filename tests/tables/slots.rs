@@ -122,7 +122,7 @@ fn holds(text: &str, words: &str) -> bool {
     text.match_indices(words).any(|(at, _)| {
         let before = text[..at].chars().next_back();
         let after = text[at + words.len()..].chars().next();
-        !before.is_some_and(joined) && !(words.ends_with(part) && after.is_some_and(part))
+        !(before.is_some_and(joined) || words.ends_with(part) && after.is_some_and(part))
     })
 }
 

@@ -9,6 +9,7 @@
 //! wall clock only protects the host. Whatever goes wrong in a call is an
 //! [`Undecided`](countersign_contract::Answered::Undecided), never an error of the host.
 
+mod accepted;
 mod call;
 mod compiled;
 mod configuration;

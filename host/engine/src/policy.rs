@@ -1,11 +1,11 @@
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use countersign_contract::{Descriptor, Slot};
 use serde_json::Value;
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
+use crate::accepted::Accepted;
 use crate::call::{CallState, LogLine};
 use crate::compiled;
 use crate::configuration::Schema;
@@ -27,6 +27,7 @@ pub struct Policy {
 }
 
 struct Inner {
+    accepted: Accepted,
     engine: Engine,
     pre: InstancePre<CallState>,
     exports: Exports,
@@ -35,38 +36,11 @@ struct Inner {
     label: Arc<str>,
     schema: Schema,
     digest: Arc<str>,
-    accepted: Accepted,
 }
 
 impl std::fmt::Debug for Policy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Policy").field("label", &self.inner.label).finish_non_exhaustive()
-    }
-}
-
-/// Configurations that a policy has accepted, each with the limits under which it did. A bundle has one for each
-/// entry, tests and tools have more; of many the oldest are forgotten and tried again.
-#[derive(Debug, Default)]
-struct Accepted(Mutex<VecDeque<(Arc<str>, Limits)>>);
-
-/// Configurations that are remembered.
-const MOST_ACCEPTED: usize = 16;
-
-impl Accepted {
-    fn list(&self) -> MutexGuard<'_, VecDeque<(Arc<str>, Limits)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn holds(&self, configuration: &str, limits: &Limits) -> bool {
-        self.list().iter().any(|(known, under)| under == limits && **known == *configuration)
-    }
-
-    fn add(&self, configuration: &Arc<str>, limits: &Limits) {
-        let mut list = self.list();
-        if list.len() == MOST_ACCEPTED {
-            list.pop_front();
-        }
-        list.push_back((Arc::clone(configuration), *limits));
     }
 }
 
