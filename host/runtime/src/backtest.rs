@@ -420,11 +420,11 @@ impl Judging<'_> {
                     }
                 })
                 .map_err(|error| error.to_string())?;
-            let Closed { frame, overheard, .. } = live.run.close().map_err(|error| error.to_string())?;
+            let Closed { frame, sampled, .. } = live.run.close().map_err(|error| error.to_string())?;
             if let Err(error) = live.store.append(&frame) {
                 failed = Some(error);
             }
-            live.judges.shadow().hear(frame.frame, overheard);
+            live.judges.shadow().hear(frame.frame, sampled);
             if let Some(log) = &mut *self.log {
                 let mut known = live.triples.frame(&frame).into_iter();
                 if let Err(error) = known.try_for_each(|triple| log.write(&triple)) {

@@ -99,11 +99,11 @@ pub fn drive(
     while let Some(input) = next.take() {
         run.accept(world.now(), input)?;
         judges.settle(run, store, |entry, outcome| observer.judged(entry, outcome))?;
-        let Closed { frame, effects, overheard } = run.close()?;
+        let Closed { frame, effects, sampled, .. } = run.close()?;
         // What a frame asks for starts after the frame is durable, never before.
         store.append(&frame)?;
         judges.shadow().heed(operations);
-        judges.shadow().hear(frame.frame, overheard);
+        judges.shadow().hear(frame.frame, sampled);
         operations.watch(run, &frame);
         observer.frame(run, &frame);
         // What was under way has come back and is booked; nothing more is begun.

@@ -454,10 +454,10 @@ impl GuardedRun {
             let now = self.clock.now().max(self.run.at());
             self.run.accept(now, input)?;
             self.judges.settle(&mut self.run, &mut *self.setup.store, |_, _| {})?;
-            let Closed { frame, effects, overheard } = self.run.close()?;
+            let Closed { frame, effects, sampled, .. } = self.run.close()?;
             self.setup.store.append(&frame)?;
             self.judges.shadow().heed(&mut self.setup.operations);
-            self.judges.shadow().hear(frame.frame, overheard);
+            self.judges.shadow().hear(frame.frame, sampled);
             self.setup.operations.watch(&self.run, &frame);
             self.note_stop(&frame.events);
             self.note_findings(&frame);
