@@ -403,13 +403,12 @@ impl Run {
         let index = self.manifest.tools.iter().position(|tool| tool.name == *call.tool());
         if verification.drifted
             && let Some(index) = index
+            && self.used.drift(index, self.manifest.rules.parser_drift)
         {
-            if self.used.drift(index, self.manifest.rules.parser_drift) {
-                let (tool, payload) = (Arc::clone(call.tool()), call.observation().payload.clone());
-                self.event(Event::ToolSetAside { tool: Arc::clone(&tool), payload });
-                let reason = format!("results of `{tool}` no longer have their form: {detail}");
-                return self.leave(Exit::Drifted, StopCause::review(reason, RiskState::ToolFailure));
-            }
+            let (tool, payload) = (Arc::clone(call.tool()), call.observation().payload.clone());
+            self.event(Event::ToolSetAside { tool: Arc::clone(&tool), payload });
+            let reason = format!("results of `{tool}` no longer have their form: {detail}");
+            return self.leave(Exit::Drifted, StopCause::review(reason, RiskState::ToolFailure));
         }
         if self.used.has_changed()
             && let Some(next) = self.fails_closed(FailClosed::FailedCheckAfterChange, &detail)
