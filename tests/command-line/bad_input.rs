@@ -147,6 +147,7 @@ fn graphs() -> std::io::Result<()> {
     let path = written(folder.path(), "g.toml", &good);
     countersign(["graph", "check", &path]).expect(0, "ok default");
     countersign(["graph", "draw", &path]).expect(0, "flowchart TD");
+    countersign(["graph", "verdicts"]).expect(0, "| `risk`, a call | agent |");
     countersign(["graph", "check", "no/such.toml"]).expect(2, "`no/such.toml`");
     Ok(())
 }

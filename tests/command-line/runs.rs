@@ -183,6 +183,13 @@ fn an_administrators_pause_keeps_runs_from_beginning() -> std::io::Result<()> {
     Ok(())
 }
 
+/// Changes the task of a run behind its back.
+fn changed(store: &Store, run: &str, from: &str, to: &str) -> std::io::Result<()> {
+    let change = "UPDATE register SET value = CAST(replace(CAST(value AS TEXT), ?2, ?3) AS BLOB)
+                  WHERE name = ?1 AND CAST(value AS TEXT) LIKE '%' || ?2 || '%'";
+    store.kept.tamper(change, &[&format!("tasks/{run}"), from, to])
+}
+
 #[test]
 fn what_was_approved_is_what_runs() -> std::io::Result<()> {
     let store = Store::new(PAY)?;
@@ -191,27 +198,22 @@ fn what_was_approved_is_what_runs() -> std::io::Result<()> {
         store.runs(&["approve", &run, &store.fingerprint(&run)]).expect(0, "is in the inbox");
         Ok(run)
     };
-    let changed = |run: &str, from: &str, to: &str| {
-        let change = "UPDATE register SET value = CAST(replace(CAST(value AS TEXT), ?2, ?3) AS BLOB)
-                      WHERE name = ?1 AND CAST(value AS TEXT) LIKE '%' || ?2 || '%'";
-        store.kept.tamper(change, &[&format!("tasks/{run}"), from, to])
-    };
     // Another command behind the approved tool.
     let run = approved()?;
-    changed(&run, "echo paid", "echo stolen")?;
+    changed(&store, &run, "echo paid", "echo stolen")?;
     store.runs(&["resume", &run]).expect(2, "tool `pay` is no longer what the run began with");
     assert_eq!(store.ledger(&run), "");
     // Other arguments in the script: those that were approved are in the record.
     let run = approved()?;
-    changed(&run, "amount = 700", "amount = 7000000")?;
+    changed(&store, &run, "amount = 700", "amount = 7000000")?;
     store.runs(&["resume", &run]).expect(0, "ended SUCCESS");
     assert_eq!(store.ledger(&run), "paid 700\n");
     Ok(())
 }
 
-/// Exact arguments that hold a secret lie beside the record, and what is handed to the tool is what was approved.
+/// The record has a mark in the place of a secret; what is handed to the tool is what was approved, to the byte.
 #[test]
-fn arguments_with_a_secret_that_were_changed_or_erased_are_not_used() -> std::io::Result<()> {
+fn a_secret_that_is_not_the_one_that_was_approved_is_not_used() -> std::io::Result<()> {
     let scenario = PAY
         .replace("{ amount = 700 }", "{ amount = 700, key = \"AKIAIOSFODNN7EXAMPLE\" }")
         .replace("echo paid $1", "echo paid $1 by $2")
@@ -226,17 +228,12 @@ fn arguments_with_a_secret_that_were_changed_or_erased_are_not_used() -> std::io
     assert!(!store.kept.text(&run)?.contains("AKIAIOSFODNN7EXAMPLE"), "it is no part of the record");
     store.runs(&["resume", &run]).expect(0, "ended SUCCESS");
     assert_eq!(store.ledger(&run), "paid 700 by AKIAIOSFODNN7EXAMPLE\n");
-    let of_run = "run = (SELECT number FROM run WHERE id = ?1)";
-    let change = format!("UPDATE payload SET bytes = CAST(replace(CAST(bytes AS TEXT), '700', '7000') AS BLOB) WHERE {of_run}");
-    let erase = format!("DELETE FROM payload WHERE {of_run}");
-    for (tampered, part) in [(change, "its arguments are not the ones that were judged"), (erase, "which is gone")] {
-        let run = approved();
-        store.kept.tamper(&tampered, &[&run])?;
-        let resumed = store.runs(&["resume", &run]);
-        let all = format!("{}{}", resumed.out(), resumed.err());
-        assert!(all.contains(part), "expected `{part}` in:\n{all}");
-        assert_eq!(store.ledger(&run), "", "{part}");
-    }
+    let run = approved();
+    changed(&store, &run, "AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLF")?;
+    let resumed = store.runs(&["resume", &run]);
+    let all = format!("{}{}", resumed.out(), resumed.err());
+    assert!(all.contains("its arguments are not the ones that were judged"), "{all}");
+    assert_eq!(store.ledger(&run), "");
     Ok(())
 }
 

@@ -176,6 +176,18 @@ impl Budget {
     /// # Errors
     /// The first dimension in which less is left; nothing is set aside then.
     pub fn reserve(&mut self, demand: Demand) -> Result<Reservation, Refused> {
+        self.fits(demand)?;
+        for dimension in Dimension::ALL {
+            self.lines[dimension as usize].reserved += demand.of(dimension);
+        }
+        Ok(Reservation(demand))
+    }
+
+    /// Whether a demand fits into what is left.
+    ///
+    /// # Errors
+    /// The first dimension in which less is left.
+    pub fn fits(&self, demand: Demand) -> Result<(), Refused> {
         for dimension in Dimension::ALL {
             let line = self.line(dimension);
             if demand.of(dimension) > line.left() {
@@ -183,10 +195,7 @@ impl Budget {
                 return Err(Refused { dimension, demand, left, limit: line.limit });
             }
         }
-        for dimension in Dimension::ALL {
-            self.lines[dimension as usize].reserved += demand.of(dimension);
-        }
-        Ok(Reservation(demand))
+        Ok(())
     }
 
     /// Gives back what was set aside and books what was used, which may be more.

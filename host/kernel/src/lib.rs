@@ -26,6 +26,10 @@ pub mod routing;
 mod run;
 pub mod state;
 mod status;
+/// What a verdict leads to, as a table.
+pub mod consequence {
+    pub use crate::run::{Asked, CONSEQUENCES, Consequence, Driving, HOLDING, Row, consequence, verdicts};
+}
 pub mod tool;
 
 pub use boundary::Boundary;
@@ -45,13 +49,13 @@ pub use manifest::{
     Retention, SlotPin, Source,
 };
 pub use packet::{Approval, Packet, Report, Wanted};
-pub use run::{Closed, FoldError, Hold, InputError, Overheard, Request, Run, View, redacted};
+pub use run::{CallDecision, Closed, FoldError, Hold, InputError, Request, Run, Sampled, View, WouldHave, redacted};
 pub use status::{Code, Status};
 pub use tool::{Tool, Verifier};
 
 /// Version of the fold's behaviour. Raised by any change that could give another frame for the same
 /// inputs; recorded in the manifest.
-pub const KERNEL_RULES: u32 = 3;
+pub const KERNEL_RULES: u32 = 4;
 
 /// Version of the trace's format.
 pub const TRACE_FORMAT: u32 = 1;

@@ -104,7 +104,7 @@ pub fn replay<R: BufRead>(
         false => Some(Rejoined::open(host, run.manifest()).map_err(HostError::from)?),
     };
     if rejoined.is_some() {
-        run.overhear();
+        run.sample_slots();
     }
     let mut replayed = Replayed {
         frames: 1,
@@ -159,7 +159,7 @@ pub fn replay<R: BufRead>(
             return Err(broken(file, &frame, FoldError::Events).into());
         }
         if let Some(rejoined) = &mut rejoined {
-            replayed.decided = rejoined.frame(run.manifest(), &frame, &closed.overheard);
+            replayed.decided = rejoined.frame(run.manifest(), &frame, &closed.sampled);
             if replayed.decided.is_some() {
                 replayed.frames = reader.frames();
                 return Ok(replayed);

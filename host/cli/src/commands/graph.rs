@@ -16,6 +16,9 @@ pub enum Command {
     /// Draw a graph as a Mermaid flowchart
     #[command(after_help = "Example:\n  countersign graph draw graph.toml --out graph.mmd")]
     Draw(Draw),
+    /// Print what each verdict of each slot leads to
+    #[command(after_help = "Example:\n  countersign graph verdicts")]
+    Verdicts,
 }
 
 #[derive(clap::Args)]
@@ -40,6 +43,10 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
     match command {
         Command::Check(arguments) => check(arguments),
         Command::Draw(arguments) => draw(arguments),
+        Command::Verdicts => {
+            crate::say!("{}", countersign::kernel::consequence::verdicts().trim_end());
+            Ok(crate::exit::OK)
+        }
     }
 }
 

@@ -417,6 +417,11 @@ impl NodeKind {
         self == NodeKind::Terminate
     }
 
+    /// Whether what happens here belongs to one call that came back, and not to the loop around it.
+    pub fn is_of_a_call(self) -> bool {
+        matches!(self, NodeKind::ObservationCapture | NodeKind::ObservationVerification | NodeKind::StateUpdate)
+    }
+
     /// Whether the run may be suspended here until somebody answers.
     pub fn waits(self) -> bool {
         matches!(self, NodeKind::AskUser | NodeKind::Escalate)

@@ -1,12 +1,16 @@
 //! Runs whose loop somebody else owns: the agent proposes, the run permits or does not, and goes on
-//! either way. What waits for a person waits by itself; nobody else is held up.
+//! either way. What waits for a person waits by itself; nobody else is held up. The agent may have several
+//! calls under way: what it proposes next is judged knowing of them.
 
 use std::sync::Arc;
 
-use super::halt::Halt;
-use super::people::Granted;
-use super::pipeline::Proposal;
-use super::{InputError, ModelCall, Next, Run, Waiting};
+use super::Run;
+use super::approvals::{State, WAITING};
+use super::halt::StopCause;
+use super::handed::{CallDecision, InputError};
+use super::next::Next;
+use super::proposals::Proposal;
+use super::waiting::{ModelCall, Waiting};
 use crate::budget::Demand;
 use crate::contract::{Dimension, FailureClass, Key, Phase, Verdict};
 use crate::effect::{Effect, Purpose};
@@ -18,34 +22,6 @@ use crate::packet::Approval;
 use crate::routing::RiskState;
 use crate::status::Code;
 
-/// Most approvals that may wait at once: people are asked, not flooded.
-const PARKED: usize = 32;
-/// Most that are remembered, what people refused included.
-const REMEMBERED: usize = 256;
-
-/// A call that waits for a person, or that one has decided on.
-#[derive(Debug)]
-pub(super) struct Parked {
-    pub asked: Granted,
-    state: State,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum State {
-    Waiting,
-    Granted,
-    /// With what the person says instead.
-    Rejected(Option<Arc<str>>),
-    /// Asked for as often as it may be; nobody decided.
-    Expired,
-}
-
-impl Parked {
-    pub fn is_granted(&self) -> bool {
-        self.state == State::Granted
-    }
-}
-
 impl Run {
     /// The agent owns the loop.
     pub(super) fn agent_drives(&self) -> bool {
@@ -55,8 +31,7 @@ impl Run {
     /// Approvals that calls of the agent wait for. Empty where the host drives: a run that waits for
     /// one is suspended there, see [`Run::awaits`].
     pub fn parked(&self) -> impl Iterator<Item = &Approval> {
-        let waiting = |parked: &&Parked| parked.state == State::Waiting && self.at <= parked.asked.approval.expires;
-        self.parked.iter().filter(waiting).map(|parked| &parked.asked.approval)
+        self.approvals.waiting(self.at).filter(|_| self.agent_drives())
     }
 
     /// Number of the proposal that the agent is waited for with; none while it is not.
@@ -67,45 +42,83 @@ impl Run {
         }
     }
 
+    /// What the agent says that its own model used is booked when it is known: what is over by then.
+    fn overspent(&self) -> Option<Dimension> {
+        let spent = [Dimension::InputTokens, Dimension::OutputTokens, Dimension::Cost];
+        spent.into_iter().find(|dimension| {
+            let line = self.view.budget(*dimension);
+            line.used > line.limit
+        })
+    }
+
     /// Waits for the agent's next proposal.
     pub(super) fn await_agent(&mut self) -> Next {
-        // What the agent says that its own model used is booked when it is known; what is over then
-        // is refused here.
-        for dimension in [Dimension::InputTokens, Dimension::OutputTokens, Dimension::Cost] {
+        if matches!(self.waiting, Waiting::Model(_)) {
+            self.tell_awaited();
+            return Next::Wait;
+        }
+        if !self.proposals.is_idle() {
+            // Before the budget stops anything, what is under way comes back.
+            self.waiting = Waiting::Calls;
+            self.offer_another();
+            return Next::Wait;
+        }
+        if let Some(dimension) = self.overspent() {
             let line = self.view.budget(dimension);
-            if line.used > line.limit {
-                let reason = format!("{dimension} used up: {} of {}", line.used, line.limit);
-                if self.blocks("budget", Verdict::Terminate, &reason) {
-                    return self.over_budget(dimension, reason);
-                }
+            let reason = format!("{dimension} used up: {} of {}", line.used, line.limit);
+            if self.blocks("budget", Verdict::Terminate, &reason) {
+                return self.over_budget(dimension, reason);
             }
         }
-        let reservation = match self.reserve(Demand::default().with(Dimension::Steps, 1)) {
-            Ok(reservation) => reservation,
+        let one = Demand::default().with(Dimension::Steps, 1);
+        match self.reserve(one) {
+            Ok(reservation) => self.expect_proposal(reservation),
             Err(refused) => return self.over_budget(refused.dimension, format!("{} used up", refused.dimension)),
-        };
-        let call = self.model_calls;
-        self.model_calls += 1;
-        self.purpose = Purpose::Step;
-        self.view_mut().step_index = u32::try_from(call).unwrap_or(u32::MAX);
-        self.view_mut().phase = Phase::Proposal;
-        self.waiting = Waiting::Model(ModelCall { call, purpose: Purpose::Step, reservation, message: false });
-        self.message = None;
-        let notice = self.notice.take();
-        self.effect(Effect::Await { call, notice });
+        }
+        self.tell_awaited();
         Next::Wait
+    }
+
+    /// While calls are under way the agent may propose one more, as long as there is room for it.
+    pub(super) fn offer_another(&mut self) {
+        if !self.proposals.has_room() || (self.enforces() && self.overspent().is_some()) {
+            return;
+        }
+        let one = Demand::default().with(Dimension::Steps, 1);
+        if self.enforces() && self.view.fits(one).is_err() {
+            return;
+        }
+        if let Ok(reservation) = self.reserve(one) {
+            self.expect_proposal(reservation);
+            self.tell_awaited();
+        }
+    }
+
+    fn expect_proposal(&mut self, reservation: Option<crate::budget::Reservation>) {
+        let call = self.models.call();
+        self.models.aim(Purpose::Step);
+        self.context.forget_message();
+        self.waiting = Waiting::Model(ModelCall { call, purpose: Purpose::Step, reservation, message: false });
+    }
+
+    fn tell_awaited(&mut self) {
+        let Some(call) = self.awaited() else { return };
+        self.see_step(call, Phase::Proposal);
+        let notice = self.context.take_notice();
+        self.effect(Effect::Await { call, notice });
+    }
+
+    /// Policies see the step that is judged now.
+    pub(super) fn see_step(&mut self, step: u64, phase: Phase) {
+        self.view_mut().at(u32::try_from(step).unwrap_or(u32::MAX), phase);
     }
 
     /// Counts failures of the same call in a row; too many are a loop, whatever the policies say.
     pub(super) fn count_failure(&mut self, key: Key, failure: Option<FailureClass>) {
         let failed = matches!(failure, Some(FailureClass::Failed | FailureClass::Rejected));
-        self.failing = match self.failing {
-            _ if !failed => (None, 0),
-            (Some(last), times) if last == key => (Some(key), times.saturating_add(1)),
-            _ => (Some(key), 1),
-        };
+        let times = self.progress.came_back(key, failed);
         let most = self.manifest.rules.failing_calls;
-        if self.agent_drives() && most > 0 && self.failing.1 == most {
+        if self.agent_drives() && most > 0 && times == most {
             let reason = format!("the same call failed {most} times in a row");
             if self.blocks("failing calls", Verdict::Replan, &reason) {
                 self.trip(reason);
@@ -117,15 +130,12 @@ impl Run {
     /// before something else succeeds (specification C4).
     pub(super) fn trip(&mut self, reason: String) {
         self.event(Event::Replanned { reason: reason.clone() });
-        self.attempts.failed = 0;
-        if let Some(key) = self.repeated.0 {
-            self.tripped = Some((key, reason.clone()));
-        }
-        self.notice = Some(reason);
+        self.progress.trip(&reason);
+        self.context.notice(reason);
     }
 
     /// The agent hands its task over. Where it owns the loop it may take the next one.
-    pub(super) fn hand_task_over(&mut self, halt: Halt) -> Next {
+    pub(super) fn hand_task_over(&mut self, halt: StopCause) -> Next {
         if !self.agent_drives() {
             return self.leave(Exit::HandedOver, halt);
         }
@@ -139,22 +149,29 @@ impl Run {
     /// A person must approve this call. It does not run; a repeat after the approval does.
     pub(super) fn park(&mut self, proposal: &Proposal, by: Vec<Arc<str>>, reason: String) -> Next {
         self.expire_parked();
-        let at = self.parked.iter().position(|parked| self.is_of(&parked.asked, proposal));
-        let (response, why) = match at.map(|at| &self.parked[at].state) {
+        let manifest = Arc::clone(&self.manifest);
+        let call = proposal.approved_as(&manifest.tools);
+        let (response, why) = match self.approvals.of(call) {
             Some(State::Waiting) => (Response::AskApproval, reason),
             Some(State::Rejected(None)) => (Response::Block, "a person refused it".to_owned()),
             Some(State::Rejected(Some(note))) => (Response::Block, format!("a person refused it: {note}")),
             Some(State::Expired) => (Response::Block, "nobody decided in time".to_owned()),
             // Granted, but to be asked by somebody who was not named then: asked again.
-            Some(State::Granted) | None if self.open_approvals() < PARKED => {
-                if let Some(at) = at {
-                    self.parked.remove(at);
-                }
-                self.request_approval(proposal, by, &reason);
+            Some(State::Granted) | None if self.approvals.has_room() => {
+                self.approvals.forget(call);
+                let approval = self.approval(proposal, by, reason.clone());
+                self.ask_beside(approval, proposal.payload.clone());
                 (Response::AskApproval, reason)
             }
-            _ => (Response::Block, format!("{PARKED} calls wait for approval already")),
+            _ => (Response::Block, format!("{WAITING} calls wait for approval already")),
         };
+        let waits = |approval: &&Approval| approval.tool == proposal.name && approval.arguments == proposal.arguments;
+        let waiting = self.approvals.waiting(self.at).find(waits).filter(|_| response == Response::AskApproval);
+        let decision = match waiting {
+            Some(approval) => CallDecision::Pending(Box::new(approval.clone())),
+            None => CallDecision::Refused { stage: Some(Stage::Approval), response, reason: why.clone() },
+        };
+        self.decide(decision);
         let (tool, stage) = (Arc::clone(&proposal.name), Stage::Approval);
         self.event(Event::Blocked { tool, stage, response, reason: why });
         // Asking again whether it may is not a loop: the doom-loop slot hears nothing of it.
@@ -162,62 +179,24 @@ impl Run {
         Next::Leave(Exit::Refused)
     }
 
-    /// Approvals that wait or were not used yet.
-    fn open_approvals(&self) -> usize {
-        self.parked.iter().filter(|parked| matches!(parked.state, State::Waiting | State::Granted)).count()
-    }
-
-    fn request_approval(&mut self, proposal: &Proposal, by: Vec<Arc<str>>, reason: &str) {
-        let mut approval = self.approval(proposal, by, reason.to_owned());
-        let payload = proposal.payload.clone();
-        approval.fingerprint = self.fingerprint_with(&approval, &payload.clone().unwrap_or_default());
-        if self.parked.len() >= REMEMBERED
-            && let Some(oldest) =
-                self.parked.iter().position(|parked| matches!(parked.state, State::Rejected(_) | State::Expired))
-        {
-            self.parked.remove(oldest);
-        }
-        self.parked.push(Parked { asked: Granted { approval: approval.clone(), payload }, state: State::Waiting });
-        self.tell_approval(approval);
-    }
-
-    fn tell_approval(&mut self, approval: Approval) {
+    /// A person is asked while the run goes on.
+    fn ask_beside(&mut self, approval: Approval, payload: Option<Arc<str>>) {
+        self.approvals.ask(approval.clone(), payload);
         self.event(Event::ApprovalRequested { approval: approval.clone() });
-        let halt = Halt::approval(approval.reason.clone(), RiskState::HighImpactMutation, approval);
+        let halt = StopCause::approval(approval.reason.clone(), RiskState::HighImpactMutation, approval);
         let report = self.report(&halt);
         self.effect(Effect::Report { code: Code::ConfirmRequired, report });
     }
 
-    /// What nobody decided in time is asked for again, as often as it may be; then it stays blocked
-    /// (specification D20). An approval that nobody used is worth nothing either.
+    /// What nobody decided in time is asked for again, as often as it may be.
     fn expire_parked(&mut self) {
-        let mut again = Vec::new();
-        let (at, reasks) = (self.at, self.manifest.rules.approval_reasks);
-        let mut expired = Vec::new();
-        self.parked.retain_mut(|parked| {
-            let approval = &parked.asked.approval;
-            if at <= approval.expires || !matches!(parked.state, State::Waiting | State::Granted) {
-                return true;
-            }
-            let asked_again = parked.state == State::Waiting && approval.expired < reasks;
-            expired.push((Arc::clone(&approval.fingerprint), asked_again));
-            if asked_again {
-                again.push((approval.clone(), parked.asked.payload.clone()));
-                return false;
-            }
-            let used_up = parked.state == State::Waiting;
-            parked.state = State::Expired;
-            used_up
-        });
-        for (fingerprint, asked_again) in expired {
+        for (lapsed, payload) in self.approvals.expire(self.at, self.manifest.rules.approval_reasks) {
+            let (fingerprint, asked_again) = (lapsed.fingerprint, lapsed.again.is_some());
             self.event(Event::ApprovalExpired { fingerprint, asked_again });
-        }
-        for (approval, payload) in again {
-            let fingerprint = self.fingerprint_with(&approval, &payload.clone().unwrap_or_default());
-            let expires = self.at.saturating_add(self.manifest.rules.approval_expiry);
-            let approval = Approval { fingerprint, expires, expired: approval.expired + 1, ..approval };
-            self.parked.push(Parked { asked: Granted { approval: approval.clone(), payload }, state: State::Waiting });
-            self.tell_approval(approval);
+            if let Some(approval) = lapsed.again {
+                let approval = self.renewed(approval, payload.as_ref());
+                self.ask_beside(approval, payload);
+            }
         }
     }
 
@@ -227,25 +206,18 @@ impl Run {
         if matches!(decision, Decision::Resumed) && self.held().is_some() {
             return Ok(());
         }
-        let fingerprint = match decision {
-            Decision::Approved { fingerprint } | Decision::Rejected { fingerprint: Some(fingerprint), .. } => {
-                fingerprint
+        match decision {
+            _ if self.approvals.expects(decision) => Ok(()),
+            Decision::Approved { .. } | Decision::Rejected { fingerprint: Some(_), .. } => {
+                refuse("the fingerprint of an approval that waits")
             }
-            _ => return refuse("a proposal, or an approval or a rejection by its fingerprint"),
-        };
-        let waits = |parked: &Parked| match parked.state {
-            State::Waiting => true,
-            // A person may think better of it.
-            State::Granted => matches!(decision, Decision::Rejected { .. }),
-            State::Rejected(_) | State::Expired => false,
-        };
-        let known = self.parked.iter().any(|parked| parked.asked.approval.fingerprint == *fingerprint && waits(parked));
-        if known { Ok(()) } else { refuse("the fingerprint of an approval that waits") }
+            _ => refuse("a proposal, or an approval or a rejection by its fingerprint"),
+        }
     }
 
     /// A person has decided on a call that waits; the agent is not waited for any less.
     pub(super) fn decide_parked(&mut self, id: Arc<str>, by: &Arc<str>, decision: Decision) -> Next {
-        self.decided.push(id);
+        self.approvals.take(id);
         self.expire_parked();
         if decision == Decision::Resumed {
             self.clear_gap(by);
@@ -257,12 +229,11 @@ impl Run {
             Decision::Rejected { fingerprint: Some(fingerprint), instead } => (fingerprint, State::Rejected(instead)),
             _ => return Next::Wait,
         };
-        let found = self.parked.iter_mut().find(|parked| parked.asked.approval.fingerprint == fingerprint);
-        // Gone: it came too late, which counts as not come.
-        let Some(parked) = found.filter(|parked| parked.state != State::Expired) else { return Next::Wait };
         let approved = state == State::Granted;
-        parked.state = state;
-        self.user_boundary = true;
+        if !self.approvals.decide(&fingerprint, state) {
+            return Next::Wait;
+        }
+        self.progress.person_spoke();
         let by = Arc::clone(by);
         self.event(if approved { Event::Approved { fingerprint, by } } else { Event::Rejected { by } });
         Next::Wait

@@ -41,7 +41,7 @@ impl Caches {
 impl Run {
     /// Whether a model may be told what the run holds: a filter before any scoring.
     pub(super) fn is_eligible(&self, model: &Model) -> bool {
-        let may_hold = match self.tag {
+        let may_hold = match self.models.tag() {
             SensitivityTag::Public | SensitivityTag::Internal => true,
             SensitivityTag::Confidential => model.self_hosted || model.retention == Some(Retention::None),
             SensitivityTag::Restricted | SensitivityTag::Critical => model.self_hosted,
@@ -82,7 +82,7 @@ impl Run {
         };
         let mut best: Option<(bool, Choice)> = None;
         for (index, model) in own {
-            let this = (fits(model), Choice { index, cached: self.caches.cached(model, parts) });
+            let this = (fits(model), Choice { index, cached: self.models.caches().cached(model, parts) });
             // What is too long for it is sent only where nobody else could take it.
             let better = best.is_none_or(|(fitted, so_far)| (this.0, this.1.cached) > (fitted, so_far.cached));
             if better {

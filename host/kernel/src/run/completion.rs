@@ -1,11 +1,16 @@
 //! The completion check: is the goal reached, out of reach, or neither? And what outlives the run.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::halt::{Halt, Trouble};
-use super::joined::Joined;
-use super::{Claim, Next, Run, Then};
+use super::Run;
+use super::bounded::cut;
+use super::consequence::{Asked, Consequence};
+use super::halt::{EscalationCause, StopCause};
+use super::joined::SlotVerdict;
+use super::memories::MEMORIES;
+use super::next::Next;
+use super::proposals::Claim;
+use super::waiting::Then;
 use crate::boundary::{DecisionRight, FailClosed};
 use crate::budget::Demand;
 use crate::contract::estimator::{Progress, Spent};
@@ -21,8 +26,6 @@ use crate::status::Code;
 
 /// What a boundary names when memories need approval.
 const MEMORY: &str = "memory";
-/// Most memories that one run may propose.
-const MEMORIES: usize = 64;
 /// What a cycle is told that ended without a terminal tool (document 004).
 const DIRECTIVE: &str = "Your last cycle ended without a call of any terminal tool. Either finish the work with one, \
 or call defer_to_human or escalate_to_architect with a reason.";
@@ -33,9 +36,9 @@ impl Run {
         if let Some(next) = self.weigh_result() {
             return next;
         }
-        let claim = self.claim.take();
+        let claim = self.proposals.take_claim();
         if self.recorded() {
-            self.watched = None;
+            self.progress.take_watched();
             return Next::Leave(Exit::Incomplete);
         }
         if let Some(next) = self.loop_verdict() {
@@ -44,32 +47,34 @@ impl Run {
         match claim {
             Some(Claim::Finished { summary, tools }) => return self.claims_success(&summary, &tools),
             Some(Claim::Words) => {
-                self.fail();
+                self.progress.fail();
                 if let Some(next) = self.incomplete(IncompleteKind::SilentGiveUp) {
                     return next;
                 }
             }
             None => {}
         }
-        let complete = !self.criteria.is_empty() && self.criteria.iter().all(|criterion| criterion.met);
+        let complete = self.evidence.is_complete();
         if complete && self.manifest.rules.stop_when_complete {
-            return self.leave(Exit::Complete, Halt::ended(Code::Success, "every criterion is verified".to_owned()));
+            return self
+                .leave(Exit::Complete, StopCause::ended(Code::Success, "every criterion is verified".to_owned()));
         }
-        if let Some(conflict) = self.conflict.take()
-            && let Some(next) = self.conflicting(conflict)
+        if let Some((conflict, times)) = self.evidence.take_conflict()
+            && let Some(next) = self.conflicting(conflict, times)
         {
             return next;
         }
         let attempts = self.manifest.escalation.failed_attempts.max(1);
         let refusals = self.manifest.rules.refusals;
-        if (self.attempts.failed >= attempts || (refusals > 0 && self.refused >= refusals))
+        if (self.progress.failed_attempts() >= attempts || (refusals > 0 && self.progress.refused() >= refusals))
             && self.blocks("attempts", Verdict::Escalate, "failed too often")
         {
             let halt = self.failed_too_often();
             return self.leave(Exit::Exhausted, halt);
         }
-        if self.manifest.rules.acyclic_plans && self.plan.stalled() {
-            let halt = Halt::trouble(Trouble::Divergence, "no step of the plan can be begun".to_owned());
+        if self.manifest.rules.acyclic_plans && self.tasks.plan().stalled() {
+            let halt =
+                StopCause::escalation(EscalationCause::Divergence, "no step of the plan can be begun".to_owned());
             return self.leave(Exit::Stuck, halt);
         }
         self.estimate()
@@ -77,20 +82,14 @@ impl Run {
 
     /// Asks what the rest will cost, where it is known how much there is to do.
     fn estimate(&mut self) -> Next {
-        // One call can verify every criterion that hangs on its tool: tools are the units.
-        let tools = |met: bool| {
-            let states = self.manifest.goal.criteria.iter().zip(&self.criteria);
-            let tools: BTreeSet<&str> =
-                states.filter(|(_, state)| met || !state.met).map(|(criterion, _)| &*criterion.tool).collect();
-            tools.len()
-        };
-        let (done, total) = if !self.plan.is_empty() {
-            (self.plan.done(), self.plan.len())
-        } else if !self.criteria.is_empty() {
-            (tools(true) - tools(false), tools(true))
+        let (open, all) = self.evidence.tools(&self.manifest.goal.criteria);
+        let (done, total) = if !self.tasks.plan().is_empty() {
+            (self.tasks.plan().done(), self.tasks.plan().len())
+        } else if all > 0 {
+            (all - open, all)
         } else {
             let total = self.manifest.goal.step_estimate.unwrap_or(0);
-            (usize::try_from(self.model_calls).unwrap_or(usize::MAX).min(total as usize), total as usize)
+            (usize::try_from(self.models.calls()).unwrap_or(usize::MAX).min(total as usize), total as usize)
         };
         if total == 0 || self.manifest.entries_in(Slot::Estimator).next().is_none() {
             return Next::Leave(Exit::Incomplete);
@@ -104,15 +103,15 @@ impl Run {
         self.ask(Question::Estimator(progress), Then::Estimate)
     }
 
-    pub(super) fn estimated(&mut self, joined: &Joined) -> Next {
-        match joined.verdict() {
-            Verdict::Proceed | Verdict::Log | Verdict::Notify => {}
-            Verdict::Deny | Verdict::Terminate => {
-                let halt = Halt::ended(Code::UnsafeDetection, joined.reason.clone());
+    pub(super) fn estimated(&mut self, joined: &SlotVerdict) -> Next {
+        match self.consequence(Asked::Rest, joined.verdict()) {
+            Consequence::GoOn => {}
+            Consequence::End => {
+                let halt = StopCause::ended(Code::UnsafeDetection, joined.reason.clone());
                 return self.leave(Exit::Hopeless, halt);
             }
-            Verdict::Replan | Verdict::Escalate | Verdict::Ask => {
-                let halt = Halt::review(joined.reason.clone(), RiskState::BudgetLimit);
+            _ => {
+                let halt = StopCause::review(joined.reason.clone(), RiskState::BudgetLimit);
                 return self.leave(Exit::Stuck, halt);
             }
         }
@@ -125,33 +124,31 @@ impl Run {
             let reason = format!("{dimension}: the rest needs at least {lower}, {left} left");
             if self.blocks("estimate", Verdict::Terminate, &reason) {
                 self.event(Event::WillNotSuffice { dimension, lower, left });
-                return self.leave(Exit::Hopeless, Halt::budget(reason, Some(dimension)));
+                return self.leave(Exit::Hopeless, StopCause::budget(reason, Some(dimension)));
             }
         }
         Next::Leave(Exit::Incomplete)
     }
 
     /// Two sources disagree: one cross-check, then a person.
-    fn conflicting(&mut self, conflict: String) -> Option<Next> {
+    fn conflicting(&mut self, conflict: String, times: u32) -> Option<Next> {
         if let Some(next) = self.fails_closed(FailClosed::SourceConflict, &conflict) {
             return Some(next);
         }
-        self.signal(&conflict);
-        self.conflicts += 1;
-        if self.conflicts <= self.manifest.rules.conflict_reflections && self.reflect(conflict.clone()) {
+        self.context.signal(&conflict);
+        if times <= self.manifest.rules.conflict_reflections && self.reflect(conflict.clone()) {
             return None;
         }
         if !self.blocks("conflict", Verdict::Ask, &conflict) {
             return None;
         }
-        let halt = Halt { code: Code::SourceConflict, ..Halt::review(conflict, RiskState::LowConfidence) };
+        let halt = StopCause { code: Code::SourceConflict, ..StopCause::review(conflict, RiskState::LowConfidence) };
         Some(self.leave(Exit::Conflicting, halt))
     }
 
     /// Criteria that no verified observation supports so far.
     pub(super) fn unmet(&self) -> impl Iterator<Item = &Arc<str>> {
-        let criteria = self.manifest.goal.criteria.iter().zip(&self.criteria);
-        criteria.filter(|(_, state)| !state.met).map(|(criterion, _)| &criterion.id)
+        self.evidence.ids(&self.manifest.goal.criteria, false)
     }
 
     /// The model says that it is done. That counts as far as what tools were seen to do supports it.
@@ -165,7 +162,7 @@ impl Run {
             lacking.push(format!("no verified observation supports {list}"));
             self.event(Event::ClaimUnsupported { unmet: unmet.clone() });
         }
-        let undone = self.plan.len() - self.plan.done();
+        let undone = self.tasks.plan().len() - self.tasks.plan().done();
         if self.manifest.rules.plan_adherence && undone > 0 && !self.may_decide(DecisionRight::Plan) {
             lacking.push(format!("{undone} steps of the task's plan are not done"));
         }
@@ -176,8 +173,8 @@ impl Run {
                 self.event(Event::Assumed { tools: assumed });
             }
             for need in self.manifest.goal.needs.clone() {
-                let met = self.manifest.tools.iter().zip(&self.records);
-                if !met.clone().any(|(tool, record)| record.succeeded && need.met_by(tool.category)) {
+                let mut tools = self.manifest.tools.iter().enumerate();
+                if !tools.any(|(index, tool)| self.used.succeeded(index) && need.met_by(tool.category)) {
                     lacking.push(format!("{} must come from a tool", need.name()));
                     self.event(Event::ToolRequired { need });
                 }
@@ -190,8 +187,8 @@ impl Run {
         if let Some(next) = self.incomplete(IncompleteKind::PseudoCompletion) {
             return next;
         }
-        let summary = super::cut(summary, 1024).to_owned();
-        self.leave(Exit::Complete, Halt::ended(Code::Success, summary))
+        let summary = cut(summary, 1024).to_owned();
+        self.leave(Exit::Complete, StopCause::ended(Code::Success, summary))
     }
 
     /// A claim without ground: repaired a few times, then it is what it is.
@@ -199,21 +196,22 @@ impl Run {
         if let Some(next) = self.fails_closed(FailClosed::UngroundedClaim, reason) {
             return next;
         }
-        self.signal(&format!("claimed success: {reason}"));
+        self.context.signal(&format!("claimed success: {reason}"));
         self.exchange("finish", &format!("Not accepted: {reason}."));
-        self.snippet = format!("finish\n{reason}");
-        self.fail();
-        if self.attempts.failed < self.manifest.escalation.failed_attempts.max(1) {
+        self.context.show(&format!("finish\n{reason}"));
+        self.progress.fail();
+        if self.progress.failed_attempts() < self.manifest.escalation.failed_attempts.max(1) {
             return Next::Leave(Exit::Ungrounded);
         }
-        if self.stronger_tier().is_some() && self.escalations < self.max_escalations {
+        if self.stronger_tier().is_some() && self.models.may_escalate() {
             let halt = self.failed_too_often();
             return self.leave(Exit::Exhausted, halt);
         }
-        if unmet < self.criteria.len() {
-            return self.leave(Exit::Partial, Halt::ended(Code::PartialSuccess, format!("not all of it: {reason}")));
+        if unmet < self.evidence.criteria() {
+            return self
+                .leave(Exit::Partial, StopCause::ended(Code::PartialSuccess, format!("not all of it: {reason}")));
         }
-        self.leave(Exit::Hopeless, Halt::ended(Code::ValidationFail, format!("claimed success: {reason}")))
+        self.leave(Exit::Hopeless, StopCause::ended(Code::ValidationFail, format!("claimed success: {reason}")))
     }
 
     /// A cycle that ends well in its own words, without a terminal tool, has not ended well
@@ -221,28 +219,26 @@ impl Run {
     fn incomplete(&mut self, kind: IncompleteKind) -> Option<Next> {
         let rule = self.manifest.rules.terminal_tools;
         let boundary = &self.manifest.boundary;
-        let mut terminal = self
-            .manifest
-            .tools
-            .iter()
-            .zip(&self.records)
-            .filter(|(tool, _)| tool.terminal && boundary.tools.contains(&tool.name))
-            .peekable();
-        if rule == TerminalTools::Off || terminal.peek().is_none() || terminal.any(|(_, record)| record.succeeded) {
+        let tools = self.manifest.tools.iter().enumerate();
+        let mut terminal = tools.filter(|(_, tool)| tool.terminal && boundary.tools.contains(&tool.name)).peekable();
+        if rule == TerminalTools::Off
+            || terminal.peek().is_none()
+            || terminal.any(|(index, _)| self.used.succeeded(index))
+        {
             return None;
         }
-        let retried = rule == TerminalTools::RequiredWithRetry && !self.terminal_retried;
+        let retried = rule == TerminalTools::RequiredWithRetry && !self.progress.was_directed();
         self.tell_incomplete(kind, retried);
         if !self.blocks("terminal tools", Verdict::Replan, "no terminal tool was called") {
             return None;
         }
         if retried {
-            self.terminal_retried = true;
-            self.notice = Some(DIRECTIVE.to_owned());
+            self.progress.direct();
+            self.context.notice(DIRECTIVE.to_owned());
             return Some(Next::Leave(Exit::Ungrounded));
         }
         let reason = "incomplete: the cycle ended without a terminal tool".to_owned();
-        Some(self.leave(Exit::Hopeless, Halt::ended(Code::ValidationFail, reason)))
+        Some(self.leave(Exit::Hopeless, StopCause::ended(Code::ValidationFail, reason)))
     }
 
     /// The run went in circles to its end.
@@ -251,8 +247,8 @@ impl Run {
     }
 
     fn tell_incomplete(&mut self, kind: IncompleteKind, retried: bool) {
-        let last_calls = self.last_calls.iter().cloned().collect();
-        let last_output = Arc::clone(&self.last_output);
+        let last_calls = self.progress.last_calls();
+        let last_output = Arc::clone(self.context.last_output());
         self.event(Event::Incomplete { kind, last_calls, last_output, retried });
     }
 
@@ -265,7 +261,7 @@ impl Run {
             Some(format!("the boundary does not let the model write {state}"))
         } else if state == StateKind::Memory && !self.may_decide(DecisionRight::Remember) {
             Some("the boundary does not let the model remember".to_owned())
-        } else if state == StateKind::Memory && self.memories.len() >= MEMORIES {
+        } else if state == StateKind::Memory && !self.memories.has_room() {
             Some(format!("a run may propose at most {MEMORIES} memories"))
         } else {
             None
@@ -273,14 +269,14 @@ impl Run {
         if let Some(reason) = refused
             && self.blocks("state", Verdict::Deny, &reason)
         {
-            self.signal(&reason);
+            self.context.signal(&reason);
             self.exchange(&format!("write {state}"), &format!("Not written: {reason}."));
             self.event(Event::WriteRefused { state, key, reason });
-            self.fail();
+            self.progress.fail();
             return Next::Leave(Exit::Idle);
         }
         if state == StateKind::Scratchpad {
-            self.scratchpad = Some(text);
+            self.context.note(text);
             return Next::Leave(Exit::Idle);
         }
         let tenure = Some(self.manifest.rules.memory_tenure).filter(|tenure| *tenure > 0);
@@ -292,7 +288,7 @@ impl Run {
             && self.blocks("boundary", Verdict::Ask, "the boundary wants approval for memories")
         {
             let text = format!("{}: {} (from calls {:?})", memory.key, memory.text, memory.sources).into();
-            self.doubted = Some(memory);
+            self.memories.ask(memory);
             return self.ask_for(MEMORY, text);
         }
         self.accept_memory(memory);
@@ -302,7 +298,7 @@ impl Run {
     /// A memory waits for the end of the run, or for nothing where nothing is to be waited for.
     pub(super) fn accept_memory(&mut self, memory: Memory) {
         if self.manifest.rules.memory_after_verification {
-            self.memories.push(memory);
+            self.memories.keep(memory);
         } else {
             self.write_memory(memory);
         }
@@ -310,8 +306,8 @@ impl Run {
 
     /// The memory-write node.
     pub(super) fn write_memories(&mut self) -> Next {
-        let verified = !self.criteria.is_empty() && self.criteria.iter().all(|criterion| criterion.met);
-        for memory in std::mem::take(&mut self.memories) {
+        let verified = self.evidence.is_complete();
+        for memory in self.memories.take_kept() {
             if verified {
                 self.write_memory(memory);
             } else {
@@ -323,14 +319,14 @@ impl Run {
     }
 
     fn write_memory(&mut self, memory: Memory) {
-        let unsupported = memory.sources.is_empty() || memory.sources.iter().any(|call| !self.committed.contains(call));
+        let unsupported = !self.evidence.supports(&memory.sources);
         let one = Demand::default().with(Dimension::MemoryWrites, 1);
         let reason = if self.manifest.rules.memory_sources && unsupported {
             Some("no verified observation supports it".to_owned())
         } else {
-            match self.view_mut().budget.reserve(one) {
+            match self.view_mut().reserve(one) {
                 Ok(reservation) => {
-                    self.view_mut().budget.settle(reservation, one);
+                    self.view_mut().settle(reservation, one);
                     None
                 }
                 Err(_) => Some("memory writes used up".to_owned()),

@@ -4,9 +4,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::halt::Halt;
-use super::joined::Joined;
-use super::{Next, Run, Then, cut};
+use super::Run;
+use super::bounded::cut;
+use super::consequence::{Asked, Consequence};
+use super::halt::StopCause;
+use super::joined::SlotVerdict;
+use super::next::Next;
+use super::waiting::Then;
 use crate::contract::Question;
 use crate::contract::dispatch::{Assignment, Specialist, SubTask};
 use crate::event::Event;
@@ -23,10 +27,10 @@ impl Run {
         if self.manifest.specialists.is_empty() || self.recorded() {
             return Next::Leave(Exit::Valid);
         }
-        let parents: Vec<&Arc<str>> = self.plan.steps().filter_map(|(step, _)| step.parent.as_ref()).collect();
-        let new = self.plan.steps().filter(|(step, done)| {
+        let parents: Vec<&Arc<str>> = self.tasks.plan().steps().filter_map(|(step, _)| step.parent.as_ref()).collect();
+        let new = self.tasks.plan().steps().filter(|(step, done)| {
             // A parent is done when its children are: nobody does it.
-            !done && !self.assigned.contains_key(&step.id) && !parents.contains(&&step.id)
+            !done && !self.tasks.is_assigned(&step.id) && !parents.contains(&&step.id)
         });
         let queue: VecDeque<Arc<str>> = new.map(|(step, _)| Arc::clone(&step.id)).collect();
         self.assign_next(queue)
@@ -39,10 +43,10 @@ impl Run {
     }
 
     fn sub_task(&self, id: &Arc<str>) -> Option<SubTask> {
-        let step = |id: &Arc<str>| self.plan.steps().find(|(step, _)| step.id == *id);
+        let step = |id: &Arc<str>| self.tasks.plan().steps().find(|(step, _)| step.id == *id);
         let waits = |one: &PlanStep| one.after.iter().any(|before| step(before).is_some_and(|(_, done)| !done));
         let (own, _) = step(id)?;
-        let open: Vec<&PlanStep> = self.plan.steps().filter(|(_, done)| !done).map(|(step, _)| step).collect();
+        let open: Vec<&PlanStep> = self.tasks.plan().steps().filter(|(_, done)| !done).map(|(step, _)| step).collect();
         let is_parent = |one: &PlanStep| open.iter().any(|other| other.parent.as_ref() == Some(&one.id));
         let parallel = open.iter().filter(|other| !is_parent(other) && !waits(other)).count();
         let (length, reliability) = self.chain(own, &mut BTreeMap::new());
@@ -66,9 +70,11 @@ impl Run {
         // Nothing, should a plan run in a circle where nobody forbids it.
         known.insert(Arc::clone(&step.id), (0, 1.0));
         let mut longest = (0, 1.0);
-        for (other, _) in step.after.iter().filter_map(|id| self.plan.steps().find(|(other, _)| other.id == *id)) {
+        for (other, _) in
+            step.after.iter().filter_map(|id| self.tasks.plan().steps().find(|(other, _)| other.id == *id))
+        {
             let (length, reliability) = self.chain(other, known);
-            let by = self.assigned.get(&other.id).and_then(Option::as_ref);
+            let by = self.tasks.specialist(&other.id);
             let link = by.and_then(|name| self.specialist(name)).map(|specialist| specialist.reliability);
             let chain = match link {
                 Some(own) => (length.saturating_add(1), reliability * own),
@@ -87,25 +93,25 @@ impl Run {
     }
 
     /// The slot has been heard of the first sub-task of the queue.
-    pub(super) fn assigned(&mut self, joined: Joined, mut queue: VecDeque<Arc<str>>) -> Next {
+    pub(super) fn assigned(&mut self, joined: SlotVerdict, mut queue: VecDeque<Arc<str>>) -> Next {
         let Some(id) = queue.pop_front() else { return Next::Leave(Exit::Valid) };
         let (to, parallel) = match joined.assignment.clone().unwrap_or(Assignment::Inline) {
             Assignment::Inline | Assignment::HandOver => (None, false),
             Assignment::Specialist(name) => (Some(Arc::from(name)), false),
             Assignment::FanOut(name) => (Some(Arc::from(name)), true),
         };
-        if joined.verdict() > crate::contract::Verdict::Notify {
+        if self.consequence(Asked::SubTask, joined.verdict()) != Consequence::GoOn {
             let reason = format!("step `{id}`: {}", joined.reason);
-            return self.leave(Exit::Exhausted, Halt::review(reason, RiskState::LowConfidence));
+            return self.leave(Exit::Exhausted, StopCause::review(reason, RiskState::LowConfidence));
         }
         self.event(Event::Assigned { id: Arc::clone(&id), to: to.clone(), parallel });
-        self.assigned.insert(id, to);
+        self.tasks.assign(id, to);
         self.assign_next(queue)
     }
 
     /// Whose part the model takes in the next step: the specialist whose sub-task can be begun.
     pub(super) fn acting(&self) -> Option<&Specialist> {
-        let ready = self.plan.next_ready()?;
-        self.assigned.get(&ready.id)?.as_deref().and_then(|name| self.specialist(name))
+        let ready = self.tasks.plan().next_ready()?;
+        self.tasks.specialist(&ready.id).and_then(|name| self.specialist(name))
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Next, Run};
+use super::Run;
+use super::next::Next;
 use crate::boundary::FailClosed;
 use crate::contract::Dimension;
 use crate::event::Event;
@@ -13,13 +14,13 @@ use crate::status::Code;
 
 /// Why, and what would help.
 #[derive(Debug)]
-pub(super) struct Halt {
+pub(super) struct StopCause {
     /// What the run is suspended or ended with.
     pub code: Code,
     pub reason: String,
     pub state: RiskState,
     /// A stronger model may help, before a person is asked.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<EscalationCause>,
     pub wanted: Wanted,
     pub approval: Option<Approval>,
     pub dimension: Option<Dimension>,
@@ -29,7 +30,7 @@ pub(super) struct Halt {
 
 /// What a stronger model may help with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum EscalationCause {
     LowConfidence,
     Confused,
     Blocked,
@@ -40,80 +41,83 @@ pub(super) enum Trouble {
     Divergence,
 }
 
-impl Trouble {
+impl EscalationCause {
     /// What becomes of the run when no stronger model may be asked.
     fn code(self) -> Code {
         match self {
-            Trouble::LowConfidence => Code::LowConfidence,
-            Trouble::Confused => Code::AmbiguousIntent,
-            Trouble::Blocked => Code::MissingInfo,
-            Trouble::InvalidSchema => Code::ValidationFail,
-            Trouble::RepeatedFailure => Code::RepeatedFailure,
-            Trouble::Loop | Trouble::Review | Trouble::Divergence => Code::ReviewRequired,
+            EscalationCause::LowConfidence => Code::LowConfidence,
+            EscalationCause::Confused => Code::AmbiguousIntent,
+            EscalationCause::Blocked => Code::MissingInfo,
+            EscalationCause::InvalidSchema => Code::ValidationFail,
+            EscalationCause::RepeatedFailure => Code::RepeatedFailure,
+            EscalationCause::Loop | EscalationCause::Review | EscalationCause::Divergence => Code::ReviewRequired,
         }
     }
 
     fn state(self) -> RiskState {
         match self {
-            Trouble::Confused => RiskState::AmbiguousGoal,
-            Trouble::Blocked => RiskState::MissingInput,
-            Trouble::RepeatedFailure => RiskState::ToolFailure,
+            EscalationCause::Confused => RiskState::AmbiguousGoal,
+            EscalationCause::Blocked => RiskState::MissingInput,
+            EscalationCause::RepeatedFailure => RiskState::ToolFailure,
             _ => RiskState::LowConfidence,
         }
     }
 
     fn wanted(self) -> Wanted {
         match self {
-            Trouble::Confused | Trouble::Blocked => Wanted::Answer,
+            EscalationCause::Confused | EscalationCause::Blocked => Wanted::Answer,
             _ => Wanted::Review,
         }
     }
 }
 
-impl Halt {
+impl StopCause {
     fn new(code: Code, reason: String, state: RiskState, wanted: Wanted) -> Self {
-        Halt { code, reason, state, trouble: None, wanted, approval: None, dimension: None, endpoint: None }
+        StopCause { code, reason, state, trouble: None, wanted, approval: None, dimension: None, endpoint: None }
     }
 
     /// The end, with this code.
     pub fn ended(code: Code, reason: String) -> Self {
-        Halt::new(code, reason, state_of(code).unwrap_or(RiskState::LowConfidence), Wanted::Review)
+        StopCause::new(code, reason, state_of(code).unwrap_or(RiskState::LowConfidence), Wanted::Review)
     }
 
     /// A stronger model may help, else the code that goes with the trouble.
-    pub fn trouble(trouble: Trouble, reason: String) -> Self {
-        Halt { trouble: Some(trouble), ..Halt::new(trouble.code(), reason, trouble.state(), trouble.wanted()) }
+    pub fn escalation(trouble: EscalationCause, reason: String) -> Self {
+        StopCause {
+            trouble: Some(trouble),
+            ..StopCause::new(trouble.code(), reason, trouble.state(), trouble.wanted())
+        }
     }
 
     /// A person must look.
     pub fn review(reason: String, state: RiskState) -> Self {
-        Halt::new(Code::ReviewRequired, reason, state, Wanted::Review)
+        StopCause::new(Code::ReviewRequired, reason, state, Wanted::Review)
     }
 
     /// A person must say something.
     pub fn question(code: Code, reason: String, state: RiskState) -> Self {
-        Halt::new(code, reason, state, Wanted::Answer)
+        StopCause::new(code, reason, state, Wanted::Answer)
     }
 
     /// A person must approve an action.
     pub fn approval(reason: String, state: RiskState, approval: Approval) -> Self {
-        Halt { approval: Some(approval), ..Halt::new(Code::ConfirmRequired, reason, state, Wanted::Approval) }
+        StopCause { approval: Some(approval), ..StopCause::new(Code::ConfirmRequired, reason, state, Wanted::Approval) }
     }
 
     /// The budget is used up.
     pub fn budget(reason: String, dimension: Option<Dimension>) -> Self {
         let code = if dimension == Some(Dimension::RunningTime) { Code::Timeout } else { Code::BudgetExhausted };
-        Halt { dimension, ..Halt::new(code, reason, RiskState::BudgetLimit, Wanted::Release) }
+        StopCause { dimension, ..StopCause::new(code, reason, RiskState::BudgetLimit, Wanted::Release) }
     }
 
     /// A bucket above the run is empty: its operator fills it, then the run goes on.
     pub fn bucket(reason: String) -> Self {
-        Halt::new(Code::BudgetExhausted, reason, RiskState::BudgetLimit, Wanted::Resumption)
+        StopCause::new(Code::BudgetExhausted, reason, RiskState::BudgetLimit, Wanted::Resumption)
     }
 
     /// An operator's switch, or a credential that ran out.
     pub fn halted(reason: String) -> Self {
-        Halt::new(Code::ReviewRequired, reason, RiskState::ProviderOutage, Wanted::Resumption)
+        StopCause::new(Code::ReviewRequired, reason, RiskState::ProviderOutage, Wanted::Resumption)
     }
 }
 
@@ -135,16 +139,29 @@ pub(super) fn state_of(code: Code) -> Option<RiskState> {
     })
 }
 
+/// Why a step is to be repaired.
+#[derive(Debug)]
+pub(super) enum RepairCause {
+    /// A tool failed.
+    Failed(String),
+    /// A verifier did not hold.
+    Invalid(String),
+    /// The pipeline did not let the call pass.
+    Refused(String),
+    /// A policy wants another plan: nothing has failed.
+    Reconsider,
+}
+
 impl Run {
     /// The run is to end or to be handed over for this.
-    pub(super) fn leave(&mut self, on: Exit, halt: Halt) -> Next {
+    pub(super) fn leave(&mut self, on: Exit, halt: StopCause) -> Next {
         self.halt = Some(halt);
         Next::Leave(on)
     }
 
     /// Its running time is used up.
     pub(super) fn out_of_time(&mut self) -> Next {
-        self.halt = Some(Halt::budget("the running time is used up".to_owned(), Some(Dimension::RunningTime)));
+        self.halt = Some(StopCause::budget("the running time is used up".to_owned(), Some(Dimension::RunningTime)));
         Next::Interrupt(Exit::TimedOut)
     }
 
@@ -153,7 +170,7 @@ impl Run {
         if let Some(next) = self.fails_closed(FailClosed::BudgetBreach, &reason) {
             return next;
         }
-        self.halt = Some(Halt::budget(reason, Some(dimension)));
+        self.halt = Some(StopCause::budget(reason, Some(dimension)));
         Next::Interrupt(Exit::OverBudget)
     }
 
@@ -173,7 +190,7 @@ impl Run {
             FailClosed::AmbiguousGoal => Code::AmbiguousIntent,
             _ => Code::UnsafeDetection,
         };
-        self.halt = Some(Halt::ended(code, format!("{}: {reason}", condition.name())));
+        self.halt = Some(StopCause::ended(code, format!("{}: {reason}", condition.name())));
         Some(Next::Interrupt(Exit::Unsafe))
     }
 }

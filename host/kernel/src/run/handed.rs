@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use super::View;
 use crate::contract::Question;
+use crate::contract::guard::Finding;
 use crate::contract::{Verdict, Violation};
 use crate::effect::Effect;
+use crate::event::{Event, Response, Stage};
 use crate::frame::Frame;
+use crate::packet::Approval;
+use crate::status::Code;
 
 /// A question for one entry.
 #[derive(Debug)]
@@ -27,12 +31,59 @@ pub struct Closed {
     /// To be started then, in order.
     pub effects: Vec<Effect>,
     /// What the slots were asked, where somebody wants to hear of it.
-    pub overheard: Vec<Overheard>,
+    pub sampled: Vec<Sampled>,
+    /// What became of the proposal that the frame holds; none for a frame that holds none.
+    pub decision: Option<CallDecision>,
+    /// Parts of the observed text that a model may not see: personal data and secrets.
+    pub hidden: Vec<Finding>,
+    /// What would have been done, were verdicts and rules enforced.
+    pub would_have: Vec<WouldHave>,
+}
+
+/// What the run decides on a proposal.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CallDecision {
+    /// The call may be made; what came of it is observed under this number.
+    Permitted {
+        /// Of the call.
+        call: u64,
+    },
+    /// A person is asked; a repeat of the very call spends the approval.
+    Pending(Box<Approval>),
+    /// The call is not made; the run goes on.
+    Refused {
+        /// Where in the pipeline; none where a policy wants something else done.
+        stage: Option<Stage>,
+        /// What follows.
+        response: Response,
+        /// Why.
+        reason: String,
+    },
+    /// It was no call, and the run has taken note of it.
+    Noted,
+    /// The run waits for a person, or is over.
+    Stopped {
+        /// With which code.
+        code: Code,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a verdict or a rule that is not enforced would have done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WouldHave {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The slot or host rule that gave it.
+    pub by: Arc<str>,
+    /// Why.
+    pub reason: String,
 }
 
 /// A question of a frame, for whoever answers it beside the run.
 #[derive(Debug, Clone)]
-pub struct Overheard {
+pub struct Sampled {
     /// What was asked.
     pub question: Arc<Question>,
     /// What could be read then.
@@ -88,4 +139,16 @@ pub enum FoldError {
     /// The same inputs and answers give other events.
     #[error("its events do not follow from its input and judgements")]
     Events,
+}
+
+impl WouldHave {
+    /// What an event says of it.
+    pub(super) fn of(event: &Event) -> Option<WouldHave> {
+        match event {
+            Event::WouldHave { verdict, by, reason } => {
+                Some(WouldHave { verdict: *verdict, by: Arc::clone(by), reason: reason.clone() })
+            }
+            _ => None,
+        }
+    }
 }

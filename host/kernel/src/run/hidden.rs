@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::bounded::push_bounded;
+
 /// Texts that are kept; of more the oldest are forgotten.
 const MOST: usize = 256;
 /// Bytes of the shortest: what is shorter stands in too many other words.
@@ -24,7 +26,7 @@ impl Hidden {
             }
             let Some(part) = text.get(finding.start as usize..finding.end as usize) else { continue };
             if part.len() >= SHORTEST && !self.0.iter().any(|(known, _)| **known == *part) {
-                super::push_bounded(&mut self.0, MOST, (part.into(), finding.kind));
+                push_bounded(&mut self.0, MOST, (part.into(), finding.kind));
             }
         }
     }

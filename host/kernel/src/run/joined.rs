@@ -18,7 +18,7 @@ use crate::contract::{SensitivityTag, Verdict};
 
 /// What a slot has said so far.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Joined {
+pub(super) struct SlotVerdict {
     pub verdict: Option<Verdict>,
     /// The entries that gave the most restrictive verdict, by name.
     pub by: Vec<Arc<str>>,
@@ -49,7 +49,7 @@ pub(super) struct Joined {
     pub strategy: Option<Strategy>,
 }
 
-impl Joined {
+impl SlotVerdict {
     pub fn verdict(&self) -> Verdict {
         self.verdict.unwrap_or(Verdict::Proceed)
     }

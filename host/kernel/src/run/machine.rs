@@ -3,9 +3,13 @@
 
 use std::sync::Arc;
 
-use super::halt::{self, Halt};
-use super::joined::Joined;
-use super::{InputError, MOST_MOVES, Next, Overheard, Run, Stage, Then, View, Waiting, Watched, model};
+use super::halt::{self, StopCause};
+use super::handed::{CallDecision, InputError, Sampled};
+use super::joined::SlotVerdict;
+use super::next::Next;
+use super::progress::Watched;
+use super::waiting::{Open, Stage, Then, Waiting};
+use super::{MOST_MOVES, Run, View, model};
 use crate::budget::{Demand, Refused, Reservation};
 use crate::contract::{Dimension, Verdict};
 use crate::contract::{Question, Slot};
@@ -26,35 +30,40 @@ impl Run {
             (Waiting::Start, Input::Started) => Ok(()),
             (Waiting::Start, _) => refuse("its start"),
             (_, Input::Closed { .. }) if self.recorded() => Ok(()),
-            (Waiting::Model(_) | Waiting::Person(_), Input::Closed { .. }) if self.agent_drives() => Ok(()),
-            (Waiting::Person(asked), Input::Decided { id, decision, .. }) => {
-                if self.decided.contains(id) {
-                    return Err(InputError::Order("this entry of the inbox was taken before"));
-                }
-                asked.expects(decision)
+            (Waiting::Model(_) | Waiting::Person(_) | Waiting::Calls, Input::Closed { .. }) if self.agent_drives() => {
+                Ok(())
             }
+            // A call that is under way comes back whatever else is waited for.
+            (_, Input::Observed { call, .. }) if self.proposals.is_sent(*call) => Ok(()),
+            (_, Input::Verified { call, .. }) if self.proposals.is_verified(*call) => Ok(()),
+            (_, Input::Decided { id, .. }) if self.approvals.was_taken(id) => {
+                Err(InputError::Order("this entry of the inbox was taken before"))
+            }
+            (_, Input::Decided { .. }) if !self.approvals.takes_more() => {
+                Err(InputError::Order("the run takes no more decisions than it has taken"))
+            }
+            (Waiting::Person(asked), Input::Decided { decision, .. }) => asked.expects(decision),
             (Waiting::Person(_), _) => refuse("a person's decision"),
             (_, Input::Halted { .. }) => Ok(()),
             (Waiting::Model(call), Input::Message { .. }) if self.recorded() || !call.message => Ok(()),
-            (Waiting::Model(_) | Waiting::Tool(_), Input::Refused { .. }) => Ok(()),
+            (Waiting::Model(_) | Waiting::Calls, Input::Refused { .. }) => Ok(()),
             (Waiting::Model(waiting), Input::Replied { call, reply, .. }) if *call == waiting.call => {
                 check_reply(reply, matches!(waiting.purpose, Purpose::Patch(_)))
             }
-            (Waiting::Model(_), Input::Decided { id, decision, .. }) if self.agent_drives() => {
-                if self.decided.contains(id) {
-                    return Err(InputError::Order("this entry of the inbox was taken before"));
-                }
+            (Waiting::Model(_) | Waiting::Calls, Input::Decided { decision, .. }) if self.agent_drives() => {
                 self.expects_of_parked(decision)
             }
             (Waiting::Model(_), _) if self.agent_drives() => refuse("a proposal"),
             (Waiting::Model(_), _) => refuse("a model's reply"),
-            (Waiting::Tool(waiting), Input::Observed { call, .. }) if *call == waiting.call.id() => Ok(()),
-            (Waiting::Tool(_), _) => refuse("a tool's answer"),
-            (Waiting::Verifier(waiting), Input::Verified { call, .. }) if *call == waiting.id() => Ok(()),
-            (Waiting::Verifier(..), _) => refuse("a verification"),
+            (Waiting::Calls, _) if self.is_verifying() => refuse("a verification"),
+            (Waiting::Calls, _) => refuse("a tool's answer"),
             (Waiting::Retry(waiting, _), Input::Waited { wait }) if wait == waiting => Ok(()),
             (Waiting::Retry(..), _) => refuse("the end of its wait"),
         }
+    }
+
+    fn is_verifying(&self) -> bool {
+        self.proposals.oldest().is_some_and(|(_, verifying)| verifying.is_some())
     }
 
     /// What an input does at the node that the run stands at.
@@ -68,38 +77,37 @@ impl Run {
                 if let Waiting::Model(call) = &mut self.waiting {
                     call.message = true;
                 }
-                self.history_bytes = self.history_bytes.saturating_add(text.len() as u64);
-                self.message = Some(text);
-                self.unrated = true;
-                self.user_boundary = true;
+                self.context.carry(text.len() as u64);
+                self.context.message(text);
+                self.progress.person_spoke();
                 self.clear_gap("a message");
                 Next::Wait
             }
             Input::Replied { reply, usage, .. } => self.replied(reply, usage, in_time),
-            Input::Observed { observation, .. } => self.answered(observation, in_time),
-            Input::Verified { verification, .. } => self.looked(&verification, in_time),
+            Input::Observed { call, observation } => self.answered(call, observation, in_time),
+            Input::Verified { call, verification } => self.looked(call, &verification, in_time),
             Input::Waited { .. } => self.waited(in_time),
             Input::Refused { bucket, dimension, demand, left } => {
                 self.give_back();
                 let reason = format!("{bucket}: {dimension} used up, {demand} wanted, {left} left");
                 self.event(Event::BucketRefused { bucket, dimension });
-                self.halt = Some(Halt::bucket(reason));
+                self.halt = Some(StopCause::bucket(reason));
                 // Whatever the graph says of the run's own budget: this is not its own.
                 Next::Interrupt(Exit::Halted)
             }
             Input::Halted { switch, reason } => {
                 self.give_back();
                 self.event(Event::Halted { switch: Arc::clone(&switch) });
-                self.halt = Some(Halt::halted(format!("{switch} is switched off: {reason}")));
+                self.halt = Some(StopCause::halted(format!("{switch} is switched off: {reason}")));
                 Next::Interrupt(Exit::Halted)
             }
-            Input::Decided { id, by, decision } if matches!(self.waiting, Waiting::Model(_)) => {
+            Input::Decided { id, by, decision } if !matches!(self.waiting, Waiting::Person(_)) => {
                 self.decide_parked(id, &by, decision)
             }
             Input::Decided { id, by, decision } => self.decided(id, &by, decision),
             Input::Cancelled => {
                 self.abandon();
-                self.halt = Some(Halt::ended(Code::UserCancel, "cancelled".to_owned()));
+                self.halt = Some(StopCause::ended(Code::UserCancel, "cancelled".to_owned()));
                 Next::Interrupt(Exit::Cancelled)
             }
             Input::Closed { code } => {
@@ -116,9 +124,9 @@ impl Run {
         let mut moves = 0;
         loop {
             let (on, to) = match next {
-                Next::Wait => return,
+                Next::Wait => return self.rest(),
                 Next::Leave(on) => self.edge(on),
-                Next::Interrupt(on) => (on, self.graph.interrupt(on)),
+                Next::Interrupt(on) => (on, self.place.interrupt(on)),
             };
             moves += 1;
             let Some(to) = to.filter(|_| moves <= MOST_MOVES) else {
@@ -126,32 +134,55 @@ impl Run {
                 let reason = halt.map_or_else(|| format!("no way on by `{on}`"), |halt| halt.reason);
                 return self.end(Code::Impossible, reason);
             };
-            let name = Arc::clone(self.graph.name(to));
+            let name = Arc::clone(self.place.name_of(to));
             if let Some(open) = &mut self.open {
                 open.path.push(Move { on, to: name });
             }
-            self.node = to;
+            self.place.stand_at(to);
             next = self.enter();
         }
     }
 
     /// The edge of an exit, unless it was taken as often as it may be.
     pub(super) fn edge(&mut self, on: Exit) -> (Exit, Option<NodeId>) {
-        if let Some(limit) = self.graph.limit(self.node, on) {
-            let taken = self.taken.entry((self.node, on)).or_default();
-            if *taken >= limit {
-                let reason = format!("`{}` was left by `{on}` {limit} times", self.graph.name(self.node));
-                self.halt = Some(Halt::budget(reason, None));
-                return (Exit::OverBudget, self.graph.interrupt(Exit::OverBudget));
+        match self.place.edge(on) {
+            Ok(to) => (on, to),
+            Err(limit) => {
+                let reason = format!("`{}` was left by `{on}` {limit} times", self.place.name());
+                self.halt = Some(StopCause::budget(reason, None));
+                (Exit::OverBudget, self.place.interrupt(Exit::OverBudget))
             }
-            *taken += 1;
         }
-        (on, self.graph.next(self.node, on))
+    }
+
+    /// The frame waits, for a judgement or to be closed. An agent may have several calls under way: the
+    /// run does not stand with one of them, but where the next proposal comes in.
+    fn rest(&mut self) {
+        let asking = self.open.as_ref().is_some_and(|open| open.stage.is_some());
+        if asking {
+            return;
+        }
+        let kind = self.place.kind();
+        match self.status {
+            Status::Suspended(_) => self.place.return_to_rest(),
+            Status::Running if self.agent_drives() && (kind.is_of_a_call() || kind == NodeKind::ToolInvocation) => {
+                self.place.return_to_rest();
+                if matches!(self.waiting, Waiting::Calls) {
+                    self.offer_another();
+                }
+            }
+            Status::Running | Status::Ended(_) => self.place.settle(),
+        }
     }
 
     /// Begins the node that the run stands at.
     pub(super) fn enter(&mut self) -> Next {
-        match self.graph.kind(self.node) {
+        let kind = self.place.kind();
+        if matches!(self.status, Status::Suspended(_)) && !kind.is_of_a_call() && !kind.is_terminal() {
+            // A call came back while a person is waited for: it is taken in, and nothing goes on.
+            return Next::Wait;
+        }
+        match kind {
             NodeKind::Intake => self.intake(),
             NodeKind::Classify => self.classify(),
             NodeKind::Scope => Next::Leave(Exit::Resolved),
@@ -179,7 +210,7 @@ impl Run {
                 let last = self.open.as_ref().and_then(|open| open.path.last()).map(|step| step.on);
                 let halt = halt.unwrap_or_else(|| {
                     let how = last.map_or_else(|| "at once".to_owned(), |on| format!("when something was `{on}`"));
-                    Halt::ended(Code::Impossible, format!("the graph ends the run {how}"))
+                    StopCause::ended(Code::Impossible, format!("the graph ends the run {how}"))
                 });
                 self.end(halt.code, halt.reason);
                 Next::Wait
@@ -230,7 +261,7 @@ impl Run {
         if self.recorded() {
             return Ok(None);
         }
-        match self.view_mut().budget.reserve(demand) {
+        match self.view_mut().reserve(demand) {
             Ok(reservation) => Ok(Some(reservation)),
             Err(refused) => {
                 self.event(Event::BudgetRefused {
@@ -259,32 +290,67 @@ impl Run {
     /// Gives back or books what an effect has used.
     pub(super) fn settle(&mut self, reservation: Option<Reservation>, used: Demand) {
         match reservation {
-            Some(reservation) => self.view_mut().budget.settle(reservation, used),
-            None => self.view_mut().budget.book(used),
+            Some(reservation) => self.view_mut().settle(reservation, used),
+            None => self.view_mut().book(used),
         }
     }
 
     /// Whatever is under way is not waited for: it may well have been done, so it is booked.
     pub(super) fn abandon(&mut self) {
-        match std::mem::replace(&mut self.waiting, Waiting::Nothing) {
-            Waiting::Model(call) => self.settle(call.reservation, Demand::default()),
-            Waiting::Tool(call) => self.settle(call.reservation, call.demand),
-            _ => {}
+        if let Waiting::Model(call) = std::mem::replace(&mut self.waiting, Waiting::Nothing) {
+            self.settle(call.reservation, Demand::default());
+        }
+        for (_, call) in self.proposals.abandon() {
+            if let Some(call) = call {
+                self.settle(call.reservation, call.demand);
+            }
         }
     }
 
-    /// What was about to be done is not done.
+    /// What was about to be done is not done: the model call, or the call that was sent by the last frame.
     pub(super) fn give_back(&mut self) {
-        let reservation = match std::mem::replace(&mut self.waiting, Waiting::Nothing) {
-            Waiting::Model(call) => call.reservation,
-            Waiting::Tool(call) => {
-                self.event(Event::Withdrawn { call: call.call.id() });
-                call.reservation
+        let last = self.proposals.calls().checked_sub(1);
+        // What an agent was permitted earlier is under way, whatever is switched off now.
+        let sent = last.filter(|call| !self.agent_drives() || self.proposals.sent_by(*call) + 1 == self.frames);
+        if let Some(call) = sent.and_then(|call| self.proposals.take_sent(call)) {
+            self.event(Event::Withdrawn { call: call.call.id() });
+            if let Some(reservation) = call.reservation {
+                self.view_mut().settle(reservation, Demand::default());
             }
+        }
+        self.stop_awaiting();
+        self.waiting = Waiting::Nothing;
+    }
+
+    /// Nobody is waited for with a proposal any more, or with a reply.
+    pub(super) fn stop_awaiting(&mut self) {
+        if let Waiting::Model(call) = std::mem::replace(&mut self.waiting, Waiting::Nothing)
+            && let Some(reservation) = call.reservation
+        {
+            self.view_mut().settle(reservation, Demand::default());
+        }
+    }
+
+    /// What became of the proposal that the frame holds.
+    pub(super) fn decision(&self, open: &Open) -> Option<CallDecision> {
+        if !matches!(open.input, Input::Replied { .. }) {
+            return None;
+        }
+        let stopped = open.events.iter().rev().find_map(|event| match event {
+            Event::Suspended { code, report } => Some((*code, report.reason.clone())),
+            Event::Ended { code, reason, .. } => Some((*code, reason.clone())),
             _ => None,
-        };
-        if let Some(reservation) = reservation {
-            self.view_mut().budget.settle(reservation, Demand::default());
+        });
+        Some(match stopped {
+            Some((code, reason)) => CallDecision::Stopped { code, reason },
+            None => open.decision.clone().unwrap_or(CallDecision::Noted),
+        })
+    }
+
+    /// Something was decided on the proposal of the open frame.
+    pub(super) fn decide(&mut self, decision: CallDecision) {
+        if let Some(open) = &mut self.open {
+            open.decision = Some(decision);
         }
     }
 
@@ -293,29 +359,29 @@ impl Run {
         let slot = question.slot();
         if self.manifest.entries_in(slot).next().is_none() {
             self.event(Event::NotJudged { slot });
-            if self.overhear {
-                self.let_overhear(&Arc::new(question), None);
+            if self.sampling {
+                self.sample(&Arc::new(question), None);
             }
-            return self.then(Joined::default(), then);
+            return self.then(SlotVerdict::default(), then);
         }
         if let Some(open) = &mut self.open {
-            open.stage = Some(Stage { question: Arc::new(question), next: 0, joined: Joined::default(), then });
+            open.stage = Some(Stage { question: Arc::new(question), next: 0, joined: SlotVerdict::default(), then });
         }
         Next::Wait
     }
 
-    pub(super) fn let_overhear(&mut self, question: &Arc<Question>, verdict: Option<Verdict>) {
-        if !self.overhear {
+    pub(super) fn sample(&mut self, question: &Arc<Question>, verdict: Option<Verdict>) {
+        if !self.sampling {
             return;
         }
         let (question, view) = (Arc::clone(question), Arc::clone(&self.view));
         if let Some(open) = &mut self.open {
-            open.overheard.push(Overheard { question, view, verdict });
+            open.sampled.push(Sampled { question, view, verdict });
         }
     }
 
     /// A slot has been heard.
-    pub(super) fn heard(&mut self, slot: Slot, mut joined: Joined, then: Then) -> Next {
+    pub(super) fn heard(&mut self, slot: Slot, mut joined: SlotVerdict, then: Then) -> Next {
         let verdict = joined.verdict();
         self.event(Event::Verdict { slot, verdict, by: joined.by.clone(), reason: joined.reason.clone() });
         if !self.enforces() && verdict > Verdict::Notify {
@@ -328,7 +394,7 @@ impl Run {
         self.then(joined, then)
     }
 
-    pub(super) fn then(&mut self, joined: Joined, then: Then) -> Next {
+    pub(super) fn then(&mut self, joined: SlotVerdict, then: Then) -> Next {
         match then {
             Then::RatedTask => self.rated_task(&joined),
             Then::ScreenedTask => self.screened_task(&joined),
@@ -348,7 +414,7 @@ impl Run {
             Then::ScreenedResult => self.screened_result(&joined),
             Then::Remedied => self.remedied_result(&joined),
             Then::Watch(exit) => {
-                self.watched = Some(Watched { verdict: joined.verdict(), reason: joined.reason });
+                self.progress.watch(Watched { verdict: joined.verdict(), reason: joined.reason });
                 Next::Leave(exit)
             }
             Then::Weighed => match self.weighed(joined) {
@@ -361,23 +427,22 @@ impl Run {
 
     /// Tells reviewers, as long as they have room.
     pub(super) fn notify(&mut self, text: String) {
-        if self.manifest.rules.review_capacity.is_some_and(|most| self.reviews >= most) {
+        if !self.approvals.tell_reviewers(self.manifest.rules.review_capacity) {
             return self.event(Event::ReviewDeferred { text });
         }
-        self.reviews += 1;
         self.event(Event::Notified { text: text.clone() });
         self.effect(Effect::Notify { text });
     }
 
     pub(super) fn end(&mut self, code: Code, reason: String) {
-        let verified = !self.criteria.is_empty() && self.criteria.iter().all(|criterion| criterion.met);
+        let verified = self.evidence.is_complete();
         // What was proposed and never came to be written is not lost without a word.
-        for memory in std::mem::take(&mut self.memories) {
+        for memory in self.memories.take_kept() {
             let reason = format!("the run ended with {code}");
             self.event(Event::WriteRefused { state: StateKind::Memory, key: memory.key, reason });
         }
+        self.abandon();
         self.status = Status::Ended(code);
-        self.waiting = Waiting::Nothing;
         let frames = self.frames + 1;
         let authority = (!self.recorded()).then(|| halt::state_of(code)).flatten();
         let authority = authority.map(|state| crate::routing::route(&self.manifest.escalation.table, state));

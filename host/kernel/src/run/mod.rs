@@ -5,76 +5,80 @@
 //! policy or a person. There is no other way to move.
 
 mod agent;
+mod approvals;
+mod asked;
+mod bounded;
 mod choice;
+mod compaction;
 mod completion;
-mod criteria;
+mod consequence;
+mod context;
 mod delegation;
+mod evidence;
 mod halt;
 mod handed;
 mod hidden;
 mod joined;
 mod machine;
+mod memories;
 mod model;
+mod models;
+mod next;
 mod people;
 mod pipeline;
+mod place;
 mod planning;
-mod relief;
+mod progress;
+mod proposals;
 mod repair;
 mod screening;
 mod start;
+mod tasks;
+mod threshold;
 mod tools;
+mod used;
 mod view;
 mod waiting;
-mod weighing;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::contract::{Answered, Judged, Judgement, ModelKind, PlanningMode};
-use crate::contract::{Key, SensitivityTag, Tier, Verdict};
-use crate::effect::{Effect, Purpose};
+use crate::contract::Verdict;
+use crate::contract::{Answered, Judged, Judgement};
+use crate::effect::Effect;
 use crate::event::Event;
 use crate::frame::Frame;
-use crate::graph::{Compiled, Exit, NodeId};
-use crate::grounding::{Call, Observed};
 use crate::input::{Input, Observation, Outcome, Reply, Unavailability, Usage, Verification};
 use crate::manifest::{Manifest, ManifestError, PolicyMode};
-use crate::plan::Plan;
-use crate::state::Memory;
 use crate::status::Status;
 
-pub use handed::{Closed, FoldError, InputError, Overheard, Request};
+pub use consequence::{Asked, CONSEQUENCES, Consequence, Driving, HOLDING, Row, consequence, verdicts};
+pub use handed::{CallDecision, Closed, FoldError, InputError, Request, Sampled, WouldHave};
 pub use screening::redacted;
+pub use threshold::Hold;
 pub use view::View;
-pub use weighing::Hold;
 
-use agent::Parked;
-use choice::Caches;
-use halt::Halt;
-use hidden::Hidden;
-use people::Granted;
-use pipeline::Proposal;
-use tools::{Captured, Reading, ToolRecord};
-use waiting::{
-    Attempts, Claim, Context, CriterionState, Draft, ModelCall, Next, Open, Retrying, Stage, Then, ToolCall, Waiting,
-    Watched,
-};
-use weighing::Returns;
+use approvals::Approvals;
+use context::Context;
+use evidence::Evidence;
+use halt::StopCause;
+use memories::Memories;
+use models::Models;
+use place::Place;
+use progress::Progress;
+use proposals::Proposals;
+use tasks::Tasks;
+use threshold::Returns;
+use used::Used;
+use waiting::{Open, Waiting};
 
 /// Transitions of one frame. A compiled graph spends something on every way round; this is for a
 /// fault of ours.
 const MOST_MOVES: usize = 256;
-/// Exchanges and calls that are remembered.
-const CALLS: usize = 64;
-
 /// A run: the fold of its recorded inputs.
 #[derive(Debug)]
 pub struct Run {
     manifest: Arc<Manifest>,
-    graph: Compiled,
-    node: NodeId,
-    /// How often edges with a limit were taken.
-    taken: BTreeMap<(NodeId, Exit), u32>,
+    place: Place,
     /// What policies see. Shared with a request while a policy is called, and only then.
     view: Arc<View>,
     status: Status,
@@ -84,110 +88,19 @@ pub struct Run {
     frames: u64,
     at: u64,
     /// Why the run is on its way to somebody else, or to its end.
-    halt: Option<Halt>,
-
-    tier: Tier,
-    planning: PlanningMode,
-    class: Option<String>,
-    max_escalations: u32,
-    /// An answer in which there is less confidence goes to a stronger model.
-    escalate_below: f64,
-    /// Training of the model whose answer is awaited or at hand.
-    model_kind: ModelKind,
-    /// How sensitive what the run holds is.
-    tag: SensitivityTag,
-    caches: Caches,
+    halt: Option<StopCause>,
+    models: Models,
     context: Context,
-    /// Who does which sub-task; none for the run itself.
-    assigned: BTreeMap<Arc<str>, Option<Arc<str>>>,
+    tasks: Tasks,
+    progress: Progress,
+    used: Used,
+    proposals: Proposals,
+    approvals: Approvals,
+    evidence: Evidence,
+    memories: Memories,
     returns: Returns,
-    /// What the guard wants asked of the call at hand: who, and why.
-    asked_by_guard: Option<(Vec<Arc<str>>, String)>,
-    /// A result whose text is looked at before anybody reads it.
-    captured: Option<Captured>,
     /// Somebody beside the run wants to hear what its slots are asked.
-    overhear: bool,
-    escalations: u32,
-    model_calls: u64,
-    tool_calls: u64,
-    waits: u64,
-    model_retries: u32,
-    /// What the next model call is for.
-    purpose: Purpose,
-    /// Fused confidence in the answer at hand.
-    confidence: Option<f64>,
-    attempts: Attempts,
-    /// Failures in a row, whatever the step is called.
-    failures: u32,
-    guidance: Option<Arc<str>>,
-    notice: Option<String>,
-    message: Option<Arc<str>>,
-    /// People have said something that nobody has rated yet.
-    unrated: bool,
-    /// What no model is to see.
-    hidden: Hidden,
-    scratchpad: Option<Arc<str>>,
-    kept: Option<Arc<str>>,
-    /// A person has spoken since the last observed step.
-    user_boundary: bool,
-    last_valid_state: String,
-    error_signals: VecDeque<String>,
-    snippet: String,
-    last_output: Arc<str>,
-    recent: VecDeque<(Arc<str>, Arc<str>)>,
-    /// Bytes that a loop without packets would have carried along.
-    history_bytes: u64,
-
-    plan: Plan,
-    /// A plan, or sub-tasks to be added, that nobody has looked at; or why there is none.
-    draft: Option<Draft>,
-    plan_repairs: u32,
-    plan_approved: bool,
-    /// A memory that a person is asked about.
-    doubted: Option<Memory>,
-
-    /// The call on its way through the pipeline.
-    pending: Option<Proposal>,
-    granted: Option<Granted>,
-    /// Approvals that calls of the agent wait for, or were given.
-    parked: Vec<Parked>,
-    /// The call that got nowhere too often: it is not made again before something else succeeds.
-    tripped: Option<(Key, String)>,
-    asks: u64,
-    decided: Vec<Arc<str>>,
-    reviews: u32,
-
-    records: Vec<ToolRecord>,
-    calls_seen: VecDeque<Key>,
-    done: BTreeSet<Key>,
-    repeated: (Option<Key>, u32),
-    /// The call that failed last, and how often in a row.
-    failing: (Option<Key>, u32),
-    /// Changes whose outcome nobody knows: a call that did not answer in time may have done it.
-    uncertain: BTreeSet<Key>,
-    denied: BTreeMap<Key, u32>,
-    denied_tools: BTreeMap<Arc<str>, u32>,
-    /// Calls in a row that the pipeline did not let pass.
-    refused: u32,
-    last_calls: VecDeque<Arc<str>>,
-
-    observed: Option<Call<Observed>>,
-    verified: Option<Call<crate::grounding::Verified>>,
-    /// What the doom-loop slot said of the step at hand.
-    watched: Option<Watched>,
-    /// What the step at hand claims.
-    claim: Option<Claim>,
-    /// Why the step at hand is to be repaired.
-    mend: Option<repair::Mend>,
-    readings: BTreeMap<Arc<str>, Reading>,
-    conflict: Option<String>,
-    conflicts: u32,
-    validation_reflections: u32,
-    terminal_retried: bool,
-    changed: bool,
-    criteria: Vec<CriterionState>,
-    committed: Vec<u64>,
-    memories: Vec<Memory>,
+    sampling: bool,
 }
 
 impl Run {
@@ -201,99 +114,26 @@ impl Run {
             key: "graph".to_owned(),
             problem: violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
         })?;
-        let criteria = manifest
-            .goal
-            .criteria
-            .iter()
-            .map(|criterion| CriterionState {
-                met: false,
-                reading: manifest.tool(&criterion.tool).is_some_and(|tool| !tool.mutating()),
-            })
-            .collect();
         Ok(Run {
             view: Arc::new(View::new(&manifest)),
-            node: graph.start(),
-            graph,
-            taken: BTreeMap::new(),
+            place: Place::new(graph),
             status: Status::Running,
             waiting: Waiting::Start,
             open: None,
             frames: 1,
             at: 0,
             halt: None,
-            tier: manifest.models.first().map_or(Tier::Cheap, |model| model.tier),
-            planning: PlanningMode::Act,
-            class: None,
-            max_escalations: manifest.escalation.max_escalations,
-            escalate_below: 0.0,
-            model_kind: manifest.models.first().map(|model| model.kind).unwrap_or_default(),
-            tag: manifest.goal.sensitivity,
-            caches: Caches::default(),
+            models: Models::new(&manifest),
             context: Context::default(),
-            assigned: BTreeMap::new(),
+            tasks: Tasks::default(),
+            progress: Progress::default(),
+            used: Used::new(manifest.tools.len()),
+            proposals: Proposals::default(),
+            approvals: Approvals::default(),
+            evidence: Evidence::new(&manifest),
+            memories: Memories::default(),
             returns: Returns::default(),
-            asked_by_guard: None,
-            captured: None,
-            overhear: false,
-            escalations: 0,
-            model_calls: 0,
-            tool_calls: 0,
-            waits: 0,
-            model_retries: 0,
-            purpose: Purpose::Step,
-            confidence: None,
-            attempts: Attempts::default(),
-            failures: 0,
-            guidance: None,
-            notice: None,
-            message: None,
-            unrated: false,
-            hidden: Hidden::default(),
-            scratchpad: None,
-            kept: None,
-            user_boundary: false,
-            last_valid_state: "nothing has been done yet".to_owned(),
-            error_signals: VecDeque::new(),
-            snippet: String::new(),
-            last_output: "".into(),
-            recent: VecDeque::new(),
-            history_bytes: 0,
-            plan: Plan::default(),
-            draft: None,
-            plan_repairs: 0,
-            plan_approved: false,
-            doubted: None,
-            pending: None,
-            granted: None,
-            parked: Vec::new(),
-            tripped: None,
-            asks: 0,
-            decided: Vec::new(),
-            reviews: 0,
-            records: vec![ToolRecord::default(); manifest.tools.len()],
-            calls_seen: VecDeque::new(),
-            done: BTreeSet::new(),
-            repeated: (None, 0),
-            failing: (None, 0),
-            uncertain: BTreeSet::new(),
-            denied: BTreeMap::new(),
-            denied_tools: BTreeMap::new(),
-            refused: 0,
-            last_calls: VecDeque::new(),
-            observed: None,
-            verified: None,
-            watched: None,
-            claim: None,
-            mend: None,
-            readings: BTreeMap::new(),
-            conflict: None,
-            conflicts: 0,
-            validation_reflections: 0,
-            terminal_retried: false,
-            changed: false,
-            criteria,
-            committed: Vec::new(),
-            memories: Vec::new(),
+            sampling: false,
             manifest,
         })
     }
@@ -310,17 +150,17 @@ impl Run {
 
     /// The node of the graph that it stands at.
     pub fn node(&self) -> &Arc<str> {
-        self.graph.name(self.node)
+        self.place.name()
     }
 
     /// Class of the task, once somebody has classified it.
     pub fn class(&self) -> Option<&str> {
-        self.class.as_deref()
+        self.models.class()
     }
 
     /// How often a stronger model was asked.
     pub fn escalations(&self) -> u32 {
-        self.escalations
+        self.models.escalations()
     }
 
     /// What policies see of it now.
@@ -340,19 +180,19 @@ impl Run {
 
     /// The stronger model's advice that the run follows.
     pub fn guidance(&self) -> Option<&Arc<str>> {
-        self.guidance.as_ref()
+        self.context.guidance()
     }
 
     /// Size in tokens of what a loop without packets would have carried along, estimated as a
     /// quarter of its bytes.
     pub fn history_tokens(&self) -> u64 {
-        crate::packet::tokens(self.history_bytes)
+        crate::packet::tokens(self.context.history_bytes())
     }
 
-    /// Lets whoever answers beside the run hear what its slots are asked, see [`Closed::overheard`]. No part
+    /// Lets whoever answers beside the run hear what its slots are asked, see [`Closed::sampled`]. No part
     /// of the fold.
-    pub fn overhear(&mut self) {
-        self.overhear = true;
+    pub fn sample_slots(&mut self) {
+        self.sampling = true;
     }
 
     /// Opens a frame with an input.
@@ -369,7 +209,7 @@ impl Run {
         self.expect(&input)?;
         let passed = at - self.at;
         // Waiting for a person costs no running time.
-        let in_time = self.status != Status::Running || self.view_mut().budget.run_for(passed) || !self.enforces();
+        let in_time = self.status != Status::Running || self.view_mut().run_for(passed) || !self.enforces();
         self.at = at;
         self.open = Some(Open {
             at,
@@ -378,9 +218,11 @@ impl Run {
             events: Vec::new(),
             effects: Vec::new(),
             stage: None,
-            from: self.node,
+            from: self.place.node(),
             path: Vec::new(),
-            overheard: Vec::new(),
+            sampled: Vec::new(),
+            decision: None,
+            hidden: Vec::new(),
         });
         let next = self.begin(input, in_time);
         self.go(next);
@@ -388,10 +230,19 @@ impl Run {
     }
 
     /// What there is to say when whoever drove the run was lost on the way: nobody knows what became
-    /// of a call, a model has not answered, nothing was verified. None while a person is waited for,
-    /// or an agent, or after the end.
+    /// of a call, a model has not answered, nothing was verified. Of several calls under way the oldest comes
+    /// first. None while a person is waited for, or an agent, or after the end.
     pub fn lost(&self) -> Option<Input> {
         const LOST: &str = "the host stopped on the way";
+        if let Some((call, verifying)) = self.proposals.oldest() {
+            let Some(observed) = verifying else {
+                let observation = Observation::new(Outcome::TimedOut, LOST.into());
+                return Some(Input::Observed { call, observation });
+            };
+            let verifier = self.manifest.tool(observed.tool()).and_then(|tool| tool.verifier.clone())?;
+            let (holds, detail, drifted) = (false, LOST.to_owned(), false);
+            return Some(Input::Verified { call, verification: Verification { verifier, holds, detail, drifted } });
+        }
         Some(match &self.waiting {
             Waiting::Start => Input::Started,
             // The agent may still be there.
@@ -405,18 +256,8 @@ impl Run {
                 },
                 usage: Usage::default(),
             },
-            Waiting::Tool(waiting) => Input::Observed {
-                call: waiting.call.id(),
-                observation: Observation::new(Outcome::TimedOut, LOST.into()),
-            },
-            Waiting::Verifier(call) => {
-                let tool = self.manifest.tool(call.tool());
-                let verifier = tool.and_then(|tool| tool.verifier.clone())?;
-                let (holds, detail, drifted) = (false, LOST.to_owned(), false);
-                Input::Verified { call: call.id(), verification: Verification { verifier, holds, detail, drifted } }
-            }
             Waiting::Retry(wait, _) => Input::Waited { wait: *wait },
-            Waiting::Person(_) | Waiting::Nothing => return None,
+            Waiting::Calls | Waiting::Person(_) | Waiting::Nothing => return None,
         })
     }
 
@@ -479,7 +320,7 @@ impl Run {
         if self.manifest.entries_in(slot).nth(stage.next).is_none()
             && let Some(stage) = open.stage.take()
         {
-            self.let_overhear(&stage.question, Some(stage.joined.verdict()));
+            self.sample(&stage.question, Some(stage.joined.verdict()));
             let next = self.heard(slot, stage.joined, stage.then);
             self.go(next);
         }
@@ -499,13 +340,15 @@ impl Run {
         let Some(mut open) = self.open.take() else { return Err(InputError::Order("no frame is open")) };
         if !open.path.is_empty() {
             let moved = Event::Moved {
-                from: Arc::clone(self.graph.name(open.from)),
-                path: open.path,
+                from: Arc::clone(self.place.name_of(open.from)),
+                path: std::mem::take(&mut open.path),
                 boundary: Arc::clone(&self.manifest.boundary.digest),
             };
             // Where the input led comes first; an end stays the last word.
             open.events.insert(0, moved);
         }
+        let decision = self.decision(&open);
+        let would_have = open.events.iter().filter_map(WouldHave::of).collect();
         let frame = Frame {
             frame: self.frames,
             at: open.at,
@@ -514,7 +357,7 @@ impl Run {
             events: open.events,
         };
         self.frames += 1;
-        Ok(Closed { frame, effects: open.effects, overheard: open.overheard })
+        Ok(Closed { frame, effects: open.effects, sampled: open.sampled, decision, hidden: open.hidden, would_have })
     }
 
     /// Folds a recorded frame: no policy is called.
@@ -548,20 +391,4 @@ impl Run {
         }
         Ok(closed.effects)
     }
-}
-
-/// At most so many bytes of a text, whole characters.
-fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
-}
-
-/// Keeps a ring at its length.
-fn push_bounded<T>(ring: &mut VecDeque<T>, most: usize, value: T) {
-    if most == 0 {
-        return;
-    }
-    while ring.len() >= most {
-        ring.pop_front();
-    }
-    ring.push_back(value);
 }

@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use super::halt::{Halt, Trouble};
-use super::joined::Joined;
-use super::pipeline::Proposal;
-use super::{Attempts, Claim, Draft, ModelCall, Next, Retrying, Run, Then, Waiting, cut, push_bounded};
+use super::Run;
+use super::bounded::cut;
+use super::consequence::{Asked, Consequence};
+use super::halt::{EscalationCause, StopCause};
+use super::joined::SlotVerdict;
+use super::next::Next;
+use super::proposals::{Claim, Proposal};
+use super::tasks::Draft;
+use super::waiting::{ModelCall, Retrying, Then, Waiting};
 use crate::boundary::{DecisionRight, Pattern, PlanRule};
 use crate::budget::Demand;
 use crate::contract::confidence::{Orientation, Signal, Statement};
@@ -21,28 +26,26 @@ use crate::status::Code;
 
 /// Most bytes of a text that policies see.
 pub(super) const ACTION_TEXT: usize = 8 << 10;
-/// Most bytes of an action or a result that the next request carries.
-const EXCHANGE_TEXT: usize = 2 << 10;
 
 impl Run {
     /// The action-selection node.
     pub(super) fn select(&mut self) -> Next {
-        if self.pending.is_some() {
+        if self.proposals.pending().is_some() {
             return Next::Leave(Exit::Selected);
         }
-        let approved = self.plan_approved || self.purpose == Purpose::Plan;
+        let approved = self.tasks.is_approved() || *self.models.purpose() == Purpose::Plan;
         if self.manifest.boundary.plans == PlanRule::Approved && !approved && !self.recorded() {
             // Nobody approves nothing.
-            if self.plan.is_empty() {
+            if self.tasks.plan().is_empty() {
                 return self.call_model(Purpose::Plan);
             }
-            let outline = self.plan.outline();
+            let outline = self.tasks.plan().outline();
             if self.blocks("plan approval", Verdict::Ask, "a person approves the plan") {
                 return self.ask_for("plan", outline.into());
             }
-            self.plan_approved = true;
+            self.tasks.approve();
         }
-        let purpose = std::mem::replace(&mut self.purpose, Purpose::Step);
+        let purpose = self.models.take_purpose();
         self.call_model(purpose)
     }
 
@@ -55,11 +58,11 @@ impl Run {
 
     /// Calls a model with the request as it now is.
     pub(super) fn call_model_now(&mut self, purpose: Purpose) -> Next {
-        let strongest = || self.manifest.models.last().map_or(self.tier, |model| model.tier);
+        let strongest = || self.manifest.models.last().map_or(self.models.tier(), |model| model.tier);
         let tier = match &purpose {
-            Purpose::Patch(_) => self.stronger_tier().unwrap_or(self.tier),
+            Purpose::Patch(_) => self.stronger_tier().unwrap_or(self.models.tier()),
             Purpose::Plan if self.manifest.boundary.pattern == Pattern::PlannerExecutor => strongest(),
-            _ => self.tier,
+            _ => self.models.tier(),
         };
         let mut request = self.compose(purpose);
         if !self.recorded() && self.is_over_the_gate(&request) {
@@ -73,11 +76,11 @@ impl Run {
         let manifest = Arc::clone(&self.manifest);
         let model = &manifest.models[choice.index];
         if model.tier != tier && !self.recorded() {
-            let reason = format!("{} texts", self.tag);
+            let reason = format!("{} texts", self.models.tag());
             self.event(Event::Rerouted { wanted: tier, to: Some(model.tier), reason });
         }
         let tier = model.tier;
-        self.model_kind = model.kind;
+        self.models.asks(model.kind);
         let max_output_tokens = model.max_output_tokens;
         let demand = Demand::default()
             .with(Dimension::Steps, 1)
@@ -94,7 +97,7 @@ impl Run {
                     return self.over_budget(Dimension::ContextTokens, reason);
                 }
             }
-            self.view_mut().budget.level(Dimension::ContextTokens, tokens);
+            self.view_mut().level(Dimension::ContextTokens, tokens);
         }
         let reservation = match self.reserve(demand) {
             Ok(reservation) => reservation,
@@ -104,18 +107,14 @@ impl Run {
                 return self.over_budget(refused.dimension, reason);
             }
         };
-        let call = self.model_calls;
-        self.model_calls += 1;
-        self.view_mut().step_index = u32::try_from(call).unwrap_or(u32::MAX);
-        self.view_mut().phase = Phase::Proposal;
+        let call = self.models.call();
+        self.see_step(call, Phase::Proposal);
         let purpose = request.purpose.clone();
         self.waiting = Waiting::Model(ModelCall { call, purpose, reservation, message: false });
         // A recording's models are called by nobody.
         if !self.recorded() {
-            self.notice = None;
-            self.message = None;
-            self.scratchpad = None;
-            self.caches.sent(model, parts);
+            self.context.sent();
+            self.models.sent(model, parts);
             let name = Arc::clone(&model.name);
             self.event(Event::ModelCalled { call, tier, model: Arc::clone(&name), cached: choice.cached });
             self.effect(Effect::CallModel { call, tier, model: name, request, max_output_tokens, demand });
@@ -126,48 +125,44 @@ impl Run {
     /// There is no model that may be told what the run holds: a person looks, who may name one or take
     /// the task.
     pub(super) fn nobody_may_be_told(&mut self, wanted: Tier) -> Next {
-        let reason = format!("no model may be told {} texts", self.tag);
+        let reason = format!("no model may be told {} texts", self.models.tag());
         self.event(Event::Rerouted { wanted, to: None, reason: reason.clone() });
-        self.halt = Some(Halt::review(reason, RiskState::SecurityBreach));
+        self.halt = Some(StopCause::review(reason, RiskState::SecurityBreach));
         Next::Interrupt(Exit::Halted)
     }
 
     /// A model call that does not fit is made after a release all the same. Help for a weaker model is
     /// not: by then the run stands elsewhere, and asks for it again when it needs to.
     fn put_off(&mut self, purpose: Purpose) {
-        self.purpose = if matches!(purpose, Purpose::Patch(_)) { Purpose::Step } else { purpose };
+        self.models.aim(if matches!(purpose, Purpose::Patch(_)) { Purpose::Step } else { purpose });
     }
 
     /// What a model is told now.
     pub(super) fn compose(&self, purpose: Purpose) -> ModelRequest {
         let bare = self.recorded() || matches!(purpose, Purpose::Patch(_));
-        let notice = match (&self.notice, &self.message) {
-            (Some(notice), Some(message)) => Some(format!("{notice}\n{message}")),
-            (Some(notice), None) => Some(notice.clone()),
-            (None, message) => message.as_deref().map(str::to_owned),
-        };
+        let notice = self.context.said();
         let now = self.manifest.started.saturating_add(self.at);
         let lasting = self.manifest.memory.iter().filter(|memory| {
             let written = memory.written.unwrap_or(self.manifest.started);
             memory.tenure.is_none_or(|tenure| now <= written.saturating_add(tenure))
         });
-        let memory = lasting.map(|memory| (Arc::clone(&memory.key), self.hidden.hidden(&memory.text)));
+        let memory = lasting.map(|memory| (Arc::clone(&memory.key), self.context.hidden().hidden(&memory.text)));
         ModelRequest {
             purpose,
             goal: Arc::clone(&self.manifest.goal.text),
             constraints: self.manifest.goal.constraints.clone(),
-            planning: self.planning,
+            planning: self.models.planning(),
             acting: self
                 .acting()
                 .filter(|_| !bare)
                 .map(|specialist| (Arc::clone(&specialist.name), Arc::clone(&specialist.description))),
-            guidance: self.guidance.clone().filter(|_| !bare),
+            guidance: self.context.guidance().cloned().filter(|_| !bare),
             notice: notice.filter(|_| !bare),
-            plan: (!bare && !self.plan.is_empty()).then(|| self.plan.outline()),
-            kept: self.kept.clone().filter(|_| !bare),
-            scratchpad: self.scratchpad.clone().filter(|_| !bare),
+            plan: (!bare && !self.tasks.plan().is_empty()).then(|| self.tasks.plan().outline()),
+            kept: self.context.kept().cloned().filter(|_| !bare),
+            scratchpad: self.context.scratchpad().cloned().filter(|_| !bare),
             memory: if bare { Vec::new() } else { memory.collect() },
-            recent: if bare { Vec::new() } else { self.recent.iter().cloned().collect() },
+            recent: if bare { Vec::new() } else { self.context.recent().cloned().collect() },
         }
     }
 
@@ -188,6 +183,11 @@ impl Run {
     /// A model has answered.
     pub(super) fn replied(&mut self, reply: Reply, usage: Usage, in_time: bool) -> Next {
         let Waiting::Model(call) = std::mem::replace(&mut self.waiting, Waiting::Nothing) else { return Next::Wait };
+        if self.agent_drives() {
+            // Calls may have come back since the agent was waited for.
+            self.place.leave_for(self.place.node());
+            self.see_step(call.call, Phase::Proposal);
+        }
         // A call that nobody answered was none: an outage does not use up a run.
         let answered = u64::from(!matches!(reply, Reply::Unavailable { .. }));
         let used = Demand::default()
@@ -204,7 +204,7 @@ impl Run {
                 self.without_answer(call.purpose, reason, class, retry_after)
             }
             reply => {
-                self.model_retries = 0;
+                self.models.settled();
                 match reply {
                     Reply::Step(step) => self.stepped(step, call.purpose == Purpose::Plan),
                     Reply::Patch { text } => self.patched(text),
@@ -226,16 +226,16 @@ impl Run {
     ) -> Next {
         let retry = self.manifest.rules.retry;
         let least = retry_after.unwrap_or(0);
-        let again = class == Unavailability::Transient && self.model_retries < retry.attempts && !self.recorded();
+        let again = class == Unavailability::Transient && self.models.retries() < retry.attempts && !self.recorded();
         if again && least <= retry.most {
-            self.model_retries += 1;
-            return self.wait_and(self.model_retries, least, reason, Retrying::Model(purpose));
+            let attempt = self.models.retry();
+            return self.wait_and(attempt, least, reason, Retrying::Model(purpose));
         }
         if least > retry.most {
             reason = format!("{reason}; not to be asked again for {least} ms, a wait takes {} ms at most", retry.most);
         }
-        let halt = Halt::ended(Code::UnavailableDep, reason);
-        self.model_retries = 0;
+        let halt = StopCause::ended(Code::UnavailableDep, reason);
+        self.models.settled();
         match self.kind() {
             NodeKind::Plan | NodeKind::ActionSelection | NodeKind::Escalate => self.leave(Exit::Unavailable, halt),
             _ => self.leave(Exit::Hopeless, halt),
@@ -245,8 +245,7 @@ impl Run {
     /// Waits before something is tried again: longer each time, and by a jitter that follows from
     /// the run's seed; never shorter than was asked for.
     pub(super) fn wait_and(&mut self, attempt: u32, least: u64, reason: String, what: Retrying) -> Next {
-        let wait = self.waits;
-        self.waits += 1;
+        let wait = self.models.wait();
         let milliseconds = self.manifest.rules.retry.wait(self.manifest.seed ^ wait, attempt).max(least);
         self.event(Event::Retrying { attempt, wait: milliseconds, reason });
         self.effect(Effect::Wait { wait, milliseconds });
@@ -266,43 +265,38 @@ impl Run {
     }
 
     fn patched(&mut self, text: Arc<str>) -> Next {
-        self.guidance = Some(text);
-        self.attempts = Attempts::default();
-        self.failures = 0;
-        self.recent.clear();
-        self.notice = None;
+        self.context.advise(text);
+        self.progress.patched();
         self.halt = None;
-        self.repeated = (None, 0);
-        self.event(Event::Patched { tier: self.tier });
+        self.event(Event::Patched { tier: self.models.tier() });
         Next::Leave(Exit::Patched)
     }
 
     fn malformed(&mut self, purpose: &Purpose, reason: String, bytes: u64) -> Next {
-        self.history_bytes = self.history_bytes.saturating_add(bytes);
+        self.context.carry(bytes);
         self.event(Event::SchemaViolation { reason: reason.clone() });
-        self.signal(&reason);
-        self.snippet.clear();
+        self.context.signal(&reason);
+        self.context.show("");
         match purpose {
             Purpose::Patch(_) => {
                 let reason = format!("the stronger model's answer: {reason}");
-                self.suspend(Halt::review(reason, RiskState::LowConfidence))
+                self.suspend(StopCause::review(reason, RiskState::LowConfidence))
             }
             Purpose::Plan if self.kind() == NodeKind::Plan => {
-                self.draft = Some(Draft::None(format!("expected a plan: {reason}")));
+                self.tasks.draft(Draft::None(format!("expected a plan: {reason}")));
                 Next::Leave(Exit::Drafted)
             }
-            _ => {
-                self.leave(Exit::Malformed, Halt::trouble(Trouble::InvalidSchema, format!("invalid schema: {reason}")))
-            }
+            _ => self.leave(
+                Exit::Malformed,
+                StopCause::escalation(EscalationCause::InvalidSchema, format!("invalid schema: {reason}")),
+            ),
         }
     }
 
     fn stepped(&mut self, step: StepReply, planning: bool) -> Next {
-        self.history_bytes = self.history_bytes.saturating_add(step.bytes);
-        self.last_output = cut(&step.reasoning, 512).into();
-        if self.attempts.step.as_ref().is_none_or(|last| *last != step.step) {
-            self.attempts = Attempts { step: Some(Arc::clone(&step.step)), failed: 0 };
-        }
+        self.context.carry(step.bytes);
+        self.context.output(&step.reasoning);
+        self.progress.at_step(&step.step);
         if planning && self.kind() == NodeKind::Plan {
             return self.plan_given(step);
         }
@@ -310,14 +304,14 @@ impl Run {
             // What it says is what a stronger model needs to hear.
             let stuck = match step.status {
                 StepStatus::Ok => None,
-                StepStatus::Confused => Some(("confused", Trouble::Confused)),
-                StepStatus::Blocked => Some(("blocked", Trouble::Blocked)),
+                StepStatus::Confused => Some(("confused", EscalationCause::Confused)),
+                StepStatus::Blocked => Some(("blocked", EscalationCause::Blocked)),
             };
             if let Some((word, trouble)) = stuck {
-                self.signal(&format!("the model is {word}: {}", cut(&step.reasoning, 512)));
+                self.context.signal(&format!("the model is {word}: {}", cut(&step.reasoning, 512)));
                 let reason = format!("status {word}");
                 if self.blocks("status", Verdict::Escalate, &reason) {
-                    return self.leave(Exit::Stuck, Halt::trouble(trouble, reason));
+                    return self.leave(Exit::Stuck, StopCause::escalation(trouble, reason));
                 }
             }
         }
@@ -325,7 +319,7 @@ impl Run {
         if let Some(confidence) = step.confidence {
             signals.insert(0, verbalised(confidence));
         }
-        self.confidence = None;
+        self.models.trust(None);
         if signals.is_empty() && self.agent_drives() {
             // Unknown, and so the strictest case of whoever asks for it.
             self.event(Event::NotJudged { slot: Slot::Confidence });
@@ -336,54 +330,57 @@ impl Run {
             signals,
             stakes: goal.stakes,
             compliance: goal.compliance,
-            model: self.model_kind,
-            evidence: u32::try_from(self.committed.len()).unwrap_or(u32::MAX),
+            model: self.models.kind(),
+            evidence: u32::try_from(self.evidence.commits()).unwrap_or(u32::MAX),
             may_investigate: goal.may_investigate,
         };
         self.ask(Question::Confidence(answer), Then::Act(Box::new(step.action)))
     }
 
     fn plan_given(&mut self, step: StepReply) -> Next {
-        self.draft = Some(match step.action {
+        self.tasks.draft(match step.action {
             Action::Plan { steps } => Draft::Whole(steps),
             Action::Abandon { reason } if self.may_decide(DecisionRight::Abandon) => {
-                return self.leave(Exit::Abandoned, Halt::ended(Code::Impossible, reason.to_string()));
+                return self.leave(Exit::Abandoned, StopCause::ended(Code::Impossible, reason.to_string()));
             }
             _ => Draft::None("expected a plan, found another action".to_owned()),
         });
         Next::Leave(Exit::Drafted)
     }
 
-    pub(super) fn trusted(&mut self, joined: Joined, action: Action) -> Next {
-        self.confidence = joined.score;
-        match joined.verdict() {
+    pub(super) fn trusted(&mut self, joined: SlotVerdict, action: Action) -> Next {
+        self.models.trust(joined.score);
+        match self.consequence(Asked::Answer, joined.verdict()) {
             // The cascade has a gate of its own, where there is still somebody stronger.
-            Verdict::Proceed | Verdict::Log | Verdict::Notify
-                if joined.score.is_some_and(|score| score < self.escalate_below)
-                    && self.escalations < self.max_escalations
+            Consequence::GoOn
+                if joined.score.is_some_and(|score| self.models.is_below_the_gate(score))
+                    && self.models.may_escalate()
                     && self.stronger_tier().is_some()
                     && !self.recorded()
                     && self.blocks("cascade", Verdict::Escalate, "the confidence is below the cascade's gate") =>
             {
                 let reason = "the confidence is below the cascade's gate".to_owned();
-                self.signal(&reason);
-                self.leave(Exit::Untrusted, Halt::trouble(Trouble::LowConfidence, reason))
+                self.context.signal(&reason);
+                self.leave(Exit::Untrusted, StopCause::escalation(EscalationCause::LowConfidence, reason))
             }
-            Verdict::Proceed | Verdict::Log | Verdict::Notify => self.screen_words(action),
-            Verdict::Replan => {
+            Consequence::GoOn => self.screen_words(action),
+            Consequence::Replan => {
                 self.replan(joined.reason);
                 Next::Leave(Exit::Doubtful)
             }
-            Verdict::Escalate => {
+            Consequence::StrongerModel => {
                 let reason = format!("low confidence: {}", joined.reason);
-                self.signal(&reason);
-                self.leave(Exit::Untrusted, Halt::trouble(Trouble::LowConfidence, reason))
+                self.context.signal(&reason);
+                self.leave(Exit::Untrusted, StopCause::escalation(EscalationCause::LowConfidence, reason))
             }
-            Verdict::Ask | Verdict::Deny => {
-                let halt = Halt { code: Code::LowConfidence, ..Halt::review(joined.reason, RiskState::LowConfidence) };
+            Consequence::End => self.leave(Exit::Unsafe, StopCause::ended(Code::UnsafeDetection, joined.reason)),
+            _ => {
+                let halt = StopCause {
+                    code: Code::LowConfidence,
+                    ..StopCause::review(joined.reason, RiskState::LowConfidence)
+                };
                 self.leave(Exit::Untrusted, halt)
             }
-            Verdict::Terminate => self.leave(Exit::Unsafe, Halt::ended(Code::UnsafeDetection, joined.reason)),
         }
     }
 
@@ -391,22 +388,30 @@ impl Run {
         match action {
             Action::Call { tool, arguments, key, invalid, missing, payload, touches } => {
                 let index = self.manifest.tools.iter().position(|known| known.name == tool);
-                self.pending =
-                    Some(Proposal { tool: index, name: tool, arguments, key, invalid, missing, payload, touches });
+                self.proposals.propose(Proposal {
+                    tool: index,
+                    name: tool,
+                    arguments,
+                    key,
+                    invalid,
+                    missing,
+                    payload,
+                    touches,
+                });
                 Next::Leave(Exit::Selected)
             }
             Action::Finish { summary, claims } => {
-                self.last_output = cut(&summary, 512).into();
-                self.claim = Some(Claim::Finished { summary, tools: claims });
+                self.context.output(&summary);
+                self.proposals.claim(Claim::Finished { summary, tools: claims });
                 Next::Leave(Exit::Finished)
             }
             Action::Say { text, key } => self.said(&text, key),
             Action::Plan { steps } => {
-                self.draft = Some(Draft::Whole(steps));
+                self.tasks.draft(Draft::Whole(steps));
                 Next::Leave(Exit::Planned)
             }
             Action::Split { steps } => {
-                self.draft = Some(Draft::More(steps));
+                self.tasks.draft(Draft::More(steps));
                 Next::Leave(Exit::Planned)
             }
             Action::Write { state, key, text, sources } => self.propose_write(state, key, text, sources),
@@ -416,10 +421,10 @@ impl Run {
                 if self.withholds(DecisionRight::Abandon) {
                     return self.not_allowed("give the goal up");
                 }
-                self.leave(Exit::HandedOver, Halt::ended(Code::Impossible, reason.to_string()))
+                self.leave(Exit::HandedOver, StopCause::ended(Code::Impossible, reason.to_string()))
             }
             Action::Compact => {
-                self.context.asked = true;
+                self.context.ask_for_room();
                 self.exchange("compact", "Noted.");
                 Next::Leave(Exit::Idle)
             }
@@ -428,7 +433,7 @@ impl Run {
                     return self.not_allowed("hand the task over");
                 }
                 self.event(Event::Deferred { reason: Arc::clone(&reason) });
-                let mut halt = Halt::review(reason.to_string(), RiskState::MissingInput);
+                let mut halt = StopCause::review(reason.to_string(), RiskState::MissingInput);
                 halt.wanted = crate::packet::Wanted::Triage;
                 halt.endpoint = Some("triage".into());
                 self.hand_task_over(halt)
@@ -439,7 +444,7 @@ impl Run {
                 }
                 self.event(Event::EscalatedToArchitect { severity, reason: Arc::clone(&reason) });
                 self.effect(Effect::Alarm { severity, reason: Arc::clone(&reason) });
-                let mut halt = Halt::review(reason.to_string(), RiskState::LowConfidence);
+                let mut halt = StopCause::review(reason.to_string(), RiskState::LowConfidence);
                 halt.wanted = crate::packet::Wanted::Architect;
                 halt.endpoint = Some(match severity {
                     Alarm::Warning => "architect".into(),
@@ -452,7 +457,7 @@ impl Run {
 
     /// Only words.
     fn said(&mut self, text: &Arc<str>, key: Key) -> Next {
-        self.last_output = cut(text, 512).into();
+        self.context.output(text);
         let step = ObservedStep {
             index: self.view.shown_index(),
             action: cut(text, ACTION_TEXT).into(),
@@ -464,7 +469,7 @@ impl Run {
             mutating: false,
             poller: false,
             internal: false,
-            user_boundary: std::mem::take(&mut self.user_boundary),
+            user_boundary: self.progress.take_person_spoke(),
             action_bytes: text.len() as u64,
             result_bytes: 0,
             drift: None,
@@ -472,7 +477,7 @@ impl Run {
         self.summarise(None, Some(key), false, false);
         if !self.recorded() {
             self.exchange(text, "No tool was called. Call a tool, or finish.");
-            self.claim = Some(Claim::Words);
+            self.proposals.claim(Claim::Words);
         }
         self.ask(Question::DoomLoop(step), Then::Watch(Exit::Idle))
     }
@@ -481,52 +486,43 @@ impl Run {
         if self.withholds(DecisionRight::Clarify) {
             return self.not_allowed("ask the user");
         }
-        let halt = Halt::question(Code::MissingInfo, question.to_string(), RiskState::MissingInput);
+        let halt = StopCause::question(Code::MissingInfo, question.to_string(), RiskState::MissingInput);
         self.leave(Exit::HandedOver, halt)
     }
 
     /// The boundary does not leave that to the model.
     pub(super) fn not_allowed(&mut self, what: &str) -> Next {
         let reason = format!("the boundary does not let the model {what}");
-        self.signal(&reason);
+        self.context.signal(&reason);
         self.exchange(what, &format!("Not done: {reason}."));
-        self.fail();
+        self.progress.fail();
         Next::Leave(Exit::Idle)
     }
 
     pub(super) fn kind(&self) -> NodeKind {
-        self.graph.kind(self.node)
+        self.place.kind()
     }
 
     /// The weakest model above the one at work.
     pub(super) fn stronger_tier(&self) -> Option<Tier> {
-        self.eligible_tiers().into_iter().find(|tier| *tier > self.tier)
+        self.eligible_tiers().into_iter().find(|tier| *tier > self.models.tier())
     }
 
     pub(super) fn summarise(&mut self, call_key: Option<Key>, result_key: Option<Key>, failed: bool, mutating: bool) {
-        let index = self.view.step_index;
+        let index = self.view.step_index();
         let (call_key, result_key) = (call_key.map(u64::from), result_key.map(u64::from));
         self.view_mut().push_step(StepSummary { index, call_key, result_key, failed, mutating });
     }
 
     pub(super) fn exchange(&mut self, action: &str, result: &str) {
-        let pair = (cut(action, EXCHANGE_TEXT).into(), cut(result, EXCHANGE_TEXT).into());
-        let most = self.manifest.boundary.exchanges as usize;
-        push_bounded(&mut self.recent, most, pair);
-    }
-
-    /// An attempt at the step failed.
-    pub(super) fn fail(&mut self) {
-        self.attempts.failed += 1;
+        self.context.exchange(action, result, self.manifest.boundary.exchanges as usize);
     }
 
     /// An attempt succeeded.
     pub(super) fn succeed(&mut self) {
-        self.attempts.failed = 0;
-        self.failures = 0;
-        self.tripped = None;
-        self.view_mut().budget.level(Dimension::Retries, 0);
-        self.error_signals.clear();
+        self.progress.succeed();
+        self.view_mut().level(Dimension::Retries, 0);
+        self.context.settled();
     }
 }
 

@@ -3,42 +3,34 @@
 
 use std::sync::Arc;
 
-use super::halt::{Halt, Trouble};
-use super::joined::Joined;
+use super::Run;
+use super::bounded::cut;
+use super::consequence::{Asked, Consequence};
+use super::halt::RepairCause;
+use super::halt::{EscalationCause, StopCause};
+use super::handed::CallDecision;
+use super::joined::SlotVerdict;
 use super::model::ACTION_TEXT;
-use super::repair::Mend;
-use super::{Next, Run, Then, cut, weighing};
+use super::next::Next;
+use super::proposals::Proposal;
+use super::threshold;
+use super::used::{Change, OwnCap, position};
+use super::waiting::Then;
 use crate::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
 use crate::budget::Demand;
+use crate::contract::Question;
 use crate::contract::risk::{Novelty, ProposedAction, Reversibility};
-use crate::contract::{Compliance, Dimension, Key, ToolCategory, Verdict};
-use crate::contract::{Failure, FailureClass, ObservedStep, Question};
+use crate::contract::{Compliance, Dimension, ToolCategory, Verdict};
+use crate::contract::{Failure, FailureClass, ObservedStep};
 use crate::effect::Purpose;
 use crate::event::{Event, Response, Stage};
 use crate::graph::Exit;
-use crate::input::Touched;
 use crate::routing::RiskState;
 use crate::status::Code;
 use crate::tool::{ApprovalRule, SideEffectClass, Tool, Verifier};
 
 /// Most bytes of arguments that a policy sees.
 const ARGUMENTS_TEXT: usize = 64 << 10;
-/// Milliseconds of the window in which a tool's rate is counted.
-const MINUTE: u64 = 60_000;
-
-/// A tool call that a model wants.
-#[derive(Debug, Clone)]
-pub(super) struct Proposal {
-    /// Position in the registry; none for a tool that nobody registered.
-    pub tool: Option<usize>,
-    pub name: Arc<str>,
-    pub arguments: Arc<str>,
-    pub key: Key,
-    pub invalid: Option<String>,
-    pub missing: Vec<Arc<str>>,
-    pub payload: Option<Arc<str>>,
-    pub touches: Touched,
-}
 
 /// A stage that does not let a call pass.
 pub(super) struct Stop {
@@ -57,7 +49,7 @@ impl Stop {
 impl Run {
     /// The tool-eligibility node.
     pub(super) fn eligibility(&mut self) -> Next {
-        let Some(proposal) = self.pending.take() else { return Next::Leave(Exit::Refused) };
+        let Some(proposal) = self.proposals.take_pending() else { return Next::Leave(Exit::Refused) };
         if self.recorded() {
             return if proposal.tool.is_some() { self.screen_call(proposal) } else { self.eligible(proposal) };
         }
@@ -85,16 +77,14 @@ impl Run {
             && self.blocks("permission", Verdict::Deny, &reason)
         {
             // No arguments would make it this run's to call.
-            let tries = self.denied_tools.entry(Arc::clone(&proposal.name)).or_default();
-            *tries += 1;
-            let tries = *tries;
+            let tries = self.progress.deny_tool(&proposal.name);
             return self.deny(proposal, reason, tries);
         }
         if let Some(stop) = self.stop_by_state(&proposal, tool)
             && self.blocks(stop.stage.name(), Verdict::Deny, &stop.reason)
         {
             if stop.stage == Stage::Plan && stop.exit == Exit::Doubtful {
-                self.purpose = Purpose::Plan;
+                self.models.aim(Purpose::Plan);
             } else if stop.stage == Stage::Plan {
                 return self.diverges(proposal, stop.reason);
             }
@@ -107,7 +97,7 @@ impl Run {
             return next;
         }
         let demand = self.demand(&proposal);
-        if let Err(refused) = self.view.budget.clone().reserve(demand).map(drop) {
+        if let Err(refused) = self.view.fits(demand) {
             // A cap of 0 forbids such calls; it does not stop the run.
             let reason = format!("{} used up: `{}` needs {}", refused.dimension, tool.name, refused.demand);
             let none = format!("this run may use no {}", refused.dimension);
@@ -121,7 +111,7 @@ impl Run {
                 left: refused.left,
             });
             if self.blocks("budget", Verdict::Terminate, &reason) {
-                self.pending = Some(proposal);
+                self.proposals.propose(proposal);
                 return self.over_budget(refused.dimension, reason);
             }
         }
@@ -130,11 +120,11 @@ impl Run {
 
     /// Registry and schema.
     fn stop_by_form(&self, proposal: &Proposal, index: usize) -> Option<Stop> {
-        if self.records[index].set_aside {
+        if self.used.is_set_aside(index) {
             let reason = format!("tool `{}` is set aside: its results no longer have their form", proposal.name);
             return Some(Stop::new(Stage::Registry, Response::Block, Exit::Refused, reason));
         }
-        if !proposal.missing.is_empty() && self.attempts.failed > 0 {
+        if !proposal.missing.is_empty() && self.progress.failed_attempts() > 0 {
             // The model was told once and still does not know: somebody else may.
             let reason = format!("`{}` needs {}", proposal.name, proposal.missing.join(", "));
             return Some(Stop::new(Stage::Schema, Response::AskUser, Exit::MissingInformation, reason));
@@ -161,14 +151,12 @@ impl Run {
     fn stop_by_state(&self, proposal: &Proposal, tool: &Tool) -> Option<Stop> {
         let rules = &self.manifest.rules;
         let name = &proposal.name;
-        if let Some((key, why)) = &self.tripped
-            && *key == proposal.key
-        {
-            return Some(Stop::new(Stage::Repetition, Response::Block, Exit::Refused, why.clone()));
+        if let Some(why) = self.progress.tripped(proposal.key) {
+            return Some(Stop::new(Stage::Repetition, Response::Block, Exit::Refused, why.to_owned()));
         }
         let lacking = match self.manifest.boundary.plans {
-            PlanRule::Approved if !self.plan_approved => Some("an approved plan"),
-            PlanRule::Required if self.plan.is_empty() => Some("a plan"),
+            PlanRule::Approved if !self.tasks.is_approved() => Some("an approved plan"),
+            PlanRule::Required if self.tasks.plan().is_empty() => Some("a plan"),
             _ => None,
         };
         if let Some(lacking) = lacking {
@@ -182,19 +170,25 @@ impl Run {
         let acts = tool.mutating() || tool.external || bound;
         if rules.plan_adherence
             && acts
-            && !self.plan.is_empty()
-            && self.plan.ready_for(name, !tool.mutating()).is_none()
+            && !self.tasks.plan().is_empty()
+            && self.tasks.plan().ready_for(name, !tool.mutating()).is_none()
         {
             let reason = format!("`{name}` is not what the plan does next");
             return Some(Stop::new(Stage::Plan, Response::Block, Exit::ReviewRequired, reason));
         }
         if rules.duplicate_actions && tool.mutating() && !tool.idempotent {
-            let reason = if self.done.contains(&proposal.key) {
-                Some(format!("`{name}` has done exactly this already"))
-            } else if self.uncertain.contains(&proposal.key) {
-                Some(format!("`{name}` may have done exactly this: it did not answer in time; look first"))
-            } else {
-                None
+            let reason = match self.used.change(proposal.key) {
+                Some(Change::Done) => Some(format!("`{name}` has done exactly this already")),
+                Some(Change::Uncertain) => {
+                    Some(format!("`{name}` may have done exactly this: it did not answer in time; look first"))
+                }
+                Some(Change::Forgotten) => {
+                    Some("more changes were made than can be told apart: nobody knows whether this one was".to_owned())
+                }
+                None if self.proposals.is_under_way(proposal.key) => {
+                    Some(format!("`{name}` is doing exactly this now"))
+                }
+                None => None,
             };
             if let Some(reason) = reason {
                 return Some(Stop::new(Stage::Repetition, Response::Block, Exit::Refused, reason));
@@ -202,14 +196,15 @@ impl Run {
         }
         if rules.repeated_calls > 0
             && !tool.poller
-            && self.repeated.0 == Some(proposal.key)
-            && self.repeated.1 >= rules.repeated_calls
+            && let times = self.progress.in_a_row(proposal.key)
+            && times >= rules.repeated_calls
         {
-            let reason = format!("`{name}` was called like this {} times in a row", self.repeated.1);
+            let reason = format!("`{name}` was called like this {times} times in a row");
             return Some(Stop::new(Stage::Repetition, Response::Block, Exit::Refused, reason));
         }
         if rules.fresh_facts
-            && let Some(stale) = tool.needs_fresh.iter().find(|fresh| !self.is_fresh(&fresh.fact, fresh.within))
+            && let Some(stale) =
+                tool.needs_fresh.iter().find(|fresh| !self.evidence.is_fresh(&fresh.fact, self.at, fresh.within))
         {
             let reason = format!("`{name}` needs `{}` read within {} ms", stale.fact, stale.within);
             return Some(Stop::new(Stage::Freshness, Response::Repair, Exit::Doubtful, reason));
@@ -221,28 +216,24 @@ impl Run {
             let reason = format!("`{cheaper}` does the same for less than `{name}`; try it first");
             return Some(Stop::new(Stage::LeastTool, Response::Substitute, Exit::Doubtful, reason));
         }
-        self.over_own_caps(tool)
+        let open = proposal.tool.map_or(0, |index| self.proposals.open_of(index));
+        self.over_own_caps(tool, open)
     }
 
-    /// The caps of the tool itself.
-    pub(super) fn over_own_caps(&self, tool: &Tool) -> Option<Stop> {
+    /// The caps of the tool itself, with so many of its calls under way.
+    pub(super) fn over_own_caps(&self, tool: &Tool, open: u32) -> Option<Stop> {
         let name = &tool.name;
-        let index = self.manifest.tools.iter().position(|known| known.name == *name)?;
-        let record = &self.records[index];
-        if tool.limits.calls.is_some_and(|most| record.calls >= most) {
-            let reason = format!("`{name}` was called {} times, that is all it may be", record.calls);
-            return Some(Stop::new(Stage::Budget, Response::Block, Exit::Refused, reason));
-        }
-        if tool.limits.cost.is_some_and(|most| record.cost.saturating_add(tool.cost) > most) {
-            let reason = format!("`{name}` would cost more than it may");
-            return Some(Stop::new(Stage::Budget, Response::Block, Exit::Refused, reason));
-        }
-        let lately = record.times.iter().filter(|at| self.at - **at < MINUTE).count();
-        if tool.limits.calls_per_minute.is_some_and(|most| lately >= most as usize) {
-            let reason = format!("`{name}` was called {lately} times within a minute; later");
-            return Some(Stop::new(Stage::Rate, Response::Defer, Exit::Refused, reason));
-        }
-        None
+        let index = position(&self.manifest.tools, name)?;
+        let (stage, response, reason) = match self.used.over_own_cap(index, tool, open, self.at)? {
+            OwnCap::Calls(calls) => {
+                (Stage::Budget, Response::Block, format!("`{name}` was called {calls} times, that is all it may be"))
+            }
+            OwnCap::Cost => (Stage::Budget, Response::Block, format!("`{name}` would cost more than it may")),
+            OwnCap::Rate(lately) => {
+                (Stage::Rate, Response::Defer, format!("`{name}` was called {lately} times within a minute; later"))
+            }
+        };
+        Some(Stop::new(stage, response, Exit::Refused, reason))
     }
 
     /// What a call may use at most.
@@ -275,9 +266,9 @@ impl Run {
     pub(super) fn assess(&mut self, proposal: Proposal) -> Next {
         let Some(index) = proposal.tool else { return self.eligible(proposal) };
         let tool = &self.manifest.tools[index];
-        let novelty = if self.records[index].calls == 0 {
+        let novelty = if self.used.calls(index) == 0 && self.proposals.open_of(index) == 0 {
             Novelty::NewTool
-        } else if self.calls_seen.contains(&proposal.key) {
+        } else if self.progress.was_made(proposal.key) {
             Novelty::Repeated
         } else {
             Novelty::NewArguments
@@ -296,24 +287,24 @@ impl Run {
             compliance: tool.compliance.max(self.manifest.goal.compliance),
             novelty,
             working_context: Arc::clone(&self.manifest.boundary.working_context),
-            confidence: self.confidence,
+            confidence: self.models.confidence(),
         };
         self.ask(Question::Risk(action), Then::Assess(Box::new(proposal)))
     }
 
     /// The risk slot has been heard. A call that it may let pass, now or after an approval, is weighed
     /// too, so that a person is asked once for all who want it.
-    pub(super) fn risk_heard(&mut self, joined: Joined, proposal: Proposal) -> Next {
+    pub(super) fn risk_heard(&mut self, joined: SlotVerdict, proposal: Proposal) -> Next {
         match joined.verdict() {
             Verdict::Proceed | Verdict::Log | Verdict::Notify | Verdict::Ask => self.weigh_next(joined, proposal),
             _ => self.assessed(joined, proposal),
         }
     }
 
-    pub(super) fn next_weighed(&mut self, mut risk: Joined, threshold: &Joined, proposal: Proposal) -> Next {
+    pub(super) fn next_weighed(&mut self, mut risk: SlotVerdict, threshold: &SlotVerdict, proposal: Proposal) -> Next {
         let verdict = threshold.verdict();
         if verdict > Verdict::Notify {
-            let why = weighing::why(threshold);
+            let why = threshold::why(threshold);
             if verdict > risk.verdict() {
                 risk.by.clear();
                 risk.reason = why;
@@ -329,11 +320,11 @@ impl Run {
     }
 
     /// Everybody has been heard; the host's own rules join them, and an approval may be spent.
-    pub(super) fn assessed(&mut self, joined: Joined, proposal: Proposal) -> Next {
+    pub(super) fn assessed(&mut self, joined: SlotVerdict, proposal: Proposal) -> Next {
         let mut verdict = joined.verdict();
         let mut by = joined.by;
         let mut reason = joined.reason;
-        if let Some((who, why)) = self.asked_by_guard.take() {
+        if let Some((who, why)) = self.proposals.take_guard_asks() {
             if verdict < Verdict::Ask {
                 by.clear();
                 reason = why;
@@ -357,35 +348,36 @@ impl Run {
                 by.push(who.into());
             }
         }
-        match verdict {
-            Verdict::Proceed | Verdict::Log | Verdict::Notify => self.eligible(proposal),
-            Verdict::Replan => {
+        match self.consequence(Asked::Action, verdict) {
+            Consequence::GoOn => self.eligible(proposal),
+            Consequence::Replan => {
+                self.decide(CallDecision::Refused { stage: None, response: Response::Repair, reason: reason.clone() });
                 self.replan(reason);
-                self.mend = Some(Mend::Reconsider);
+                self.proposals.repair(RepairCause::Reconsider);
                 Next::Leave(Exit::Doubtful)
             }
-            Verdict::Escalate => {
+            Consequence::StrongerModel => {
                 let reason = format!("risk: {reason}");
-                self.signal(&reason);
-                self.leave(Exit::ReviewRequired, Halt::trouble(Trouble::Review, reason))
+                self.context.signal(&reason);
+                self.leave(Exit::ReviewRequired, StopCause::escalation(EscalationCause::Review, reason))
             }
-            Verdict::Ask => {
-                if self.spend_approval(&proposal, &by) {
-                    return self.eligible(proposal);
-                }
-                if self.agent_drives() {
-                    return self.park(&proposal, by, reason);
-                }
+            // What it asks for was given: the very call may be made, once.
+            Consequence::CallWaits | Consequence::Approval if self.spend_approval(&proposal, &by) => {
+                self.eligible(proposal)
+            }
+            Consequence::CallWaits => self.park(&proposal, by, reason),
+            Consequence::Deny => self.deny(proposal, reason, 0),
+            Consequence::End => match self.fails_closed(FailClosed::SecurityIncident, &reason) {
+                Some(next) => next,
+                None => self.leave(Exit::Unsafe, StopCause::ended(Code::UnsafeDetection, reason)),
+            },
+            _ => {
                 let state = self.state_of(&proposal);
                 let approval = self.approval(&proposal, by, reason.clone());
-                self.pending = Some(proposal);
-                self.leave(Exit::ApprovalRequired, Halt::approval(reason, state, approval))
+                self.approvals.ask(approval.clone(), proposal.payload.clone());
+                self.proposals.propose(proposal);
+                self.leave(Exit::ApprovalRequired, StopCause::approval(reason, state, approval))
             }
-            Verdict::Deny => self.deny(proposal, reason, 0),
-            Verdict::Terminate => match self.fails_closed(FailClosed::SecurityIncident, &reason) {
-                Some(next) => next,
-                None => self.leave(Exit::Unsafe, Halt::ended(Code::UnsafeDetection, reason)),
-            },
         }
     }
 
@@ -438,26 +430,27 @@ impl Run {
     }
 
     fn eligible(&mut self, proposal: Proposal) -> Next {
-        self.pending = Some(proposal);
+        self.proposals.propose(proposal);
         Next::Leave(Exit::Eligible)
     }
 
     /// The call does not run, the model is told why, and the doom-loop slot too.
     fn stop(&mut self, proposal: Proposal, stop: Stop) -> Next {
         let Stop { stage, response, exit, reason } = stop;
+        self.decide(CallDecision::Refused { stage: Some(stage), response, reason: reason.clone() });
         self.event(Event::Blocked { tool: Arc::clone(&proposal.name), stage, response, reason: reason.clone() });
-        self.signal(&reason);
-        let action = format!("{} {}", proposal.name, proposal.arguments);
+        self.context.signal(&reason);
+        let action = proposal.text();
         self.exchange(&action, &format!("Not run: {reason}."));
-        self.snippet = cut(&action, 1024).to_owned();
-        self.repeats(proposal.key);
-        self.fail();
-        self.refused = self.refused.saturating_add(1);
+        self.context.show(&action);
+        self.progress.proposed(proposal.key);
+        self.progress.fail();
+        self.progress.refuse();
         match exit {
             Exit::MissingInformation => {
-                self.halt = Some(Halt::question(Code::MissingInfo, reason, RiskState::MissingInput));
+                self.halt = Some(StopCause::question(Code::MissingInfo, reason, RiskState::MissingInput));
             }
-            Exit::Malformed | Exit::Doubtful => self.mend = Some(Mend::Refused(reason)),
+            Exit::Malformed | Exit::Doubtful => self.proposals.repair(RepairCause::Refused(reason)),
             _ => {}
         }
         let step = ObservedStep {
@@ -471,7 +464,7 @@ impl Run {
             mutating: false,
             poller: false,
             internal: false,
-            user_boundary: std::mem::take(&mut self.user_boundary),
+            user_boundary: self.progress.take_person_spoke(),
             action_bytes: action.len() as u64,
             result_bytes: 0,
             drift: None,
@@ -486,16 +479,14 @@ impl Run {
         if let Some(next) = self.fails_closed(FailClosed::UnauthorisedAccess, &reason) {
             return next;
         }
-        let tries = self.denied.entry(proposal.key).or_default();
-        *tries += 1;
-        let tries = (*tries).max(of_tool);
-        let all: u32 = self.denied.values().sum();
+        let (tries, all) = self.progress.deny(proposal.key);
+        let tries = tries.max(of_tool);
         let limit = self.manifest.rules.denials;
         if limit > 0 && (tries >= limit || all >= limit.saturating_mul(3)) {
             let (stage, response) = (Stage::Permission, Response::FailClosed);
             self.event(Event::Blocked { tool: proposal.name, stage, response, reason: reason.clone() });
             let reason = format!("tried again what was denied: {reason}");
-            return self.leave(Exit::Unauthorised, Halt::ended(Code::PermissionDenied, reason));
+            return self.leave(Exit::Unauthorised, StopCause::ended(Code::PermissionDenied, reason));
         }
         self.stop(proposal, Stop::new(Stage::Permission, Response::Block, Exit::Refused, reason))
     }
@@ -503,10 +494,11 @@ impl Run {
     /// The plan says something else: no reflection, somebody else looks (specification D6).
     fn diverges(&mut self, proposal: Proposal, reason: String) -> Next {
         let (stage, response) = (Stage::Plan, Response::Block);
+        self.decide(CallDecision::Refused { stage: Some(stage), response, reason: reason.clone() });
         self.event(Event::Blocked { tool: Arc::clone(&proposal.name), stage, response, reason: reason.clone() });
-        self.signal(&reason);
-        self.exchange(&format!("{} {}", proposal.name, proposal.arguments), &format!("Not run: {reason}."));
-        self.leave(Exit::ReviewRequired, Halt::trouble(Trouble::Divergence, reason))
+        self.context.signal(&reason);
+        self.exchange(&proposal.text(), &format!("Not run: {reason}."));
+        self.leave(Exit::ReviewRequired, StopCause::escalation(EscalationCause::Divergence, reason))
     }
 }
 

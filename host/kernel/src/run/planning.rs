@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::halt::{Halt, Trouble};
-use super::{Draft, Next, Run};
+use super::Run;
+use super::halt::{EscalationCause, StopCause};
+use super::next::Next;
+use super::tasks::Draft;
 use crate::boundary::{DecisionRight, PlanRule};
 use crate::contract::{Dimension, Verdict};
 use crate::effect::Purpose;
@@ -13,16 +15,16 @@ use crate::graph::Exit;
 impl Run {
     /// The plan node: calls a model where a plan is wanted and none is at hand.
     pub(super) fn draft_plan(&mut self) -> Next {
-        if self.recorded() || self.draft.is_some() {
+        if self.recorded() || self.tasks.has_draft() {
             return Next::Leave(Exit::Drafted);
         }
-        let wanted = self.purpose == Purpose::Plan
-            || (self.plan.is_empty() && self.manifest.boundary.plans != PlanRule::Optional);
+        let wanted = *self.models.purpose() == Purpose::Plan
+            || (self.tasks.plan().is_empty() && self.manifest.boundary.plans != PlanRule::Optional);
         if wanted { self.call_model(Purpose::Plan) } else { Next::Leave(Exit::Drafted) }
     }
 
     pub(super) fn validate_plan(&mut self) -> Next {
-        let Some(draft) = self.draft.take() else { return Next::Leave(Exit::Valid) };
+        let Some(draft) = self.tasks.take_draft() else { return Next::Leave(Exit::Valid) };
         let (steps, add) = match draft {
             Draft::Whole(steps) => (steps, false),
             Draft::More(steps) => (steps, true),
@@ -33,7 +35,7 @@ impl Run {
             return self.send_back(vec!["the boundary does not let the model plan".to_owned()]);
         }
         let manifest = Arc::clone(&self.manifest);
-        match self.plan.propose(&steps, add, &manifest.rules, &manifest.boundary.tools) {
+        match self.tasks.plan().propose(&steps, add, &manifest.rules, &manifest.boundary.tools) {
             Ok(accepted) => {
                 let calls = accepted.plan.steps().filter(|(step, done)| step.tool.is_some() && !done).count() as u64;
                 let left = self.view.budget(Dimension::ToolCalls).left();
@@ -43,15 +45,11 @@ impl Run {
                 for (id, into) in accepted.merged {
                     self.event(Event::Merged { id, into });
                 }
-                self.plan = accepted.plan;
-                self.plan_repairs = 0;
-                // Another plan is another thing to approve.
-                self.plan_approved = false;
-                self.purpose = Purpose::Step;
-                let steps = self.plan.steps().map(|(step, _)| step.clone()).collect();
+                self.tasks.accept(accepted.plan);
+                self.models.aim(Purpose::Step);
+                let steps = self.tasks.plan().steps().map(|(step, _)| step.clone()).collect();
                 self.event(Event::Planned { steps });
-                self.exchange("plan", &self.plan.outline());
-                self.assigned.retain(|id, _| self.plan.steps().any(|(step, _)| step.id == *id));
+                self.exchange("plan", &self.tasks.plan().outline());
                 self.assign_sub_tasks()
             }
             Err(problems) => self.send_back(problems),
@@ -63,28 +61,26 @@ impl Run {
         let reason = format!("the plan is not valid: {}", problems.join("; "));
         if !self.blocks("plan", Verdict::Replan, &reason) {
             // Nothing is blocked: the run goes on as if nobody had looked at the plan.
-            self.purpose = Purpose::Step;
+            self.models.aim(Purpose::Step);
             return Next::Leave(Exit::Valid);
         }
         self.event(Event::PlanRefused { problems });
-        self.signal(&reason);
-        self.notice = Some(reason.clone());
-        self.plan_repairs += 1;
-        if self.plan_repairs > self.manifest.rules.plan_repairs {
-            self.plan_repairs = 0;
-            self.purpose = Purpose::Step;
-            return self.leave(Exit::Exhausted, Halt::trouble(Trouble::Divergence, reason));
+        self.context.signal(&reason);
+        self.context.notice(reason.clone());
+        if !self.tasks.send_back(self.manifest.rules.plan_repairs) {
+            self.models.aim(Purpose::Step);
+            return self.leave(Exit::Exhausted, StopCause::escalation(EscalationCause::Divergence, reason));
         }
-        self.purpose = Purpose::Plan;
+        self.models.aim(Purpose::Plan);
         Next::Leave(Exit::Invalid)
     }
 
     /// A call has done what a step of the plan asks for.
     pub(super) fn complete_step(&mut self, tool: &str, reading: bool) {
-        let Some(id) = self.plan.ready_for(tool, reading).map(|step| Arc::clone(&step.id)) else { return };
-        for id in self.plan.complete(&id) {
+        let Some(id) = self.tasks.plan().ready_for(tool, reading).map(|step| Arc::clone(&step.id)) else { return };
+        for id in self.tasks.complete(&id) {
             self.note_advance();
-            self.context.boundary = true;
+            self.context.at_boundary();
             self.event(Event::PlanStepDone { id });
         }
     }
@@ -109,9 +105,9 @@ impl Run {
     /// Asks for another plan.
     pub(super) fn replan(&mut self, reason: String) {
         self.event(Event::Replanned { reason: reason.clone() });
-        self.attempts.failed = 0;
+        self.progress.another_way();
         self.new_boundary();
-        self.notice = Some(format!("Stop: {reason}. Make another plan."));
-        self.purpose = if self.plan.is_empty() { Purpose::Replan } else { Purpose::Plan };
+        self.context.notice(format!("Stop: {reason}. Make another plan."));
+        self.models.aim(if self.tasks.plan().is_empty() { Purpose::Replan } else { Purpose::Plan });
     }
 }

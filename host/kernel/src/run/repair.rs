@@ -3,105 +3,96 @@
 
 use std::sync::Arc;
 
-use super::halt::{Halt, Trouble};
-use super::{Next, Run, cut};
+use super::Run;
+use super::bounded::cut;
+use super::consequence::{Asked, Consequence};
+use super::halt::{EscalationCause, RepairCause, StopCause};
+use super::next::Next;
 use crate::contract::{Dimension, Verdict};
 use crate::event::Event;
 use crate::graph::Exit;
-
-/// Why a step is to be repaired.
-#[derive(Debug)]
-pub(super) enum Mend {
-    /// A tool failed.
-    Failed(String),
-    /// A verifier did not hold.
-    Invalid(String),
-    /// The pipeline did not let the call pass.
-    Refused(String),
-    /// A policy wants another plan: nothing has failed.
-    Reconsider,
-}
 
 impl Run {
     pub(super) fn repair(&mut self) -> Next {
         if let Some(next) = self.weigh_result() {
             return next;
         }
-        let mend = self.mend.take().unwrap_or(Mend::Reconsider);
+        let mend = self.proposals.take_repair().unwrap_or(RepairCause::Reconsider);
         if let Some(next) = self.loop_verdict() {
             return next;
         }
         let (reason, invalid, counted) = match mend {
-            Mend::Failed(reason) => (reason, false, false),
-            Mend::Invalid(reason) => (reason, true, false),
+            RepairCause::Failed(reason) => (reason, false, false),
+            RepairCause::Invalid(reason) => (reason, true, false),
             // Counted where it was refused.
-            Mend::Refused(reason) => (reason, false, true),
-            Mend::Reconsider => return Next::Leave(Exit::Repairable),
+            RepairCause::Refused(reason) => (reason, false, true),
+            RepairCause::Reconsider => return Next::Leave(Exit::Repairable),
         };
         if !counted {
-            self.fail();
+            self.progress.fail();
         }
-        self.failures = self.failures.saturating_add(1);
-        let failures = u64::from(self.failures);
+        let attempt = self.progress.failed_again();
+        let failures = u64::from(attempt);
         let most = self.view.budget(Dimension::Retries).limit.min(u64::from(self.manifest.rules.repairs));
-        self.view_mut().budget.level(Dimension::Retries, failures);
+        self.view_mut().level(Dimension::Retries, failures);
         let attempts = self.manifest.escalation.failed_attempts.max(1);
-        if (self.attempts.failed >= attempts || failures > most)
+        if (self.progress.failed_attempts() >= attempts || failures > most)
             && self.blocks("repairs", Verdict::Escalate, "failed too often")
         {
             let halt = self.failed_too_often();
-            self.failures = 0;
+            self.progress.forget_failures();
             return self.leave(Exit::Exhausted, halt);
         }
-        self.event(Event::Repairing { attempt: self.failures, reason: reason.clone() });
-        if invalid && self.validation_reflections < self.manifest.rules.validation_reflections {
-            self.validation_reflections += 1;
+        self.event(Event::Repairing { attempt, reason: reason.clone() });
+        if invalid && self.progress.may_reflect(self.manifest.rules.validation_reflections) {
             self.reflect(reason);
         }
         Next::Leave(Exit::Repairable)
     }
 
-    pub(super) fn failed_too_often(&self) -> Halt {
-        let step = cut(self.attempts.step.as_deref().unwrap_or_default(), 64);
-        let (of_step, in_a_row) = (self.attempts.failed, self.failures.max(self.refused));
+    pub(super) fn failed_too_often(&self) -> StopCause {
+        let step = cut(self.progress.step().unwrap_or_default(), 64);
+        let (of_step, in_a_row) =
+            (self.progress.failed_attempts(), self.progress.failures().max(self.progress.refused()));
         let reason = if of_step >= self.manifest.escalation.failed_attempts.max(1) {
             let times = if of_step == 1 { "once".to_owned() } else { format!("{of_step} times") };
             format!("step `{step}` failed {times}")
         } else {
             format!("failed {in_a_row} times in a row, at last at step `{step}`")
         };
-        Halt::trouble(Trouble::RepeatedFailure, reason)
+        StopCause::escalation(EscalationCause::RepeatedFailure, reason)
     }
 
     /// What the doom-loop slot said of the step at hand, where it calls for something.
     pub(super) fn loop_verdict(&mut self) -> Option<Next> {
-        let watched = self.watched.take()?;
+        let watched = self.progress.take_watched()?;
         let reason = format!("loop: {}", watched.reason);
-        Some(match watched.verdict {
-            Verdict::Proceed | Verdict::Log | Verdict::Notify => return None,
-            Verdict::Terminate | Verdict::Deny => {
+        Some(match self.consequence(Asked::Step, watched.verdict) {
+            Consequence::GoOn | Consequence::Recorded => return None,
+            Consequence::End => {
                 self.polite_loop();
-                self.leave(Exit::Hopeless, Halt::ended(crate::status::Code::RepeatedFailure, watched.reason))
+                self.leave(Exit::Hopeless, StopCause::ended(crate::status::Code::RepeatedFailure, watched.reason))
             }
-            Verdict::Ask => {
-                self.polite_loop();
-                self.leave(Exit::Stuck, Halt::review(watched.reason, crate::routing::RiskState::LowConfidence))
-            }
-            Verdict::Escalate => {
-                self.signal(&reason);
-                if self.stronger_tier().is_none() || self.escalations >= self.max_escalations {
+            Consequence::StrongerModel => {
+                self.context.signal(&reason);
+                if self.stronger_tier().is_none() || !self.models.may_escalate() {
                     self.polite_loop();
                 }
-                self.leave(Exit::Stuck, Halt::trouble(Trouble::Loop, reason))
+                self.leave(Exit::Stuck, StopCause::escalation(EscalationCause::Loop, reason))
             }
-            Verdict::Replan => {
-                self.signal(&reason);
-                if self.agent_drives() {
-                    self.trip(watched.reason);
-                } else {
-                    self.replan(watched.reason);
-                }
+            Consequence::BlockCall => {
+                self.context.signal(&reason);
+                self.trip(watched.reason);
                 Next::Leave(Exit::Looping)
+            }
+            Consequence::Replan => {
+                self.context.signal(&reason);
+                self.replan(watched.reason);
+                Next::Leave(Exit::Looping)
+            }
+            _ => {
+                self.polite_loop();
+                self.leave(Exit::Stuck, StopCause::review(watched.reason, crate::routing::RiskState::LowConfidence))
             }
         })
     }
@@ -120,7 +111,7 @@ impl Run {
         if let Some(reason) = refused {
             self.event(Event::ReflectionRefused { reason: reason.to_owned() });
             self.exchange("reflect", &format!("Not done: {reason}. Act, or finish."));
-            self.fail();
+            self.progress.fail();
         }
         Next::Leave(Exit::Idle)
     }

@@ -3,14 +3,18 @@
 
 use std::sync::Arc;
 
-use super::halt::Halt;
-use super::joined::Joined;
-use super::pipeline::Proposal;
-use super::{Next, Run, Then, cut};
+use super::Run;
+use super::bounded::cut;
+use super::consequence::{Asked, Consequence};
+use super::halt::StopCause;
+use super::joined::SlotVerdict;
+use super::next::Next;
+use super::proposals::Proposal;
+use super::waiting::Then;
+use crate::contract::SensitivityTag;
 use crate::contract::guard::{Direction, Finding, FindingKind, Transit};
 use crate::contract::sensitivity::Text;
 use crate::contract::{Question, Slot};
-use crate::contract::{SensitivityTag, Verdict};
 use crate::effect::Purpose;
 use crate::event::Event;
 use crate::graph::Exit;
@@ -30,7 +34,7 @@ impl Run {
 
     /// How sensitive the run's texts are so far.
     pub fn sensitivity(&self) -> SensitivityTag {
-        self.tag
+        self.models.tag()
     }
 
     /// The task, before any model is told of it.
@@ -68,13 +72,13 @@ impl Run {
         text
     }
 
-    pub(super) fn rated_task(&mut self, joined: &Joined) -> Next {
+    pub(super) fn rated_task(&mut self, joined: &SlotVerdict) -> Next {
         self.raise_tag(joined);
         let text = self.task_text();
         self.inspect(Direction::Input, None, &text, Then::ScreenedTask)
     }
 
-    pub(super) fn screened_task(&mut self, joined: &Joined) -> Next {
+    pub(super) fn screened_task(&mut self, joined: &SlotVerdict) -> Next {
         if let Some(next) = self.stopped_by_guard(joined) {
             return next;
         }
@@ -83,29 +87,30 @@ impl Run {
             let own = self.own_text().len();
             let of_memory = |finding: &&Finding| finding.start as usize > own;
             let findings: Vec<Finding> = joined.findings.iter().filter(of_memory).copied().collect();
-            self.hidden.add(&self.task_text(), &findings);
+            let text = self.task_text();
+            self.context.hidden_mut().add(&text, &findings);
         }
         Next::Leave(Exit::Accepted)
     }
 
     /// What people have said since the last request, before a model is told of it.
     pub(super) fn rate_words(&mut self, purpose: Purpose) -> Next {
-        if !std::mem::take(&mut self.unrated) || self.recorded() || !self.serves(Slot::Sensitivity) {
+        let Some(text) = self.context.take_unrated().filter(|_| !self.recorded() && self.serves(Slot::Sensitivity))
+        else {
             return self.relieve_and_call(purpose);
-        }
-        let words = [self.notice.as_deref(), self.message.as_deref()];
-        let text = words.into_iter().flatten().collect::<Vec<_>>().join("\n").into();
+        };
+        let text = text.into();
         self.rate(&text, Then::RatedWords(Box::new(purpose)))
     }
 
-    pub(super) fn rated_words(&mut self, joined: &Joined, purpose: Purpose) -> Next {
+    pub(super) fn rated_words(&mut self, joined: &SlotVerdict, purpose: Purpose) -> Next {
         self.raise_tag(joined);
         self.relieve_and_call(purpose)
     }
 
     /// Asks how sensitive a text is.
     pub(super) fn rate(&mut self, text: &Arc<str>, then: Then) -> Next {
-        let question = Text { text: seen(text), bytes: text.len() as u64, present: self.tag };
+        let question = Text { text: seen(text), bytes: text.len() as u64, present: self.models.tag() };
         self.ask(Question::Sensitivity(question), then)
     }
 
@@ -122,27 +127,35 @@ impl Run {
     }
 
     /// The tag only rises.
-    pub(super) fn raise_tag(&mut self, joined: &Joined) {
+    pub(super) fn raise_tag(&mut self, joined: &SlotVerdict) {
         // Nobody could say: it counts as the most sensitive that may still be asked about anywhere.
-        let undecided = joined.verdict() > Verdict::Notify;
-        let tag = joined.tag.unwrap_or_default().max(if undecided { SensitivityTag::Restricted } else { self.tag });
-        if tag > self.tag {
-            self.tag = tag;
+        let undecided = self.consequence(Asked::Rating, joined.verdict()) == Consequence::MostSensitive;
+        let tag =
+            joined.tag.unwrap_or_default().max(if undecided { SensitivityTag::Restricted } else { self.models.tag() });
+        if self.models.raise(tag) {
             self.event(Event::TagRaised { tag, reason: joined.reason.clone() });
         }
     }
 
+    /// Parts of the observed text that a model may not see.
+    pub(super) fn hide(&mut self, findings: &[Finding]) {
+        let hidden = |finding: &&Finding| matches!(finding.kind, FindingKind::PersonalData | FindingKind::Secret);
+        if let Some(open) = &mut self.open {
+            open.hidden.extend(findings.iter().filter(hidden).copied());
+        }
+    }
+
     /// What the guard's verdict does. None lets the text pass.
-    pub(super) fn stopped_by_guard(&mut self, joined: &Joined) -> Option<Next> {
+    pub(super) fn stopped_by_guard(&mut self, joined: &SlotVerdict) -> Option<Next> {
         let reason = format!("guard: {}", joined.reason);
-        match joined.verdict() {
-            Verdict::Proceed | Verdict::Log | Verdict::Notify => None,
-            Verdict::Terminate | Verdict::Deny => {
-                self.halt = Some(Halt::ended(Code::UnsafeDetection, reason));
+        match self.consequence(Asked::Text, joined.verdict()) {
+            Consequence::GoOn => None,
+            Consequence::End => {
+                self.halt = Some(StopCause::ended(Code::UnsafeDetection, reason));
                 Some(Next::Interrupt(Exit::Unsafe))
             }
-            Verdict::Replan | Verdict::Escalate | Verdict::Ask => {
-                self.halt = Some(Halt::review(reason, RiskState::SecurityBreach));
+            _ => {
+                self.halt = Some(StopCause::review(reason, RiskState::SecurityBreach));
                 Some(Next::Interrupt(Exit::Halted))
             }
         }
@@ -168,7 +181,7 @@ impl Run {
         self.inspect(Direction::Output, None, &text, Then::ScreenedWords(Box::new(action)))
     }
 
-    pub(super) fn screened_words(&mut self, joined: &Joined, action: Action) -> Next {
+    pub(super) fn screened_words(&mut self, joined: &SlotVerdict, action: Action) -> Next {
         match self.stopped_by_guard(joined) {
             Some(next) => next,
             None => self.act(action),
@@ -180,19 +193,20 @@ impl Run {
         if self.recorded() && !self.serves(Slot::Guard) {
             return self.assess(proposal);
         }
-        let text: Arc<str> = format!("{} {}", proposal.name, proposal.arguments).into();
+        let text: Arc<str> = proposal.text().into();
         let tool = Some(Arc::clone(&proposal.name));
         self.inspect(Direction::Call, tool, &text, Then::ScreenedCall(Box::new(proposal)))
     }
 
-    pub(super) fn screened_call(&mut self, joined: Joined, proposal: Proposal) -> Next {
-        match joined.verdict() {
+    pub(super) fn screened_call(&mut self, joined: SlotVerdict, proposal: Proposal) -> Next {
+        match self.consequence(Asked::Call, joined.verdict()) {
+            Consequence::GoOn => self.assess(proposal),
             // Asked together with the risk, and approved together with it.
-            Verdict::Ask | Verdict::Escalate | Verdict::Replan => {
-                self.asked_by_guard = Some((joined.by, format!("guard: {}", joined.reason)));
+            Consequence::Approval | Consequence::CallWaits => {
+                self.proposals.guard_asks(joined.by, format!("guard: {}", joined.reason));
                 self.assess(proposal)
             }
-            Verdict::Deny => self.deny(proposal, format!("guard: {}", joined.reason), 0),
+            Consequence::Deny => self.deny(proposal, format!("guard: {}", joined.reason), 0),
             _ => match self.stopped_by_guard(&joined) {
                 Some(next) => next,
                 None => self.assess(proposal),

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use super::halt::Halt;
-use super::joined::Joined;
-use super::{Next, Run, Then, cut};
+use super::Run;
+use super::bounded::cut;
+use super::consequence::{Asked, Consequence};
+use super::halt::StopCause;
+use super::joined::SlotVerdict;
+use super::next::Next;
+use super::waiting::Then;
 use crate::boundary::FailClosed;
+use crate::contract::Question;
+use crate::contract::Reversibility;
+use crate::contract::Tier;
 use crate::contract::classifier::{SideEffect, Task, TierOffer};
-use crate::contract::{Question, Reversibility};
-use crate::contract::{Tier, Verdict};
 use crate::effect::{ModelRequest, Purpose};
 use crate::event::Event;
 use crate::graph::Exit;
@@ -23,7 +28,7 @@ const PROMPT_TEXT: usize = 64 << 10;
 impl Run {
     pub(super) fn intake(&mut self) -> Next {
         if self.manifest.goal.text.trim().is_empty() && !self.recorded() {
-            let halt = Halt::question(Code::MissingInfo, "the goal is empty".to_owned(), RiskState::MissingInput);
+            let halt = StopCause::question(Code::MissingInfo, "the goal is empty".to_owned(), RiskState::MissingInput);
             return self.leave(Exit::Refused, halt);
         }
         self.screen_task()
@@ -46,10 +51,10 @@ impl Run {
             self.eligible_tiers()
         };
         let Some(weakest) = tiers.first() else {
-            return self.nobody_may_be_told(self.tier);
+            return self.nobody_may_be_told(self.models.tier());
         };
-        if !tiers.contains(&self.tier) {
-            self.tier = *weakest;
+        if !tiers.contains(&self.models.tier()) {
+            self.models.start_at(*weakest);
         }
         let request = self.compose(Purpose::Step);
         let cheapest = |tier: &Tier| {
@@ -71,30 +76,21 @@ impl Run {
         self.ask(Question::Classifier(task), Then::Route)
     }
 
-    pub(super) fn route(&mut self, joined: Joined) -> Next {
+    pub(super) fn route(&mut self, joined: SlotVerdict) -> Next {
         let verdict = joined.verdict();
-        let mut class = None;
-        if let Some(classification) = joined.classification {
-            self.tier = classification.tier;
-            self.planning = classification.planning;
-            self.max_escalations = classification.cascade.map_or(0, |cascade| cascade.max_escalations);
-            self.escalate_below = classification.cascade.map_or(0.0, |cascade| cascade.escalate_below);
-            class = Some(classification.class);
-        }
-        self.class.clone_from(&class);
-        self.event(Event::Classified { class, tier: self.tier, planning: self.planning });
-        match verdict {
-            Verdict::Deny | Verdict::Terminate => {
-                self.leave(Exit::Refused, Halt::ended(Code::UnsafeDetection, joined.reason))
-            }
-            Verdict::Ask | Verdict::Replan | Verdict::Escalate => {
+        self.models.classified(joined.classification);
+        let class = self.models.class().map(str::to_owned);
+        self.event(Event::Classified { class, tier: self.models.tier(), planning: self.models.planning() });
+        match self.consequence(Asked::Task, verdict) {
+            Consequence::End => self.leave(Exit::Refused, StopCause::ended(Code::UnsafeDetection, joined.reason)),
+            Consequence::GoOn => Next::Leave(Exit::Classified),
+            _ => {
                 if let Some(next) = self.fails_closed(FailClosed::AmbiguousGoal, &joined.reason) {
                     return next;
                 }
-                let halt = Halt::question(Code::AmbiguousIntent, joined.reason, RiskState::AmbiguousGoal);
+                let halt = StopCause::question(Code::AmbiguousIntent, joined.reason, RiskState::AmbiguousGoal);
                 self.leave(Exit::Ambiguous, halt)
             }
-            Verdict::Proceed | Verdict::Log | Verdict::Notify => Next::Leave(Exit::Classified),
         }
     }
 
@@ -105,18 +101,18 @@ impl Run {
             boundary: Arc::clone(&self.manifest.boundary.digest),
             graph: Arc::clone(&self.manifest.graph_digest),
         });
-        if self.plan.is_empty() && !self.manifest.plan.is_empty() {
+        if self.tasks.plan().is_empty() && !self.manifest.plan.is_empty() {
             let manifest = Arc::clone(&self.manifest);
-            match self.plan.propose(&manifest.plan, false, &manifest.rules, &manifest.boundary.tools) {
+            match self.tasks.plan().propose(&manifest.plan, false, &manifest.rules, &manifest.boundary.tools) {
                 Ok(accepted) => {
-                    self.plan = accepted.plan;
-                    let steps = self.plan.steps().map(|(step, _)| step.clone()).collect();
+                    self.tasks.begin(accepted.plan);
+                    let steps = self.tasks.plan().steps().map(|(step, _)| step.clone()).collect();
                     self.event(Event::Planned { steps });
                 }
                 Err(problems) => {
                     let reason = format!("the task's own plan is not valid: {}", problems.join("; "));
                     self.event(Event::PlanRefused { problems });
-                    return self.leave(Exit::Refused, Halt::ended(Code::ValidationFail, reason));
+                    return self.leave(Exit::Refused, StopCause::ended(Code::ValidationFail, reason));
                 }
             }
         }

@@ -1,22 +1,29 @@
 //! A call and what comes of it: invocation, capture, verification, the task's state.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::halt::Halt;
-use super::joined::Joined;
+use super::Run;
+use super::bounded::cut;
+use super::evidence::Reading;
+use super::halt::RepairCause;
+use super::halt::StopCause;
+use super::handed::CallDecision;
+use super::joined::SlotVerdict;
 use super::model::ACTION_TEXT;
-use super::pipeline::Proposal;
-use super::repair::Mend;
-use super::{CALLS, Next, Retrying, Run, Then, ToolCall, Waiting, cut, push_bounded};
+use super::next::Next;
+use super::proposals::{Captured, Proposal, ToolCall};
+use super::used::Change;
+use super::waiting::{Retrying, Then, Waiting};
 use crate::boundary::FailClosed;
 use crate::budget::Demand;
-use crate::contract::{Dimension, Direction, Failure, FailureClass, Key, ObservedStep, Phase, ToolCategory};
+use crate::contract::Direction;
+use crate::contract::{Dimension, Phase, ToolCategory};
+use crate::contract::{Failure, FailureClass, ObservedStep};
 use crate::contract::{Question, Slot};
 use crate::effect::{Effect, Purpose};
 use crate::event::Event;
 use crate::graph::Exit;
-use crate::grounding::{Call, Intended};
+use crate::grounding::Call;
 use crate::input::{Observation, Outcome, Verification};
 use crate::routing::RiskState;
 use crate::tool::Verifier;
@@ -24,43 +31,10 @@ use crate::tool::Verifier;
 /// Most bytes of a committed fact.
 const FACT_TEXT: usize = 4 << 10;
 
-/// What a run knows of a tool.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ToolRecord {
-    pub calls: u32,
-    pub cost: u64,
-    /// When it was called, newest last.
-    pub times: VecDeque<u64>,
-    /// It has answered well at least once.
-    pub succeeded: bool,
-    /// Results that did not have their form.
-    pub drifts: u32,
-    pub set_aside: bool,
-}
-
-/// A result on its way into the run.
-#[derive(Debug, Clone)]
-pub(super) struct Captured {
-    pub proposal: Proposal,
-    pub step: ObservedStep,
-    pub action: String,
-    pub text: Arc<str>,
-    /// The text as a model may see it, where that is another.
-    pub redacted: Option<Arc<str>>,
-}
-
-/// What a source said about a fact.
-#[derive(Debug, Clone)]
-pub(super) struct Reading {
-    pub value: Arc<str>,
-    pub source: Arc<str>,
-    pub at: u64,
-}
-
 impl Run {
     /// The tool-invocation node.
     pub(super) fn invoke(&mut self) -> Next {
-        let Some(proposal) = self.pending.take() else { return Next::Leave(Exit::Answered) };
+        let Some(proposal) = self.proposals.take_pending() else { return Next::Leave(Exit::Answered) };
         let demand = self.demand(&proposal);
         let reservation = match self.reserve(demand) {
             Ok(reservation) => reservation,
@@ -69,13 +43,8 @@ impl Run {
                 return self.over_budget(refused.dimension, reason);
             }
         };
-        let call: Call<Intended> = Call::intend(self.tool_calls, Arc::clone(&proposal.name));
-        self.tool_calls += 1;
-        self.refused = 0;
-        self.repeats(proposal.key);
-        self.note_call(proposal.key);
-        push_bounded(&mut self.calls_seen, CALLS, proposal.key);
-        push_bounded(&mut self.last_calls, 2, format!("{} {}", proposal.name, cut(&proposal.arguments, 256)).into());
+        let call = self.proposals.number(Arc::clone(&proposal.name));
+        self.progress.made(proposal.key, &proposal.name, &proposal.arguments);
         let call = ToolCall { call: call.attempt(), proposal, demand, reservation, attempt: 0 };
         self.send(call);
         Next::Wait
@@ -107,7 +76,9 @@ impl Run {
                 demand: call.demand,
             });
         }
-        self.waiting = Waiting::Tool(call);
+        self.decide(CallDecision::Permitted { call: call.call.id() });
+        self.proposals.send(call, self.place.node(), self.view.step_index(), self.frames);
+        self.waiting = Waiting::Calls;
     }
 
     /// The same call once more, under its old number.
@@ -124,10 +95,9 @@ impl Run {
     }
 
     /// A tool has answered, or failed to.
-    pub(super) fn answered(&mut self, observation: Observation, in_time: bool) -> Next {
-        let Waiting::Tool(mut waiting) = std::mem::replace(&mut self.waiting, Waiting::Nothing) else {
-            return Next::Wait;
-        };
+    pub(super) fn answered(&mut self, call: u64, observation: Observation, in_time: bool) -> Next {
+        self.turn_to(call);
+        let Some(mut waiting) = self.proposals.take_sent(call) else { return Next::Wait };
         let used = used(&waiting, &observation);
         self.settle(waiting.reservation.take(), used);
         if !in_time {
@@ -138,24 +108,29 @@ impl Run {
             waiting.attempt += 1;
             return self.wait_and(waiting.attempt, 0, reason, Retrying::Tool(Box::new(waiting)));
         }
-        self.view_mut().phase = Phase::Observation;
         self.watch_later(waiting, observation);
         Next::Leave(Exit::Answered)
+    }
+
+    /// The frame is about an open call: the run stands with it until it is done.
+    fn turn_to(&mut self, call: u64) {
+        let Some((node, step)) = self.proposals.place(call) else { return };
+        self.see_step(u64::from(step), Phase::Observation);
+        if self.agent_drives() {
+            self.place.leave_for(node);
+        } else {
+            self.waiting = Waiting::Nothing;
+        }
     }
 
     /// A call was made: what was known before a change says nothing about after it.
     fn count(&mut self, proposal: &Proposal) {
         let Some(index) = proposal.tool else { return };
-        let record = &mut self.records[index];
-        record.calls = record.calls.saturating_add(1);
-        record.cost = record.cost.saturating_add(self.manifest.tools[index].cost);
-        // As many as its rate needs to know.
-        let most = self.manifest.tools[index].limits.calls_per_minute.unwrap_or(0) as usize;
-        push_bounded(&mut record.times, most, self.at);
-        if self.manifest.tools[index].mutating() {
-            self.lose_readings();
-            self.readings.clear();
-            self.changed = true;
+        let manifest = Arc::clone(&self.manifest);
+        self.used.count(index, &manifest.tools[index], self.at);
+        if manifest.tools[index].mutating() {
+            let lost = self.evidence.forget_readings(&manifest.goal.criteria);
+            self.tell_criteria(lost, false);
         }
     }
 
@@ -169,7 +144,7 @@ impl Run {
         let asked_to = !self.recorded() && !self.agent_drives();
         let room = self.view.budget(Dimension::ToolCalls).left() > 0
             && u64::from(waiting.attempt) < self.view.budget(Dimension::Retries).limit;
-        let capped = self.over_own_caps(tool);
+        let capped = self.over_own_caps(tool, 0);
         (asked_to && passing && harmless && left > 0 && room && capped.is_none()).then(|| {
             let what = if outcome == Outcome::TimedOut { "timed out" } else { "could not be reached" };
             format!("{} {what}", tool.name)
@@ -178,19 +153,19 @@ impl Run {
 
     /// Turns the answer into an observed call, kept for the capture node.
     fn watch_later(&mut self, waiting: ToolCall, observation: Observation) {
-        self.pending = Some(waiting.proposal);
-        self.observed = Some(waiting.call.observe(observation));
+        self.proposals.propose(waiting.proposal);
+        self.proposals.observe(waiting.call.observe(observation));
     }
 
     /// The observation-capture node: the raw answer is kept before anybody reads anything into it.
     pub(super) fn capture(&mut self) -> Next {
-        let (Some(proposal), Some(call)) = (self.pending.take(), self.observed.take()) else {
+        let (Some(proposal), Some(call)) = (self.proposals.take_pending(), self.proposals.take_observed()) else {
             return Next::Leave(Exit::Captured);
         };
         let observation = call.observation();
         let tool = proposal.tool.map(|index| &self.manifest.tools[index]);
-        let action = format!("{} {}", proposal.name, proposal.arguments);
-        self.history_bytes = self.history_bytes.saturating_add(observation.bytes);
+        let action = proposal.text();
+        self.context.carry(observation.bytes);
         let failure = observation.outcome.failure();
         let mutating = observation.mutating.unwrap_or_else(|| tool.is_some_and(crate::tool::Tool::mutating));
         let step = ObservedStep {
@@ -204,7 +179,7 @@ impl Run {
             mutating,
             poller: observation.poller.unwrap_or_else(|| tool.is_some_and(|tool| tool.poller)),
             internal: tool.is_some_and(|tool| tool.internal),
-            user_boundary: std::mem::take(&mut self.user_boundary),
+            user_boundary: self.progress.take_person_spoke(),
             action_bytes: action.len() as u64,
             result_bytes: observation.bytes,
             drift: None,
@@ -212,8 +187,8 @@ impl Run {
         self.summarise(Some(proposal.key), observation.result_key, failure.is_some(), mutating);
         self.returned(&step, observation.exact_key);
         let text = Arc::clone(&observation.text);
-        self.observed = Some(call);
-        self.captured = Some(Captured { proposal, step, action, text: Arc::clone(&text), redacted: None });
+        self.proposals.observe(call);
+        self.proposals.capture(Captured { proposal, step, action, text: Arc::clone(&text), redacted: None });
         // Where the agent brings its own model, nobody routes by how sensitive a text is.
         if self.recorded() || self.agent_drives() {
             return self.screen_result();
@@ -221,13 +196,13 @@ impl Run {
         self.rate(&text, Then::RatedResult)
     }
 
-    pub(super) fn rated_result(&mut self, joined: &Joined) -> Next {
+    pub(super) fn rated_result(&mut self, joined: &SlotVerdict) -> Next {
         self.raise_tag(joined);
         self.screen_result()
     }
 
     fn screen_result(&mut self) -> Next {
-        let Some(captured) = &self.captured else { return Next::Leave(Exit::Captured) };
+        let Some(captured) = self.proposals.captured() else { return Next::Leave(Exit::Captured) };
         if self.recorded() && !self.serves(Slot::Guard) {
             return self.take_in();
         }
@@ -235,17 +210,18 @@ impl Run {
         self.inspect(Direction::Input, tool, &text, Then::ScreenedResult)
     }
 
-    pub(super) fn screened_result(&mut self, joined: &Joined) -> Next {
+    pub(super) fn screened_result(&mut self, joined: &SlotVerdict) -> Next {
         if let Some(next) = self.stopped_by_guard(joined) {
             return next;
         }
         if self.enforces()
-            && let Some(captured) = &mut self.captured
+            && let Some(captured) = self.proposals.captured()
             && let Some(text) = super::redacted(&captured.text, &joined.findings)
         {
-            captured.redacted = Some(text.into());
-            self.hidden.add(&captured.text, &joined.findings);
-            let tool = Some(Arc::clone(&captured.proposal.name));
+            let (tool, whole) = (Some(Arc::clone(&captured.proposal.name)), Arc::clone(&captured.text));
+            self.proposals.redact(text.into());
+            self.context.hidden_mut().add(&whole, &joined.findings);
+            self.hide(&joined.findings);
             self.event(Event::Redacted { tool, parts: super::screening::counted(&joined.findings) });
         }
         self.take_in()
@@ -253,9 +229,9 @@ impl Run {
 
     /// What a result says is taken in, as a model may see it.
     fn take_in(&mut self) -> Next {
-        let Some(captured) = &self.captured else { return Next::Leave(Exit::Captured) };
+        let Some(captured) = self.proposals.captured() else { return Next::Leave(Exit::Captured) };
         let Captured { proposal, step, action, text, redacted } = captured.clone();
-        let Some(mut call) = self.observed.take() else { return Next::Leave(Exit::Captured) };
+        let Some(mut call) = self.proposals.take_observed() else { return Next::Leave(Exit::Captured) };
         if let Some(redacted) = &redacted {
             call = call.with_text(Arc::clone(redacted));
         }
@@ -264,17 +240,17 @@ impl Run {
         let failed = matches!(failure, Some(FailureClass::Failed | FailureClass::Rejected));
         self.count_tool_failure(&proposal.name, failed);
         if self.recorded() {
-            self.observed = Some(call);
+            self.proposals.observe(call);
             return self.remedy();
         }
         self.count_failure(proposal.key, failure);
         self.exchange(&action, &text);
-        self.snippet = cut(&format!("{action}\n{text}"), 1024).to_owned();
+        self.context.show(&format!("{action}\n{text}"));
         if let Some(class) = failure {
             // It did not answer, or died on the way: what it had done by then nobody knows.
             let died = matches!(call.observation().outcome, Outcome::Returned { exit_code: None, ok: false });
             if (class == FailureClass::TimedOut || died) && step.mutating {
-                self.uncertain.insert(proposal.key);
+                self.used.note_change(proposal.key, Change::Uncertain);
             }
             let what = match class {
                 FailureClass::Rejected => "was refused",
@@ -282,12 +258,12 @@ impl Run {
                 FailureClass::TimedOut => "timed out",
                 FailureClass::Infrastructure => "could not be reached",
             };
-            self.signal(&format!("{} {what}: {}", proposal.name, cut(&text, 256)));
+            self.context.signal(&format!("{} {what}: {}", proposal.name, cut(&text, 256)));
         } else if let Some(index) = proposal.tool {
             self.keep(index, &proposal, &call);
         }
         let reports = call.observation().reports.clone();
-        self.observed = Some(call);
+        self.proposals.observe(call);
         for condition in reports {
             if let Some(next) = self.fails_closed(condition, &format!("`{}` reports it", proposal.name)) {
                 return next;
@@ -298,7 +274,7 @@ impl Run {
 
     /// Asks whether the agent can mend what failed.
     fn remedy(&mut self) -> Next {
-        let Some(captured) = &self.captured else { return Next::Leave(Exit::Captured) };
+        let Some(captured) = self.proposals.captured() else { return Next::Leave(Exit::Captured) };
         let Some(failure) = captured.step.failure else { return self.watch() };
         if self.recorded() && !self.serves(Slot::Remediation) {
             return self.watch();
@@ -308,8 +284,8 @@ impl Run {
         self.ask(Question::Remediation(question), Then::Remedied)
     }
 
-    pub(super) fn remedied_result(&mut self, joined: &Joined) -> Next {
-        if let Some(tool) = self.captured.as_ref().map(|captured| Arc::clone(&captured.proposal.name)) {
+    pub(super) fn remedied_result(&mut self, joined: &SlotVerdict) -> Next {
+        if let Some(tool) = self.proposals.captured().map(|captured| Arc::clone(&captured.proposal.name)) {
             self.remedied(joined, &tool);
         }
         self.watch()
@@ -317,7 +293,7 @@ impl Run {
 
     /// Tells the doom-loop slot of the step.
     fn watch(&mut self) -> Next {
-        let Some(captured) = self.captured.take() else { return Next::Leave(Exit::Captured) };
+        let Some(captured) = self.proposals.take_captured() else { return Next::Leave(Exit::Captured) };
         self.ask(Question::DoomLoop(captured.step), Then::Watch(Exit::Captured))
     }
 
@@ -327,33 +303,26 @@ impl Run {
         let tool = &self.manifest.tools[index];
         let (category, mutating, name) = (tool.category, tool.mutating(), Arc::clone(&tool.name));
         if mutating {
-            self.done.insert(proposal.key);
+            self.used.note_change(proposal.key, Change::Done);
         }
         if matches!(category, ToolCategory::ReadOnlyLookup | ToolCategory::Retrieval | ToolCategory::LiveApi) {
             self.event(Event::EvidenceKept { call: call.id(), source: Arc::clone(&name), at: self.at });
         }
         for (fact, value) in call.observation().facts.clone() {
-            let before = self.readings.get(&fact).cloned();
-            if let Some(before) = before
-                && before.source != name
-                && before.value != value
-                && self.manifest.rules.source_conflicts
-            {
+            let now = Reading { value: Arc::clone(&value), source: Arc::clone(&name), at: self.at };
+            let contradicted = self.evidence.read(&fact, now).filter(|_| self.manifest.rules.source_conflicts);
+            if let Some(before) = contradicted {
                 let said = format!("`{fact}`: {} says {}, {name} says {value}", before.source, before.value);
-                self.conflict = Some(self.hidden.hide(&said).into_owned());
-                self.event(Event::Conflict {
-                    fact: Arc::clone(&fact),
-                    first: (Arc::clone(&before.value), before.source),
-                    now: (Arc::clone(&value), Arc::clone(&name)),
-                });
+                self.evidence.contradict(self.context.hidden().hide(&said).into_owned());
+                let (first, now) = ((before.value, before.source), (value, Arc::clone(&name)));
+                self.event(Event::Conflict { fact, first, now });
             }
-            self.readings.insert(fact, Reading { value, source: Arc::clone(&name), at: self.at });
         }
     }
 
     /// The observation-verification node.
     pub(super) fn verification(&mut self) -> Next {
-        let Some(call) = self.observed.take() else { return Next::Leave(Exit::Unverified) };
+        let Some(call) = self.proposals.take_observed() else { return Next::Leave(Exit::Unverified) };
         if self.recorded() {
             return Next::Leave(Exit::Unverified);
         }
@@ -361,13 +330,13 @@ impl Run {
         let outcome = call.observation().outcome;
         if outcome == Outcome::Unauthenticated
             && self.manifest.rules.credential_expiry
-            && index.is_some_and(|index| self.records[index].succeeded)
+            && index.is_some_and(|index| self.used.succeeded(index))
         {
             let tool = Arc::clone(call.tool());
             let reason = format!("`{tool}` no longer accepts its credential: renew it, then go on");
             if self.blocks("credential", crate::contract::Verdict::Ask, &reason) {
                 self.event(Event::CredentialExpired { tool });
-                return self.leave(Exit::Expired, Halt::halted(reason));
+                return self.leave(Exit::Expired, StopCause::halted(reason));
             }
         }
         let verifier = index.and_then(|index| self.manifest.tools[index].verifier.clone());
@@ -379,14 +348,17 @@ impl Run {
         match verifier {
             Some(verifier) if has_result => {
                 self.effect(Effect::Verify { call: call.id(), verifier });
-                self.waiting = Waiting::Verifier(call);
+                self.proposals.verify(call, self.place.node(), self.view.step_index(), self.frames);
+                if !matches!(self.waiting, Waiting::Model(_) | Waiting::Person(_)) {
+                    self.waiting = Waiting::Calls;
+                }
                 Next::Wait
             }
             _ => match outcome.failure() {
                 Some(class) => {
-                    self.lose_criteria(call.tool());
+                    self.meet_criteria(call.tool(), false);
                     let reason = format!("{} did not succeed", call.tool());
-                    self.mend = Some(Mend::Failed(reason));
+                    self.proposals.repair(RepairCause::Failed(reason));
                     Next::Leave(match class {
                         FailureClass::Infrastructure | FailureClass::TimedOut => Exit::Unavailable,
                         FailureClass::Rejected | FailureClass::Failed => Exit::Failed,
@@ -401,7 +373,7 @@ impl Run {
                         );
                     }
                     self.succeed();
-                    self.last_valid_state = state_text(call.tool(), call.observation(), "unverified");
+                    self.context.reached(state_text(call.tool(), call.observation(), "unverified"));
                     Next::Leave(Exit::Unverified)
                 }
             },
@@ -409,15 +381,16 @@ impl Run {
     }
 
     /// A verifier has looked.
-    pub(super) fn looked(&mut self, verification: &Verification, in_time: bool) -> Next {
-        let Waiting::Verifier(call) = std::mem::replace(&mut self.waiting, Waiting::Nothing) else { return Next::Wait };
+    pub(super) fn looked(&mut self, call: u64, verification: &Verification, in_time: bool) -> Next {
+        self.turn_to(call);
+        let Some(call) = self.proposals.take_verified(call) else { return Next::Wait };
         if !in_time {
             return self.out_of_time();
         }
         match call.verify(verification) {
             Ok(call) => {
                 self.note_confirmation();
-                self.verified = Some(call);
+                self.proposals.confirm(call);
                 Next::Leave(Exit::Verified)
             }
             Err(call) => self.not_verified(&call, verification),
@@ -425,46 +398,41 @@ impl Run {
     }
 
     fn not_verified(&mut self, call: &Call<crate::grounding::Observed>, verification: &Verification) -> Next {
-        let detail = self.hidden.hide(&verification.detail).into_owned();
+        let detail = self.context.hidden().hide(&verification.detail).into_owned();
         self.event(Event::VerificationFailed { call: call.id(), detail: detail.clone() });
-        self.signal(&format!("{}: {detail}", call.tool()));
-        self.lose_criteria(call.tool());
+        self.context.signal(&format!("{}: {detail}", call.tool()));
+        self.meet_criteria(call.tool(), false);
         let index = self.manifest.tools.iter().position(|tool| tool.name == *call.tool());
         if verification.drifted
             && let Some(index) = index
+            && self.used.drift(index, self.manifest.rules.parser_drift)
         {
-            let record = &mut self.records[index];
-            record.drifts += 1;
-            let limit = self.manifest.rules.parser_drift;
-            if limit > 0 && record.drifts >= limit && record.succeeded {
-                record.set_aside = true;
-                let (tool, payload) = (Arc::clone(call.tool()), call.observation().payload.clone());
-                self.event(Event::ToolSetAside { tool: Arc::clone(&tool), payload });
-                let reason = format!("results of `{tool}` no longer have their form: {detail}");
-                return self.leave(Exit::Drifted, Halt::review(reason, RiskState::ToolFailure));
-            }
+            let (tool, payload) = (Arc::clone(call.tool()), call.observation().payload.clone());
+            self.event(Event::ToolSetAside { tool: Arc::clone(&tool), payload });
+            let reason = format!("results of `{tool}` no longer have their form: {detail}");
+            return self.leave(Exit::Drifted, StopCause::review(reason, RiskState::ToolFailure));
         }
-        if self.changed
+        if self.used.has_changed()
             && let Some(next) = self.fails_closed(FailClosed::FailedCheckAfterChange, &detail)
         {
             return next;
         }
-        self.mend = Some(Mend::Invalid(format!("{}: {detail}", call.tool())));
+        self.proposals.repair(RepairCause::Invalid(format!("{}: {detail}", call.tool())));
         Next::Leave(Exit::Failed)
     }
 
     /// The state-update node: only here does anything become part of the task's state.
     pub(super) fn update_state(&mut self) -> Next {
-        let Some(call) = self.verified.take() else { return Next::Leave(Exit::Updated) };
+        let Some(call) = self.proposals.take_confirmed() else { return Next::Leave(Exit::Updated) };
         let call = call.commit();
         let text: Arc<str> = cut(&call.observation().text, FACT_TEXT).into();
-        self.last_valid_state = state_text(call.tool(), call.observation(), "verified");
+        self.context.reached(state_text(call.tool(), call.observation(), "verified"));
         self.view_mut().commit(call.tool(), text);
-        push_bounded_list(&mut self.committed, call.id());
+        self.evidence.commit(call.id());
         self.event(Event::Committed { call: call.id(), fact: Arc::clone(call.tool()) });
         let index = self.manifest.tools.iter().position(|tool| tool.name == *call.tool());
         self.note_success(index);
-        self.meet_criteria(call.tool());
+        self.meet_criteria(call.tool(), true);
         self.complete_step(&Arc::clone(call.tool()), index.is_some_and(|at| !self.manifest.tools[at].mutating()));
         self.succeed();
         Next::Leave(Exit::Updated)
@@ -472,41 +440,35 @@ impl Run {
 
     fn note_success(&mut self, index: Option<usize>) {
         if let Some(index) = index {
-            self.records[index].succeeded = true;
+            self.used.succeed(index);
         }
-    }
-
-    /// Counts calls that are the same as the one before.
-    pub(super) fn repeats(&mut self, key: Key) {
-        self.repeated = match self.repeated {
-            (Some(last), times) if last == key => (Some(key), times.saturating_add(1)),
-            _ => (Some(key), 1),
-        };
     }
 
     /// A tool was called before.
     pub(super) fn was_used(&self, name: &str) -> bool {
         let index = self.manifest.tools.iter().position(|tool| *tool.name == *name);
-        index.is_some_and(|index| self.records[index].calls > 0)
+        index.is_some_and(|index| self.used.calls(index) > 0)
     }
 
     /// A tool has answered well before.
     pub(super) fn has_succeeded(&self, name: &str) -> bool {
         let index = self.manifest.tools.iter().position(|tool| *tool.name == *name);
-        index.is_some_and(|index| self.records[index].succeeded)
+        index.is_some_and(|index| self.used.succeeded(index))
     }
 
-    /// A fact was read lately, and nothing was changed since.
-    pub(super) fn is_fresh(&self, fact: &str, within: u64) -> bool {
-        self.readings.get(fact).is_some_and(|reading| self.at - reading.at <= within)
-    }
-
-    /// Remembers an error signal for the next packet.
-    pub(super) fn signal(&mut self, text: &str) {
-        const SIGNALS: usize = 5;
-        if self.error_signals.back().is_none_or(|last| last != text) {
-            push_bounded(&mut self.error_signals, SIGNALS, cut(text, 512).to_owned());
+    /// What became of the criteria that changed.
+    pub(super) fn tell_criteria(&mut self, changed: Vec<Arc<str>>, met: bool) {
+        for id in changed {
+            if met {
+                self.note_advance();
+            }
+            self.event(if met { Event::CriterionMet { id } } else { Event::CriterionLost { id } });
         }
+    }
+
+    fn meet_criteria(&mut self, tool: &Arc<str>, met: bool) {
+        let changed = self.evidence.set_tool(&self.manifest.goal.criteria, tool, met);
+        self.tell_criteria(changed, met);
     }
 
     /// The next model call is one of reflection, as far as the budget has any.
@@ -517,14 +479,14 @@ impl Run {
         let passes = self.view.budget(Dimension::Reflections).used;
         let about: Arc<str> = cut(&about, 1024).into();
         self.event(Event::Reflecting { about: Arc::clone(&about), passes });
-        self.purpose = Purpose::Reflect(about);
+        self.models.aim(Purpose::Reflect(about));
         true
     }
 
     fn reserve_reflection(&mut self) -> Result<(), ()> {
         let one = Demand::default().with(Dimension::Reflections, 1);
-        let reservation = self.view_mut().budget.reserve(one).map_err(drop)?;
-        self.view_mut().budget.settle(reservation, one);
+        let reservation = self.view_mut().reserve(one).map_err(drop)?;
+        self.view_mut().settle(reservation, one);
         Ok(())
     }
 }
@@ -551,13 +513,4 @@ fn used(waiting: &ToolCall, observation: &Observation) -> Demand {
 
 fn state_text(tool: &str, observation: &Observation, how: &str) -> String {
     format!("{tool} ({how}): {}", cut(&observation.text, 256))
-}
-
-/// Keeps the numbers of the last committed calls.
-fn push_bounded_list(list: &mut Vec<u64>, id: u64) {
-    const COMMITTED: usize = 4096;
-    if list.len() == COMMITTED {
-        list.remove(0);
-    }
-    list.push(id);
 }

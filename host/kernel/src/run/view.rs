@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::budget::Budget;
+use super::bounded::push_bounded;
+use crate::budget::{Budget, Demand, Refused, Reservation};
 use crate::contract::view::{Answer, Boundary, Query, RunView, StepSummary};
 use crate::contract::{Dimension, Phase};
 use crate::manifest::{Driver, Manifest, Mode};
@@ -14,10 +15,10 @@ const FACTS: usize = 256;
 /// What policies see of a run.
 #[derive(Debug, Clone)]
 pub struct View {
-    pub(super) goal: Arc<str>,
-    pub(super) step_index: u32,
-    pub(super) phase: Phase,
-    pub(super) budget: Budget,
+    goal: Arc<str>,
+    step_index: u32,
+    phase: Phase,
+    budget: Budget,
     recent: VecDeque<StepSummary>,
     facts: BTreeMap<Arc<str>, Arc<str>>,
     facts_by_age: VecDeque<Arc<str>>,
@@ -67,8 +68,42 @@ impl View {
         self.facts.iter()
     }
 
+    pub(super) fn at(&mut self, step_index: u32, phase: Phase) {
+        self.step_index = step_index;
+        self.phase = phase;
+    }
+
+    pub(super) fn reserve(&mut self, demand: Demand) -> Result<Reservation, Refused> {
+        self.budget.reserve(demand)
+    }
+
+    /// Whether a demand would fit.
+    pub(super) fn fits(&self, demand: Demand) -> Result<(), Refused> {
+        self.budget.fits(demand)
+    }
+
+    pub(super) fn settle(&mut self, reservation: Reservation, used: Demand) {
+        self.budget.settle(reservation, used);
+    }
+
+    pub(super) fn book(&mut self, used: Demand) {
+        self.budget.book(used);
+    }
+
+    pub(super) fn level(&mut self, dimension: Dimension, used: u64) {
+        self.budget.level(dimension, used);
+    }
+
+    pub(super) fn release(&mut self, dimension: Dimension, extra: u64, ceiling: u64) -> u64 {
+        self.budget.release(dimension, extra, ceiling)
+    }
+
+    pub(super) fn run_for(&mut self, milliseconds: u64) -> bool {
+        self.budget.run_for(milliseconds)
+    }
+
     pub(super) fn push_step(&mut self, step: StepSummary) {
-        super::push_bounded(&mut self.recent, STEPS, step);
+        push_bounded(&mut self.recent, STEPS, step);
     }
 
     pub(super) fn commit(&mut self, name: &Arc<str>, text: Arc<str>) {

@@ -3,27 +3,26 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::handed::Overheard;
-use super::joined::Joined;
-use super::people::Asked;
-use super::pipeline::Proposal;
-use crate::budget::{Demand, Reservation};
-use crate::contract::Verdict;
+use super::asked::Asked;
+use super::handed::{CallDecision, Sampled};
+use super::joined::SlotVerdict;
+use super::proposals::{Proposal, ToolCall};
+use crate::budget::Reservation;
+use crate::contract::guard::Finding;
 use crate::contract::{Judgement, Question};
 use crate::effect::{Effect, Purpose};
 use crate::event::{Event, Move};
 use crate::graph::{Exit, NodeId};
-use crate::grounding::{Attempted, Call, Observed};
 use crate::input::{Action, Input};
-use crate::plan::PlanStep;
 
 /// What the run waits for.
 #[derive(Debug)]
 pub(super) enum Waiting {
     Start,
+    /// For a model, or for the proposal of the agent that drives: calls may be under way beside it.
     Model(ModelCall),
-    Tool(ToolCall),
-    Verifier(Call<Observed>),
+    /// For calls under way, and nothing else before one of them has come back.
+    Calls,
     /// A wait before something is tried again.
     Retry(u64, Retrying),
     Person(Asked),
@@ -47,59 +46,6 @@ pub(super) struct ModelCall {
     pub message: bool,
 }
 
-#[derive(Debug)]
-pub(super) struct ToolCall {
-    pub call: Call<Attempted>,
-    pub proposal: Proposal,
-    pub demand: Demand,
-    pub reservation: Option<Reservation>,
-    pub attempt: u32,
-}
-
-/// What the doom-loop slot said of a step, kept until the step is checked.
-#[derive(Debug, Clone)]
-pub(super) struct Watched {
-    pub verdict: Verdict,
-    pub reason: String,
-}
-
-/// What there is to say of the next request.
-#[derive(Debug, Default)]
-pub(super) struct Context {
-    /// A step of the plan has just been done.
-    pub boundary: bool,
-    /// The model has asked for room.
-    pub asked: bool,
-}
-
-/// What a step without a call claims.
-#[derive(Debug)]
-pub(super) enum Claim {
-    Finished { summary: Arc<str>, tools: Vec<Arc<str>> },
-    Words,
-}
-
-#[derive(Debug)]
-pub(super) enum Draft {
-    Whole(Vec<PlanStep>),
-    More(Vec<PlanStep>),
-    None(String),
-}
-
-/// Failed attempts at one step.
-#[derive(Debug, Default)]
-pub(super) struct Attempts {
-    pub step: Option<Arc<str>>,
-    pub failed: u32,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct CriterionState {
-    pub met: bool,
-    /// Its tool only reads: a later change makes it stale.
-    pub reading: bool,
-}
-
 /// The frame being filled.
 #[derive(Debug)]
 pub(super) struct Open {
@@ -111,7 +57,11 @@ pub(super) struct Open {
     pub stage: Option<Stage>,
     pub from: NodeId,
     pub path: Vec<Move>,
-    pub overheard: Vec<Overheard>,
+    pub sampled: Vec<Sampled>,
+    /// What was decided on the proposal that it holds.
+    pub decision: Option<CallDecision>,
+    /// What of a tool's answer a model may not see.
+    pub hidden: Vec<Finding>,
 }
 
 /// A slot being heard.
@@ -120,7 +70,7 @@ pub(super) struct Stage {
     pub question: Arc<Question>,
     /// Position among the slot's entries of the one to be asked.
     pub next: usize,
-    pub joined: Joined,
+    pub joined: SlotVerdict,
     pub then: Then,
 }
 
@@ -139,7 +89,7 @@ pub(super) enum Then {
     ScreenedCall(Box<Proposal>),
     Assess(Box<Proposal>),
     /// With what the risk slot said of the call.
-    WeighedNext(Box<(Joined, Proposal)>),
+    WeighedNext(Box<(SlotVerdict, Proposal)>),
     RatedResult,
     ScreenedResult,
     Remedied,
@@ -147,15 +97,4 @@ pub(super) enum Then {
     Watch(Exit),
     Weighed,
     Estimate,
-}
-
-/// What a node does next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
-    /// It is left along the edge of this exit.
-    Leave(Exit),
-    /// Something happened that no node expects.
-    Interrupt(Exit),
-    /// It waits.
-    Wait,
 }

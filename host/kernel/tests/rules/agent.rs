@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_kernel::{Approval, Driver, Frame};
+use countersign_kernel::{Approval, CallDecision, Driver, Frame};
 
 use super::*;
 
@@ -13,6 +13,7 @@ struct Agent {
     events: Vec<Event>,
     effects: Vec<Effect>,
     frames: Vec<Frame>,
+    decision: Option<CallDecision>,
 }
 
 impl Agent {
@@ -28,7 +29,7 @@ impl Agent {
         manifest.tools[1].idempotent = true;
         change(&mut manifest);
         let run = Run::open(Arc::new(manifest)).unwrap_or_else(|error| panic!("{error}"));
-        let mut agent = Agent { run, at: 0, events: vec![], effects: vec![], frames: vec![] };
+        let mut agent = Agent { run, at: 0, events: vec![], effects: vec![], frames: vec![], decision: None };
         agent.give(Input::Started);
         agent
     }
@@ -41,6 +42,7 @@ impl Agent {
         let closed = self.run.close().unwrap_or_else(|error| panic!("{error}"));
         self.events.clone_from(&closed.frame.events);
         self.effects = closed.effects;
+        self.decision = closed.decision;
         self.frames.push(closed.frame);
     }
 
@@ -207,4 +209,141 @@ fn an_agent_that_is_gone_ends_its_run_and_a_lost_host_does_not() {
     agent.observe(true);
     agent.give(Input::Closed { code: Code::Success });
     assert_eq!(agent.run.status(), Status::Ended(Code::Success));
+}
+
+/// An agent that proposes all calls of a turn before the first result, as most do.
+impl Agent {
+    fn permitted(&mut self, action: Action) -> u64 {
+        assert!(self.propose(action), "{:?}", self.decision);
+        match self.decision {
+            Some(CallDecision::Permitted { call }) => call,
+            ref other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(&mut self, action: Action) -> String {
+        assert!(!self.propose(action));
+        match &self.decision {
+            Some(CallDecision::Refused { reason, .. }) => reason.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn returns(&mut self, call: u64, ok: bool) {
+        let outcome = Outcome::Returned { exit_code: Some(i32::from(!ok)), ok };
+        self.give(Input::Observed { call, observation: Observation::new(outcome, "text".into()) });
+    }
+
+    fn refolds(&self) {
+        let mut again = Run::open(Arc::clone(self.run.manifest())).unwrap_or_else(|error| panic!("{error}"));
+        for frame in &self.frames {
+            again.fold(frame).unwrap_or_else(|error| panic!("frame {}: {error}", frame.frame));
+        }
+        assert_eq!((again.status(), again.awaited()), (self.run.status(), self.run.awaited()));
+    }
+}
+
+#[test]
+fn several_calls_are_under_way_and_come_back_in_any_order() {
+    let mut agent = Agent::start(|_| {});
+    let calls: Vec<u64> = (1..=4).map(|key| agent.permitted(call("read", key))).collect();
+    assert_eq!(calls, [0, 1, 2, 3]);
+    for at in [2, 0, 3, 1] {
+        assert!(agent.run.awaited().is_some(), "one more may be proposed all the while");
+        agent.returns(calls[at], true);
+        let again = Input::Observed { call: calls[at], observation: Observation::new(ok(), "text".into()) };
+        assert!(agent.run.expects(&again).is_err(), "a call comes back once");
+    }
+    assert!(agent.run.lost().is_none());
+    agent.refolds();
+}
+
+#[test]
+fn what_is_under_way_counts_for_what_is_proposed_next() {
+    // The very same change is not made twice at once.
+    let mut agent = Agent::start(|m| {
+        m.tools[1].approval = Some(ApprovalRule::Never);
+        m.tools[1].idempotent = false;
+    });
+    let first = agent.permitted(call("write", 1));
+    assert_eq!(agent.refused(call("write", 1)), "`write` is doing exactly this now");
+    agent.permitted(call("write", 2));
+    agent.returns(first, true);
+    assert_eq!(agent.refused(call("write", 1)), "`write` has done exactly this already");
+
+    // Caps of a tool and repetition count calls that have not come back.
+    let mut capped = Agent::start(|m| m.tools[0].limits.calls = Some(2));
+    capped.permitted(call("read", 1));
+    capped.permitted(call("read", 2));
+    assert!(capped.refused(call("read", 3)).contains("that is all it may be"));
+    let mut repeated = Agent::start(|m| m.rules.repeated_calls = 2);
+    repeated.permitted(call("read", 1));
+    repeated.permitted(call("read", 1));
+    assert!(repeated.refused(call("read", 1)).contains("2 times in a row"));
+
+    // So does the budget: nothing more is offered before a call comes back.
+    let mut short = Agent::start(|m| m.limits.steps = 2);
+    let one = short.permitted(call("read", 1));
+    let two = short.permitted(call("read", 2));
+    assert_eq!((short.run.awaited(), short.run.status()), (None, Status::Running));
+    short.returns(two, true);
+    assert_eq!(short.run.status(), Status::Running, "what is under way comes back first");
+    short.returns(one, true);
+    assert_eq!(short.run.status(), Status::Ended(Code::BudgetExhausted));
+    short.refolds();
+}
+
+#[test]
+fn more_calls_than_a_run_can_hold_wait_for_one_to_come_back() {
+    let mut agent = Agent::start(|m| {
+        m.limits = countersign_kernel::budget::Limits::UNLIMITED;
+        m.ceilings = countersign_kernel::budget::Limits::UNLIMITED;
+    });
+    let mut open = Vec::new();
+    while agent.run.awaited().is_some() {
+        open.push(agent.permitted(call("read", open.len() as u64 + 1)));
+    }
+    assert_eq!(open.len(), 64);
+    agent.returns(open[7], true);
+    assert!(agent.run.awaited().is_some());
+    // A host that is lost says of each what there is to say.
+    let mut told = 0;
+    while let Some(lost) = agent.run.lost() {
+        agent.give(lost);
+        told += 1;
+    }
+    assert_eq!(told, 63);
+    agent.refolds();
+}
+
+#[test]
+fn a_call_comes_back_while_a_person_is_waited_for_and_after_a_switch() {
+    let mut agent = Agent::start(|m| m.goal.criteria.clear());
+    let first = agent.permitted(call("read", 1));
+    let second = agent.permitted(call("read", 2));
+    agent.give(Input::Halted { switch: "all".into(), reason: "stop".into() });
+    assert!(matches!(agent.run.status(), Status::Suspended(_)));
+    let withdrawn = agent.events.iter().any(|event| matches!(event, Event::Withdrawn { call } if *call == second));
+    assert!(withdrawn, "what was about to begin does not: {:?}", agent.events);
+    agent.returns(first, true);
+    assert!(matches!(agent.run.status(), Status::Suspended(_)), "what comes back wakes nobody");
+    agent.decide("1", Decision::Resumed);
+    assert_eq!(agent.run.status(), Status::Running);
+    agent.permitted(call("read", 3));
+    agent.give(Input::Closed { code: Code::Success });
+    assert_eq!(agent.run.status(), Status::Ended(Code::Success));
+    agent.refolds();
+}
+
+#[test]
+fn the_decision_on_a_proposal_is_handed_out_and_not_looked_for_in_events() {
+    let mut agent = Agent::start(|_| {});
+    agent.propose(call("write", 1));
+    let Some(CallDecision::Pending(approval)) = &agent.decision else { panic!("{:?}", agent.decision) };
+    assert_eq!(Some(&**approval), agent.run.parked().next());
+    agent.propose(Action::Defer { reason: "this needs somebody with the keys".into() });
+    assert_eq!(agent.decision, Some(CallDecision::Noted));
+    agent.refused(call("nothing", 1));
+    agent.give(Input::Cancelled);
+    assert_eq!(agent.decision, None, "it holds no proposal");
 }

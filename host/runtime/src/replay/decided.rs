@@ -6,7 +6,7 @@ use std::sync::Arc;
 use countersign_bundle::{EntryMode, Lock, SlotEntry};
 use countersign_engine::{NoHistory, OpenError, Session};
 use countersign_kernel::contract::Verdict;
-use countersign_kernel::{Frame, Judgement, Manifest, Overheard, Slot};
+use countersign_kernel::{Frame, Judgement, Manifest, Sampled, Slot};
 use serde::Serialize;
 
 use super::served::{is_judged, mode_of};
@@ -55,10 +55,10 @@ impl<'a> Rejoined<'a> {
     }
 
     /// The first slot of a frame that would have decided otherwise.
-    pub fn frame(&mut self, manifest: &Manifest, frame: &Frame, overheard: &[Overheard]) -> Option<Decided> {
+    pub fn frame(&mut self, manifest: &Manifest, frame: &Frame, sampled: &[Sampled]) -> Option<Decided> {
         // One question after the other was answered, by all entries of its slot.
         let mut judgements = &frame.judgements[..];
-        for heard in overheard {
+        for heard in sampled {
             let slot = heard.question.slot();
             self.asked.insert(slot);
             let (own, later) = judgements.split_at(manifest.entries_in(slot).count().min(judgements.len()));
@@ -76,7 +76,7 @@ impl<'a> Rejoined<'a> {
     }
 
     /// The most restrictive verdict counts, as in the kernel.
-    fn join(&mut self, manifest: &Manifest, heard: &Overheard, own: &[Judgement]) -> (Verdict, Vec<String>) {
+    fn join(&mut self, manifest: &Manifest, heard: &Sampled, own: &[Judgement]) -> (Verdict, Vec<String>) {
         let slot = heard.question.slot();
         let (mut verdict, mut by) = (Verdict::Proceed, Vec::new());
         for (entry, new) in self.lock.entry.iter().zip(&mut self.new) {

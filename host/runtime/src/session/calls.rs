@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_kernel::contract::{Direction, Verdict};
+use countersign_kernel::contract::Verdict;
 use countersign_kernel::{
-    Action, Answered, Approval, Code, Decision, Effect, Event, Frame, Input, Mode, PolicyMode, Question, Reply,
-    Response, Run, Slot, Status, StepReply, StepStatus, Usage, Verifier,
+    Action, Approval, CallDecision as Decided, Closed, Code, Decision, Effect, Frame, Input, Mode, Outcome, PolicyMode,
+    Reply, Response, Run, Slot, Status, StepReply, StepStatus, Usage, Verifier,
 };
 
 use super::permit::{Abandoned, Granted};
 use super::redaction::Inspected;
 use super::{
-    CallDecision, Observed, Permit, Proposal, ReadBack, Refusal, Seen, Session, SessionError, Standing, Stop, Task,
-    Turn, VisibleResult,
+    CallDecision, Observed, Permit, Proposal, ReadBack, Redaction, Refusal, Seen, Session, SessionError, Standing,
+    Stop, Task, Turn, VisibleResult,
 };
 use crate::registry::{Called, Finding, ToolResult};
 use crate::reply::{clean, proposed};
@@ -25,51 +25,42 @@ const INSPECTED: usize = 32 << 10;
 /// Most bytes of an agent's reasoning that are kept.
 const REASONING: usize = 2 << 10;
 
+/// The call and the verifier that is to look at it, where there is one.
+type Verify = Option<(u64, Verifier)>;
+
 /// What is known of an agent's calls beside the fold.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     /// Number of the proposal that is awaited; none while none is.
     awaiting: Option<u64>,
     notice: Option<Arc<str>>,
-    /// The last result as a guard inspects it; none where no guard decides what a model may see.
+    /// The result at hand as a guard inspects it; none where no guard decides what a model may see.
     inspected: Option<Inspected>,
     stop: Option<Stop>,
     /// What monitor mode would have stopped, and nobody has asked for yet.
-    pub(super) would_have: Vec<(Verdict, Arc<str>, String)>,
+    would_have: Vec<(Verdict, Arc<str>, String)>,
     /// Permits that were dropped without an observation.
     abandoned: Abandoned,
 }
 
 impl Calls {
     /// Takes in what a durable frame says.
-    pub fn follow(&mut self, run: &Run, frame: &Frame) {
-        self.awaiting = run.awaited();
-        self.note_findings(run, frame);
-        for event in &frame.events {
-            match event {
-                Event::WouldHave { verdict, by, reason } if self.would_have.len() < WOULD_HAVE => {
-                    self.would_have.push((*verdict, Arc::clone(by), reason.clone()));
-                }
-                event => self.stop = Stop::of(event).or(self.stop.take()),
+    pub fn follow(&mut self, run: &Run, closed: &mut Closed) {
+        for would_have in std::mem::take(&mut closed.would_have) {
+            if self.would_have.len() < WOULD_HAVE {
+                self.would_have.push((would_have.verdict, would_have.by, would_have.reason));
             }
         }
+        if let Some(inspected) = &mut self.inspected {
+            inspected.hide(&closed.hidden);
+        }
+        self.recall(run, &closed.frame);
     }
 
-    /// What the guard found in a result that a model must not see.
-    fn note_findings(&mut self, run: &Run, frame: &Frame) {
-        let Some(inspected) = &mut self.inspected else { return };
-        let manifest = run.manifest();
-        let counts = |name: &Arc<str>| {
-            let mut pins = manifest.entries.iter().filter(|entry| entry.name == *name).flat_map(|entry| &entry.slots);
-            pins.any(|pin| pin.slot == Slot::Guard && pin.mode == PolicyMode::Enforce)
-        };
-        for judgement in frame.judgements.iter().filter(|judgement| counts(&judgement.entry)) {
-            if let (Question::Guard(transit), Answered::Guard(inspection)) = (&*judgement.question, &judgement.answer)
-                && transit.direction == Direction::Input
-            {
-                inspected.hide(&inspection.findings);
-            }
-        }
+    /// The same of a frame that was recorded by an earlier process.
+    pub fn recall(&mut self, run: &Run, frame: &Frame) {
+        self.awaiting = run.awaited();
+        self.stop = frame.events.iter().rev().find_map(Stop::of).or(self.stop.take());
     }
 
     fn stopped(&self) -> Stop {
@@ -99,8 +90,13 @@ impl Session {
     /// When the frame cannot be made durable, or an earlier one could not: the call must not be made.
     pub fn propose(&mut self, proposal: Proposal) -> Result<CallDecision, SessionError> {
         self.settle_abandoned()?;
-        let Some(call) = self.calls.awaiting.filter(|_| self.run.status() == Status::Running) else {
+        if self.run.status() != Status::Running {
             return Ok(CallDecision::Stopped(self.calls.stopped()));
+        }
+        let Some(call) = self.calls.awaiting else {
+            // As many calls are under way as may be.
+            let reason = "other calls are under way; hand in what came of one of them first".to_owned();
+            return Ok(CallDecision::Refused(Refusal { stage: None, response: Response::Defer, reason }));
         };
         if let Some(halted) = self.operations.halted(self.run.manifest()) {
             self.step(halted)?;
@@ -109,15 +105,9 @@ impl Session {
         let Proposal { tool, arguments, reasoning, confidence, signals, usage } = proposal;
         let (action, exact) = proposed(&tool, arguments, &self.registry, &self.salt);
         let bytes = exact.as_ref().map_or(0, String::len) as u64;
-        let shown = match &action {
-            Action::Call { tool, arguments, payload, .. } => {
-                if let (Some(payload), Some(exact)) = (payload, &exact) {
-                    self.hold(payload, exact);
-                }
-                Some((Arc::clone(tool), Arc::clone(arguments)))
-            }
-            _ => None,
-        };
+        if let (Action::Call { payload: Some(payload), .. }, Some(exact)) = (&action, &exact) {
+            self.hold(payload, exact);
+        }
         let reply = Reply::Step(StepReply {
             step: tool[..tool.floor_char_boundary(64)].into(),
             action,
@@ -128,7 +118,6 @@ impl Session {
             bytes,
         });
         self.calls.notice = None;
-        self.calls.inspected = None;
         let turn = self.proceed(Input::Replied { call, reply, usage })?;
         if let Some(decision) = self.permit(turn.tasks)? {
             return Ok(decision);
@@ -136,15 +125,26 @@ impl Session {
         if self.run.status() != Status::Running {
             return Ok(CallDecision::Stopped(self.calls.stopped()));
         }
-        Ok(self.not_dispatched(&turn.events, shown))
+        Ok(match turn.decision {
+            Some(Decided::Pending(approval)) => CallDecision::Parked(approval),
+            Some(Decided::Refused { stage, response, reason }) => {
+                CallDecision::Refused(Refusal { stage, response, reason })
+            }
+            Some(Decided::Noted) => CallDecision::Noted("handed over; a person is told".to_owned()),
+            Some(Decided::Permitted { .. } | Decided::Stopped { .. }) | None => {
+                let reason = self.calls.notice.as_deref().unwrap_or("a policy wants something else done").to_owned();
+                CallDecision::Refused(Refusal { stage: None, response: Response::Repair, reason })
+            }
+        })
     }
 
     /// One step, and what it tells the agent.
     fn proceed(&mut self, input: Input) -> Result<Turn, SessionError> {
         let turn = self.step(input)?;
         for task in &turn.tasks {
-            if let Effect::Await { notice, .. } = &task.effect {
-                self.calls.notice = notice.as_deref().map(Arc::from);
+            // A call that returns beside another has nothing to say of what that one was told.
+            if let Effect::Await { notice: Some(notice), .. } = &task.effect {
+                self.calls.notice = Some(notice.as_str().into());
             }
         }
         Ok(turn)
@@ -163,7 +163,7 @@ impl Session {
             Ok(exact) => exact,
             Err(problem) => {
                 // The run is told that nothing was called; what it does then is its own matter.
-                let result = ToolResult::new(countersign_kernel::Outcome::Rejected, problem);
+                let result = ToolResult::new(Outcome::Rejected, problem);
                 let granted =
                     Granted { call, tool, arguments, idempotency_key, demand, held, time_out: Duration::ZERO };
                 self.observed(granted, &result)?;
@@ -181,32 +181,6 @@ impl Session {
         Ok(Some(CallDecision::Permitted(permit)))
     }
 
-    fn not_dispatched(&self, events: &[Event], proposed: Option<(Arc<str>, Arc<str>)>) -> CallDecision {
-        let blocked = events.iter().rev().find_map(|event| match event {
-            Event::Blocked { stage, response, reason, .. } => Some((*stage, *response, reason.clone())),
-            _ => None,
-        });
-        match (blocked, proposed) {
-            (Some((stage, response, reason)), proposed) => {
-                // Asked for now, or before: the same call waits once.
-                let waits = |approval: &&Approval| {
-                    proposed
-                        .as_ref()
-                        .is_some_and(|(tool, arguments)| approval.tool == *tool && approval.arguments == *arguments)
-                };
-                match self.run.parked().find(waits).filter(|_| response == Response::AskApproval) {
-                    Some(approval) => CallDecision::Parked(Box::new(approval.clone())),
-                    None => CallDecision::Refused(Refusal { stage: Some(stage), response, reason }),
-                }
-            }
-            (None, None) => CallDecision::Noted("handed over; a person is told".to_owned()),
-            (None, Some(_)) => {
-                let reason = self.calls.notice.as_deref().unwrap_or("a policy wants something else done").to_owned();
-                CallDecision::Refused(Refusal { stage: None, response: Response::Repair, reason })
-            }
-        }
-    }
-
     /// Hands in what came of a permitted call. The result goes in whole; what comes out is what a model may see of it.
     ///
     /// # Errors
@@ -220,7 +194,8 @@ impl Session {
             text: result.text.clone(),
             outcome: result.outcome,
         };
-        let verify = self.observed(granted, &result)?;
+        let (verify, redaction) = self.observed(granted, &result)?;
+        let result = VisibleResult::new(result, redaction);
         let Some((call, verifier)) = verify else { return Ok(Observed::Done(self.seen(result))) };
         match self.registry.look(&verifier, &called) {
             Finding::Read(reading) => {
@@ -246,8 +221,9 @@ impl Session {
         Ok(self.seen(open.result))
     }
 
-    /// Records what became of a call; the call and the verifier that is to look at it, where there is one.
-    fn observed(&mut self, granted: Granted, result: &ToolResult) -> Result<Option<(u64, Verifier)>, SessionError> {
+    /// Records what became of a call: the call and the verifier that is to look at it, where there is one, and what of
+    /// the result may not be seen, where a guard decides that.
+    fn observed(&mut self, granted: Granted, result: &ToolResult) -> Result<(Verify, Option<Redaction>), SessionError> {
         let observation = if self.is_guarded() {
             let inspected = Inspected::of(result.all(), INSPECTED, &self.salt);
             let text = Arc::clone(&inspected.text);
@@ -259,10 +235,12 @@ impl Session {
         };
         self.operations.observed(&observation, &granted.demand, granted.held);
         let turn = self.proceed(Input::Observed { call: granted.call, observation })?;
-        Ok(turn.tasks.into_iter().find_map(|task| match task.effect {
+        let redaction = self.calls.inspected.take().map(|inspected| inspected.redaction());
+        let verify = turn.tasks.into_iter().find_map(|task| match task.effect {
             Effect::Verify { call, verifier } => Some((call, verifier)),
             _ => None,
-        }))
+        });
+        Ok((verify, redaction))
     }
 
     fn verified(&mut self, call: u64, verifier: &Verifier, finding: &Finding) -> Result<(), SessionError> {
@@ -274,11 +252,8 @@ impl Session {
     fn settle_abandoned(&mut self) -> Result<(), SessionError> {
         while let Some((granted, reading)) = self.calls.abandoned.take() {
             if let Some(granted) = granted {
-                let unknown = ToolResult::new(
-                    countersign_kernel::Outcome::TimedOut,
-                    "given up on the way: nobody knows what became of it",
-                );
-                if let Some((call, verifier)) = self.observed(granted, &unknown)? {
+                let unknown = ToolResult::new(Outcome::TimedOut, "given up on the way: nobody knows what became of it");
+                if let Some((call, verifier)) = self.observed(granted, &unknown)?.0 {
                     let detail = "there is no result to look at".to_owned();
                     self.verified(call, &verifier, &Finding::Problem { detail, drifted: false })?;
                 }
@@ -297,9 +272,8 @@ impl Session {
         manifest.mode == Mode::Enforce && pins.any(|pin| pin.slot == Slot::Guard && pin.mode == PolicyMode::Enforce)
     }
 
-    fn seen(&self, result: ToolResult) -> Seen {
-        let redaction = self.calls.inspected.as_ref().map(Inspected::redaction);
-        Seen { result: VisibleResult::new(result, redaction), standing: self.standing() }
+    fn seen(&self, result: VisibleResult) -> Seen {
+        Seen { result, standing: self.standing() }
     }
 
     /// How it stands.

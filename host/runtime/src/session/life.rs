@@ -14,8 +14,9 @@ use crate::host::{Host, Judges};
 use crate::redact::Salt;
 use crate::registry::Registry;
 
-/// Most inputs by which a run that broke off comes to where it can be ended.
-const MOST_LOST: u32 = 8;
+/// Most inputs by which a run that broke off comes to where it can be gone on with or ended: an observation and a
+/// verification for each call that may be open at once, and some more.
+const MOST_LOST: u32 = 136;
 
 impl Session {
     /// Begins a run. Where an agent drives, it waits for the first proposal; where the host does, [`Session::drive`] has
@@ -169,7 +170,7 @@ impl Held {
         for frame in &frames {
             effects.iter().for_each(|effect| session.caught_up(effect, past));
             effects = session.run.fold(frame).map_err(|error| SessionError::Fold(error.to_string()))?;
-            session.calls.follow(&session.run, frame);
+            session.calls.recall(&session.run, frame);
         }
         // What the last frame asked for was not answered where the driver was lost.
         if session.run.lost().is_none() {
@@ -181,11 +182,11 @@ impl Held {
         // A paused agent does nothing more, approved or not.
         session.operations.dispatch(&manifest, now)?;
         session.judges.take_up();
-        session.calls.would_have.clear();
-        if manifest.driver == Driver::Agent
-            && let Some(lost) = session.run.lost()
-        {
-            session.step(lost)?;
+        if manifest.driver == Driver::Agent {
+            for _ in 0..MOST_LOST {
+                let Some(lost) = session.run.lost() else { break };
+                session.step(lost)?;
+            }
         }
         Ok(session)
     }

@@ -40,7 +40,7 @@ mod setup;
 mod vault;
 mod words;
 
-use countersign_kernel::{Closed, Effect, Event, Input, Run, Status};
+use countersign_kernel::{Closed, Effect, Input, Run, Status};
 use countersign_store::{Diagnostic, SharedStore, Side};
 
 use crate::host::Judges;
@@ -106,8 +106,8 @@ pub(crate) struct Task {
 /// What one input led to.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
-    /// What the last frame of it recorded.
-    pub events: Vec<Event>,
+    /// What the run decides on the proposal that it was.
+    pub decision: Option<countersign_kernel::CallDecision>,
     /// What may now be done, in order.
     pub tasks: Vec<Task>,
 }
@@ -185,7 +185,7 @@ impl Session {
         let mut next = Some(input);
         while let Some(input) = next.take() {
             let closed = self.frame(at, input, watch)?;
-            turn.events = closed.frame.events;
+            turn.decision = closed.decision.or(turn.decision);
             turn.tasks.clear();
             for effect in closed.effects {
                 match self.operations.admit(&self.run, &effect) {
@@ -217,9 +217,9 @@ impl Session {
         // What a frame asks for starts after the frame is durable, never before.
         self.record.append(&closed.frame, self.run.status())?;
         self.judges.shadow().heed(&mut self.operations);
-        self.judges.shadow().hear(closed.frame.frame, std::mem::take(&mut closed.overheard));
+        self.judges.shadow().hear(closed.frame.frame, std::mem::take(&mut closed.sampled));
         self.operations.watch(&self.run, &closed.frame);
-        self.calls.follow(&self.run, &closed.frame);
+        self.calls.follow(&self.run, &mut closed);
         watch.frame(&self.run, &closed.frame);
         Ok(closed)
     }

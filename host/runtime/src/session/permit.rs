@@ -6,7 +6,7 @@ use countersign_kernel::budget::Demand;
 
 use super::{Standing, VisibleResult};
 use crate::operate::BucketReservation;
-use crate::registry::{Reading, ToolResult};
+use crate::registry::Reading;
 
 /// The proof that one call may be made.
 ///
@@ -144,8 +144,8 @@ pub(super) struct OpenReading {
     pub call: u64,
     pub verifier: Verifier,
     pub reading: Reading,
-    /// What the call itself gave.
-    pub result: ToolResult,
+    /// What the call itself gave, as it may be seen.
+    pub result: VisibleResult,
 }
 
 impl ReadBack {
@@ -154,7 +154,7 @@ impl ReadBack {
         call: u64,
         verifier: Verifier,
         reading: Reading,
-        result: ToolResult,
+        result: VisibleResult,
         abandoned: &Abandoned,
     ) -> Self {
         let open = OpenReading { call, verifier, reading, result };

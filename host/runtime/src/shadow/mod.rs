@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use countersign_bundle::Bundle;
-use countersign_kernel::{Overheard, Run, Slot};
+use countersign_kernel::{Run, Sampled, Slot};
 use countersign_store::{RunReader, SideLog, StorageError};
 
 pub use interval::Interval;
@@ -176,7 +176,7 @@ impl Shadow {
         };
         match begun {
             Ok(begun) => {
-                run.overhear();
+                run.sample_slots();
                 self.state = begun;
             }
             Err(error) => warn(&run.manifest().run, &error),
@@ -184,14 +184,14 @@ impl Shadow {
     }
 
     /// Hears what was asked in a frame. Call it once the frame is durable.
-    pub fn hear(&mut self, frame: u64, overheard: Vec<Overheard>) {
+    pub fn hear(&mut self, frame: u64, sampled: Vec<Sampled>) {
         let done = match &mut self.state {
             State::Waiting(_) | State::Off => Ok(()),
             State::Beside(beside) => {
-                beside.hear(frame, overheard, &self.revoked);
+                beside.hear(frame, sampled, &self.revoked);
                 Ok(())
             }
-            State::InStep(in_step) => in_step.hear(frame, overheard, &self.revoked),
+            State::InStep(in_step) => in_step.hear(frame, sampled, &self.revoked),
         };
         if let Err(error) = done {
             tracing::warn!(%error, "the shadow policies are asked no more");
@@ -231,10 +231,10 @@ impl InStep {
         InStep { listeners, policies: Box::new(policies), dropped: Dropped::default() }
     }
 
-    fn hear(&mut self, frame: u64, overheard: Vec<Overheard>, revoked: &[Arc<str>]) -> Result<(), StorageError> {
+    fn hear(&mut self, frame: u64, sampled: Vec<Sampled>, revoked: &[Arc<str>]) -> Result<(), StorageError> {
         let (off, asked) = apart(&self.listeners, revoked);
-        overheard.iter().for_each(|heard| self.dropped.count(heard.question.slot(), off.iter().copied()));
-        self.policies.judge(frame, of_interest(overheard, &asked), revoked)
+        sampled.iter().for_each(|heard| self.dropped.count(heard.question.slot(), off.iter().copied()));
+        self.policies.judge(frame, of_interest(sampled, &asked), revoked)
     }
 }
 
@@ -248,7 +248,7 @@ struct Beside {
 
 enum Message {
     /// With the entries that are not to be asked.
-    Frame(u64, Vec<Overheard>, Vec<Arc<str>>),
+    Frame(u64, Vec<Sampled>, Vec<Arc<str>>),
     /// What never came to be asked.
     End(Dropped),
 }
@@ -266,15 +266,15 @@ impl Beside {
         }
     }
 
-    fn hear(&mut self, frame: u64, overheard: Vec<Overheard>, revoked: &[Arc<str>]) {
+    fn hear(&mut self, frame: u64, sampled: Vec<Sampled>, revoked: &[Arc<str>]) {
         let (off, asked) = apart(&self.listeners, revoked);
-        overheard.iter().for_each(|heard| self.dropped.count(heard.question.slot(), off.iter().copied()));
-        let overheard = of_interest(overheard, &asked);
-        if overheard.is_empty() {
+        sampled.iter().for_each(|heard| self.dropped.count(heard.question.slot(), off.iter().copied()));
+        let sampled = of_interest(sampled, &asked);
+        if sampled.is_empty() {
             return;
         }
-        let slots: Vec<Slot> = overheard.iter().map(|heard| heard.question.slot()).collect();
-        if self.queue.offer(Message::Frame(frame, overheard, revoked.to_vec())) == Offered::Full {
+        let slots: Vec<Slot> = sampled.iter().map(|heard| heard.question.slot()).collect();
+        if self.queue.offer(Message::Frame(frame, sampled, revoked.to_vec())) == Offered::Full {
             slots.into_iter().for_each(|slot| self.dropped.count(slot, asked.iter().copied()));
         }
     }
@@ -291,8 +291,8 @@ fn work(place: &Place, stream: Stream, messages: Receiver<Message>) {
         let mut policies = Policies::open(place, stream)?;
         for message in messages {
             match message {
-                Message::Frame(frame, overheard, revoked) => {
-                    policies.judge(frame, overheard, &revoked)?;
+                Message::Frame(frame, sampled, revoked) => {
+                    policies.judge(frame, sampled, &revoked)?;
                     policies.flush()?;
                 }
                 Message::End(dropped) => policies.end(&dropped)?,
@@ -306,9 +306,9 @@ fn work(place: &Place, stream: Stream, messages: Receiver<Message>) {
 }
 
 /// What nobody listens to takes no place in the queue.
-fn of_interest(mut overheard: Vec<Overheard>, listeners: &[&Listener]) -> Vec<Overheard> {
-    overheard.retain(|heard| listeners.iter().any(|listener| listener.hears(heard.question.slot())));
-    overheard
+fn of_interest(mut sampled: Vec<Sampled>, listeners: &[&Listener]) -> Vec<Sampled> {
+    sampled.retain(|heard| listeners.iter().any(|listener| listener.hears(heard.question.slot())));
+    sampled
 }
 
 /// Those that are revoked, and those that are asked.

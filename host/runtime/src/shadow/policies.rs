@@ -4,7 +4,7 @@ use countersign_bundle::{Bundle, Entry};
 use countersign_engine::{History, OpenError, Session};
 use countersign_kernel::contract::Verdict;
 use countersign_kernel::contract::view::Read;
-use countersign_kernel::{Answered, Overheard, Question, Slot};
+use countersign_kernel::{Answered, Question, Sampled, Slot};
 use countersign_store::{
     SHADOW_FORMAT, ShadowBegan, ShadowCount, ShadowEnded, ShadowEntry, ShadowJudgement, ShadowRecord, StorageError,
 };
@@ -115,8 +115,8 @@ impl Policies {
     }
 
     /// Puts the questions of a frame to every policy that hears them and is not revoked, in lock order.
-    pub fn judge(&mut self, frame: u64, overheard: Vec<Overheard>, revoked: &[Arc<str>]) -> Result<(), StorageError> {
-        for Overheard { question, view, verdict: enforced } in overheard {
+    pub fn judge(&mut self, frame: u64, sampled: Vec<Sampled>, revoked: &[Arc<str>]) -> Result<(), StorageError> {
+        for Sampled { question, view, verdict: enforced } in sampled {
             let slot = question.slot();
             for Open { listener, session, counts } in &mut self.open {
                 if revoked.contains(&listener.name) {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::Joined;
+use super::SlotVerdict;
 use crate::contract::confidence::{Trust, TrustAction};
 use crate::contract::estimator::{Forecast, Interval};
 use crate::contract::guard::{Finding, FindingKind, Inspection, Severity};
@@ -82,8 +82,8 @@ fn answer(slot: u8, a: u8, b: u8, unit: f64, word: &str) -> Answered {
     }
 }
 
-fn joined(answers: &[(Arc<str>, Answered, Verdict)]) -> Joined {
-    let mut joined = Joined::default();
+fn joined(answers: &[(Arc<str>, Answered, Verdict)]) -> SlotVerdict {
+    let mut joined = SlotVerdict::default();
     for (entry, answer, failure_verdict) in answers {
         joined.add(entry, answer, *failure_verdict);
     }

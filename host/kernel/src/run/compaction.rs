@@ -1,9 +1,10 @@
 //! Pressure on the context: what the slot `context` says, done layer by layer (specification B7, D12).
 
-use std::sync::Arc;
-
-use super::joined::Joined;
-use super::{Next, Run, Then, cut};
+use super::Run;
+use super::bounded::cut;
+use super::joined::SlotVerdict;
+use super::next::Next;
+use super::waiting::Then;
 use crate::contract::Dimension;
 use crate::contract::Question;
 use crate::contract::context::{Item, ItemKind, Layer, Pressure, Strategy, Tenure};
@@ -11,10 +12,6 @@ use crate::effect::{ModelRequest, Purpose};
 use crate::event::Event;
 use crate::state::StateKind;
 
-/// Most bytes of what a compressed request keeps.
-const KEPT_TEXT: usize = 4 << 10;
-/// Bytes that are left of a result that is cut.
-const CUT_RESULT: usize = 512;
 /// Most parts that a policy is told of.
 const ITEMS: usize = 64;
 
@@ -26,11 +23,12 @@ impl Run {
             return self.call_model_now(purpose);
         };
         let request = self.compose(purpose.clone());
+        let (boundary, asked) = self.context.take_pressure();
         let pressure = Pressure {
             used: self.tokens(&request),
             window,
-            boundary: std::mem::take(&mut self.context.boundary) || request.purpose == Purpose::Replan,
-            asked: std::mem::take(&mut self.context.asked),
+            boundary: boundary || request.purpose == Purpose::Replan,
+            asked,
             items: items(&request),
         };
         self.ask(Question::Context(pressure), Then::Relieve(Box::new(purpose)))
@@ -39,7 +37,7 @@ impl Run {
     /// Tokens that the next request may have; none where nobody said.
     fn window(&self) -> Option<u64> {
         let capped = self.view.budget(Dimension::ContextTokens).limit;
-        let model = self.choose_model(self.tier, 0).and_then(|choice| {
+        let model = self.choose_model(self.models.tier(), 0).and_then(|choice| {
             let model = &self.manifest.models[choice.index];
             model.context.map(|context| context.saturating_sub(model.max_output_tokens))
         });
@@ -47,7 +45,7 @@ impl Run {
         (1..u64::MAX).contains(&window).then_some(window)
     }
 
-    pub(super) fn relieved(&mut self, joined: Joined, purpose: Purpose) -> Next {
+    pub(super) fn relieved(&mut self, joined: SlotVerdict, purpose: Purpose) -> Next {
         // Whoever only watches changes nothing.
         match joined.strategy.filter(|_| self.enforces()) {
             Some(Strategy::Layer(layer)) => self.make_room(layer, &purpose, &joined.reason),
@@ -60,21 +58,13 @@ impl Run {
     fn make_room(&mut self, layer: Layer, purpose: &Purpose, reason: &str) {
         let before = self.tokens(&self.compose(purpose.clone()));
         match layer {
-            Layer::BudgetReduction => self.cut_largest(),
-            Layer::Snip => {
-                let older = self.recent.len() / 2;
-                self.recent.drain(..older);
-            }
-            Layer::Microcompact => {
-                let last = self.recent.len().saturating_sub(1);
-                for (_, result) in self.recent.iter_mut().take(last) {
-                    *result = shortened(result);
-                }
-            }
+            Layer::BudgetReduction => self.context.cut_largest(),
+            Layer::Snip => self.context.snip(),
+            Layer::Microcompact => self.context.cut_older(),
             Layer::Collapse => self.collapse(1),
             Layer::FullCompaction => {
                 self.collapse(0);
-                self.guidance = None;
+                self.context.forget_guidance();
             }
         }
         let after = self.tokens(&self.compose(purpose.clone()));
@@ -85,18 +75,9 @@ impl Run {
     fn branch(&mut self, purpose: &Purpose, reason: &str) {
         let before = self.tokens(&self.compose(purpose.clone()));
         self.collapse(0);
-        self.guidance = None;
-        self.error_signals.clear();
-        self.snippet.clear();
+        self.context.branch();
         let after = self.tokens(&self.compose(purpose.clone()));
         self.event(Event::RoomMade { layer: None, before, after, reason: reason.to_owned() });
-    }
-
-    fn cut_largest(&mut self) {
-        let largest = self.recent.iter_mut().max_by_key(|(_, result)| result.len());
-        if let Some((_, result)) = largest {
-            *result = shortened(result);
-        }
     }
 
     /// The host's own gate (document 003): keeps goal, plan, verified observations, open questions,
@@ -122,28 +103,15 @@ impl Run {
             "\nnot verified yet: {}",
             if open.is_empty() { "nothing".to_owned() } else { open.join(", ") }
         ));
-        kept.push_str(&format!("\nlast call: {}", self.tool_calls.saturating_sub(1)));
+        kept.push_str(&format!("\nlast call: {}", self.proposals.calls().saturating_sub(1)));
         let steps = self.view.budget(Dimension::Steps);
         kept.push_str(&format!("\nsteps left: {}", steps.left()));
-        if let Some(granted) = &self.granted {
-            kept.push_str(&format!("\napproved and not yet done: {}", granted.tool()));
+        if let Some(granted) = self.approvals.granted() {
+            kept.push_str(&format!("\napproved and not yet done: {}", granted));
         }
-        kept.push_str(&format!("\nlast valid state: {}", self.last_valid_state));
-        self.kept = Some(cut(&kept, KEPT_TEXT).into());
-        self.scratchpad = None;
-        // The exchange at hand is what the next step is about.
-        while self.recent.len() > exchanges {
-            self.recent.pop_front();
-        }
+        kept.push_str(&format!("\nlast valid state: {}", self.context.last_valid_state()));
+        self.context.collapse(exchanges, &kept);
     }
-}
-
-/// The first bytes of a result, and how many there were.
-fn shortened(result: &Arc<str>) -> Arc<str> {
-    if result.len() <= CUT_RESULT {
-        return Arc::clone(result);
-    }
-    format!("{} … ({} bytes, cut)", cut(result, CUT_RESULT), result.len()).into()
 }
 
 /// The parts of a request, in its order.

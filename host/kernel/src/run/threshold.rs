@@ -4,10 +4,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::halt::Halt;
-use super::joined::Joined;
-use super::pipeline::Proposal;
-use super::{Next, Run, Then, cut, push_bounded};
+use super::Run;
+use super::bounded::{cut, push_bounded};
+use super::consequence::{Asked, Consequence};
+use super::halt::StopCause;
+use super::handed::CallDecision;
+use super::joined::SlotVerdict;
+use super::next::Next;
+use super::proposals::Proposal;
+use super::waiting::Then;
 use crate::contract::remediation::FailedCall;
 use crate::contract::threshold::{ActionReturn, AuthorityGap, CostLine, Ledger, NextAction, Trigger};
 use crate::contract::{Dimension, FailureClass, Key, ObservedStep, Verdict};
@@ -20,8 +25,6 @@ use crate::status::Code;
 
 /// Returns that a policy is told of.
 const RETURNS: usize = 16;
-/// Results that are remembered as seen.
-const SEEN: usize = 1024;
 /// Most bytes of an error that policies see.
 const ERROR_TEXT: usize = 8 << 10;
 
@@ -31,12 +34,7 @@ pub(super) struct Returns {
     since: u64,
     actions: u32,
     last: VecDeque<ActionReturn>,
-    seen: VecDeque<Key>,
     gap: Option<AuthorityGap>,
-    /// The tool that failed last, and how often in a row.
-    failing: (Option<Arc<str>>, u32),
-    /// The call at hand was made before.
-    repeated: bool,
     /// A call's result has been seen and not been weighed.
     due: bool,
     /// Nothing more is called before the agent has reported.
@@ -71,26 +69,16 @@ impl Returns {
 }
 
 impl Run {
-    /// A call is made.
-    pub(super) fn note_call(&mut self, key: Key) {
-        self.returns.repeated = self.calls_seen.contains(&key);
-    }
-
     /// A call's result has been seen; `exact` is its identity as it is.
     pub(super) fn returned(&mut self, step: &ObservedStep, exact: Option<Key>) {
-        let (at, returns) = (self.at, &mut self.returns);
+        let (at, repeated) = (self.at, self.progress.repeats());
         let failed = step.failure.is_some();
-        // Numbers and dates that differ are noise in what the same call says again, and in errors; in
-        // what another call says they may be all that it was made for.
-        let own = if failed || returns.repeated { None } else { exact };
-        let seen = step.result_key.map(Key);
-        let key = own.or(seen);
-        let novel = key.is_some_and(|key| !returns.seen.contains(&key));
-        for key in [seen, exact].into_iter().flatten() {
-            if !returns.seen.contains(&key) {
-                push_bounded(&mut returns.seen, SEEN, key);
-            }
-        }
+        // Numbers and dates that differ are noise where the same call answers again, and in errors; in the
+        // answer of another call they may be all that it was made for.
+        let own = if failed || repeated { None } else { exact };
+        let result = step.result_key.map(Key);
+        let novel = self.progress.saw(own.or(result), [result, exact]);
+        let returns = &mut self.returns;
         let busy = step
             .failure
             .is_some_and(|failure| matches!(failure.class, FailureClass::Infrastructure | FailureClass::TimedOut));
@@ -101,16 +89,7 @@ impl Run {
         let neutral = step.poller || step.internal || busy;
         returns.actions = returns.actions.saturating_add(1);
         returns.due = true;
-        let one = ActionReturn {
-            at,
-            advanced: false,
-            changed,
-            novel,
-            confirmed: false,
-            failed,
-            neutral,
-            repeated: returns.repeated,
-        };
+        let one = ActionReturn { at, advanced: false, changed, novel, confirmed: false, failed, neutral, repeated };
         push_bounded(&mut returns.last, RETURNS, one);
     }
 
@@ -147,12 +126,7 @@ impl Run {
 
     /// Counts failures in a row of the tool at hand.
     pub(super) fn count_tool_failure(&mut self, tool: &Arc<str>, failed: bool) {
-        let failing = &mut self.returns.failing;
-        *failing = match failing {
-            _ if !failed => (None, 0),
-            (Some(last), times) if last == tool => (Some(Arc::clone(tool)), times.saturating_add(1)),
-            _ => (Some(Arc::clone(tool)), 1),
-        };
+        self.progress.tool_came_back(tool, failed);
         if !failed && self.returns.gap.as_ref().is_some_and(|gap| gap.tool == *tool) {
             // It works: somebody has mended it.
             self.returns.gap = None;
@@ -162,24 +136,21 @@ impl Run {
     /// What a policy is asked of a failed call.
     pub(super) fn failed_call(&self, proposal: &Proposal, class: FailureClass, error: &str) -> FailedCall {
         let tool = proposal.tool.map(|index| &self.manifest.tools[index]);
-        let worked_before = proposal.tool.is_some_and(|index| self.records[index].succeeded);
-        let same_call = match self.failing {
-            (Some(key), times) if key == proposal.key => times.max(1),
-            _ => 1,
-        };
+        let worked_before = proposal.tool.is_some_and(|index| self.used.succeeded(index));
+        let same_call = self.progress.call_failures(proposal.key).max(1);
         FailedCall {
             tool: Arc::clone(&proposal.name),
             category: tool.map(|tool| tool.category),
             class,
             error: cut(error, ERROR_TEXT).into(),
             same_call,
-            same_tool: self.returns.failing.1.max(1),
+            same_tool: self.progress.tool_failures().max(1),
             worked_before,
         }
     }
 
     /// The slot `remediation` has been heard of a failed call.
-    pub(super) fn remedied(&mut self, joined: &Joined, tool: &Arc<str>) {
+    pub(super) fn remedied(&mut self, joined: &SlotVerdict, tool: &Arc<str>) {
         if let Some(authority) = &joined.authority {
             let gap = AuthorityGap {
                 tool: Arc::clone(tool),
@@ -204,8 +175,8 @@ impl Run {
             since: self.returns.since,
             actions: self.returns.actions,
             returns: self.returns.last.iter().copied().collect(),
-            criteria_met: count(self.criteria.iter().filter(|criterion| criterion.met).count()),
-            criteria: count(self.criteria.len()),
+            criteria_met: count(self.evidence.met()),
+            criteria: count(self.evidence.criteria()),
             gap: self.returns.gap.clone(),
             costs: costs.collect(),
             next,
@@ -218,7 +189,7 @@ impl Run {
             return None;
         }
         // The loop detector has said what is to be done of the same calls.
-        if self.watched.as_ref().is_some_and(|watched| watched.verdict > Verdict::Notify) {
+        if self.progress.is_stopped_by_loop() {
             self.new_boundary();
             return None;
         }
@@ -230,7 +201,7 @@ impl Run {
     }
 
     /// The slot has been heard of a call's result. None goes on.
-    pub(super) fn weighed(&mut self, joined: Joined) -> Option<Next> {
+    pub(super) fn weighed(&mut self, joined: SlotVerdict) -> Option<Next> {
         if joined.verdict() <= Verdict::Notify || self.recorded() {
             return None;
         }
@@ -238,17 +209,18 @@ impl Run {
         let reason = why(&joined);
         let halt = self.halt_at(trigger, reason.clone());
         self.event(Event::Held { trigger, reason: reason.clone() });
-        let complete = !self.criteria.is_empty() && self.criteria.iter().all(|criterion| criterion.met);
+        let complete = self.evidence.is_complete();
         if complete && joined.collapse_alone == Some(true) && !self.agent_drives() && self.is_checking() {
             // Nothing is left to find out because all is found.
-            return Some(self.leave(Exit::Complete, Halt::ended(Code::Success, reason)));
+            return Some(self.leave(Exit::Complete, StopCause::ended(Code::Success, reason)));
         }
-        if joined.verdict() > Verdict::Ask {
-            let halt = Halt::ended(Code::UnsafeDetection, reason);
+        let consequence = self.consequence(Asked::Worth, joined.verdict());
+        if consequence == Consequence::End {
+            let halt = StopCause::ended(Code::UnsafeDetection, reason);
             return Some(self.leave(Exit::Hopeless, halt));
         }
-        self.signal(&reason);
-        if !self.agent_drives() {
+        self.context.signal(&reason);
+        if consequence != Consequence::Hold {
             if trigger == Some(Trigger::BudgetExhausted) {
                 self.halt = Some(halt);
                 return Some(Next::Interrupt(Exit::OverBudget));
@@ -266,14 +238,14 @@ impl Run {
         self.kind() == crate::graph::NodeKind::CompletionCheck
     }
 
-    fn halt_at(&self, trigger: Option<Trigger>, reason: String) -> Halt {
+    fn halt_at(&self, trigger: Option<Trigger>, reason: String) -> StopCause {
         match (trigger, &self.returns.gap) {
             (Some(Trigger::AuthorityGap), Some(gap)) => {
-                let halt = Halt::review(reason, RiskState::ToolFailure);
-                Halt { endpoint: Some(Arc::clone(&gap.who)), ..halt }
+                let halt = StopCause::review(reason, RiskState::ToolFailure);
+                StopCause { endpoint: Some(Arc::clone(&gap.who)), ..halt }
             }
-            (Some(Trigger::BudgetExhausted), _) => Halt::budget(reason, None),
-            _ => Halt::review(reason, RiskState::LowConfidence),
+            (Some(Trigger::BudgetExhausted), _) => StopCause::budget(reason, None),
+            _ => StopCause::review(reason, RiskState::LowConfidence),
         }
     }
 
@@ -281,13 +253,14 @@ impl Run {
     pub(super) fn stop_by_hold(&mut self, proposal: &Proposal) -> Option<Next> {
         let hold = self.returns.hold.clone()?;
         let (tool, stage, response) = (Arc::clone(&proposal.name), Stage::Threshold, Response::Block);
+        self.decide(CallDecision::Refused { stage: Some(stage), response, reason: hold.reason.clone() });
         self.event(Event::Blocked { tool, stage, response, reason: hold.reason });
         self.summarise(Some(proposal.key), None, true, false);
         Some(Next::Leave(Exit::Refused))
     }
 
     /// Weighs a call about to be dispatched, beside what the risk slot said of it.
-    pub(super) fn weigh_next(&mut self, risk: Joined, proposal: Proposal) -> Next {
+    pub(super) fn weigh_next(&mut self, risk: SlotVerdict, proposal: Proposal) -> Next {
         if self.recorded() && !self.serves(Slot::Threshold) {
             return self.assessed(risk, proposal);
         }
@@ -305,7 +278,7 @@ impl Run {
 }
 
 /// Why the threshold slot holds the run up: its first trigger in the words of who gave it.
-pub(super) fn why(joined: &Joined) -> String {
+pub(super) fn why(joined: &SlotVerdict) -> String {
     match joined.trigger {
         Some(trigger) => format!("{trigger}: {}", joined.trigger_reason),
         None => format!("threshold: {}", joined.reason),
