@@ -12,6 +12,7 @@ mod runs;
 mod scenarios;
 mod servers;
 mod shadow;
+mod specification;
 mod swap;
 mod traces;
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use countersign::engine::EngineOptions;
 use countersign::kernel::{Code, Frame, Run, Status};
 use countersign::mcp::{Accept, ToolsReport, pins_beside};
-use countersign::scenario::{Finished, RunError, RunOptions, Scenario, resume};
-use countersign::store::Runs;
+use countersign::scenario::{Finished, Keep, RunError, RunOptions, Scenario, resume};
+use countersign::store::RunQuery;
 use countersign::{Host, Observer};
 
 /// A folder with a task, and a server that describes `echo` as a file beside it says.
@@ -68,6 +68,12 @@ impl Task {
 
     fn describe(&self, text: &str) {
         std::fs::write(self.folder.path().join("description"), text).unwrap();
+    }
+
+    /// Where its runs are kept.
+    fn keep(&self) -> Keep {
+        let store = countersign::open_store(&self.folder.path().join("runs.db")).unwrap();
+        Keep { store, files: self.folder.path().join("files") }
     }
 
     fn run(&self, options: RunOptions) -> Result<(Finished, Watched), RunError> {
@@ -129,13 +135,12 @@ fn a_tool_that_changes_during_a_run_is_called_no_more() {
 #[test]
 fn a_run_is_taken_up_only_with_the_tools_that_it_began_with() {
     let task = Task::new(&["fail"], "");
-    let runs = Runs::new(task.folder.path().join("runs"));
-    let options = || RunOptions { store: Some(Runs::new(task.folder.path().join("runs"))), ..RunOptions::default() };
-    let (finished, watched) = task.run(options()).unwrap();
+    let keep = task.keep();
+    let options = RunOptions { keep: Some(keep.clone()), ..RunOptions::default() };
+    let (finished, watched) = task.run(options).unwrap();
     // Nothing is said of what it changes: a person is asked.
     assert!(matches!(finished.status, Status::Suspended(_)) && watched.observed.is_empty(), "{}", finished.status);
-    let folder = runs.find(&finished.id).unwrap().unwrap();
-    let again = || resume(&runs, &folder, |_| Ok(host()), None, &mut Watched::default());
+    let again = || resume(&keep, &finished.id, |_| Ok(host()), None, &mut Watched::default());
     assert_eq!(again().unwrap().status, finished.status);
     task.describe("Another.");
     let error = again().unwrap_err().to_string();
@@ -182,10 +187,13 @@ fn what_cannot_begin_leaves_nothing_behind() {
         ("[tools.fake__echo.verify.read-back]\ntool = 'fake__raed'\nshows = 'x'\n", "there is no tool `fake__raed`"),
     ] {
         let task = Task::new(&["echo"], more);
-        let runs = task.folder.path().join("runs");
-        let error = task.run(RunOptions { store: Some(Runs::new(&runs)), ..RunOptions::default() }).unwrap_err();
+        let keep = task.keep();
+        let options = RunOptions { keep: Some(keep.clone()), ..RunOptions::default() };
+        let error = task.run(options).unwrap_err();
         assert!(error.to_string().contains(expected) && error.to_string().contains("task.toml"), "{error}");
-        assert_eq!(std::fs::read_dir(&runs).unwrap().count(), 0);
+        assert_eq!(keep.store.list(&RunQuery::default()).unwrap().len(), 0);
+        let left = std::fs::read_dir(keep.files.join("workspaces")).map_or(0, Iterator::count);
+        assert_eq!(left, 0);
         assert!(!pins_beside(&task.path()).exists());
     }
     let bad = |text: &str| {

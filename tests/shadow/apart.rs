@@ -6,11 +6,12 @@ use countersign::Host;
 use countersign::engine::EngineOptions;
 use countersign::kernel::contract::Verdict;
 use countersign::kernel::{Answered, Judgement, Manifest, Slot};
-use countersign::store::{ShadowReader, ShadowRecord, Stored, TraceReader, shadow_beside};
+use countersign::shadow::Report;
+use countersign::store::{ShadowReader, ShadowRecord, Stored, TraceReader};
 use serde_json::json;
 
-use super::loops::{Agent, driven, guarded};
-use super::{CAUTIOUS, entry, frames, host_with, misbehaving, report};
+use super::loops::{Agent, driven, driven_in, exported, guarded, store};
+use super::{CAUTIOUS, entry, frames, host_with, misbehaving, report, side_stream};
 
 /// Ways to fail, and the class of each.
 const MISDEEDS: [(&str, &str); 4] = [
@@ -59,7 +60,7 @@ fn a_run_with_policies_in_shadow_is_the_run_without_them() -> anyhow::Result<()>
         assert_eq!(Manifest { lock: without.lock.clone(), ..with }, without);
     }
     for (without, with) in &runs {
-        assert!(!shadow_beside(without).exists());
+        assert!(!side_stream(without).exists());
         let found = report(with)?;
         let asked = judgements(with)?;
         assert!(asked >= 6, "{asked}");
@@ -87,7 +88,7 @@ fn judgements(trace: &Path) -> anyhow::Result<u64> {
 
 /// The first failure of each entry.
 fn causes(trace: &Path) -> anyhow::Result<Vec<(String, String)>> {
-    let mut reader = ShadowReader::open(&shadow_beside(trace))?;
+    let mut reader = ShadowReader::open(&side_stream(trace))?;
     let mut found: Vec<(String, String)> = Vec::new();
     while let Some(record) = reader.read()? {
         if let ShadowRecord::Judged(judged) = record
@@ -143,10 +144,18 @@ fn where_the_side_stream_cannot_be_written_the_run_goes_on() -> anyhow::Result<(
     let host = host_with(folder.path(), CAUTIOUS)?;
     let (whole, _) = driven(&host, folder.path())?;
     let other = folder.path().join("other");
-    std::fs::create_dir_all(other.join("driven.jsonl.shadow/in-the-way"))?;
-    let (trace, status) = driven(&host, &other)?;
+    std::fs::create_dir(&other)?;
+    let file = folder.path().join("runs.db");
+    let store = countersign::open_store(&file)?;
+    let database = rusqlite::Connection::open(&file)?;
+    database.execute_batch(
+        "CREATE TRIGGER in_the_way BEFORE INSERT ON side WHEN NEW.side = 'shadow'
+         BEGIN SELECT RAISE(ABORT, 'no shadow here'); END;",
+    )?;
+    let (trace, status) = driven_in(&store, &host, &other)?;
     assert_eq!(text(&trace)?, text(&whole)?);
     assert!(matches!(status, countersign::kernel::Status::Ended(_)), "{status}");
+    assert!(side_stream(&whole).exists() && !side_stream(&trace).exists());
     Ok(())
 }
 
@@ -156,15 +165,16 @@ fn what_the_policies_cannot_keep_up_with_is_counted() -> anyhow::Result<()> {
     // Each of them burns all its fuel before it fails.
     let slow: String = ["loop_forever", "read_too_much", "behave"].map(|b| misbehaving("risk", b, "shadow")).concat();
     let host = host_with(folder.path(), &slow)?;
-    let trace = folder.path().join("busy.jsonl");
-    let mut agent = Agent::begin(&host, &trace)?;
+    let store = store();
+    let mut agent = Agent::begin(&host, &store)?;
     for page in 0..400 {
         agent.attempt("look", json!({"page": page}))?;
     }
     drop(agent);
     // Never closed: its trace is still open, its shadow is whole.
+    let trace = exported(&store, folder.path())?;
     let found = report(&trace)?;
-    let asked = judgements(&folder.path().join("busy.jsonl.open"))?;
+    let asked = judgements(&trace)?;
     assert!(asked > 64, "{asked}");
     for compared in &found.policies {
         assert_eq!(compared.judged + compared.dropped, asked, "{}", compared.entry);
@@ -173,12 +183,30 @@ fn what_the_policies_cannot_keep_up_with_is_counted() -> anyhow::Result<()> {
 }
 
 #[test]
-fn without_an_entry_in_shadow_there_is_no_side_stream_and_an_old_one_goes() -> anyhow::Result<()> {
+fn without_an_entry_in_shadow_there_is_no_side_stream() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let host = Host::new(EngineOptions { pool: None, ..EngineOptions::default() }, None)?;
-    let old = folder.path().join("driven.jsonl.shadow");
-    std::fs::write(&old, "of another run\n")?;
-    driven(&host, folder.path())?;
-    assert!(!old.exists());
+    let store = store();
+    let (trace, _) = driven_in(&store, &host, folder.path())?;
+    assert!(!side_stream(&trace).exists());
+    let mut report = Report::default();
+    report.add_run(&*store, "driven")?;
+    assert_eq!(report.runs, 0);
+    Ok(())
+}
+
+#[test]
+fn what_lies_where_a_run_is_exported_to_is_not_written_over() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let host = host_with(folder.path(), CAUTIOUS)?;
+    for name in ["driven.jsonl", "driven.jsonl.shadow"] {
+        let place = folder.path().join(name.replace('.', "-"));
+        std::fs::create_dir(&place)?;
+        let old = place.join(name);
+        std::fs::write(&old, "of another run\n")?;
+        let error = driven(&host, &place).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains(name) && error.contains("exists"), "{error}");
+        assert_eq!(std::fs::read_to_string(&old)?, "of another run\n");
+    }
     Ok(())
 }

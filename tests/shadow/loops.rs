@@ -5,15 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use countersign::guard::{Clock, GuardedRun, Proposal, Ruling, Setup};
 use countersign::kernel::contract::Tier;
 use countersign::kernel::{
-    Code, Goal, Input, Manifest, Model, ModelRequest, Observation, Outcome, Reply, Run, Status, Usage, Verification,
-    Verifier,
+    Code, Goal, Input, Manifest, Model, ModelRequest, Observation, Outcome, Status, Usage, Verification, Verifier,
 };
 use countersign::registry::{Registry, ToolResult};
-use countersign::store::{Durability, FileStore};
-use countersign::{Host, Operations, Salt, Silent, World, drive, parse_step};
+use countersign::session::{CallDecision, Clock, Held, ModelAnswer, Proposal, Setup};
+use countersign::store::{Durability, SharedStore, memory::MemoryStore};
+use countersign::{Host, Operations, Salt, Session, Silent, World, export, parse_step};
 use serde_json::{Value, json};
 
 const TOOLS: &str = r#"
@@ -57,7 +56,7 @@ impl World for Script {
         self.now
     }
 
-    fn call_model(&mut self, _: Tier, _: &str, _: &ModelRequest, _: u64) -> (Reply, Usage) {
+    fn call_model(&mut self, _: Tier, _: &str, _: &ModelRequest, _: u64) -> ModelAnswer {
         let action = match CALLS.get(self.said) {
             Some((tool, page)) => json!({"tool": tool, "arguments": {"page": page}}),
             None => json!({"finish": "done", "claims": []}),
@@ -68,7 +67,7 @@ impl World for Script {
             "step": step, "action": action, "reasoning": "next", "status": "ok", "confidence": 0.95,
         });
         let parsed = parse_step(answer.to_string().as_bytes(), Vec::new(), &self.registry, &salt());
-        (parsed.reply, Usage::default())
+        ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage: Usage::default() }
     }
 
     fn dispatch(&mut self, tool: &str, _: &Arc<str>, _: Option<&str>) -> Observation {
@@ -81,82 +80,103 @@ impl World for Script {
     }
 }
 
+pub fn store() -> SharedStore {
+    Arc::new(MemoryStore::new())
+}
+
 /// A run that the host drives, its trace, and how it stands.
 pub fn driven(host: &Host, folder: &Path) -> anyhow::Result<(PathBuf, Status)> {
+    driven_in(&store(), host, folder)
+}
+
+/// The same in a store.
+pub fn driven_in(store: &SharedStore, host: &Host, folder: &Path) -> anyhow::Result<(PathBuf, Status)> {
     let trace = folder.join("driven.jsonl");
     let registry = registry()?;
     let models = vec![Model::new(Tier::Cheap, "small")];
     let manifest = host.manifest("driven", Goal::new("look around"), models, registry.registered())?;
-    let mut store = FileStore::create(&trace, &manifest, Durability::Written)?;
-    let mut run = Run::open(Arc::new(manifest))?;
-    let mut judges = host.open(&run)?;
+    let setup = Setup { salt: Some(salt()), ..Setup::new(Registry::default()) };
+    let mut session = Session::begin(host, store, manifest, setup)?;
     let mut world = Script { registry, now: 0, said: 0, called: 0 };
-    let mut none = Operations::none();
-    let status = drive(&mut run, Input::Started, &mut judges, &mut store, &mut world, &mut none, &mut Silent)?;
+    session.drive(Input::Started, &mut world, &mut Silent)?;
+    let status = session.leave()?;
+    export(&**store, "driven", &trace)?;
     Ok((trace, status))
 }
 
 /// A run whose loop an agent owns.
 pub struct Agent {
-    pub run: GuardedRun,
+    pub session: Session,
     now: Arc<AtomicU64>,
 }
 
+/// Its id.
+const RUN: &str = "guarded";
+
 /// As a guarded run is pinned, with nothing of it random.
 pub fn manifest(host: &Host) -> anyhow::Result<Manifest> {
-    let mut manifest = host.governed_manifest("guarded", "look around", &registry()?)?;
+    let mut manifest = host.governed_manifest(RUN, "look around", &registry()?)?;
     (manifest.seed, manifest.started) = (7, 0);
     Ok(manifest)
 }
 
-pub fn setup(store: FileStore, now: &Arc<AtomicU64>) -> anyhow::Result<Setup> {
-    let (registry, operations, clock) = (registry()?, Operations::none(), Clock::Manual(Arc::clone(now)));
-    Ok(Setup { registry, store: Box::new(store), operations, salt: salt(), clock })
+fn setup(now: &Arc<AtomicU64>) -> anyhow::Result<Setup> {
+    Ok(Setup { salt: Some(salt()), clock: Clock::Manual(Arc::clone(now)), ..Setup::new(registry()?) })
 }
 
 impl Agent {
-    pub fn begin(host: &Host, trace: &Path) -> anyhow::Result<Self> {
-        Agent::begin_under(host, trace, Operations::none())
+    pub fn begin(host: &Host, store: &SharedStore) -> anyhow::Result<Self> {
+        Agent::begin_under(host, store, Operations::none())
     }
 
     /// Begins a run with an operator above it.
-    pub fn begin_under(host: &Host, trace: &Path, operations: Operations) -> anyhow::Result<Self> {
-        let manifest = manifest(host)?;
+    pub fn begin_under(host: &Host, store: &SharedStore, operations: Operations) -> anyhow::Result<Self> {
         let now = Arc::new(AtomicU64::new(0));
-        let store = FileStore::create(trace, &manifest, Durability::Written)?;
-        let setup = Setup { operations, ..setup(store, &now)? };
-        let run = GuardedRun::begin(host, manifest, setup)?;
-        Ok(Agent { run, now })
+        let setup = Setup { operations, ..setup(&now)? };
+        let session = Session::begin(host, store, manifest(host)?, setup)?;
+        Ok(Agent { session, now })
     }
 
     /// Takes the run up again, as another process would.
-    pub fn resume(host: &Host, trace: &Path) -> anyhow::Result<Self> {
-        let (store, manifest, frames) = FileStore::resume(trace, Durability::Written)?;
-        let now = Arc::new(AtomicU64::new(frames.last().map_or(0, |frame| frame.at)));
-        let run = GuardedRun::resume(host, manifest, &frames, setup(store, &now)?)?;
-        Ok(Agent { run, now })
+    pub fn resume(host: &Host, store: &SharedStore) -> anyhow::Result<Self> {
+        let held = Held::open(store, RUN, Durability::Written)?;
+        let now = Arc::new(AtomicU64::new(held.past().last()));
+        let session = held.resume(host, setup(&now)?)?;
+        Ok(Agent { session, now })
     }
 
     /// Proposes a call and makes it, if it may be made.
     pub fn attempt(&mut self, tool: &str, arguments: Value) -> anyhow::Result<bool> {
         let now = self.now.fetch_add(10, Ordering::Relaxed);
-        match self.run.propose(Proposal::new(tool, arguments).confidence(0.95))? {
-            Ruling::Permitted(permit) => {
-                let _ = permit.observe(&result(tool, now))?;
+        match self.session.propose(Proposal::new(tool, arguments).confidence(0.95))? {
+            CallDecision::Permitted(permit) => {
+                let _ = self.session.observe(permit, result(tool, now))?;
                 Ok(true)
             }
             _ => Ok(false),
         }
     }
+
+    /// Ends the run.
+    pub fn close(self) -> anyhow::Result<Status> {
+        Ok(self.session.close(Code::Success)?)
+    }
+}
+
+/// The agent's run as files.
+pub fn exported(store: &SharedStore, folder: &Path) -> anyhow::Result<PathBuf> {
+    let trace = folder.join("guarded.jsonl");
+    export(&**store, RUN, &trace)?;
+    Ok(trace)
 }
 
 /// A run whose loop an agent owns, from its begin to its end.
 pub fn guarded(host: &Host, folder: &Path) -> anyhow::Result<PathBuf> {
-    let trace = folder.join("guarded.jsonl");
-    let mut agent = Agent::begin(host, &trace)?;
+    let store = store();
+    let mut agent = Agent::begin(host, &store)?;
     for (tool, page) in CALLS {
         agent.attempt(tool, json!({"page": page}))?;
     }
-    agent.run.close(Code::Success)?;
-    Ok(trace)
+    agent.close()?;
+    exported(&store, folder)
 }

@@ -17,7 +17,7 @@ use countersign::bundle::lock;
 use countersign::engine::{Engine, EngineOptions};
 use countersign::kernel::Frame;
 use countersign::shadow::{Compared, Report};
-use countersign::store::{Stored, TraceReader, shadow_beside};
+use countersign::store::{Side, Stored, TraceReader};
 use countersign_tests::{copy_folder, root};
 
 fn options() -> EngineOptions {
@@ -83,10 +83,15 @@ fn frames(trace: &Path) -> anyhow::Result<Vec<Frame>> {
     Ok(frames)
 }
 
+/// What was said in shadow, beside a trace.
+fn side_stream(trace: &Path) -> PathBuf {
+    countersign::beside(trace, Side::Shadow)
+}
+
 /// What was said beside a run.
 fn report(trace: &Path) -> anyhow::Result<Report> {
     let mut report = Report::default();
-    report.add(&shadow_beside(trace))?;
+    report.add(&side_stream(trace))?;
     Ok(report)
 }
 

@@ -3,10 +3,9 @@
 use countersign::Host;
 use countersign::kernel::contract::Verdict;
 use countersign::kernel::{Code, Event, Slot, Status};
-use countersign::store::shadow_beside;
 
 use super::loops::driven;
-use super::{CAUTIOUS, bundle_with, frames, options, relock, report};
+use super::{CAUTIOUS, bundle_with, frames, options, relock, report, side_stream};
 
 /// Every verdict of a slot, with its frame.
 fn verdicts(trace: &std::path::Path) -> anyhow::Result<Vec<(u64, Verdict)>> {
@@ -45,6 +44,6 @@ fn a_shadow_policy_is_promoted_and_its_verdicts_are_those_that_were_foreseen() -
     let first = foreseen.iter().find(|one| one.shadow >= Verdict::Ask);
     assert!(first.is_some());
     assert_eq!(stopped, first.map(|one| (one.frame, one.shadow)));
-    assert!(!shadow_beside(&trace).exists());
+    assert!(!side_stream(&trace).exists());
     Ok(())
 }

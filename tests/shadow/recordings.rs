@@ -31,7 +31,7 @@ fn recorded_runs_are_judged_alike_with_and_without_a_shadow() -> anyhow::Result<
     assert!(compared.looser as usize >= with.interventions.len());
     assert_eq!(shadow.disagreements.len() as u64, compared.looser);
     for found in &with.interventions {
-        let run = format!("{}#{}", found.recording, found.run);
+        let run = format!("{}-{}", found.recording, found.run);
         let foreseen = shadow.disagreements.iter().find(|one| *one.run == *run);
         assert!(foreseen.is_some_and(|one| one.enforced.is_some()), "{run}");
     }

@@ -3,17 +3,16 @@
 use std::path::Path;
 
 use countersign::shadow::Report;
-use countersign::store::shadow_beside;
 
 use super::loops::guarded;
-use super::{CAUTIOUS, host_with};
+use super::{CAUTIOUS, host_with, side_stream};
 
 /// What a report says of a side stream that was written over.
 fn refusal(trace: &Path, text: &str) -> anyhow::Result<String> {
-    let side_stream = shadow_beside(trace);
-    std::fs::write(&side_stream, text)?;
+    let said = side_stream(trace);
+    std::fs::write(&said, text)?;
     let mut report = Report::default();
-    let refused = report.add(&side_stream);
+    let refused = report.add(&said);
     assert_eq!((report.runs, report.policies.len(), report.disagreements.len()), (0, 0, 0));
     Ok(refused.err().map(|error| error.to_string()).unwrap_or_default())
 }
@@ -22,7 +21,7 @@ fn refusal(trace: &Path, text: &str) -> anyhow::Result<String> {
 fn what_the_trace_does_not_bear_out_is_refused() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let trace = guarded(&host_with(folder.path(), CAUTIOUS)?, folder.path())?;
-    let text = std::fs::read_to_string(shadow_beside(&trace))?;
+    let text = std::fs::read_to_string(side_stream(&trace))?;
     let run = text.split("\"run\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
     let judged = text.lines().find(|line| line.starts_with("{\"judged\"")).unwrap_or_default();
     let lock = text.split("\"lock\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
@@ -47,8 +46,8 @@ fn what_the_trace_does_not_bear_out_is_refused() -> anyhow::Result<()> {
 
 /// Runs and policies of a report.
 fn believed(trace: &Path, text: &str) -> anyhow::Result<(u64, usize)> {
-    std::fs::write(shadow_beside(trace), text)?;
+    std::fs::write(side_stream(trace), text)?;
     let mut report = Report::default();
-    report.add(&shadow_beside(trace))?;
+    report.add(&side_stream(trace))?;
     Ok((report.runs, report.policies.len()))
 }

@@ -2,19 +2,17 @@
 
 use std::path::Path;
 
-use countersign::kernel::Code;
 use countersign::settings::OperatorSpec;
-use countersign::store::shadow_beside;
 use countersign::{Host, Operations};
 use serde_json::json;
 
-use super::loops::Agent;
-use super::{CAUTIOUS, entry, host_with, report};
+use super::loops::{Agent, exported, store};
+use super::{CAUTIOUS, entry, host_with, report, side_stream};
 
 /// An operator whose switches lie in this folder.
 fn operator(folder: &Path) -> anyhow::Result<Operations> {
     let spec = OperatorSpec { switches: Some("switches.toml".into()), ..OperatorSpec::default() };
-    Ok(Operations::new(&spec, None, folder)?)
+    Ok(Operations::new(&spec, &store(), folder)?)
 }
 
 /// Switches the only shadow policy off, and on again.
@@ -29,15 +27,16 @@ fn switch(host: &Host, folder: &Path, off: bool) -> anyhow::Result<()> {
 fn a_shadow_policy_is_not_asked_while_it_is_revoked() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let host = host_with(folder.path(), CAUTIOUS)?;
-    let trace = folder.path().join("guarded.jsonl");
+    let store = store();
     switch(&host, folder.path(), false)?;
-    let mut agent = Agent::begin_under(&host, &trace, operator(folder.path())?)?;
+    let mut agent = Agent::begin_under(&host, &store, operator(folder.path())?)?;
     for (page, off) in [(1, false), (2, true), (3, false)] {
         switch(&host, folder.path(), off)?;
         // The run is not pinned to it, and goes on.
         assert!(agent.attempt("look", json!({"page": page}))?);
     }
-    agent.run.close(Code::Success)?;
+    agent.close()?;
+    let trace = exported(&store, folder.path())?;
     let found = report(&trace)?;
     let compared = entry(&found, "risk-next");
     assert_eq!((compared.judged, compared.dropped, compared.undecided), (2, 1, 0));
@@ -48,11 +47,12 @@ fn a_shadow_policy_is_not_asked_while_it_is_revoked() -> anyhow::Result<()> {
 fn a_policy_that_is_revoked_when_the_run_begins_is_not_opened() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let host = host_with(folder.path(), CAUTIOUS)?;
-    let trace = folder.path().join("guarded.jsonl");
+    let store = store();
     switch(&host, folder.path(), true)?;
-    let mut agent = Agent::begin_under(&host, &trace, operator(folder.path())?)?;
+    let mut agent = Agent::begin_under(&host, &store, operator(folder.path())?)?;
     assert!(agent.attempt("look", json!({"page": 1}))?);
-    agent.run.close(Code::Success)?;
-    assert!(!shadow_beside(&trace).exists());
+    agent.close()?;
+    let trace = exported(&store, folder.path())?;
+    assert!(!side_stream(&trace).exists());
     Ok(())
 }

@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use countersign::kernel::Code;
-use countersign::store::{ShadowReader, ShadowRecord, shadow_beside};
+use countersign::store::{ShadowReader, ShadowRecord};
 use serde_json::json;
 
-use super::loops::Agent;
-use super::{entry, host_with, misbehaving, report};
+use super::loops::{Agent, exported, store};
+use super::{entry, host_with, misbehaving, report, side_stream};
 
 /// Why the shadow policy said what it said: it numbers its calls.
 fn reasons(trace: &Path) -> anyhow::Result<Vec<String>> {
-    let mut reader = ShadowReader::open(&shadow_beside(trace))?;
+    let mut reader = ShadowReader::open(&side_stream(trace))?;
     let mut reasons = Vec::new();
     while let Some(record) = reader.read()? {
         if let ShadowRecord::Judged(judged) = record {
@@ -26,14 +25,15 @@ fn reasons(trace: &Path) -> anyhow::Result<Vec<String>> {
 fn a_policy_with_a_state_goes_on_where_it_was() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let host = host_with(folder.path(), &misbehaving("risk", "behave", "shadow"))?;
-    let trace = folder.path().join("guarded.jsonl");
-    let mut agent = Agent::begin(&host, &trace)?;
+    let store = store();
+    let mut agent = Agent::begin(&host, &store)?;
     agent.attempt("look", json!({"page": 1}))?;
     agent.attempt("look", json!({"page": 2}))?;
-    agent.run.leave()?;
-    let mut agent = Agent::resume(&host, &trace)?;
+    agent.session.leave()?;
+    let mut agent = Agent::resume(&host, &store)?;
     agent.attempt("look", json!({"page": 3}))?;
-    agent.run.close(Code::Success)?;
+    agent.close()?;
+    let trace = exported(&store, folder.path())?;
     assert_eq!(reasons(&trace)?, ["call 1", "call 2", "call 3"]);
     let found = report(&trace)?;
     assert_eq!((found.runs, found.not_whole, entry(&found, "behave").judged), (1, 0, 3));
@@ -45,12 +45,13 @@ fn a_policy_that_failed_is_rebuilt_once_from_its_side_stream() -> anyhow::Result
     let folder = tempfile::tempdir()?;
     let failing = misbehaving("risk", "panic", "shadow") + "configuration.after = 2\nconfiguration.once = true\n";
     let host = host_with(folder.path(), &failing)?;
-    let trace = folder.path().join("guarded.jsonl");
-    let mut agent = Agent::begin(&host, &trace)?;
+    let store = store();
+    let mut agent = Agent::begin(&host, &store)?;
     for page in 1..=5 {
         agent.attempt("look", json!({"page": page}))?;
     }
-    agent.run.close(Code::Success)?;
+    agent.close()?;
+    let trace = exported(&store, folder.path())?;
     // Rebuilt behind two calls it panics at its third again, and is dead then: as if it were enforced.
     assert_eq!(reasons(&trace)?, ["call 1", "call 2", "trap", "trap", "dead"]);
     Ok(())

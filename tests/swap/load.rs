@@ -1,7 +1,6 @@
 //! A hundred swaps under load.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use countersign::bundle::Digest;
@@ -59,26 +58,26 @@ fn a_hundred_swaps_lose_no_run_and_none_is_judged_by_two_bundles() -> anyhow::Re
     let place = Place::new()?;
     let live = place.live()?;
     let pace = Pace::default();
-    let traces = std::thread::scope(|scope| -> anyhow::Result<Vec<PathBuf>> {
+    let runs = std::thread::scope(|scope| -> anyhow::Result<Vec<String>> {
         let worker = |worker| {
             let (place, live, pace) = (&place, &live, &pace);
             move || work(place, live, pace, worker)
         };
         let workers: Vec<_> = (0..WORKERS).map(|number| scope.spawn(worker(number))).collect();
         let swapped = swap(&place, &live, &pace);
-        let mut traces = Vec::new();
+        let mut runs = Vec::new();
         for worker in workers {
-            traces.extend(worker.join().unwrap()?);
+            runs.extend(worker.join().unwrap()?);
         }
-        swapped.map(|()| traces)
+        swapped.map(|()| runs)
     })?;
     let counts = pace.counts();
     assert_eq!(counts.swaps, SWAPS);
-    assert_eq!(counts.begun, traces.len() as u64, "each run that was begun was ended");
-    assert!(traces.len() as u64 >= SWAPS, "{} runs", traces.len());
+    assert_eq!(counts.begun, runs.len() as u64, "each run that was begun was ended");
+    assert!(runs.len() as u64 >= SWAPS, "{} runs", runs.len());
     let mut by: BTreeMap<Digest, u64> = BTreeMap::new();
-    for trace in &traces {
-        *by.entry(audit(&live, trace)?).or_default() += 1;
+    for run in &runs {
+        *by.entry(audit(&live, &place, run)?).or_default() += 1;
     }
     let mut used: Vec<_> = by.keys().cloned().collect();
     let mut both = vec![place.lenient.clone(), place.cautious.clone()];
@@ -108,16 +107,16 @@ fn swap(place: &Place, live: &LiveHost, pace: &Pace) -> anyhow::Result<()> {
 }
 
 /// What a host does: it begins, drives and ends runs until nothing is swapped any more.
-fn work(place: &Place, live: &LiveHost, pace: &Pace, worker: usize) -> anyhow::Result<Vec<PathBuf>> {
+fn work(place: &Place, live: &LiveHost, pace: &Pace, worker: usize) -> anyhow::Result<Vec<String>> {
     let _over = Over(pace);
-    let mut traces = Vec::new();
+    let mut runs = Vec::new();
     while !pace.counts().over {
         if let Refreshed::Kept(error) = live.refresh() {
             return Err(error.into());
         }
-        let name = format!("run-{worker}-{}", traces.len());
+        let name = format!("run-{worker}-{}", runs.len());
         let mut run = place.begin(&live.host(), &name)?;
-        traces.push(place.trace(&name));
+        runs.push(name);
         let swaps = pace.change(|counts| {
             counts.begun += 1;
             counts.swaps
@@ -127,5 +126,5 @@ fn work(place: &Place, live: &LiveHost, pace: &Pace, worker: usize) -> anyhow::R
         read_allowed(&mut run, 2)?;
         anyhow::ensure!(run.close(Code::Success)? == Status::Ended(Code::Success));
     }
-    Ok(traces)
+    Ok(runs)
 }

@@ -9,17 +9,17 @@ mod store;
 mod taken_up;
 
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use countersign::bundle::{Digest, Installed};
 use countersign::engine::{Engine, EngineOptions};
-use countersign::guard::{Clock, GuardError, GuardedRun, Proposal, Ruling, Seen, Setup, Stop};
 use countersign::kernel::{Approval, Decision, Outcome};
 use countersign::registry::{Registry, ToolResult};
 use countersign::replay::replay;
-use countersign::store::{Durability, Ending, FileStore, Stored, TraceReader};
-use countersign::{Host, LiveHost, Operations, Salt};
+use countersign::session::{CallDecision, Held, Observed, Proposal, Setup, Stop};
+use countersign::store::{Durability, Ending, SharedStore, Stored, TraceReader};
+use countersign::{Host, LiveHost, Operations, Session, SessionError, export};
 use serde_json::json;
 
 /// The lenient bundle lets it through; the cautious one asks about all that touches anything.
@@ -32,9 +32,10 @@ blast-radius = 1
 arguments = { type = "object", required = ["id"], properties = { id = { type = "integer" } } }
 "#;
 
-/// A folder with two installed bundles, of which the lenient one is current.
+/// A folder with two installed bundles, of which the lenient one is current, and a store of runs.
 struct Place {
     folder: tempfile::TempDir,
+    store: SharedStore,
     installed: Installed,
     lenient: Digest,
     cautious: Digest,
@@ -51,7 +52,8 @@ impl Place {
         let lenient = installed.install(&engine, &lenient)?.digest().clone();
         let cautious = installed.install(&engine, &cautious)?.digest().clone();
         installed.make_current(&lenient)?;
-        Ok(Place { folder, installed, lenient, cautious })
+        let store = countersign::open_store(&folder.path().join("runs.db"))?;
+        Ok(Place { folder, store, installed, lenient, cautious })
     }
 
     /// What a process has that follows these bundles.
@@ -59,24 +61,25 @@ impl Place {
         Ok(LiveHost::installed(EngineOptions::default(), self.installed.clone())?)
     }
 
-    fn trace(&self, name: &str) -> PathBuf {
-        self.folder.path().join(format!("{name}.jsonl"))
+    /// The trace of a run as it is by now.
+    fn trace(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let path = self.folder.path().join(format!("{name}.jsonl"));
+        export(&*self.store, name, &path).with_context(|| format!("{name}: the run is lost"))?;
+        Ok(path)
     }
 
-    fn begin(&self, host: &Host, name: &str) -> anyhow::Result<GuardedRun> {
+    fn begin(&self, host: &Host, name: &str) -> anyhow::Result<Session> {
         Ok(self.begin_under(host, name, Operations::none())?)
     }
 
-    fn begin_under(&self, host: &Host, name: &str, operations: Operations) -> Result<GuardedRun, GuardError> {
+    fn begin_under(&self, host: &Host, name: &str, operations: Operations) -> Result<Session, SessionError> {
         let manifest = host.governed_manifest(name, "look up orders", &registry()).unwrap();
-        let store = Box::new(FileStore::create(&self.trace(name), &manifest, Durability::Written)?);
-        GuardedRun::begin(host, manifest, setup(store, operations))
+        Session::begin(host, &self.store, manifest, setup(operations))
     }
 
     /// Takes a run up again with what a host finds of it.
-    fn take_up(&self, host: &Host, name: &str, operations: Operations) -> Result<GuardedRun, GuardError> {
-        let (store, manifest, frames) = FileStore::resume(&self.trace(name), Durability::Written).unwrap();
-        GuardedRun::resume(host, manifest, &frames, setup(Box::new(store), operations))
+    fn take_up(&self, host: &Host, name: &str, operations: Operations) -> Result<Session, SessionError> {
+        Held::open(&self.store, name, Durability::Written)?.resume(host, setup(operations))
     }
 }
 
@@ -88,8 +91,8 @@ fn registry() -> Registry {
     Registry::parse("tools", TOOLS).unwrap()
 }
 
-fn setup(store: Box<FileStore>, operations: Operations) -> Setup {
-    Setup { registry: registry(), store, operations, salt: Salt([7; 32]), clock: Clock::Machine }
+fn setup(operations: Operations) -> Setup {
+    Setup { operations, ..Setup::new(registry()) }
 }
 
 /// What is answered to a call of `read-order`, which is made where it may be.
@@ -100,24 +103,24 @@ enum Said {
     Stopped(Stop),
 }
 
-fn read_order(run: &mut GuardedRun, id: u64) -> anyhow::Result<Said> {
+fn read_order(run: &mut Session, id: u64) -> anyhow::Result<Said> {
     Ok(match run.propose(Proposal::new("read-order", json!({"id": id})))? {
-        Ruling::Permitted(permit) => {
+        CallDecision::Permitted(permit) => {
             let text = format!("order {id}: 12 pumps, not shipped");
             let result = ToolResult::new(Outcome::Returned { exit_code: Some(0), ok: true }, text);
-            match permit.observe(&result)? {
-                Seen::Done(_) => Said::Made,
-                Seen::ReadBack(_) => anyhow::bail!("order {id} is to be read back"),
+            match run.observe(permit, result)? {
+                Observed::Done(_) => Said::Made,
+                Observed::ReadBack(_) => anyhow::bail!("order {id} is to be read back"),
             }
         }
-        Ruling::Parked(approval) => Said::Waits(approval),
-        Ruling::Stopped(stop) => Said::Stopped(stop),
+        CallDecision::Parked(approval) => Said::Waits(approval),
+        CallDecision::Stopped(stop) => Said::Stopped(stop),
         other => anyhow::bail!("order {id}: {other:?}"),
     })
 }
 
 /// Reads an order, as a person allows where the run's own policy asks.
-fn read_allowed(run: &mut GuardedRun, id: u64) -> anyhow::Result<()> {
+fn read_allowed(run: &mut Session, id: u64) -> anyhow::Result<()> {
     let mut said = read_order(run, id)?;
     if let Said::Waits(approval) = said {
         run.decide(&format!("a-{id}"), "Ada", Decision::Approved { fingerprint: approval.fingerprint })?;
@@ -127,12 +130,12 @@ fn read_allowed(run: &mut GuardedRun, id: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a finished trace shows by itself: it is whole, each judgement is by the policy that the bundle has
+/// What the trace of a finished run shows by itself: it is whole, each judgement is by the policy that the bundle has
 /// there which its manifest pins, and that bundle, asked again, answers the very same. That bundle.
-fn audit(live: &LiveHost, trace: &Path) -> anyhow::Result<Digest> {
-    let name = trace.display().to_string();
-    let open = || std::fs::File::open(trace).map(BufReader::new);
-    let mut reader = TraceReader::new(name.as_str(), open().with_context(|| format!("{name}: the run is lost"))?);
+fn audit(live: &LiveHost, place: &Place, name: &str) -> anyhow::Result<Digest> {
+    let trace = place.trace(name)?;
+    let open = || std::fs::File::open(&trace).map(BufReader::new);
+    let mut reader = TraceReader::new(name, open()?);
     let Some(Stored::Manifest(manifest)) = reader.read()? else { anyhow::bail!("{name}: no manifest") };
     let host = live.host_for(&manifest.lock)?.with_context(|| format!("{name}: an unknown bundle"))?;
     let mut judged = 0;
@@ -146,7 +149,7 @@ fn audit(live: &LiveHost, trace: &Path) -> anyhow::Result<Digest> {
         }
     }
     ensure!(reader.ending() == Some(Ending::Complete), "{name}: the run was not ended");
-    let replayed = replay(&host, &name, &open)?;
+    let replayed = replay(&host, name, &open)?;
     ensure!(replayed.same_bundle && replayed.difference.is_none(), "{name}: {:?}", replayed.difference);
     ensure!(judged > 0 && replayed.judged + replayed.skipped == judged, "{name}: {judged} judgements");
     Ok(host.bundle().digest().clone())

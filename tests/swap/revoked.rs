@@ -3,17 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use countersign::bundle::Digest;
-use countersign::guard::GuardError;
 use countersign::kernel::{Code, Decision, Status};
 use countersign::operate::{restore, revoke};
 use countersign::settings::OperatorSpec;
-use countersign::{LiveHost, Operations};
+use countersign::{LiveHost, Operations, SessionError};
 
 use super::{Place, Said, audit, read_allowed, read_order};
 
 fn operations(place: &Place, switches: &Path) -> Operations {
     let spec = OperatorSpec { switches: Some(switches.to_owned()), ..OperatorSpec::default() };
-    Operations::new(&spec, None, place.folder.path()).unwrap()
+    Operations::new(&spec, &place.store, place.folder.path()).unwrap()
 }
 
 /// Digest of the risk policy of a bundle: the other policies are in both.
@@ -51,9 +50,9 @@ fn runs_that_use_a_revoked_policy_stop_and_others_go_on() -> anyhow::Result<()> 
     assert_eq!(stopped.run().frames(), frames + 1);
     read_allowed(&mut other, 2)?;
     let refused = place.begin_under(&lenient, "refused", operations(&place, &switches)).unwrap_err();
-    assert!(matches!(&refused, GuardError::NotDispatched(why) if why.reason.contains(&digest)), "{refused}");
+    assert!(matches!(&refused, SessionError::NotDispatched(why) if why.reason.contains(&digest)), "{refused}");
     let refused = place.take_up(&lenient, "left", operations(&place, &switches)).unwrap_err();
-    assert!(matches!(refused, GuardError::NotDispatched(_)), "{refused}");
+    assert!(matches!(refused, SessionError::NotDispatched(_)), "{refused}");
     place.begin_under(&cautious, "new", operations(&place, &switches))?.close(Code::Success)?;
 
     restore(&switches, &digest)?;
@@ -67,7 +66,7 @@ fn runs_that_use_a_revoked_policy_stop_and_others_go_on() -> anyhow::Result<()> 
         [(stopped, "stopped", &place.lenient), (other, "other", &place.cautious), (left, "left", &place.lenient)]
     {
         run.close(Code::Success)?;
-        assert_eq!(audit(&live, &place.trace(name))?, *bundle, "{name}");
+        assert_eq!(audit(&live, &place, name)?, *bundle, "{name}");
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ fn rolling_back_goes_one_bundle_back_for_new_runs() -> anyhow::Result<()> {
     read_allowed(&mut new, 1)?;
     open.close(Code::Success)?;
     new.close(Code::Success)?;
-    assert_eq!((audit(&live, &place.trace("open"))?, audit(&live, &place.trace("new"))?), (cautious.clone(), lenient));
+    assert_eq!((audit(&live, &place, "open")?, audit(&live, &place, "new")?), (cautious.clone(), lenient));
     // What was left is not gone back to, and not gone either.
     let error = place.installed.rollback(&engine).unwrap_err().to_string();
     assert!(error.contains("there is no bundle before") && error.contains("countersign bundle use"), "{error}");
@@ -75,7 +75,7 @@ fn a_bundle_that_was_damaged_is_refused_and_the_old_one_stays() -> anyhow::Resul
     let mut run = place.begin(&live.host(), "on")?;
     read_allowed(&mut run, 1)?;
     run.close(Code::Success)?;
-    assert_eq!(audit(&live, &place.trace("on"))?, place.lenient);
+    assert_eq!(audit(&live, &place, "on")?, place.lenient);
     // Nor does a host begin with it, or an installation take it for whole.
     assert!(place.live().is_err());
     let source = place.folder.path().join("cautious");

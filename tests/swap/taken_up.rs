@@ -1,9 +1,9 @@
 //! Runs that are left under one bundle and taken up when another is current.
 
-use countersign::Operations;
-use countersign::guard::{GuardError, Proposal, Ruling, write_off};
 use countersign::kernel::{Answered, Cause, Code, Status};
-use countersign::store::{Durability, Ending, FileStore, Stored, TraceReader};
+use countersign::session::{CallDecision, Held, Proposal};
+use countersign::store::{Durability, Ending, Stored, TraceReader};
+use countersign::{Operations, Session, SessionError};
 use serde_json::json;
 
 use super::{Place, Said, audit, read_order};
@@ -20,7 +20,7 @@ fn a_run_goes_on_with_its_own_bundle_in_the_next_process() -> anyhow::Result<()>
     assert_eq!(*next.host().bundle().digest(), place.cautious);
     // The current bundle is not its own, and would have asked.
     let refused = place.take_up(&next.host(), "left", Operations::none()).unwrap_err();
-    assert!(matches!(refused, GuardError::Bundle { .. }), "{refused}");
+    assert!(matches!(refused, SessionError::Bundle { .. }), "{refused}");
     let own = next.host_for(place.lenient.as_str())?.unwrap();
     let mut run = place.take_up(&own, "left", Operations::none())?;
     assert!(matches!(read_order(&mut run, 2)?, Said::Made));
@@ -28,8 +28,8 @@ fn a_run_goes_on_with_its_own_bundle_in_the_next_process() -> anyhow::Result<()>
     assert!(matches!(read_order(&mut new, 2)?, Said::Waits(_)));
     run.close(Code::Success)?;
     new.close(Code::ConfirmRequired)?;
-    assert_eq!(audit(&next, &place.trace("left"))?, place.lenient);
-    assert_eq!(audit(&next, &place.trace("new"))?, place.cautious);
+    assert_eq!(audit(&next, &place, "left")?, place.lenient);
+    assert_eq!(audit(&next, &place, "new")?, place.cautious);
     Ok(())
 }
 
@@ -40,10 +40,10 @@ fn a_manifest_of_one_bundle_is_not_begun_with_another() -> anyhow::Result<()> {
     let manifest = live.host().governed_manifest("mixed", "look up orders", &super::registry())?;
     place.installed.make_current(&place.cautious)?;
     live.refresh();
-    let store = Box::new(FileStore::create(&place.trace("mixed"), &manifest, Durability::Written)?);
-    let setup = super::setup(store, Operations::none());
-    let refused = countersign::guard::GuardedRun::begin(&live.host(), manifest, setup).unwrap_err();
-    assert!(matches!(refused, GuardError::Bundle { .. }), "{refused}");
+    let setup = super::setup(Operations::none());
+    let refused = Session::begin(&live.host(), &place.store, manifest, setup).unwrap_err();
+    assert!(matches!(refused, SessionError::Bundle { .. }), "{refused}");
+    assert!(place.store.read("mixed").is_err(), "nothing is kept of it");
     Ok(())
 }
 
@@ -54,7 +54,7 @@ fn a_run_whose_bundle_is_gone_is_ended_undecided() -> anyhow::Result<()> {
     let mut run = place.begin(&place.live()?.host(), "orphan")?;
     assert!(matches!(read_order(&mut run, 1)?, Said::Made));
     // The host is lost while a call is under way.
-    let Ruling::Permitted(permit) = run.propose(Proposal::new("read-order", json!({"id": 2})))? else {
+    let CallDecision::Permitted(permit) = run.propose(Proposal::new("read-order", json!({"id": 2})))? else {
         panic!("reads pass")
     };
     std::mem::forget(permit);
@@ -64,15 +64,16 @@ fn a_run_whose_bundle_is_gone_is_ended_undecided() -> anyhow::Result<()> {
 
     let next = place.live()?;
     assert!(next.host_for(place.lenient.as_str())?.is_none());
-    let trace = place.trace("orphan");
-    let (mut store, manifest, frames) = FileStore::resume(&trace, Durability::Written)?;
-    let status = write_off(manifest, &frames, &mut store, |_| Code::ReviewRequired)?;
+    let held = Held::open(&place.store, "orphan", Durability::Written)?;
+    let known = held.past().frames.len() as u64;
+    let status = held.abandon(|_| Code::ReviewRequired)?;
     assert_eq!(status, Status::Ended(Code::ReviewRequired));
-    let mut reader = TraceReader::new("orphan", std::io::BufReader::new(std::fs::File::open(&trace)?));
+    let file = std::fs::File::open(place.trace("orphan")?)?;
+    let mut reader = TraceReader::new("orphan", std::io::BufReader::new(file));
     let mut last = Vec::new();
     while let Some(stored) = reader.read()? {
         if let Stored::Frame(frame) = stored
-            && frame.frame > frames.len() as u64
+            && frame.frame > known
         {
             last.extend(frame.judgements);
         }

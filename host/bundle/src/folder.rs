@@ -28,12 +28,16 @@ impl Bundle {
     /// # Errors
     /// What is wrong, with file and key.
     pub fn load(engine: &Engine, folder: &Path) -> Result<Self, BundleError> {
-        let path = folder.join("bundle.lock");
-        let text = read(&path, "; a bundle's lock is made by `countersign bundle lock`")?;
-        let file = path.display().to_string();
-        let text = String::from_utf8(text)
-            .map_err(|_| BundleError::Invalid { file: file.clone(), problem: "is not UTF-8".to_owned() })?;
+        let (file, text) = lock_text(folder)?;
         Self::from_parts(engine, &file, &text, |component| read(&folder.join(component), ""))
+    }
+
+    /// Digest of the lock in a folder. Nothing is compiled.
+    ///
+    /// # Errors
+    /// A lock that cannot be read.
+    pub fn digest_in(folder: &Path) -> Result<Digest, BundleError> {
+        Ok(Lock::digest_of(&lock_text(folder)?.1))
     }
 
     /// Loads a bundle from its lock and a way to its components, which are compiled in parallel.
@@ -172,6 +176,17 @@ fn load(
         .open(Arc::from(entry.configuration.as_str()), entry.limits.into())
         .map_err(|error| invalid(error.to_string()))?;
     Ok(policy)
+}
+
+/// The lock in a folder: its file's name, and its text.
+fn lock_text(folder: &Path) -> Result<(String, String), BundleError> {
+    let path = folder.join("bundle.lock");
+    let bytes = read(&path, "; a bundle's lock is made by `countersign bundle lock`")?;
+    let file = path.display().to_string();
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((file, text)),
+        Err(_) => Err(BundleError::Invalid { file, problem: "is not UTF-8".to_owned() }),
+    }
 }
 
 /// Makes the lock of the bundle in a folder from its `bundle.toml` and its components.

@@ -1,4 +1,4 @@
-//! The `countersign` command: run, mcp, runs, agents, backtest, shadow, trace, policy, bundle, graph.
+//! The `countersign` command: init, run, mcp, runs, agents, backtest, shadow, trace, policy, bundle, graph.
 
 mod commands;
 mod component_build;
@@ -26,6 +26,7 @@ const EXIT_CODES: &str = "Exit codes:
 
 #[derive(Subcommand)]
 enum Command {
+    Init(commands::init::Arguments),
     Run(commands::run::Arguments),
     Mcp(commands::mcp::Arguments),
     Backtest(commands::backtest::Arguments),
@@ -52,6 +53,7 @@ fn main() -> std::process::ExitCode {
     let work = std::thread::Builder::new().name("countersign".to_owned()).stack_size(STACK).spawn(|| {
         let arguments = Arguments::parse();
         let done = match arguments.command {
+            Command::Init(arguments) => commands::init::run(&arguments),
             Command::Run(arguments) => commands::run::run(&arguments),
             Command::Mcp(arguments) => commands::mcp::run(&arguments),
             Command::Runs(command) => commands::runs::run(&command),

@@ -11,8 +11,8 @@ use countersign::session::{Held, Past, Session, SessionError, Setup, Stop, TakeU
 use countersign::store::{Durability, OpenError, RunQuery, RunRow, SharedStore};
 use countersign::{Host, LiveHost, Operations, utc_now as now};
 
-use crate::config::Config;
 use crate::serve::GatewayError;
+use crate::serve::Served;
 
 /// Most runs of a principal that are looked at: those that are not over, and the one that was last.
 const MOST: usize = 64;
@@ -20,7 +20,7 @@ const MOST: usize = 64;
 /// The run of a principal.
 pub struct PrincipalRun {
     live: Arc<LiveHost>,
-    config: Arc<Config>,
+    served: Arc<Served>,
     tools: Arc<Joined>,
     store: SharedStore,
     open: Option<Open>,
@@ -53,8 +53,8 @@ enum Found {
 }
 
 impl PrincipalRun {
-    pub fn new(live: Arc<LiveHost>, config: Arc<Config>, tools: Arc<Joined>, store: SharedStore) -> Self {
-        PrincipalRun { live, config, tools, store, open: None }
+    pub fn new(live: Arc<LiveHost>, served: Arc<Served>, tools: Arc<Joined>, store: SharedStore) -> Self {
+        PrincipalRun { live, served, tools, store, open: None }
     }
 
     /// The run for a call that is proposed now: begun where there is none, with what people have decided taken in.
@@ -115,7 +115,7 @@ impl PrincipalRun {
     /// How long until the run at hand is over for want of calls; none while none is open.
     pub fn idle_in(&self) -> Option<Duration> {
         let open = self.open.as_ref()?;
-        let until = open.last.saturating_add(self.config.idle_end);
+        let until = open.last.saturating_add(self.served.agent.idle_end);
         Some(Duration::from_millis(until.saturating_sub(now())))
     }
 
@@ -135,7 +135,7 @@ impl PrincipalRun {
     }
 
     fn is_idle(&self, last: u64, now: u64) -> bool {
-        now.saturating_sub(last) >= self.config.idle_end
+        now.saturating_sub(last) >= self.served.agent.idle_end
     }
 
     fn end(&mut self) -> Result<(), GatewayError> {
@@ -150,20 +150,21 @@ impl PrincipalRun {
         // What was installed since the last run is what judges this one, from its first call to its last.
         self.live.refresh();
         let host = self.live.host();
-        let manifest = self.config.manifest(&host, &id, &registry)?;
+        let manifest = self.served.manifest(&host, &id, &registry)?;
         let session = Session::begin(&host, &self.store, manifest, self.setup(registry)?)?;
         tracing::info!(run = %id, "a run begins");
         Ok(Open { session, id, last: now() })
     }
 
     fn setup(&self, registry: Registry) -> Result<Setup, GatewayError> {
-        let principal = Some(Arc::from(self.config.principal.as_str()));
-        Ok(Setup { operations: self.operations()?, principal, ..Setup::new(registry) })
+        let principal = Some(Arc::from(self.served.name.as_str()));
+        let keep_secrets = self.served.deployment.store().keep_secrets;
+        Ok(Setup { operations: self.operations()?, principal, keep_secrets, ..Setup::new(registry) })
     }
 
     /// The run that the principal was in, where it still is: the newest that no other process has.
     fn take_up(&mut self, now: u64) -> Result<Option<Result<Open, (String, Stop)>>, GatewayError> {
-        let principal = Some(Arc::from(self.config.principal.as_str()));
+        let principal = Some(Arc::from(self.served.name.as_str()));
         let rows = self.store.list(&RunQuery { principal, most: Some(MOST), ..RunQuery::default() })?;
         let mut busy = Vec::new();
         let mut over = None;
@@ -278,13 +279,13 @@ impl PrincipalRun {
 
     /// Whether a run is pinned to what this process would pin one to, by the run's own bundle.
     fn is_pinned(&self, host: &Host, manifest: &Manifest, registry: &Registry) -> Result<bool, GatewayError> {
-        let now = self.config.manifest(host, &manifest.run, registry)?;
+        let now = self.served.manifest(host, &manifest.run, registry)?;
         Ok(Manifest { seed: manifest.seed, started: manifest.started, ..now } == *manifest)
     }
 
     /// The same of everything that the operator says.
     fn is_pinned_but_for_tools(&self, host: &Host, manifest: &Manifest) -> Result<bool, GatewayError> {
-        let now = self.config.manifest(host, &manifest.run, &Registry::new(&self.tools.tools))?;
+        let now = self.served.manifest(host, &manifest.run, &Registry::new(&self.tools.tools))?;
         // Its digest is over the tools too.
         let (listed, digest) = (manifest.boundary.tools.clone(), Arc::clone(&manifest.boundary.digest));
         let boundary = Boundary { tools: listed, digest, ..now.boundary.clone() };
@@ -293,8 +294,8 @@ impl PrincipalRun {
     }
 
     fn operations(&self) -> Result<Operations, GatewayError> {
-        let folder = self.config.store.parent().unwrap_or(std::path::Path::new("."));
-        Ok(Operations::new(&self.config.operator, &self.store, folder)?)
+        let deployment = &self.served.deployment;
+        Ok(Operations::new(deployment.operator(), &self.store, deployment.store().folder())?)
     }
 }
 

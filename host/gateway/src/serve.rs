@@ -1,19 +1,21 @@
 //! From the gateway's file to a gateway that runs until its client is gone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign::bundle::Installed;
+use countersign::deployment::AgentSection;
 use countersign::engine::EngineOptions;
+use countersign::kernel::{Manifest, Mode};
 use countersign::mcp::{Accept, McpError, PinError, pins_beside};
 use countersign::operate::SinkError;
+use countersign::registry::Registry;
 use countersign::session::SessionError;
 use countersign::settings::SettingsError;
 use countersign::store::StorageError;
-use countersign::{Host, HostError, LiveHost};
+use countersign::{Deployment, Host, HostError, LiveHost};
 use rmcp::ServiceExt;
 
-use crate::config::Config;
 use crate::service::Gateway;
 use crate::upstream::{ToolLine, tools};
 
@@ -66,8 +68,10 @@ pub enum GatewayError {
 /// How a gateway is run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Its file.
+    /// The deployment's file.
     pub file: PathBuf,
+    /// The agent of the file that is meant; by default its only one, else `agent`.
+    pub agent: Option<String>,
     /// A bundle's folder instead of the file's.
     pub bundle: Option<PathBuf>,
     /// A folder of installed bundles instead of what the file says; `bundle` counts before it.
@@ -96,14 +100,11 @@ pub struct Report {
 /// # Errors
 /// A file, a bundle, a server or a client that cannot be used.
 pub async fn serve(options: &Options) -> Result<Report, GatewayError> {
-    let mut config = Config::load(&options.file)?;
-    if options.monitor {
-        config.mode = countersign::kernel::Mode::Monitor;
-    }
-    let live = Arc::new(live(options, &config)?);
+    let served = Served::load(&options.file, options.agent.as_deref(), options.monitor)?;
+    let live = Arc::new(live(options, &served.deployment)?);
     let hearing = live.follows().then(|| refresh_on_hangup(Arc::clone(&live)));
-    let store = countersign::open_store(&config.store)?;
-    let gateway = Gateway::new(live, Arc::new(config), options.file.clone(), store);
+    let store = countersign::open_store(&served.deployment.store().file)?;
+    let gateway = Gateway::new(live, Arc::new(served), store);
     let serving = Arc::clone(&gateway).serve(rmcp::transport::io::stdio_pipes());
     let ended = match serving.await {
         Ok(service) => {
@@ -124,14 +125,46 @@ pub async fn serve(options: &Options) -> Result<Report, GatewayError> {
     Ok(report)
 }
 
+/// What is served: one agent of a deployment.
+pub(crate) struct Served {
+    pub deployment: Deployment,
+    pub name: String,
+    pub agent: AgentSection,
+    monitor: bool,
+}
+
+impl Served {
+    fn load(file: &Path, agent: Option<&str>, monitor: bool) -> Result<Self, SettingsError> {
+        let deployment = Deployment::load(file)?;
+        let wrong = |problem: &str| SettingsError::Invalid {
+            file: file.display().to_string(),
+            problem: format!("key `servers`: {problem}"),
+        };
+        if deployment.servers().is_empty() {
+            return Err(wrong("expected at least one server, such as `[servers.files]`"));
+        }
+        let name = agent.unwrap_or(deployment.only_agent()).to_owned();
+        let agent = deployment.agent(&name);
+        Ok(Served { deployment, name, agent, monitor })
+    }
+
+    /// What a run of the agent is pinned to.
+    pub fn manifest(&self, host: &Host, run: &str, registry: &Registry) -> Result<Manifest, SettingsError> {
+        let mut manifest = self.deployment.manifest(host, &self.name, run, registry)?;
+        if self.monitor {
+            manifest.mode = Mode::Monitor;
+        }
+        Ok(manifest)
+    }
+}
+
 /// The host of each run: by the command's own word, else by the file's.
-fn live(options: &Options, config: &Config) -> Result<LiveHost, HostError> {
-    let own = options.bundle.is_some() || options.bundles.is_some();
-    let said = |command: &Option<PathBuf>, file: &Option<PathBuf>| if own { command.clone() } else { file.clone() };
-    let (bundle, bundles) = (said(&options.bundle, &config.bundle), said(&options.bundles, &config.bundles));
-    match bundles.filter(|_| bundle.is_none()) {
-        Some(folder) => LiveHost::installed(options.engine.clone(), Installed::new(folder)),
-        None => Ok(LiveHost::fixed(Host::new(options.engine.clone(), bundle.as_deref())?)),
+fn live(options: &Options, deployment: &Deployment) -> Result<LiveHost, HostError> {
+    let engine = options.engine.clone();
+    match (&options.bundle, &options.bundles) {
+        (Some(folder), _) => Ok(LiveHost::fixed(Host::new(engine, Some(folder))?)),
+        (None, Some(folder)) => LiveHost::installed(engine, Installed::new(folder)),
+        (None, None) => deployment.bundle().live(engine),
     }
 }
 
@@ -164,11 +197,8 @@ fn refresh_on_hangup(_: Arc<LiveHost>) -> tokio::task::JoinHandle<()> {
 ///
 /// # Errors
 /// A file or a server that cannot be used, a name that no server has.
-pub async fn review(
-    file: &std::path::Path,
-    accept: &Accept,
-) -> Result<(Vec<ToolLine>, Vec<String>, PathBuf), GatewayError> {
-    let config = Config::load(file)?;
-    let (lines, accepted) = tools(&config, file, accept).await?;
+pub async fn review(file: &Path, accept: &Accept) -> Result<(Vec<ToolLine>, Vec<String>, PathBuf), GatewayError> {
+    let served = Served::load(file, None, false)?;
+    let (lines, accepted) = tools(&served.deployment, accept).await?;
     Ok((lines, accepted, pins_beside(file)))
 }

@@ -1,7 +1,7 @@
 //! What the agent talks to: tool calls are ruled on, everything else passes through.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,17 +17,15 @@ use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::approval::{self, Questions, Way};
-use crate::config::Config;
 use crate::messages;
 use crate::principal::{Met, PrincipalRun};
-use crate::serve::{GatewayError, Report};
+use crate::serve::{GatewayError, Report, Served};
 use crate::upstream::{Shared, Upstream};
 
 /// The gateway of one client.
 pub struct Gateway {
     live: Arc<LiveHost>,
-    config: Arc<Config>,
-    file: PathBuf,
+    served: Arc<Served>,
     store: SharedStore,
     shared: Arc<Shared>,
     upstream: OnceCell<Upstream>,
@@ -46,11 +44,10 @@ enum Ruled {
 }
 
 impl Gateway {
-    pub fn new(live: Arc<LiveHost>, config: Arc<Config>, file: PathBuf, store: SharedStore) -> Arc<Self> {
+    pub fn new(live: Arc<LiveHost>, served: Arc<Served>, store: SharedStore) -> Arc<Self> {
         Arc::new(Gateway {
             live,
-            config,
-            file,
+            served,
             shared: Arc::default(),
             upstream: OnceCell::new(),
             run: Mutex::new(None),
@@ -65,10 +62,10 @@ impl Gateway {
     async fn upstream(&self, context: &RequestContext<RoleServer>) -> Result<&Upstream, ErrorData> {
         self.shared.set_client(&context.peer);
         let start = || async {
-            let folder = self.file.parent().map_or_else(PathBuf::new, PathBuf::from);
-            let pins = countersign::mcp::pins_beside(&self.file);
+            let deployment = &self.served.deployment;
+            let pins = countersign::mcp::pins_beside(deployment.file());
             let capabilities = context.client_capabilities().unwrap_or_default();
-            Upstream::start(&self.config, &folder, pins, &self.shared, capabilities).await
+            Upstream::start(deployment, pins, &self.shared, capabilities).await
         };
         self.upstream.get_or_try_init(start).await.map_err(internal)
     }
@@ -108,7 +105,7 @@ impl Gateway {
             Ok(Met::Run(run, id)) => (run, id.to_owned()),
             Ok(Met::Over(id, stop)) => {
                 self.count(|report| report.held += 1);
-                return Ok(Ruled::Answer(error(messages::stopped(&id, &self.config.store, &stop)).into()));
+                return Ok(Ruled::Answer(error(messages::stopped(&id, self.store_file(), &stop)).into()));
             }
             // An operator's word, for the agent to hear.
             Err(GatewayError::Session(SessionError::NotDispatched(refused))) => {
@@ -143,23 +140,27 @@ impl Gateway {
                 let noted = CallToolResult::success(vec![ContentBlock::text(messages::noted(&text))]);
                 Ok(Ruled::Answer(noted.into()))
             }
-            CallDecision::Stopped(stop) => held(messages::stopped(&id, &self.config.store, &stop)),
+            CallDecision::Stopped(stop) => held(messages::stopped(&id, self.store_file(), &stop)),
         };
         self.told(run, name);
         *self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = self.stops(run, &id);
         ruled
     }
 
+    fn store_file(&self) -> &Path {
+        &self.served.deployment.store().file
+    }
+
     fn principal(&self, upstream: &Upstream) -> PrincipalRun {
-        let (live, config, tools) = (&self.live, &self.config, upstream.joined());
-        PrincipalRun::new(Arc::clone(live), Arc::clone(config), Arc::clone(tools), Arc::clone(&self.store))
+        let (live, served, tools) = (&self.live, &self.served, upstream.joined());
+        PrincipalRun::new(Arc::clone(live), Arc::clone(served), Arc::clone(tools), Arc::clone(&self.store))
     }
 
     /// What the agent is told where nothing is forwarded; none where calls are.
     fn stops(&self, run: &Session, id: &str) -> Option<String> {
         let standing = run.standing();
         if let Some(stop) = &standing.stop {
-            return Some(messages::stopped(id, &self.config.store, stop));
+            return Some(messages::stopped(id, self.store_file(), stop));
         }
         standing.hold.as_ref().map(messages::held)
     }
@@ -169,7 +170,7 @@ impl Gateway {
         let stopped = match self.run.try_lock() {
             Ok(mut principal) => match principal.get_or_insert_with(|| self.principal(upstream)).last_run() {
                 Ok(Some(Met::Run(run, id))) => self.stops(run, id),
-                Ok(Some(Met::Over(id, stop))) => Some(messages::stopped(&id, &self.config.store, &stop)),
+                Ok(Some(Met::Over(id, stop))) => Some(messages::stopped(&id, self.store_file(), &stop)),
                 Ok(None) => None,
                 Err(
                     refused @ (GatewayError::Session(SessionError::NotDispatched(_)) | GatewayError::Barred { .. }),
@@ -193,7 +194,7 @@ impl Gateway {
 
     fn by(&self, context: &RequestContext<RoleServer>) -> String {
         let client = context.client_info().map_or_else(|| "client".to_owned(), |info| info.name);
-        format!("{} at {client}", self.config.principal)
+        format!("{} at {client}", self.served.name)
     }
 
     /// Makes a permitted call, with the arguments that were judged.
@@ -339,7 +340,7 @@ impl ServerHandler for Gateway {
         let upstream = self.upstream(&context).await?;
         let mut tools: Vec<Tool> = Vec::new();
         for (name, definition) in &upstream.joined().definitions {
-            let allowed = self.config.boundary.tools.as_ref().is_none_or(|tools| tools.contains(name));
+            let allowed = self.served.deployment.boundary().tools.as_ref().is_none_or(|tools| tools.contains(name));
             if allowed && self.shared.withheld(name).is_none() {
                 let mut tool = definition.clone();
                 tool.name = Cow::Owned(name.clone());
@@ -364,7 +365,7 @@ impl ServerHandler for Gateway {
             Ruled::Answer(answer) => return Ok(answer),
             Ruled::Parked(approval) => approval,
         };
-        let way = if self.config.ask_client { approval::way(&context) } else { Way::None };
+        let way = if self.served.agent.ask_client { approval::way(&context) } else { Way::None };
         let decision = match way {
             // The answer is one only to the question that this very call was answered with.
             Way::Input => match self.questions.answer(&request, &approval) {
@@ -373,7 +374,7 @@ impl ServerHandler for Gateway {
             },
             Way::Request => {
                 // Nobody else is held up meanwhile.
-                let time_out = Duration::from_millis(self.config.ask_time_out);
+                let time_out = Duration::from_millis(self.served.agent.ask_time_out);
                 approval::ask(&context.peer, &approval, time_out).await
             }
             Way::None => None,
@@ -392,7 +393,7 @@ impl ServerHandler for Gateway {
         }
         self.count(|report| report.held += 1);
         let run = self.run.lock().await.as_ref().and_then(PrincipalRun::id).unwrap_or_default().to_owned();
-        Ok(error(messages::parked(&run, &self.config.store, &approval)).into())
+        Ok(error(messages::parked(&run, self.store_file(), &approval)).into())
     }
 
     async fn list_resources(

@@ -4,9 +4,10 @@
 #![expect(deprecated, reason = "what servers and clients of older revisions say is passed on")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use countersign::Deployment;
 use countersign::mcp::{Accept, Connection, Joined, McpError, Offer, Pin, Pins, Quiet, pins_beside, settle};
 use rmcp::model::{
     ClientCapabilities, ClientConfig, CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams,
@@ -19,7 +20,6 @@ use rmcp::service::{NotificationContext, RequestContext, SubscriptionSink};
 use rmcp::{ClientHandler, Peer, RoleClient, RoleServer};
 use serde::Serialize;
 
-use crate::config::Config;
 use crate::serve::GatewayError;
 
 /// What the client and the servers' handlers share.
@@ -214,16 +214,15 @@ impl Upstream {
     /// # Errors
     /// The first server that cannot be used, or what the file says of a tool that no server has.
     pub async fn start(
-        config: &Config,
-        folder: &Path,
+        deployment: &Deployment,
         pins: PathBuf,
         shared: &Arc<Shared>,
         capabilities: ClientCapabilities,
     ) -> Result<Self, GatewayError> {
         let mut starting = Vec::new();
-        for (name, spec) in &config.servers {
+        for (name, spec) in deployment.servers() {
             let relay = Relay { server: name.clone(), shared: Arc::clone(shared), capabilities: capabilities.clone() };
-            let (name, spec, folder) = (name.clone(), spec.clone(), folder.to_owned());
+            let (name, spec, folder) = (name.clone(), spec.clone(), deployment.folder().to_owned());
             starting.push(tokio::spawn(async move {
                 let connection = Connection::start(&name, &spec, &folder, relay).await?;
                 let offer = connection.offer().await?;
@@ -238,7 +237,8 @@ impl Upstream {
             offers.push(offer);
         }
         let mut pinned = Pins::load(&pins)?;
-        let (joined, report) = settle(&config.servers, &offers, &config.tools, &mut pinned, &Accept::Nothing)?;
+        let (joined, report) =
+            settle(deployment.servers(), &offers, deployment.tools(), &mut pinned, &Accept::Nothing)?;
         pinned.save()?;
         for (server, tools) in &report.first {
             tracing::info!(server, tools, "tools seen first are pinned");
@@ -274,20 +274,15 @@ impl Upstream {
 ///
 /// # Errors
 /// As [`Upstream::start`], and a name that no server has.
-pub async fn tools(
-    config: &Config,
-    file: &Path,
-    accept: &Accept,
-) -> Result<(Vec<ToolLine>, Vec<String>), GatewayError> {
-    let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
+pub async fn tools(deployment: &Deployment, accept: &Accept) -> Result<(Vec<ToolLine>, Vec<String>), GatewayError> {
     let mut offers = Vec::new();
-    for (name, spec) in &config.servers {
-        let connection = Connection::start(name, spec, &folder, Quiet::default()).await?;
+    for (name, spec) in deployment.servers() {
+        let connection = Connection::start(name, spec, deployment.folder(), Quiet::default()).await?;
         offers.push(connection.offer().await?);
         connection.close().await;
     }
-    let mut pins = Pins::load(&pins_beside(file))?;
-    let (joined, report) = settle(&config.servers, &offers, &config.tools, &mut pins, accept)?;
+    let mut pins = Pins::load(&pins_beside(deployment.file()))?;
+    let (joined, report) = settle(deployment.servers(), &offers, deployment.tools(), &mut pins, accept)?;
     pins.save()?;
     let mut lines: Vec<ToolLine> = joined
         .tools

@@ -8,12 +8,12 @@ use std::time::Instant;
 
 use countersign::kernel::contract::Tier;
 use countersign::kernel::{
-    Code, Criterion, Goal, Input, Model, ModelRequest, Observation, Outcome, Reply, Run, Status, Usage, Verification,
-    Verifier,
+    Code, Criterion, Goal, Input, Model, ModelRequest, Observation, Outcome, Status, Usage, Verification, Verifier,
 };
 use countersign::registry::{Called, Finding, Registry, ToolResult};
-use countersign::store::{Durability, FileStore};
-use countersign::{Host, Operations, Salt, Silent, World, drive, parse_step};
+use countersign::session::{ModelAnswer, Setup};
+use countersign::store::Durability;
+use countersign::{Host, Salt, Session, Silent, World, parse_step};
 
 const TOOLS: &str = r#"
 [count-pumps]
@@ -39,7 +39,7 @@ impl World for Shop {
     }
 
     /// Yours calls a model; whatever it answers is parsed, and what cannot be is a violation.
-    fn call_model(&mut self, _: Tier, _: &str, _: &ModelRequest, _: u64) -> (Reply, Usage) {
+    fn call_model(&mut self, _: Tier, _: &str, _: &ModelRequest, _: u64) -> ModelAnswer {
         self.asked += 1;
         let action = match self.asked {
             1 => r#"{"tool": "count-pumps", "arguments": {}}"#,
@@ -48,7 +48,8 @@ impl World for Shop {
         let answer = format!(
             r#"{{"step": "count", "action": {action}, "reasoning": "that was asked", "status": "ok", "confidence": 0.95}}"#
         );
-        (parse_step(answer.as_bytes(), Vec::new(), &self.registry, &self.salt).reply, Usage::default())
+        let parsed = parse_step(answer.as_bytes(), Vec::new(), &self.registry, &self.salt);
+        ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage: Usage::default() }
     }
 
     fn dispatch(&mut self, tool: &str, arguments: &Arc<str>, _: Option<&str>) -> Observation {
@@ -77,7 +78,7 @@ impl World for Shop {
 /// When a policy, the store or the machine fails.
 pub fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let trace = folder.path().join("trace.jsonl");
+    let store = countersign::open_store(&folder.path().join("runs.db"))?;
     let host = Host::new(countersign::engine::EngineOptions::default(), None)?;
     let registry = Registry::parse("tools", TOOLS)?;
     let mut goal = Goal::new("How many pumps are there?");
@@ -85,12 +86,13 @@ pub fn main() -> anyhow::Result<()> {
     goal.criteria =
         vec![Criterion { id: "counted".into(), text: "somebody counted".into(), tool: "count-pumps".into() }];
     let manifest = host.manifest("pumps-1", goal, vec![Model::new(Tier::Cheap, "small")], registry.registered())?;
-    let mut store = FileStore::create(&trace, &manifest, Durability::Synced)?;
-    let mut run = Run::open(Arc::new(manifest))?;
-    let mut judges = host.open(&run)?;
-    let mut shop = Shop { begun: Instant::now(), registry, salt: Salt::random()?, asked: 0, called: None };
-    let mut operations = Operations::none();
-    let status = drive(&mut run, Input::Started, &mut judges, &mut store, &mut shop, &mut operations, &mut Silent)?;
+    let salt = Salt::random()?;
+    // Each frame survives a crash of the machine before anything of it is done.
+    let setup = Setup { salt: Some(salt), durability: Durability::Synced, ..Setup::new(Registry::default()) };
+    let mut session = Session::begin(&host, &store, manifest, setup)?;
+    let mut shop = Shop { begun: Instant::now(), registry, salt, asked: 0, called: None };
+    session.drive(Input::Started, &mut shop, &mut Silent)?;
+    let status = session.leave()?;
     println!("{status} after {} model calls", shop.asked);
     anyhow::ensure!(status == Status::Ended(Code::Success), "{status}");
     Ok(())

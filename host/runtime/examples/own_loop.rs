@@ -2,12 +2,15 @@
 //!
 //! `cargo run -p countersign --example own_loop`
 
-use countersign::guard::{Clock, GuardedRun, Proposal, Ruling, Seen, Setup};
+use std::sync::Arc;
+
+use anyhow::Context;
+use countersign::engine::EngineOptions;
 use countersign::kernel::{Code, Decision, Outcome, Status};
 use countersign::registry::{Registry, ToolResult};
-use countersign::replay::replay;
-use countersign::store::{Durability, FileStore};
-use countersign::{Host, Operations, Salt};
+use countersign::session::{CallDecision, Observed, Proposal, Setup};
+use countersign::store::{SharedStore, memory::MemoryStore};
+use countersign::{Host, Session};
 use serde_json::{Value, json};
 
 /// What the host must know of the agent's tools. What is left out is unknown, and unknown is strict.
@@ -35,61 +38,46 @@ fn call(tool: &str, arguments: &str) -> ToolResult {
     ToolResult::new(Outcome::Returned { exit_code: Some(0), ok: true }, text)
 }
 
-/// Proposes a call, makes it if it may be made, and says what became of it.
-fn attempt(run: &mut GuardedRun, tool: &str, arguments: Value) -> anyhow::Result<String> {
-    Ok(match run.propose(Proposal::new(tool, arguments))? {
-        Ruling::Permitted(permit) => {
-            let result = call(permit.tool(), permit.arguments());
-            match permit.observe(&result)? {
-                Seen::Done(_) => format!("made: {}", result.text),
-                // None of the tools above declares a reading that verifies it.
-                Seen::ReadBack(_) => "made, and to be read back".to_owned(),
-            }
+/// One call: proposed, made where it may be, and observed. A model is told this text and nothing else.
+fn attempt(session: &mut Session, tool: &str, order: Value) -> anyhow::Result<String> {
+    let decision = session.propose(Proposal::new(tool, json!({"id": order})))?;
+    let CallDecision::Permitted(permit) = decision else { return Ok(decision.told().unwrap_or_default()) };
+    let result = call(permit.tool(), permit.arguments());
+    Ok(match session.observe(permit, result)? {
+        Observed::Done(seen) => seen.text(),
+        Observed::ReadBack(reading) => {
+            let read = call(reading.tool(), reading.arguments());
+            session.read_back(reading, &read)?.text()
         }
-        Ruling::Parked(approval) => format!("waits for a person: {}", approval.fingerprint),
-        Ruling::Refused(refusal) => format!("refused: {}", refusal.reason),
-        Ruling::Noted(text) => text,
-        Ruling::Stopped(stop) => format!("stopped with {}: {}", stop.code, stop.reason),
     })
 }
 
-/// The whole of it.
+/// What the agent does. One host is enough for a process, and one store for all its runs.
 ///
 /// # Errors
 /// When a policy, the store or the machine fails.
-pub fn main() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let trace = folder.path().join("trace.jsonl");
-
-    // One host for a process; a clone is two reference counts.
-    let host = Host::new(countersign::engine::EngineOptions::default(), None)?;
+pub fn run(host: &Host, store: &SharedStore, told: &mut dyn FnMut(String)) -> anyhow::Result<Status> {
     let registry = Registry::parse("tools", TOOLS)?;
     let manifest = host.governed_manifest("order-4711", "cancel what was not shipped", &registry)?;
-    let store = Box::new(FileStore::create(&trace, &manifest, Durability::Written)?);
-    let setup = Setup { registry, store, operations: Operations::none(), salt: Salt::random()?, clock: Clock::Machine };
-    let mut run = GuardedRun::begin(&host, manifest, setup)?;
-
-    println!("{}", attempt(&mut run, "read-order", json!({"id": 4711}))?);
+    let mut session = Session::begin(host, store, manifest, Setup::new(registry))?;
     // Irreversible, and nobody knows how sure the agent is: a person is asked, the loop goes on.
-    println!("{}", attempt(&mut run, "cancel-order", json!({"id": 4711}))?);
-    println!("{}", attempt(&mut run, "read-order", json!({"id": "4711"}))?);
-
-    let fingerprint = run.parked().next().map(|approval| approval.fingerprint.clone());
-    let fingerprint = fingerprint.ok_or_else(|| anyhow::anyhow!("nothing waits"))?;
-    run.decide("a-1", "Ada", Decision::Approved { fingerprint })?;
+    for (tool, order) in [("read-order", json!(4711)), ("cancel-order", json!(4711)), ("read-order", json!("4711"))] {
+        told(attempt(&mut session, tool, order)?);
+    }
+    let fingerprint = session.parked().next().map(|approval| Arc::clone(&approval.fingerprint));
+    session.decide("a-1", "Ada", Decision::Approved { fingerprint: fingerprint.context("nothing waits")? })?;
     // The approval is for that call, once.
-    println!("{}", attempt(&mut run, "cancel-order", json!({"id": 4712}))?);
-    println!("{}", attempt(&mut run, "cancel-order", json!({"id": 4711}))?);
-    println!("{}", attempt(&mut run, "cancel-order", json!({"id": 4711}))?);
+    for order in [4712, 4711, 4711] {
+        told(attempt(&mut session, "cancel-order", json!(order))?);
+    }
+    Ok(session.close(Code::Success)?)
+}
 
-    let status = run.close(Code::Success)?;
-    anyhow::ensure!(status == Status::Ended(Code::Success), "{status}");
-    // What was recommended, what was decided, what came of it: thresholds are recalibrated from that.
-    countersign::adaptation::write_beside(&trace)?;
-    // Whoever audits it executes every verdict again.
-    let open = || std::fs::File::open(&trace).map(std::io::BufReader::new);
-    let replayed = replay(&host, "trace.jsonl", &open)?;
-    anyhow::ensure!(replayed.difference.is_none(), "a verdict came out otherwise");
-    println!("{} frames, {} verdicts executed again, all the same", replayed.frames, replayed.judged);
-    Ok(())
+/// With a store in memory; `countersign::open_store` gives one in a file.
+///
+/// # Errors
+/// As [`run`].
+pub fn main() -> anyhow::Result<()> {
+    let store: SharedStore = Arc::new(MemoryStore::new());
+    run(&Host::new(EngineOptions::default(), None)?, &store, &mut |text| println!("{text}")).map(drop)
 }

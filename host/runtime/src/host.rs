@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use countersign_bundle::{Bundle, BundleError, default_bundle};
+use countersign_bundle::{Bundle, BundleError, Digest, default_bundle};
 use countersign_engine::{Engine, EngineError, EngineOptions, History, OpenError, Outcome, Session};
 use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::CONTRACT;
@@ -38,6 +38,16 @@ pub enum HostError {
     /// A policy.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// Its lock is another than it should be.
+    #[error("`{bundle}`: its lock is {found}, expected {expected}; nothing of it was compiled")]
+    Digest {
+        /// The bundle's folder.
+        bundle: String,
+        /// As pinned.
+        expected: Digest,
+        /// As it is.
+        found: Digest,
+    },
 }
 
 impl Host {
@@ -52,6 +62,21 @@ impl Host {
             None => default_bundle(&engine)?,
         };
         Ok(Host { engine, bundle: Arc::new(bundle) })
+    }
+
+    /// The same, where the bundle's lock has this digest. Another one is refused before anything of it is compiled.
+    ///
+    /// # Errors
+    /// As [`Host::new`], and a lock of another digest.
+    pub fn pinned(options: EngineOptions, bundle: Option<&Path>, digest: Option<&Digest>) -> Result<Self, HostError> {
+        if let (Some(folder), Some(expected)) = (bundle, digest) {
+            let found = Bundle::digest_in(folder)?;
+            if found != *expected {
+                let bundle = folder.display().to_string();
+                return Err(HostError::Digest { bundle, expected: expected.clone(), found });
+            }
+        }
+        Host::new(options, bundle)
     }
 
     /// A host of a bundle that was loaded with this very engine.

@@ -3,6 +3,8 @@
 //! ```text
 //! Host ── engine and bundle of a process
 //!  └─ Session ── one run: its frames are judged, made durable, and only then acted on
+//!
+//! Governor ── the same from one file, for async programs: many runs at once, on threads of their own
 //! ```
 //!
 //! [`scenario`] runs a whole loop described in a file, [`backtest`] judges recorded runs, and
@@ -13,7 +15,9 @@ mod address;
 pub mod backtest;
 mod canonical;
 pub mod convergence;
+pub mod deployment;
 mod export;
+mod governor;
 mod host;
 mod http;
 pub mod keys;
@@ -37,7 +41,9 @@ mod several;
 pub mod shadow;
 
 pub use canonical::{Strict, canonical};
+pub use deployment::Deployment;
 pub use export::{ExportError, beside, export};
+pub use governor::{GovernedRun, Governor, GovernorError};
 pub use host::{Host, HostError, Judges};
 pub use live::{LiveHost, Refreshed};
 pub use operations::{NotDispatched, Operations};

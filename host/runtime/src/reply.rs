@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::canonical::{Strict, canonical};
 use crate::keys;
-use crate::redact::{Salt, redact, redact_value, salted};
+use crate::redact::{Salt, redact, redact_arguments, salted};
 
 /// Largest answer that is looked at, in bytes.
 pub const MOST_REPLY_BYTES: usize = 1 << 20;
@@ -318,11 +318,11 @@ pub(crate) fn call(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &S
     let touches = tools.touches(tool, &arguments);
     let mut identity = tools.identity(tool, &arguments);
     if let Some(identity) = &mut identity {
-        redact_value(identity, salt);
+        redact_arguments(identity, salt);
     }
     let exact = canonical(&arguments);
     let mut shown = arguments;
-    let (shown, payload) = if redact_value(&mut shown, salt) {
+    let (shown, payload) = if redact_arguments(&mut shown, salt) {
         (canonical(&shown), Some(salted(exact.as_bytes(), salt).into()))
     } else {
         (exact.clone(), None)

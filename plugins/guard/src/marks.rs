@@ -29,11 +29,8 @@ fn mark(text: &[u8]) -> Option<(Kind, usize)> {
     let name = rest.iter().take_while(|byte| byte.is_ascii_lowercase() || **byte == b'-').count();
     let digest = rest.get(name + 1..name + 1 + DIGITS)?;
     let closed = rest[name] == b':' && rest.get(name + 1 + DIGITS) == Some(&b']');
-    let kind = match &rest[..name] {
-        b"private-key" => Kind::PrivateKey,
-        b"assigned" | b"named" => Kind::PasswordAssignment,
-        _ => Kind::ApiKey,
-    };
+    let kind = std::str::from_utf8(&rest[..name]).ok().and_then(Kind::named).filter(|kind| kind.is_secret());
+    let kind = kind.unwrap_or(Kind::ApiKey);
     let whole = closed && digest.iter().all(u8::is_ascii_hexdigit);
     whole.then_some((kind, BEGIN.len() + name + 1 + DIGITS + 1))
 }
@@ -46,13 +43,14 @@ mod tests {
     fn a_mark_is_told_from_what_only_looks_like_one() {
         let table = [
             ("[redacted:private-key:cf0322ab]", Some((Kind::PrivateKey, 31))),
-            ("[redacted:aws-key:00000000] and more", Some((Kind::ApiKey, 27))),
-            ("[redacted:named:00000000]", Some((Kind::PasswordAssignment, 25))),
-            ("[redacted:assigned:00000000]", Some((Kind::PasswordAssignment, 28))),
-            ("[redacted:aws-key:0000000]", None),
-            ("[redacted:aws-key:0000000x]", None),
-            ("[redacted:aws-key:00000000", None),
-            ("[redacted:aws-key", None),
+            ("[redacted:api-key:00000000] and more", Some((Kind::ApiKey, 27))),
+            ("[redacted:model-key:00000000]", Some((Kind::ApiKey, 29))),
+            ("[redacted:password-assignment:00000000]", Some((Kind::PasswordAssignment, 39))),
+            ("[redacted:url-credentials:00000000]", Some((Kind::UrlCredentials, 35))),
+            ("[redacted:api-key:0000000]", None),
+            ("[redacted:api-key:0000000x]", None),
+            ("[redacted:api-key:00000000", None),
+            ("[redacted:api-key", None),
             ("[redacted:", None),
             ("[redacted]", None),
             ("[read", None),

@@ -1,11 +1,23 @@
-//! Values of what is called a password or a secret key: `password=…`, `"client_secret": "…"`.
+//! Values of what is called a password or a secret key: `password=…`, `"client_secret": "…"`, and what opens a service in
+//! the header of a request: `Authorization: Bearer …`.
 
 use crate::text::{byte, set, skip};
-use crate::{Hit, Kind};
+use crate::{Hit, Kind, token};
 
 const LEAST_PASSWORD: usize = 6;
 const LEAST_KEY: usize = 16;
 const LONGEST: usize = 256;
+/// What stands in a header is often a whole document, signed.
+const LONGEST_CREDENTIAL: usize = 4096;
+
+/// What a name says of its value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Called {
+    Password,
+    Key,
+    /// The header `Authorization`, whose value may begin with the word for its kind.
+    Credential,
+}
 
 /// The value behind the `:` or `=` at `at`, if the name before it says what it is.
 pub(crate) fn find(bytes: &[u8], at: usize, floor: usize) -> Option<Hit> {
@@ -16,7 +28,7 @@ pub(crate) fn find(bytes: &[u8], at: usize, floor: usize) -> Option<Hit> {
     if name <= floor {
         return None;
     }
-    let kind = called(bytes, name, floor)?;
+    let called = called(bytes, name, floor)?;
     let mut start = at + 1;
     // `:=` and `=>` assign, `==` compares.
     match (byte(bytes, at), byte(bytes, start)) {
@@ -32,11 +44,21 @@ pub(crate) fn find(bytes: &[u8], at: usize, floor: usize) -> Option<Hit> {
     let quote = byte(bytes, start);
     let quoted = matches!(quote, b'"' | b'\'' | b'`');
     start += usize::from(quoted);
-    if kind == Kind::ApiKey { key(bytes, start) } else { password(bytes, start, quoted.then_some(quote), spaced) }
+    // A key in the form of its issuer is told as such, whatever its name.
+    if let Some(forms) = token::forms_at(bytes, start)
+        && let Some(hit) = token::find(bytes, start, start, forms)
+    {
+        return Some(hit);
+    }
+    match called {
+        Called::Key => key(bytes, start),
+        Called::Password => password(bytes, start, quoted.then_some(quote), spaced),
+        Called::Credential => credential(bytes, start),
+    }
 }
 
 /// What a name that ends before `end` says of its value, by its last eight letters in whatever case.
-fn called(bytes: &[u8], end: usize, floor: usize) -> Option<Kind> {
+fn called(bytes: &[u8], end: usize, floor: usize) -> Option<Called> {
     let start = end.saturating_sub(8);
     let tail = match bytes.get(start..end)?.first_chunk() {
         Some(tail) if start >= floor => *tail,
@@ -49,12 +71,15 @@ fn called(bytes: &[u8], end: usize, floor: usize) -> Option<Kind> {
         (tail ^ last_eight(word)) >> unused == 0
     };
     match (tail >> 56) as u8 {
-        b'd' if ends("password") || ends("passwd") || ends("pwd") => Some(Kind::PasswordAssignment),
-        b'e' if ends("ssphrase") || ends("passcode") => Some(Kind::PasswordAssignment),
-        b't' if ends("secret") => Some(Kind::ApiKey),
-        b'y' if ends("apikey") || ends("api_key") || ends("api-key") => Some(Kind::ApiKey),
-        b'y' if ends("cret_key") || ends("cess_key") || ends("ecretkey") || ends("ccesskey") => Some(Kind::ApiKey),
-        b'n' if ends("ss_token") || ends("th_token") || ends("esstoken") || ends("uthtoken") => Some(Kind::ApiKey),
+        b'd' if ends("password") || ends("passwd") || ends("pwd") => Some(Called::Password),
+        b'e' if ends("ssphrase") || ends("passcode") => Some(Called::Password),
+        b't' if ends("secret") => Some(Called::Key),
+        b'y' if ends("apikey") || ends("api_key") || ends("api-key") => Some(Called::Key),
+        b'y' if ends("cret_key") || ends("cess_key") || ends("ecretkey") || ends("ccesskey") => Some(Called::Key),
+        b'n' if ends("ss_token") || ends("th_token") || ends("esstoken") || ends("uthtoken") => Some(Called::Key),
+        b'n' if ends("rization") => Some(Called::Credential),
+        // Of an address's query; elsewhere a token may be anything.
+        b'n' if ends("token") && matches!(byte(bytes, end.wrapping_sub(6)), b'?' | b'&') => Some(Called::Key),
         _ => None,
     }
 }
@@ -74,6 +99,28 @@ fn key(bytes: &[u8], start: usize) -> Option<Hit> {
         && value.iter().filter(|byte| byte.is_ascii_digit()).count() >= 2
         && value.iter().any(u8::is_ascii_alphabetic);
     if !fits {
+        return None;
+    }
+    let padding = bytes[end..].iter().take(2).take_while(|byte| **byte == b'=').count();
+    Some(Hit { kind: Kind::ApiKey, start, end: end + padding, score: 0.7 })
+}
+
+/// The value of the header `Authorization`: behind the word for its kind, or alone.
+fn credential(bytes: &[u8], start: usize) -> Option<Hit> {
+    let word = skip(bytes, start, 8, set::WORD);
+    let kind = bytes.get(start..word)?;
+    let known = [&b"bearer"[..], b"basic", b"token", b"apikey"].iter().any(|known| kind.eq_ignore_ascii_case(known));
+    if known && byte(bytes, word) == b' ' { behind_bearer(bytes, word + 1, false) } else { key(bytes, start) }
+}
+
+/// What opens a service, behind the word `Bearer` or one like it: long, and no words with marks between them. Where no
+/// header announces it, it has digits too.
+pub(crate) fn behind_bearer(bytes: &[u8], start: usize, alone: bool) -> Option<Hit> {
+    let end = skip(bytes, start, LONGEST_CREDENTIAL, set::SECRET);
+    let value = bytes.get(start..end)?;
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count() >= 2;
+    let one_word = !alone && value.iter().all(u8::is_ascii_alphanumeric);
+    if value.len() < LEAST_KEY || !value.iter().any(u8::is_ascii_alphabetic) || !(digits || one_word) {
         return None;
     }
     let padding = bytes[end..].iter().take(2).take_while(|byte| **byte == b'=').count();
@@ -102,12 +149,23 @@ fn password(bytes: &[u8], start: usize, quote: Option<u8>, spaced: bool) -> Opti
     }
     let letters = value.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'));
     let score = match quote {
-        // A call, a path as in `PWD=/home`, or a variable handed on.
-        None if value.iter().any(|byte| matches!(byte, b'(' | b'[')) => 0.3,
+        // A call, a block, a type, a path as in `PWD=/home`, or a variable handed on.
+        None if value.iter().any(|byte| matches!(byte, b'(' | b'[' | b'{' | b'>')) => 0.3,
+        None if spaced && is_path(value) => 0.4,
         None if first == &b'/' || value.eq_ignore_ascii_case(b"password") => 0.3,
         None if letters && (spaced || value.contains(&b'.')) => 0.4,
         _ if letters => 0.6,
         _ => 0.85,
     };
     Some(Hit { kind: Kind::PasswordAssignment, start, end, score })
+}
+
+/// Names with dots between them, as in `process.env.DB_PASSWORD2`, perhaps with a mark of the language behind.
+fn is_path(value: &[u8]) -> bool {
+    let value = value.strip_suffix(b"!").or_else(|| value.strip_suffix(b"?")).unwrap_or(value);
+    let name = |part: &[u8]| {
+        part.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_')
+            && part.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    };
+    value.contains(&b'.') && value.split(|byte| *byte == b'.').all(name)
 }

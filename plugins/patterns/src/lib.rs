@@ -53,6 +53,14 @@ pub struct Hit {
     pub score: f64,
 }
 
+impl Hit {
+    /// Whether it is a key in the form that its issuer gave it, prefix, alphabet and length: one word without blanks.
+    #[must_use]
+    pub fn is_issued_key(&self) -> bool {
+        self.kind == Kind::ApiKey && self.score >= token::SURE
+    }
+}
+
 /// Patterns, built-in terms and the phrases of whoever made it.
 pub struct Scanner {
     phrases: phrases::Phrases,

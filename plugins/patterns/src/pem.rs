@@ -6,7 +6,8 @@ use crate::{Hit, Kind};
 /// Dashes around a label.
 const DASHES: &[u8] = b"-----";
 const LONGEST_LABEL: usize = 40;
-/// A body begins with this many bytes of base64 within `LOOKED_AT`; less is talk of a key.
+/// A body begins with this many bytes of base64 within `LOOKED_AT`; less is talk of a key, unless it is nothing else and
+/// stands between both its lines.
 const LEAST_BODY: usize = 40;
 const LOOKED_AT: usize = 300;
 
@@ -29,6 +30,7 @@ pub(crate) fn find(bytes: &[u8], at: usize) -> Option<Hit> {
     let text = &bytes[body..end];
     let looked_at = &text[..text.len().min(LOOKED_AT)];
     let base64 = looked_at.iter().filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')).count();
+    let small = bytes[end..].starts_with(b"-----END ") && looked_at.len() == text.len() && is_key_alone(text);
     if bytes[end..].starts_with(b"-----END ") {
         let behind = &bytes[end + 9..];
         let label = behind.iter().take(LONGEST_LABEL).take_while(|byte| !matches!(byte, b'-' | b'\n')).count();
@@ -40,6 +42,27 @@ pub(crate) fn find(bytes: &[u8], at: usize) -> Option<Hit> {
         }
     }
     let score = if base64 >= LEAST_BODY { 0.99 } else { 0.4 };
-    let end = if base64 >= LEAST_BODY { end } else { body };
+    let score = if small { 0.9_f64.max(score) } else { score };
+    let end = if base64 >= LEAST_BODY || small { end } else { body };
     Some(Hit { kind: Kind::PrivateKey, start: at, end, score })
+}
+
+/// Whether this is how a key begins, in base64, and nothing but base64 and the ends of lines, as they are or as JSON has
+/// them.
+fn is_key_alone(text: &[u8]) -> bool {
+    let mut begins = true;
+    let mut rest = text;
+    while let Some((first, behind)) = rest.split_first() {
+        rest = match (first, behind.first()) {
+            (b'\\', Some(b'n' | b'r')) => &behind[1..],
+            (b'\n' | b'\r', _) => behind,
+            _ if begins && !matches!(rest.first_chunk(), Some(b"MI" | b"MC" | b"b3")) => return false,
+            (byte, _) if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=') => {
+                begins = false;
+                behind
+            }
+            _ => return false,
+        };
+    }
+    !begins
 }

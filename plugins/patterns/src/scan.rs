@@ -10,7 +10,7 @@ use crate::cues::Cues;
 use crate::phrases::{Phrases, Place};
 use crate::text::{self, Class, byte, is, set};
 use crate::word::{self, High};
-use crate::{Hit, Kind, iban, number, pem, token};
+use crate::{Hit, Kind, assignment, iban, number, pem, token};
 use keep::{MOST_EFFORT, effort};
 use marks::{may_be_mail, may_be_phone, may_name};
 
@@ -126,6 +126,15 @@ impl<'a> Scan<'a> {
         }
         if behind >= 0x80 {
             return self.wide(at);
+        }
+        // `Bearer …`
+        if length == 6
+            && behind == b' '
+            && first | 0x20 == b'b'
+            && bytes[at..end].eq_ignore_ascii_case(b"bearer")
+            && let Some(hit) = self.tried(effort::KEY, assignment::behind_bearer(bytes, end + 1, true))
+        {
+            return self.take(hit);
         }
         // `GB82…`
         if (length == 4 || length >= 15)

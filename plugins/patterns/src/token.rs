@@ -8,6 +8,9 @@ pub(crate) type Form = (&'static str, u16, usize, usize);
 
 const MANY: usize = 1024;
 
+/// How sure a key of a known form is: nothing else looks like it.
+pub(crate) const SURE: f64 = 0.95;
+
 /// The forms that begin with three bytes, longer prefixes first. `text::CLASS` names the first bytes.
 #[inline]
 fn forms(first: [u8; 3]) -> &'static [Form] {
@@ -86,7 +89,7 @@ pub(crate) fn find(bytes: &[u8], at: usize, floor: usize, forms: &[Form]) -> Opt
             "hf_" => is_mixed(body),
             _ => body.iter().any(u8::is_ascii_digit),
         };
-    fits.then_some(Hit { kind: Kind::ApiKey, start: at, end, score: 0.95 })
+    fits.then_some(Hit { kind: Kind::ApiKey, start: at, end, score: SURE })
 }
 
 /// Three parts of some length; one more or two of an encrypted one.

@@ -45,6 +45,88 @@ fn keys_and_tokens() {
 }
 
 #[test]
+fn what_opens_a_service_in_a_request() {
+    let random = "7fK2pQ9xZr4LmN8vT3sW6yB1cD5eG0hJ";
+    for text in [
+        format!("Authorization: Bearer ⟦{random}⟧"),
+        format!("authorization: token ⟦{random}⟧"),
+        format!("-H 'Authorization: Bearer ⟦{random}⟧' -d x"),
+        format!(r#"{{"Authorization": "Bearer ⟦{random}⟧"}}"#),
+        format!(r#"{{"authorization":"⟦{random}⟧"}}"#),
+        "Authorization: Basic ⟦QWxhZGRpbjpvcGVuIHNlc2FtZQ==⟧".to_owned(),
+        "Authorization: Bearer ⟦abcdefghijklmnopqrstuvwxyz⟧".to_owned(),
+        format!("sent with bearer ⟦{random}⟧, refused"),
+        format!("GET /files?token=⟦{random}⟧&page=2"),
+    ] {
+        finds(Kind::ApiKey, &text);
+    }
+    for text in [
+        "Authorization: Bearer ${TOKEN}",
+        "Authorization: Bearer <your token>",
+        "Authorization: Bearer",
+        "authorization: required",
+        "The bearer authentication_middleware_config is loaded first.",
+        "The token authentication_middleware_config is loaded first.",
+        "See basic troubleshooting/installation-and-upgrade for details.",
+        "let authorization = format!(\"Bearer {token}\");",
+        "?page_token=abcdefghijklmnop1234",
+        "a bearer share of 2026",
+    ] {
+        finds_none(text);
+    }
+}
+
+/// Code, style sheets and the like that name a secret, or look like one, without holding any.
+#[test]
+fn code_is_left_alone() {
+    for text in [
+        // Types of fields and arguments.
+        "function login(user: string, password: string): Promise<Login> {",
+        "  password: string;",
+        "password: Optional[str] = None",
+        "fn open(password: &str, secret: SecretString) -> Result<(), Error> {",
+        "password?: string | null",
+        "const apiKey: ApiKeyProvider = makeProvider();",
+        // Looked up elsewhere.
+        "  secret: process.env.COOKIE_SECRET,",
+        "password: process.env.DB_PASSWORD2!",
+        "password = os.environ[\"DB_PASSWORD\"]",
+        "password = settings.DATABASE_2.password",
+        "api_key = std::env::var(\"API_KEY\")?;",
+        "password: ${{ secrets.DB_PASSWORD }}",
+        // Calls and comparisons.
+        "private String clientSecret = config.getClientSecret();",
+        "    password = request.form.get(\"password\")",
+        "hashed_password = bcrypt.hashpw(pw, salt)",
+        "if password == confirmPassword:",
+        "password: z.string().min(12)",
+        "password => hash(password)",
+        // Nothing yet.
+        "    \"password\": \"********\",",
+        "password: undefined",
+        "The password must be at least 12 characters long.",
+        // Style sheets.
+        ".sk-toggleable__label-arrow { color: red }",
+        "input.password:hover{color:red}",
+        "sk-loading-indicator__circle--12",
+        // Ids, digests and lines of a diff.
+        "request 3f2504e0-4f89-41d3-9a0c-672331071866 accepted",
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "@@ -1,3 +1,3 @@\n-1755302400\n+1755302500",
+        "index 83db48f..bf269f4 100644",
+        "npm_config_registry=https://registry.npmjs.org/",
+        "hf_transformers_cache_dir",
+        "SG.UserManager.create_user",
+        // Units of a system.
+        "systemctl status user@1000.service",
+        "sk-ssh-agent.socket",
+    ] {
+        let secrets: Vec<_> = found(text).into_iter().filter(|(kind, _)| kind.is_secret()).collect();
+        assert_eq!(secrets, [], "{text:?}");
+    }
+}
+
+#[test]
 fn passwords() {
     for text in [
         "password=⟦hunter22⟧",
@@ -107,6 +189,11 @@ fn private_keys() {
     );
     finds(Kind::PrivateKey, &format!("⟦-----BEGIN OPENSSH PRIVATE KEY-----\n{body} é⟧"));
     finds(Kind::PrivateKey, &format!("⟦-----BEGIN PRIVATE KEY-----\n{body}é⟧-----BEGIN"));
+    finds(Kind::PrivateKey, "⟦-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----⟧");
+    finds(Kind::PrivateKey, r#"{"k":"⟦-----BEGIN PRIVATE KEY-----\nMC4CAQAw\n-----END PRIVATE KEY-----⟧"}"#);
+    finds_none("-----BEGIN PRIVATE KEY-----\nMIIE...\n-----END PRIVATE KEY-----");
+    finds_none("-----BEGIN PRIVATE KEY-----\nYOURKEY\n-----END PRIVATE KEY-----");
+    finds_none("-----BEGIN PRIVATE KEY-----\n\n-----END PRIVATE KEY-----");
     for text in
         ["-----BEGIN PUBLIC KEY-----", "a line with -----BEGIN PRIVATE KEY----- in it", "-----BEGIN PRIVATE KEY"]
     {

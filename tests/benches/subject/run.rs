@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use countersign::engine::NoHistory;
 use countersign::kernel::contract::confidence::Signal;
 use countersign::kernel::contract::risk::Reversibility;
 use countersign::kernel::contract::{Tier, ToolCategory};
@@ -11,7 +12,6 @@ use countersign::kernel::{
     Action, Closed, Effect, Frame, Goal, Input, Manifest, Model, Observation, Outcome, Reply, Run, StepReply,
     StepStatus, Tool, Touched, Usage,
 };
-use countersign::store::MemoryStore;
 use countersign::{Host, Judges};
 
 use super::questions::{self, key};
@@ -42,8 +42,6 @@ fn tool(name: &str) -> Tool {
 pub struct Running {
     run: Run,
     judges: Judges,
-    /// Keeps nothing: storing is not what is measured.
-    store: MemoryStore,
     /// Number of the model call that the run waits for.
     call: u64,
     arguments: Vec<Arc<str>>,
@@ -61,7 +59,6 @@ impl Running {
         let mut running = Running {
             run,
             judges,
-            store: MemoryStore::discarding(),
             call: 0,
             arguments: (0..questions::CALLS).map(|call| questions::arguments(call).into()).collect(),
             tool: questions::TOOLS[0].into(),
@@ -91,12 +88,18 @@ impl Running {
         Ok([replied.frame, observed.frame])
     }
 
+    /// One frame, kept nowhere: storing is not what is measured.
     fn take(&mut self, input: Input) -> Result<Closed> {
         self.run.accept(0, input)?;
-        let mut undecided = false;
-        self.judges.settle(&mut self.run, &mut self.store, |_, outcome| undecided |= outcome.failure.is_some())?;
-        if undecided {
-            bail!("a policy could not decide");
+        while let Some(request) = self.run.request() {
+            let (entry, question, view) = (request.entry, Arc::clone(request.question), Arc::clone(&request.view));
+            drop(request);
+            let policy = self.judges.session(entry).context("an entry of the run is not in the bundle")?;
+            let outcome = policy.judge(&question, view, &mut NoHistory);
+            if outcome.failure.is_some() {
+                bail!("a policy could not decide");
+            }
+            self.run.answer(outcome.judged)?;
         }
         Ok(self.run.close()?)
     }

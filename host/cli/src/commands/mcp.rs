@@ -14,7 +14,7 @@ use crate::look::{GOOD, MIND, QUIET, line, styled, table};
 #[derive(clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Example:\n  countersign mcp --config gateway.toml\n  countersign mcp tools --config gateway.toml"
+    after_help = "Example:\n  countersign mcp --config countersign.toml\n  countersign mcp tools --config countersign.toml"
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -25,9 +25,12 @@ pub struct Arguments {
 
 #[derive(clap::Args)]
 pub struct Serve {
-    /// The gateway's file
+    /// The deployment's file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Which agent of the file this is [default: its only one, else `agent`]
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
     /// Record everything, block nothing, and say what would have been stopped
     #[arg(long)]
     monitor: bool,
@@ -42,16 +45,16 @@ pub struct Serve {
 #[derive(clap::Subcommand)]
 enum Command {
     /// List the servers' tools, what is known of each, and which are left out
-    #[command(after_help = "Example:\n  countersign mcp tools --config gateway.toml")]
+    #[command(after_help = "Example:\n  countersign mcp tools --config countersign.toml")]
     Tools(Listing),
     /// Accept tools as their servers describe them now: all that are new or changed, or those named
-    #[command(after_help = "Example:\n  countersign mcp accept files__write_file --config gateway.toml")]
+    #[command(after_help = "Example:\n  countersign mcp accept files__write_file --config countersign.toml")]
     Accept(Accept),
 }
 
 #[derive(clap::Args)]
 struct Listing {
-    /// The gateway's file
+    /// The deployment's file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// Print it as JSON
@@ -93,6 +96,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             log();
             let options = Options {
                 file: arguments.config.clone(),
+                agent: arguments.agent.clone(),
                 bundle: arguments.bundle.clone(),
                 bundles: arguments.bundles.clone(),
                 monitor: arguments.monitor,

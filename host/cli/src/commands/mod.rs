@@ -5,6 +5,7 @@ pub mod agents;
 pub mod backtest;
 pub mod bundle;
 pub mod graph;
+pub mod init;
 pub mod mcp;
 pub mod policy;
 pub mod run;

@@ -6,9 +6,8 @@ use anyhow::{Context, ensure};
 use countersign::kernel::contract::Dimension;
 use countersign::kernel::{Event, Frame, Run, Status};
 use countersign::mcp::{Accept, ToolsReport};
-use countersign::models::Registry;
 use countersign::scenario::{Finished, Keep, RunOptions, Scenario};
-use countersign::{Host, Observer, Silent};
+use countersign::{Deployment, Host, Observer, Silent};
 
 use super::saved::Stopped;
 use crate::exit::{self, BadInput};
@@ -21,7 +20,7 @@ use crate::screen::Screen;
 /// expects; a folder's whether all went as expected.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  countersign run tests/scenarios/loop-and-recover.toml\n  \
-                        countersign run task.toml --models models.toml")]
+                        countersign run task.toml --config countersign.toml")]
 pub struct Arguments {
     /// Scenario file, or a folder of them
     path: PathBuf,
@@ -31,9 +30,10 @@ pub struct Arguments {
     /// Folder of installed bundles: its current one judges
     #[arg(long, value_name = "DIR", conflicts_with = "bundle")]
     bundles: Option<PathBuf>,
-    /// Models to call, instead of scripted ones: one table for each tier, with name, endpoint and prices
+    /// The deployment's file: its models are called instead of scripted ones, its bundle judges and its store keeps
+    /// the run, where no other option says otherwise
     #[arg(long, value_name = "FILE")]
-    models: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// Keep the trace in this file (for a folder: in this folder)
     #[arg(long, value_name = "PATH")]
     trace: Option<PathBuf>,
@@ -84,11 +84,17 @@ struct Hosts {
 }
 
 impl Hosts {
-    fn new(arguments: &Arguments) -> anyhow::Result<Self> {
+    fn new(arguments: &Arguments, deployment: Option<&Deployment>) -> anyhow::Result<Self> {
+        let own = deployment.map(Deployment::bundle);
         let forced = match (&arguments.bundles, &arguments.bundle) {
             (Some(folder), _) => Some(super::installed_host(folder, None)?),
             (None, Some(folder)) => Some(super::host(Some(folder))?),
-            (None, None) => None,
+            (None, None) => match own {
+                Some(own) if own.folder.is_some() || own.installed.is_some() => {
+                    Some(own.live(super::engine_options())?.host())
+                }
+                _ => None,
+            },
         };
         Ok(Hosts { forced, made: Vec::new() })
     }
@@ -109,16 +115,18 @@ impl Hosts {
 
 fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     let scenario = Scenario::load(&arguments.path)?;
-    let models = registry(arguments)?;
+    let deployment = deployment(arguments)?;
+    let models = deployment.as_ref().and_then(Deployment::models).cloned();
     if let Some(trace) = &arguments.trace {
         is_new(trace)?;
     }
-    let host = Hosts::new(arguments)?.get(&scenario)?;
+    let host = Hosts::new(arguments, deployment.as_ref())?.get(&scenario)?;
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancel);
     // Without it Ctrl-C ends the process at once, and the trace stays open.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
-    let keep = keep(arguments.store.as_deref())?;
+    let store = arguments.store.clone().or_else(|| deployment.as_ref().map(|own| own.store().file.clone()));
+    let keep = keep(store.as_deref())?;
     let options = RunOptions {
         trace: arguments.trace.clone(),
         keep,
@@ -144,7 +152,7 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     if host.bundle().shadows().next().is_some() {
         beside(arguments, &finished);
     }
-    if let Some(store) = &arguments.store {
+    if let Some(store) = &store {
         crate::say!("  {:<18} {}", "run", finished.id);
         if matches!(finished.status, Status::Suspended(_)) {
             let command = format!("countersign runs show {} --store {}", finished.id, store.display());
@@ -165,8 +173,9 @@ fn single(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(code(&finished))
 }
 
-fn registry(arguments: &Arguments) -> anyhow::Result<Option<Registry>> {
-    Ok(arguments.models.as_deref().map(Registry::load).transpose()?)
+/// What the deployment's file says.
+fn deployment(arguments: &Arguments) -> anyhow::Result<Option<Deployment>> {
+    Ok(arguments.config.as_deref().map(Deployment::load).transpose()?)
 }
 
 /// Which tools of servers the user accepts.
@@ -205,9 +214,11 @@ fn folder(arguments: &Arguments) -> anyhow::Result<u8> {
         !paths.is_empty(),
         BadInput(format!("`{}`: no scenario in it; expected files that end in `.toml`", arguments.path.display()))
     );
-    let models = registry(arguments)?;
-    let mut hosts = Hosts::new(arguments)?;
-    let keep = keep(arguments.store.as_deref())?;
+    let deployment = deployment(arguments)?;
+    let models = deployment.as_ref().and_then(Deployment::models).cloned();
+    let mut hosts = Hosts::new(arguments, deployment.as_ref())?;
+    let store = arguments.store.clone().or_else(|| deployment.as_ref().map(|own| own.store().file.clone()));
+    let keep = keep(store.as_deref())?;
     let (mut failed, mut pairs, mut saved) = (0, 0, 0);
     let mut summaries = Vec::new();
     if let Some(folder) = &arguments.trace {

@@ -2,7 +2,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `registry` | `models.toml`: which model stands behind which tier, checked when it is loaded |
+//! | `registry` | section `models` of a deployment's file: which model stands behind which tier, checked when it is loaded |
 //! | `client` | one call: request, time-out, cancellation, and what became of it |
 //! | `request` | what is sent, as the chat-completions API has it |
 //! | `transport` | HTTP: what is sent, how much is read, what a failure means and says |
@@ -19,5 +19,5 @@ mod signals;
 mod transport;
 
 pub use client::{Client, Tools};
-pub use registry::{ModelSpec, OutputLimitKey, Registry, StructuredOutput};
+pub use registry::{ModelSpec, OutputLimitKey, Registry, Section, StructuredOutput};
 pub use schema::step_schema;

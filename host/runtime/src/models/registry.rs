@@ -1,4 +1,4 @@
-//! `models.toml`: one table for each tier. It names secrets and holds none.
+//! The models of a deployment: one table for each tier. It names secrets and holds none.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::address;
-use crate::settings::{SettingsError, read_merged};
+use crate::settings::SettingsError;
 use crate::several::{Several, place};
 
 /// Most samples of one answer.
@@ -28,12 +28,10 @@ pub struct Registry {
     models: BTreeMap<Tier, Vec<ModelSpec>>,
 }
 
-/// The file itself. Each tier is one table, or a list of them in the order of preference.
-#[derive(Debug, Deserialize)]
+/// The section `models` of a deployment's file. Each tier is one table, or a list of them in the order of preference.
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct File {
-    /// Version of this format: 1.
-    version: u32,
+pub struct Section {
     cheap: Option<Several<ModelSpec>>,
     mid: Option<Several<ModelSpec>>,
     strong: Option<Several<ModelSpec>>,
@@ -128,23 +126,14 @@ fn time_out() -> u64 {
 }
 
 impl Registry {
-    /// Reads a registry and checks all of it; secrets are read when a [`Client`](super::Client) is made.
+    /// Checks the section of a file; secrets are read when a [`Client`](super::Client) is made. `table` is the section as
+    /// it was written.
     ///
     /// # Errors
-    /// What is wrong, with file and line or key.
-    pub fn load(path: &Path) -> Result<Self, SettingsError> {
-        let merged = read_merged(path)?;
+    /// What is wrong, with file and key.
+    pub(crate) fn of(path: &Path, table: Table, parsed: Section) -> Result<Self, SettingsError> {
         let file = path.display().to_string();
-        let parsed: Result<File, toml::de::Error> = match &merged.text {
-            // With lines in its errors.
-            Some(text) => toml::from_str(text),
-            None => merged.table.clone().try_into(),
-        };
-        let invalid = |problem: String| SettingsError::Invalid { file: file.clone(), problem };
-        let parsed = parsed.map_err(|error| invalid(error.to_string()))?;
-        if parsed.version != 1 {
-            return Err(SettingsError::invalid(&file, "version", format!("expected 1, found {}", parsed.version)));
-        }
+        let invalid = |problem: String| SettingsError::invalid(&file, "models", problem);
         let tiers = [(Tier::Cheap, parsed.cheap), (Tier::Mid, parsed.mid), (Tier::Strong, parsed.strong)];
         let models: BTreeMap<Tier, Vec<ModelSpec>> = tiers
             .into_iter()
@@ -152,11 +141,13 @@ impl Registry {
             .filter(|(_, several)| !several.is_empty())
             .collect();
         if models.is_empty() {
-            return Err(invalid("expected at least one of the tables `cheap`, `mid` and `strong`".to_owned()));
+            return Err(invalid(
+                "expected at least one of the tables `models.cheap`, `models.mid` and `models.strong`".to_owned(),
+            ));
         }
         for (tier, several) in &models {
             for (index, model) in several.iter().enumerate() {
-                let place = place(&tier.to_string(), index, several.len());
+                let place = place(&format!("models.{tier}"), index, several.len());
                 let wrong = |(key, problem)| SettingsError::invalid(&file, &format!("{place}.{key}"), problem);
                 model.check().map_err(wrong)?;
                 if several[..index].iter().any(|other| other.name == model.name) {
@@ -165,7 +156,7 @@ impl Registry {
             }
         }
         let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-        Ok(Registry { file, folder, table: merged.table, models })
+        Ok(Registry { file, folder, table, models })
     }
 
     /// Its file.
@@ -187,7 +178,10 @@ impl Registry {
     pub(super) fn places(&self) -> impl Iterator<Item = (String, Tier, &ModelSpec)> {
         self.models.iter().flat_map(|(tier, several)| {
             let of = several.len();
-            several.iter().enumerate().map(move |(index, model)| (place(&tier.to_string(), index, of), *tier, model))
+            several
+                .iter()
+                .enumerate()
+                .map(move |(index, model)| (place(&format!("models.{tier}"), index, of), *tier, model))
         })
     }
 
@@ -205,7 +199,7 @@ impl Registry {
             .min()
     }
 
-    /// The same as a file that means the same wherever it lies.
+    /// A deployment's file with these models, which means the same wherever it lies.
     pub(crate) fn portable(&self) -> String {
         let mut table = self.table.clone();
         let tables = table.iter_mut().flat_map(|(_, value)| match value {
@@ -219,7 +213,9 @@ impl Registry {
                 *path = std::path::absolute(&whole).unwrap_or(whole).display().to_string();
             }
         }
-        table.to_string()
+        let file =
+            Table::from_iter([("version".to_owned(), Value::Integer(1)), ("models".to_owned(), Value::Table(table))]);
+        file.to_string()
     }
 }
 
@@ -294,14 +290,16 @@ impl ModelSpec {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "version = 1\n[cheap]\nname = \"small\"\nendpoint = \"http://127.0.0.1:8080/v1\"\n\
+    const GOOD: &str = "version = 1\n[models.cheap]\nname = \"small\"\nendpoint = \"http://127.0.0.1:8080/v1\"\n\
                         input-price = 0\noutput-price = 0\n";
 
     fn load(text: &str) -> Result<Registry, SettingsError> {
         let folder = tempfile::tempdir().map_err(|source| SettingsError::Io { path: PathBuf::new(), source })?;
-        let path = folder.path().join("models.toml");
+        let path = folder.path().join("countersign.toml");
         std::fs::write(&path, text).map_err(|source| SettingsError::Io { path: path.clone(), source })?;
-        Registry::load(&path)
+        Ok(crate::Deployment::load(&path)?.models().cloned().ok_or_else(|| {
+            SettingsError::invalid("countersign.toml", "models", "expected at least one of the tables")
+        })?)
     }
 
     #[test]
@@ -311,40 +309,40 @@ mod tests {
         let table = [
             (GOOD.replace("= 1", "= 2"), "key `version`: expected 1, found 2"),
             ("version = 1".to_owned(), "expected at least one of the tables"),
-            (GOOD.replace("[cheap]", "[chaep]"), "unknown field `chaep`"),
+            (GOOD.replace("[models.cheap]", "[models.chaep]"), "unknown field `chaep`"),
             (GOOD.replace("input-price = 0\n", ""), "missing field `input-price`"),
-            (GOOD.replace("small", " "), "key `cheap.name`: is empty"),
+            (GOOD.replace("small", " "), "key `models.cheap.name`: is empty"),
             (format!("{GOOD}colour = 1"), "unknown field `colour`"),
-            (GOOD.replace("http:", "ftp:"), "key `cheap.endpoint`: starts neither with"),
-            (GOOD.replace("127.0.0.1", "me:pw@127.0.0.1"), "key `cheap.endpoint`: contains a name or password"),
-            (GOOD.replace("/v1", "/v1?key=1"), "key `cheap.endpoint`: contains `?`"),
+            (GOOD.replace("http:", "ftp:"), "key `models.cheap.endpoint`: starts neither with"),
+            (GOOD.replace("127.0.0.1", "me:pw@127.0.0.1"), "key `models.cheap.endpoint`: contains a name or password"),
+            (GOOD.replace("/v1", "/v1?key=1"), "key `models.cheap.endpoint`: contains `?`"),
             (GOOD.replace("/v1", "/v1/chat/completions/"), "leave that out"),
-            (format!("{GOOD}{keyed}\nkey-file = \"key\""), "key `cheap.key-env`: stands beside `key-file`"),
-            (format!("{}{keyed}", remote("http")), "key `cheap.endpoint`: would send the key in clear text"),
-            (format!("{}{keyed}", remote("HTTP")), "key `cheap.endpoint`: would send the key in clear text"),
-            (format!("{GOOD}max-output-tokens = 0"), "key `cheap.max-output-tokens`: expected 1 to"),
-            (format!("{GOOD}context = 1024"), "key `cheap.context`: leaves no room"),
-            (format!("{GOOD}jurisdiction = \"\""), "key `cheap.jurisdiction`"),
+            (format!("{GOOD}{keyed}\nkey-file = \"key\""), "key `models.cheap.key-env`: stands beside `key-file`"),
+            (format!("{}{keyed}", remote("http")), "key `models.cheap.endpoint`: would send the key in clear text"),
+            (format!("{}{keyed}", remote("HTTP")), "key `models.cheap.endpoint`: would send the key in clear text"),
+            (format!("{GOOD}max-output-tokens = 0"), "key `models.cheap.max-output-tokens`: expected 1 to"),
+            (format!("{GOOD}context = 1024"), "key `models.cheap.context`: leaves no room"),
+            (format!("{GOOD}jurisdiction = \"\""), "key `models.cheap.jurisdiction`"),
             (format!("{GOOD}retention = \"for ever\""), "unknown variant `for ever`"),
-            (format!("{GOOD}samples = 0"), "key `cheap.samples`: expected 1 to 10, found 0"),
-            (format!("{GOOD}samples = 11"), "key `cheap.samples`: expected 1 to 10, found 11"),
-            (format!("{GOOD}temperature = 2.5"), "key `cheap.temperature`: expected 0 to 2"),
-            (format!("{GOOD}temperature = nan"), "key `cheap.temperature`: expected 0 to 2"),
-            (format!("{GOOD}temperature = 0\nsamples = 3"), "key `cheap.temperature`: at 0 all"),
-            (format!("{GOOD}time-out = 0"), "key `cheap.time-out`: expected 1 to"),
+            (format!("{GOOD}samples = 0"), "key `models.cheap.samples`: expected 1 to 10, found 0"),
+            (format!("{GOOD}samples = 11"), "key `models.cheap.samples`: expected 1 to 10, found 11"),
+            (format!("{GOOD}temperature = 2.5"), "key `models.cheap.temperature`: expected 0 to 2"),
+            (format!("{GOOD}temperature = nan"), "key `models.cheap.temperature`: expected 0 to 2"),
+            (format!("{GOOD}temperature = 0\nsamples = 3"), "key `models.cheap.temperature`: at 0 all"),
+            (format!("{GOOD}time-out = 0"), "key `models.cheap.time-out`: expected 1 to"),
             (format!("{GOOD}structured-output = \"xml\""), "unknown variant `xml`"),
             (format!("{GOOD}output-limit-key = \"length\""), "unknown variant `length`"),
         ];
         for (text, part) in table {
             let error = load(&text).map_or_else(|error| error.to_string(), |_| "loaded".to_owned());
-            assert!(error.contains(part) && error.contains("models.toml"), "expected `{part}` in: {error}");
+            assert!(error.contains(part) && error.contains("countersign.toml"), "expected `{part}` in: {error}");
         }
     }
 
     #[test]
     fn what_a_run_is_pinned_to() -> Result<(), SettingsError> {
         let more = "samples = 3\nreasoning-tuned = true\ncontext = 8192\nretention = { days = 30 }\n\
-                    jurisdiction = \"EU\"\nkey-file = \"key\"\n[strong]\nname = \"large\"\nendpoint = \"https://example.com/v1\"\n\
+                    jurisdiction = \"EU\"\nkey-file = \"key\"\n[models.strong]\nname = \"large\"\nendpoint = \"https://example.com/v1\"\n\
                     input-price = 3000\noutput-price = 15000\nkey-env = \"KEY\"\nretention = \"none\"\n";
         let registry = load(&format!("{GOOD}{more}"))?;
         let pinned = registry.pinned();

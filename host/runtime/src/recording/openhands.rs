@@ -10,7 +10,7 @@ use super::nature::{Nature, of_command};
 use super::stream::Event;
 use crate::canonical::canonical;
 use crate::keys;
-use crate::redact::{Salt, redact_value};
+use crate::redact::{Salt, redact_arguments};
 use crate::reply::{clean, say};
 
 /// How a cut text ends: this, the number of characters left out, `]`.
@@ -141,7 +141,7 @@ impl Adapter {
         let thought = arguments.remove("thought");
         let cut = arguments.values().any(|value| value.as_str().is_some_and(|text| text.contains(CUT)));
         let mut arguments = Value::Object(arguments);
-        let payload = redact_value(&mut arguments, &self.salt);
+        let payload = redact_arguments(&mut arguments, &self.salt);
         let shown = canonical(&arguments);
         let key = if event.kind == "think" {
             // A thought is all there is to it.

@@ -191,15 +191,8 @@ fn propose(
     world: &mut ScenarioWorld<'_>,
     now: &Arc<AtomicU64>,
 ) -> Result<(bool, String), SessionError> {
-    let permit = match session.propose(proposal)? {
-        CallDecision::Permitted(permit) => permit,
-        CallDecision::Refused(refusal) => {
-            return Ok((false, refusal.stop().unwrap_or_else(|| format!("Not forwarded: {}", refusal.reason))));
-        }
-        CallDecision::Parked(approval) => return Ok((false, format!("Not forwarded yet: {}", approval.reason))),
-        CallDecision::Noted(text) => return Ok((false, text)),
-        CallDecision::Stopped(stop) => return Ok((false, format!("Not forwarded: {} ({})", stop.reason, stop.code))),
-    };
+    let decision = session.propose(proposal)?;
+    let CallDecision::Permitted(permit) = decision else { return Ok((false, decision.told().unwrap_or_default())) };
     let result = world.call_for_agent(permit.tool(), permit.arguments());
     now.store(world.now(), Ordering::Relaxed);
     let seen = match session.observe(permit, result)? {

@@ -391,7 +391,7 @@ impl Scenario {
     fn client(&self, models: Option<&Registry>) -> Result<Option<Client>, RunError> {
         if models.is_none() && self.spec.models.is_empty() {
             let problem = "expected a table such as `[models.cheap]` with replies; or name real models with \
-                           `--models models.toml`";
+                           `--config countersign.toml`";
             return Err(SettingsError::invalid(&self.file, "models", problem).into());
         }
         Ok(models.map(Client::new).transpose()?)

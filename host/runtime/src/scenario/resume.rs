@@ -12,6 +12,7 @@ use super::kept::{Keep, KeptTask};
 use super::servers::{Place, RunTools};
 use super::world::{ScenarioWorld, Surroundings};
 use super::{RunError, Scenario, ScenarioError, Watching, expect, machine, workspace};
+use crate::deployment::Deployment;
 use crate::host::Host;
 use crate::mcp::pins_beside;
 use crate::models::Registry;
@@ -111,8 +112,11 @@ impl Task {
         if let Some(pins) = pins {
             std::fs::write(pins_beside(&path), pins).map_err(machine("cannot write the run's pinned tools"))?;
         }
-        let models = models.map(|text| write("models.toml", &text)).transpose()?;
-        let models = models.map(|path| Registry::load(&path)).transpose()?;
+        let models = models.map(|text| write("countersign.toml", &text)).transpose()?;
+        let models = match models {
+            Some(path) => Deployment::load(&path)?.models().cloned(),
+            None => None,
+        };
         let scenario = Scenario::from_table(path.display().to_string(), read_merged(&path)?.table, None, folder)
             .map_err(|error: ScenarioError| unable(error.to_string()))?;
         Ok(Task { scenario, models, _folder: files })

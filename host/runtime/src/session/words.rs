@@ -2,13 +2,28 @@
 
 use countersign_kernel::Stage;
 
-use super::{Refusal, Standing, Stop};
+use super::{CallDecision, Refusal, Standing, Stop};
 
 /// What becomes of an agent whose next call is not worth it (specification C4).
 const STOP: &str = "Stop here: report to your user what you found out and what is in the way, and take the next task.";
 /// How an agent that was told to stop may go on.
 const REPORT: &str = "Nothing is forwarded before you have reported: call defer_to_human with your diagnosis as its \
 reason; after that the next task can begin.";
+
+impl CallDecision {
+    /// What the agent is told in place of a result where its call is not made; none with a permit.
+    pub fn told(&self) -> Option<String> {
+        Some(match self {
+            CallDecision::Permitted(_) => return None,
+            CallDecision::Parked(approval) => format!("Not forwarded yet: {}", approval.reason),
+            CallDecision::Refused(refusal) => {
+                refusal.stop().unwrap_or_else(|| format!("Not forwarded: {}", refusal.reason))
+            }
+            CallDecision::Noted(text) => text.clone(),
+            CallDecision::Stopped(stop) => format!("Not forwarded: {} ({})", stop.reason, stop.code),
+        })
+    }
+}
 
 impl Refusal {
     /// Whether the agent goes in circles: it should stop, say what is wrong, and take the next task

@@ -1,0 +1,269 @@
+//! One file, `countersign.toml`, is all that a deployment writes. The governor, `countersign run` and
+//! `countersign mcp` open the same one.
+//!
+//! Every section may be left out; a key that nobody knows is an error with its line. Paths are relative to the file.
+//!
+//! | section | what it says |
+//! |---|---|
+//! | `[bundle]` | which policies judge, and which of their slots only watch |
+//! | `[store]` | where runs are kept |
+//! | `[budget]` | caps of a run, by dimension |
+//! | `[boundary]` | the envelope: tools, permissions, approvals |
+//! | `[rules]` | the host's own rules |
+//! | `[operator]` | ceilings, sinks, switches, health: what stands above every run |
+//! | `[tenants]` | buckets of the application and its tenants |
+//! | `[models.TIER]` | the models of a tier |
+//! | `[servers.NAME]` | MCP servers behind the gateway |
+//! | `[tools.NAME]` | what the operator says of tools; of a server's as `SERVER__TOOL` |
+//! | `[agents.NAME]` | on whose behalf calls are made: one run each |
+
+mod agent;
+mod boundary;
+mod bundle;
+mod store;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign_kernel::budget::Limits;
+use countersign_kernel::{HostRules, Manifest};
+use serde::Deserialize;
+use toml::Table;
+
+use crate::host::Host;
+use crate::mcp::{Overrides, ServersSpec, check_servers, split};
+use crate::models;
+use crate::operate::BucketsSpec;
+use crate::registry::{Registry, ToolSpec};
+use crate::settings::{BudgetCaps, OperatorSpec, SettingsError, read_merged};
+
+pub use agent::AgentSection;
+pub use boundary::BoundarySection;
+pub use bundle::BundleSection;
+pub use store::StoreSection;
+
+/// Name of the file where nobody says another.
+pub const FILE: &str = "countersign.toml";
+
+/// A commented file with every section, as `countersign init` writes it.
+pub const COMMENTED: &str = include_str!("countersign.toml");
+
+/// Steps and calls of a run where the file names no other caps: an envelope around calls that are each justified
+/// (specification C6).
+const STEPS: u64 = 400;
+const TOOL_CALLS: u64 = 200;
+
+/// What a deployment has written.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    file: PathBuf,
+    sections: Sections,
+    models: Option<models::Registry>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Sections {
+    /// Version of this format: 1.
+    version: u32,
+    #[serde(default)]
+    bundle: BundleSection,
+    #[serde(default)]
+    store: StoreSection,
+    #[serde(default)]
+    budget: BudgetCaps,
+    #[serde(default)]
+    boundary: BoundarySection,
+    #[serde(default)]
+    rules: HostRules,
+    #[serde(default)]
+    operator: OperatorSpec,
+    #[serde(default)]
+    tenants: BucketsSpec,
+    #[serde(default)]
+    models: models::Section,
+    #[serde(default)]
+    servers: ServersSpec,
+    #[serde(default)]
+    tools: Overrides,
+    #[serde(default)]
+    agents: BTreeMap<String, AgentSection>,
+}
+
+impl Deployment {
+    /// Reads a file and checks all of it.
+    ///
+    /// # Errors
+    /// What is wrong with it, by line or key.
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        let merged = read_merged(path)?;
+        let file = path.display().to_string();
+        let parsed: Result<Sections, toml::de::Error> = match &merged.text {
+            // With lines in its errors.
+            Some(text) => toml::from_str(text),
+            None => merged.table.clone().try_into(),
+        };
+        let sections = parsed.map_err(|error| SettingsError::Invalid { file, problem: error.to_string() })?;
+        Deployment::of(path, sections, &merged.table)
+    }
+
+    /// What holds where nobody has written a file: the bundle that the program carries, a store below `folder`.
+    ///
+    /// # Errors
+    /// None, unless the defaults make no sense.
+    pub fn defaults(folder: &Path) -> Result<Self, SettingsError> {
+        Deployment::of(&folder.join(FILE), Sections { version: 1, ..Sections::default() }, &Table::new())
+    }
+
+    fn of(path: &Path, mut sections: Sections, table: &Table) -> Result<Self, SettingsError> {
+        let file = path.display().to_string();
+        let invalid = |key: &str, problem: String| Err(SettingsError::invalid(&file, key, problem));
+        let folder = path.parent().unwrap_or(Path::new("."));
+        if sections.version != 1 {
+            return invalid("version", format!("expected 1, found {}", sections.version));
+        }
+        sections.bundle.resolve(&file, folder)?;
+        sections.store.resolve(folder);
+        if let Some((key, problem)) = sections.budget.contradiction() {
+            return invalid(&format!("budget.{key}"), problem);
+        }
+        for (name, agent) in &sections.agents {
+            agent.check(&file, name)?;
+        }
+        check_servers(&sections.servers).map_err(|problem| SettingsError::Invalid { file: file.clone(), problem })?;
+        let own = |name: &String| split(name).is_some_and(|(server, _)| sections.servers.contains_key(server));
+        let served = !sections.servers.is_empty();
+        if let Some(name) = sections.tools.keys().find(|name| served && !own(name)) {
+            let names = sections.servers.keys().map(|server| format!("{server}__…")).collect::<Vec<_>>().join(", ");
+            return invalid(
+                &format!("tools.{name}"),
+                format!("no server has this tool; names here begin with {names}"),
+            );
+        }
+        if sections.tenants != BucketsSpec::default() {
+            if sections.operator.buckets != BucketsSpec::default() {
+                return invalid(
+                    "operator.buckets",
+                    "stands beside `[tenants]`; expected at most one of them".to_owned(),
+                );
+            }
+            sections.operator.buckets = sections.tenants.clone();
+        }
+        if let Some(switches) = &mut sections.operator.switches {
+            let whole = folder.join(&*switches);
+            *switches = std::path::absolute(&whole).unwrap_or(whole);
+            if !switches.exists() {
+                return invalid("operator.switches", format!("there is no file `{}`", switches.display()));
+            }
+        }
+        let models = match table.get("models") {
+            Some(toml::Value::Table(own)) => Some(models::Registry::of(path, own.clone(), sections.models.clone())?),
+            _ => None,
+        };
+        Ok(Deployment { file: path.to_owned(), sections, models })
+    }
+
+    /// The file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What its relative paths start from.
+    pub fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Which policies judge.
+    pub fn bundle(&self) -> &BundleSection {
+        &self.sections.bundle
+    }
+
+    /// Where runs are kept.
+    pub fn store(&self) -> &StoreSection {
+        &self.sections.store
+    }
+
+    /// What stands above every run, the tenants' buckets among it.
+    pub fn operator(&self) -> &OperatorSpec {
+        &self.sections.operator
+    }
+
+    /// The envelope of runs whose loop an agent owns.
+    pub fn boundary(&self) -> &BoundarySection {
+        &self.sections.boundary
+    }
+
+    /// The models, where there are any.
+    pub fn models(&self) -> Option<&models::Registry> {
+        self.models.as_ref()
+    }
+
+    /// The MCP servers behind the gateway.
+    pub fn servers(&self) -> &ServersSpec {
+        &self.sections.servers
+    }
+
+    /// What the operator says of tools.
+    pub fn tools(&self) -> &Overrides {
+        &self.sections.tools
+    }
+
+    /// The tools that the file itself declares, for an agent whose tools no server has.
+    ///
+    /// # Errors
+    /// A tool that makes no sense, by its key.
+    pub fn registry(&self) -> Result<Registry, SettingsError> {
+        let file = self.file.display().to_string();
+        let mut tools: BTreeMap<String, ToolSpec> = BTreeMap::new();
+        for (name, table) in &self.sections.tools {
+            let wrong = |problem: String| SettingsError::invalid(&file, &format!("tools.{name}"), problem);
+            let tool: ToolSpec = table.clone().try_into().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+            tool.check(name).map_err(wrong)?;
+            tools.insert(name.clone(), tool);
+        }
+        Ok(Registry::new(&tools))
+    }
+
+    /// The agent of a name, or what holds for one that the file does not name.
+    pub fn agent(&self, name: &str) -> AgentSection {
+        self.sections.agents.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The agent that is meant where nobody says: the only one of the file, else `agent`.
+    pub fn only_agent(&self) -> &str {
+        let mut names = self.sections.agents.keys();
+        match (names.next(), names.next()) {
+            (Some(only), None) => only,
+            _ => "agent",
+        }
+    }
+
+    /// What a run of an agent is pinned to.
+    ///
+    /// # Errors
+    /// None, unless this program was built with broken presets or the machine gives no random bytes.
+    pub fn manifest(&self, host: &Host, name: &str, run: &str, registry: &Registry) -> Result<Manifest, SettingsError> {
+        let (agent, sections) = (self.agent(name), &self.sections);
+        let mut manifest = host.governed_manifest(run, &agent.goal, registry)?;
+        manifest.tenant = agent.tenant.as_deref().map(Arc::from);
+        manifest.agent = name.into();
+        manifest.mode = agent.mode;
+        manifest.goal.compliance = agent.compliance;
+        let own = manifest.rules.clone();
+        manifest.rules =
+            HostRules { repairs: own.repairs, refusals: own.refusals, retry: own.retry, ..sections.rules.clone() };
+        let ceilings = sections.operator.ceilings.over(Limits::UNLIMITED);
+        let defaults = Limits { steps: STEPS, tool_calls: TOOL_CALLS, ..Limits::UNLIMITED };
+        let limits = sections.budget.over(defaults);
+        manifest.limits = limits.at_most(&ceilings, |dimension| sections.budget.of(dimension).is_none());
+        manifest.ceilings = ceilings;
+        for pin in manifest.entries.iter_mut().flat_map(|entry| &mut entry.slots) {
+            if let Some(mode) = sections.bundle.modes.get(&pin.slot) {
+                pin.mode = *mode;
+            }
+        }
+        manifest.boundary = sections.boundary.over(manifest.boundary);
+        Ok(manifest)
+    }
+}
