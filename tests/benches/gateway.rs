@@ -29,11 +29,12 @@ const STACK: usize = 80 << 20;
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == SERVE) {
-        let file = arguments.get(at + 1).context("expected a gateway's file")?.into();
+        let file = arguments.get(at + 1).context("expected a deployment's file")?.into();
         let work = move || -> Result<()> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let options = countersign_gateway::Options {
                 file,
+                agent: None,
                 bundle: None,
                 bundles: None,
                 monitor: false,
@@ -47,10 +48,10 @@ fn main() -> Result<()> {
     }
     let Some(server) = EVERYTHING.path() else { return Ok(()) };
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("gateway.toml");
+    let file = folder.path().join("countersign.toml");
     let command = json!(["node", server, "stdio"]);
     let config = format!(
-        "version = 1\nslots.doom-loop = 'monitor'\n[budget]\nsteps = 1000000\ntool-calls = 1000000\n\
+        "version = 1\n[bundle]\nmodes.doom-loop = 'monitor'\n[budget]\nsteps = 1000000\ntool-calls = 1000000\n\
          [servers.all]\ncommand = {command}\n[tools.all__echo]\nside-effect = 'read-only'\n"
     );
     std::fs::write(&file, config)?;

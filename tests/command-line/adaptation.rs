@@ -8,17 +8,19 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use anyhow::Context;
-use countersign::adaptation::{AdaptationError, Came, Did, Triple, beside, derive, write_beside};
+use countersign::adaptation::{AdaptationError, Came, Did, Triple, Triples, derive};
 use countersign::engine::EngineOptions;
-use countersign::guard::{Clock, GuardedRun, Proposal, Ruling, Seen, Setup};
-use countersign::kernel::{Code, Decision, Event, Mode, Outcome, Slot};
+use countersign::kernel::{Code, Decision, Event, Mode, Outcome, Run, Slot};
 use countersign::registry::{Registry, ToolResult};
-use countersign::scenario::{RunOptions, Scenario};
-use countersign::store::{Durability, Ending, FileStore, Runs, Stored, TraceReader};
-use countersign::{Host, Operations, Salt, Silent};
+use countersign::scenario::{Keep, RunOptions, Scenario};
+use countersign::session::{CallDecision, Observed, Proposal, Setup};
+use countersign::store::memory::MemoryStore;
+use countersign::store::{Ending, RunQuery, SharedStore, Stored, TraceReader};
+use countersign::{Host, Observer, Session};
 use countersign_tests::{fake_mcp_server, root};
 use serde_json::{Value, json};
 
+use super::kept::Kept;
 use super::runs::{PAY, Store};
 use super::{compiled, countersign};
 
@@ -51,14 +53,20 @@ fn told(mut triples: Vec<Triple>, slots: &[Slot]) -> Vec<String> {
     triples.iter().filter(|triple| slots.contains(&triple.slot)).map(words).collect()
 }
 
-/// Runs a scenario into a folder of runs; its log.
+/// What a run of a store gives, by the command.
+fn listed(kept: &Kept, run: &str) -> anyhow::Result<Vec<Triple>> {
+    let shown = countersign(["trace", "adaptation", run, "--store", &kept.path(), "--json"]).expect(0, "");
+    Ok(serde_json::from_str(&shown.out())?)
+}
+
+/// Runs a scenario into a store; its log.
 fn log_of(scenario: &str) -> anyhow::Result<Vec<Triple>> {
     let folder = tempfile::tempdir()?;
-    let store = folder.path().join("runs").display().to_string();
-    countersign(["run", &format!("tests/scenarios/{scenario}.toml"), "--store", &store, "-q"]);
-    let runs = Runs::new(store).list()?;
+    let kept = Kept::new(folder.path());
+    countersign(["run", &format!("tests/scenarios/{scenario}.toml"), "--store", &kept.path(), "-q"]);
+    let runs = kept.ids();
     anyhow::ensure!(runs.len() == 1, "{scenario}: {} runs", runs.len());
-    written(&runs[0].path().join("adaptation.jsonl"))
+    listed(&kept, &runs[0])
 }
 
 #[test]
@@ -183,16 +191,18 @@ fn frames(trace: &Path) -> anyhow::Result<(Mode, Vec<countersign::kernel::Frame>
 }
 
 #[test]
-fn every_run_of_a_store_leaves_a_log() -> anyhow::Result<()> {
+fn every_run_of_a_store_gives_a_log() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let store = folder.path().join("runs").display().to_string();
-    let run = countersign(["run", "tests/scenarios/codes", "--store", &store]);
+    let kept = Kept::new(folder.path());
+    let run = countersign(["run", "tests/scenarios/codes", "--store", &kept.path()]);
     assert!(run.out().contains(" of 17 scenarios"), "{}{}", run.out(), run.err());
-    let runs = Runs::new(store).list()?;
+    let runs = kept.ids();
     assert_eq!(runs.len(), 17);
+    let mut lines = 0;
     for run in runs {
-        assert!(run.path().join("adaptation.jsonl").exists(), "{}", run.id);
+        lines += listed(&kept, &run)?.len();
     }
+    assert!(lines >= 17, "{lines}");
     Ok(())
 }
 
@@ -204,6 +214,26 @@ fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
         } else if path.extension().is_some_and(|extension| extension == "toml") {
             found.push(path);
         }
+    }
+}
+
+/// What is known of runs while they run.
+#[derive(Default)]
+struct Live(BTreeMap<String, (Triples, Vec<Triple>)>);
+
+impl Observer for Live {
+    fn frame(&mut self, run: &Run, frame: &countersign::kernel::Frame) {
+        let begun = || (Triples::new(Arc::clone(run.manifest())), Vec::new());
+        let (triples, known) = self.0.entry(run.manifest().run.to_string()).or_insert_with(begun);
+        known.extend(triples.frame(frame));
+    }
+}
+
+impl Live {
+    fn finish(&mut self, run: &str) -> Vec<Triple> {
+        let Some((triples, mut known)) = self.0.remove(run) else { return Vec::new() };
+        known.extend(triples.finish());
+        known
     }
 }
 
@@ -222,19 +252,18 @@ fn a_trace_gives_the_log_of_its_run_again_whatever_happened_in_it() -> anyhow::R
         let Some((_, host)) = hosts.iter().find(|(own, _)| *own == bundle) else { continue };
         // One store each: what stops an agent in one stops it in no other.
         let folder = tempfile::tempdir()?;
-        let store = Some(Runs::new(folder.path().join("runs")));
+        let keep = Keep { store: Arc::new(MemoryStore::new()), files: folder.path().join("files") };
         // How it went is for others to say.
-        let run = scenario.run(host, RunOptions { store: store.clone(), ..RunOptions::default() }, &mut Silent);
-        run.with_context(|| path.display().to_string())?;
-        for run in store.map(|store| store.list()).transpose()?.unwrap_or_default() {
+        let options = RunOptions { keep: Some(keep.clone()), ..RunOptions::default() };
+        let mut live = Live::default();
+        scenario.run(host, options, &mut live).with_context(|| path.display().to_string())?;
+        for run in keep.store.list(&RunQuery::default())? {
             let what = format!("{}: run {}", path.display(), run.id);
-            let log = beside(&run.trace());
-            let first = std::fs::read(&log)?;
-            let triples = written(&log)?;
-            assert_eq!(triples, derived(&run.trace())?, "{what}");
-            write_beside(&run.trace())?;
-            assert_eq!(std::fs::read(&log)?, first, "{what}");
-            let (mode, frames, ending) = frames(&run.trace())?;
+            let trace = folder.path().join(format!("{}.jsonl", run.id));
+            countersign::export(&*keep.store, &run.id, &trace)?;
+            let triples = derived(&trace)?;
+            assert_eq!(live.finish(&run.id), triples, "{what}");
+            let (mode, frames, ending) = frames(&trace)?;
             is_sound(&what, &triples, mode, &frames, ending == Ending::Complete);
         }
     }
@@ -289,26 +318,28 @@ fn is_sound(run: &str, triples: &[Triple], mode: Mode, frames: &[countersign::ke
 fn a_run_that_was_left_is_told_anew_when_it_has_gone_on() -> anyhow::Result<()> {
     let store = Store::new(PAY)?;
     let run = store.begin();
-    let folder = Path::new(&store.path()).join(&run);
-    let log = folder.join("adaptation.jsonl");
-    assert_eq!(told(written(&log)?, &[Slot::Risk]), ["risk notify, pending: open"]);
+    assert_eq!(told(listed(&store.kept, &run)?, &[Slot::Risk]), ["risk notify, pending: open"]);
     store.runs(&["approve", &run, &store.fingerprint(&run), "--by", "ada"]).expect(0, "is in the inbox");
     store.runs(&["resume", &run]).expect(0, "ended SUCCESS");
-    assert_eq!(told(written(&log)?, &[Slot::Risk]), ["risk notify, approved by ada: verified"]);
-    assert_eq!(written(&log)?, derived(&folder.join("trace.jsonl"))?);
+    let all = listed(&store.kept, &run)?;
+    assert_eq!(told(all.clone(), &[Slot::Risk]), ["risk notify, approved by ada: verified"]);
+    let folder = tempfile::tempdir()?;
+    let trace = store.kept.export(&run, folder.path());
+    assert_eq!(all, derived(&trace)?);
 
-    // The same from the command line: by its trace, its folder, or the beginning of its id.
-    for name in [folder.join("trace.jsonl").display().to_string(), folder.display().to_string(), run[..8].to_owned()] {
+    // The same from the command line: by its trace, its id, or the beginning of that.
+    for name in [trace.display().to_string(), run.clone(), run[..8].to_owned()] {
         let shown = countersign(["trace", "adaptation", &name, "--store", &store.path()]).expect(0, "approved");
         for part in ["frame", "decision", "ada", "verified (call 0)", "SUCCESS verified", "1 approved"] {
             assert!(shown.out().contains(part), "expected `{part}` in:\n{}", shown.out());
         }
     }
-    let json = countersign(["trace", "adaptation", &run, "--store", &store.path(), "--json"]).expect(0, "");
-    let listed: Vec<Triple> = serde_json::from_str(&json.out())?;
-    assert_eq!(listed, written(&log)?);
-    countersign(["trace", "adaptation", "nothing", "--store", &store.path()]).expect(2, "is no trace, and");
-    countersign(["trace", "adaptation", &log.display().to_string()]).expect(2, "is no trace");
+    let json = countersign(["trace", "adaptation", &trace.display().to_string(), "--json"]).expect(0, "");
+    assert_eq!(serde_json::from_str::<Vec<Triple>>(&json.out())?, all);
+    countersign(["trace", "adaptation", "nothing", "--store", &store.path()]).expect(2, "`nothing` is no file");
+    let other = folder.path().join("adaptation.jsonl");
+    std::fs::write(&other, serde_json::to_string(&all[0])? + "\n")?;
+    countersign(["trace", "adaptation", &other.display().to_string()]).expect(2, "is no trace");
     Ok(())
 }
 
@@ -325,50 +356,55 @@ reversibility = "irreversible"
 blast-radius = 1
 "#;
 
-/// A run of an agent that owns its loop.
-fn begin(trace: &Path) -> anyhow::Result<GuardedRun> {
+/// Id of a run of an agent that owns its loop.
+const RUN: &str = "orders";
+
+/// Such a run, and its store.
+fn begin() -> anyhow::Result<(Session, SharedStore)> {
     let host = Host::new(EngineOptions::default(), None)?;
     let registry = Registry::parse("tools", TOOLS)?;
-    let manifest = host.governed_manifest("orders", "cancel what was not shipped", &registry)?;
-    let store = Box::new(FileStore::create(trace, &manifest, Durability::Buffered)?);
-    let (operations, salt) = (Operations::none(), Salt::random()?);
-    Ok(GuardedRun::begin(&host, manifest, Setup { registry, store, operations, salt, clock: Clock::Machine })?)
+    let manifest = host.governed_manifest(RUN, "cancel what was not shipped", &registry)?;
+    let store: SharedStore = Arc::new(MemoryStore::new());
+    Ok((Session::begin(&host, &store, manifest, Setup::new(registry))?, store))
+}
+
+/// Its log, from a trace of any name.
+fn log(store: &SharedStore) -> anyhow::Result<Vec<Triple>> {
+    let folder = tempfile::tempdir()?;
+    let trace = folder.path().join("of-an-agent");
+    countersign::export(&**store, RUN, &trace)?;
+    Ok(derived(&trace)?)
 }
 
 /// Proposes a call, and makes it where it may be made.
-fn attempt(run: &mut GuardedRun, tool: &str, order: u64) -> anyhow::Result<Option<Arc<str>>> {
+fn attempt(run: &mut Session, tool: &str, order: u64) -> anyhow::Result<Option<Arc<str>>> {
     match run.propose(Proposal::new(tool, json!({"id": order})).confidence(0.9))? {
-        Ruling::Permitted(permit) => {
+        CallDecision::Permitted(permit) => {
             let (ok, text) = match order {
                 403 => (false, r#"{"error": "missing_scope", "needed": "orders:read"}"#.to_owned()),
                 404 => (false, "404: no such order".to_owned()),
                 _ => (true, format!("{tool} {order}")),
             };
-            match permit.observe(&ToolResult::new(Outcome::Returned { exit_code: None, ok }, text))? {
-                Seen::Done(_) => Ok(None),
-                Seen::ReadBack(_) => anyhow::bail!("nothing reads back"),
+            match run.observe(permit, ToolResult::new(Outcome::Returned { exit_code: None, ok }, text))? {
+                Observed::Done(_) => Ok(None),
+                Observed::ReadBack(_) => anyhow::bail!("nothing reads back"),
             }
         }
-        Ruling::Parked(approval) => Ok(Some(approval.fingerprint)),
+        CallDecision::Parked(approval) => Ok(Some(approval.fingerprint)),
         other => anyhow::bail!("{other:?}"),
     }
 }
 
 #[test]
 fn an_agent_that_is_told_to_stop_is_held() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    // A trace of another name, as somebody who embeds the host may give it.
-    let trace = folder.path().join("orders.jsonl");
-    let mut run = begin(&trace)?;
+    let (mut run, store) = begin()?;
     attempt(&mut run, "read-order", 403)?;
     // Whatever it proposes then is not made, and no policy is asked about it.
-    let refused = matches!(run.propose(Proposal::new("read-order", json!({"id": 7})))?, Ruling::Refused(_));
+    let refused = matches!(run.propose(Proposal::new("read-order", json!({"id": 7})))?, CallDecision::Refused(_));
     assert!(refused);
     run.close(Code::ReviewRequired)?;
-    let log = write_beside(&trace)?;
-    assert_eq!(log, folder.path().join("orders.jsonl.adaptation"));
     assert_eq!(
-        told(written(&log)?, &[Slot::Risk, Slot::Remediation, Slot::Threshold]),
+        told(log(&store)?, &[Slot::Risk, Slot::Remediation, Slot::Threshold]),
         [
             "risk proceed, proceeded: failed",
             "remediation notify, notified: ended REVIEW_REQUIRED",
@@ -380,9 +416,7 @@ fn an_agent_that_is_told_to_stop_is_held() -> anyhow::Result<()> {
 
 #[test]
 fn a_call_of_an_agent_is_one_line_from_the_question_to_its_result() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let trace = folder.path().join("trace.jsonl");
-    let mut run = begin(&trace)?;
+    let (mut run, store) = begin()?;
     let token = |waits: Option<Arc<str>>| waits.ok_or_else(|| anyhow::anyhow!("it does not wait"));
 
     attempt(&mut run, "read-order", 404)?;
@@ -399,9 +433,8 @@ fn a_call_of_an_agent_is_one_line_from_the_question_to_its_result() -> anyhow::R
     assert!(attempt(&mut run, "cancel-order", 1)?.is_none(), "it was approved");
     run.close(Code::Success)?;
 
-    let log = write_beside(&trace)?;
     assert_eq!(
-        told(written(&log)?, &[Slot::Risk]),
+        told(log(&store)?, &[Slot::Risk]),
         [
             "risk proceed, proceeded: failed",
             "risk notify, approved by ada: unverified",
@@ -443,26 +476,25 @@ fn calls(config: &Path, tools: &[&str]) -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_gateway_leaves_the_log_whenever_its_agent_goes() -> anyhow::Result<()> {
+fn a_gateway_has_told_all_whenever_its_agent_goes() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let config = folder.path().join("gateway.toml");
+    let config = folder.path().join("countersign.toml");
     let server = json!([fake_mcp_server()]);
     let echo = "[tools.fake__echo]\nside-effect = 'read-only'\nreversibility = 'reversible'\nblast-radius = 0";
     std::fs::write(&config, format!("version = 1\n[servers.fake]\ncommand = {server}\n{echo}\n"))?;
     calls(&config, &["fake__echo", "fake__fail"])?;
-    let runs = Runs::new(folder.path().join(".countersign/runs"));
-    let run = runs.list()?.pop().context("no run")?;
-    let log = run.path().join("adaptation.jsonl");
+    let kept = Kept::of_gateway(folder.path());
+    let run = kept.ids().pop().context("no run")?;
     let first = [
         "risk notify, notified: unverified",
         // Nobody knows what it does: a person is asked.
         "risk ask, pending: open",
     ];
-    assert_eq!(told(written(&log)?, &[Slot::Risk]), first);
+    assert_eq!(told(listed(&kept, &run)?, &[Slot::Risk]), first);
     // The next process of the same agent goes on with the run, and the log is of all of it.
     calls(&config, &["fake__echo"])?;
-    assert_eq!(told(written(&log)?, &[Slot::Risk]), [first[0], first[1], first[0]]);
-    assert_eq!(runs.list()?.len(), 1);
+    assert_eq!(told(listed(&kept, &run)?, &[Slot::Risk]), [first[0], first[1], first[0]]);
+    assert_eq!(kept.ids(), [run]);
     Ok(())
 }
 
@@ -509,14 +541,17 @@ fn what_only_watched_entries_said_reached_nobody() -> anyhow::Result<()> {
 #[test]
 fn no_words_are_in_a_log() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let store = folder.path().join("runs").display().to_string();
+    let kept = Kept::new(folder.path());
     for scenario in ["outcomes/secrets", "loop-and-recover", "behaviours/d13-approval-instead"] {
-        countersign(["run", &format!("tests/scenarios/{scenario}.toml"), "--store", &store, "-q"]);
+        countersign(["run", &format!("tests/scenarios/{scenario}.toml"), "--store", &kept.path(), "-q"]);
     }
-    for run in Runs::new(store).list()? {
-        let log = std::fs::read_to_string(beside(&run.trace()))?;
+    let runs = kept.ids();
+    assert_eq!(runs.len(), 3);
+    for run in runs {
+        let log = serde_json::to_string(&listed(&kept, &run)?)?;
+        assert!(log.len() > 200, "{log}");
         for words in ["redacted", "hunter2", "same call gave", "voucher", "order 7", "confidence 0.85"] {
-            assert!(!log.contains(words), "`{words}` is in the log of {}", run.id);
+            assert!(!log.contains(words), "`{words}` is in the log of {run}");
         }
     }
     Ok(())

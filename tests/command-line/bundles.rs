@@ -1,13 +1,14 @@
 //! Installed bundles by command: used, rolled back, revoked, and taken by a gateway that runs.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use countersign_tests::root;
 use serde_json::{Value, json};
 
 use super::countersign;
+use super::kept::Kept;
 use super::swap::swapped;
 
 /// A place with a folder for installed bundles.
@@ -218,11 +219,11 @@ fn a_hang_up_has_a_gateway_take_the_new_bundle_for_its_next_run() {
     let (lenient, cautious) = place.small();
     let cautious = place.take(&cautious);
     let lenient = place.take(&lenient);
-    let config = place.folder.path().join("gateway.toml");
+    let config = place.folder.path().join("countersign.toml");
     let command = json!([countersign_tests::fake_mcp_server()]);
     // A call after the last one is over is another run.
     let text = format!(
-        "version = 1\nbundles = 'bundles'\nidle-end = 1\n[servers.fake]\ncommand = {command}\n\
+        "version = 1\n[bundle]\ninstalled = 'bundles'\n[agents.agent]\nidle-end = 1\n[servers.fake]\ncommand = {command}\n\
          [tools.fake__wait]\nside-effect = 'read-only'\ntime-out = 3000\n[tools.fake__echo]\nside-effect = 'read-only'\n"
     );
     std::fs::write(&config, text).unwrap_or_else(|error| panic!("{error}"));
@@ -239,20 +240,14 @@ fn a_hang_up_has_a_gateway_take_the_new_bundle_for_its_next_run() {
     assert!(echoed.to_string().contains("hello"), "{echoed}");
     gateway.end();
 
-    let store = place.folder.path().join(".countersign/runs");
-    let mut traces: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(&store).unwrap_or_else(|error| panic!("{error}")).flatten() {
-        traces.extend(Some(entry.path().join("trace.jsonl")).filter(|trace| trace.exists()));
-    }
+    let kept = Kept::of_gateway(place.folder.path());
+    let traces: Vec<(String, String)> = kept.ids().into_iter().map(|id| (kept.text(&id).unwrap_or_default(), id)).collect();
     assert_eq!(traces.len(), 2, "{traces:?}");
     for (bundle, tool) in [(&lenient, "fake__wait"), (&cautious, "fake__echo")] {
-        let judged_by =
-            |trace: &&PathBuf| std::fs::read_to_string(trace).is_ok_and(|text| text.contains(bundle.as_str()));
-        let trace = traces.iter().find(judged_by).unwrap_or_else(|| panic!("no run is pinned to {bundle}"));
-        let text = std::fs::read_to_string(trace).unwrap_or_default();
+        let pinned = traces.iter().find(|(text, _)| text.contains(bundle.as_str()));
+        let (text, id) = pinned.unwrap_or_else(|| panic!("no run is pinned to {bundle}"));
         assert!(text.contains(&format!("\"tool\":\"{tool}\"")), "{text}");
-        let trace = trace.display().to_string();
-        countersign(["trace", "replay", &trace, "--bundle", &place.installed(bundle)])
+        countersign(["trace", "replay", id, "--bundle", &place.installed(bundle), "--store", &kept.path()])
             .expect(0, "by the bundle that judged it");
     }
 }

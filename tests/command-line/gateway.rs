@@ -9,6 +9,7 @@ use countersign_tests::parts::{EVERYTHING, FILESYSTEM, INSPECTOR, PYTHON};
 use serde_json::{Value, json};
 
 use super::countersign;
+use super::kept::Kept;
 
 /// A folder with data, a gateway's file, and a client's configuration that names the gateway.
 struct Place {
@@ -27,12 +28,12 @@ impl Place {
         write("data/notes.txt", "twelve pumps\n".to_owned());
         let command = json!(["node", server, path.join("data").canonicalize().unwrap_or_default()]);
         write(
-            "gateway.toml",
-            format!("version = 1\nprincipal = 'inspector'\n{more}\n[servers.files]\ncommand = {command}\n"),
+            "countersign.toml",
+            format!("version = 1\n[agents.inspector]\n{more}\n[servers.files]\ncommand = {command}\n"),
         );
         let own = json!({"mcpServers": {"files": {
             "command": env!("CARGO_BIN_EXE_countersign"),
-            "args": ["mcp", "--config", path.join("gateway.toml")],
+            "args": ["mcp", "--config", path.join("countersign.toml")],
         }}});
         write("mcp.json", own.to_string());
         Place { folder, inspector }
@@ -44,7 +45,7 @@ impl Place {
     }
 
     fn store(&self) -> String {
-        self.folder.path().join(".countersign/runs").display().to_string()
+        Kept::of_gateway(self.folder.path()).path()
     }
 
     /// Lets the inspector call a tool; the texts of the result.
@@ -115,9 +116,9 @@ fn a_write_asks_and_passes_once() {
 
     countersign(["runs", "cancel", &id, "--store", &place.store()]).expect(0, "cancel");
     assert!(place.call("files__read_text_file", &[("path", &notes)]).contains("USER_CANCEL"));
-    let trace = format!("{}/{id}/trace.jsonl", place.store());
-    countersign(["trace", "verify", &trace]).expect(0, "ended USER_CANCEL");
-    countersign(["trace", "replay", &trace]).expect(0, "");
+    let kept = Kept::of_gateway(place.folder.path());
+    kept.trace("verify", &id).expect(0, "ended USER_CANCEL");
+    kept.trace("replay", &id).expect(0, "came out the same");
 }
 
 #[test]
@@ -135,9 +136,9 @@ fn monitor_mode_blocks_nothing_and_says_what_it_would_have_stopped() {
 fn tools_are_listed_with_what_is_known_of_them() {
     let (Some(inspector), Some(server)) = (INSPECTOR.path(), FILESYSTEM.path()) else { return };
     let place = Place::new(inspector, &server, "");
-    let config = place.folder.path().join("gateway.toml").display().to_string();
+    let config = place.folder.path().join("countersign.toml").display().to_string();
     countersign(["mcp", "tools", "--config", &config]).expect(0, "14 of 14 ready");
-    let pins = place.folder.path().join("gateway.tools.lock");
+    let pins = place.folder.path().join("countersign.tools.lock");
     let text = std::fs::read_to_string(&pins).unwrap_or_default();
     let changed: String = text
         .lines()
@@ -159,13 +160,13 @@ fn tools_are_listed_with_what_is_known_of_them() {
 #[test]
 fn bad_gateways_are_refused_with_file_and_key() {
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
-    let path = folder.path().join("gateway.toml");
+    let path = folder.path().join("countersign.toml");
     for (text, expected) in [
         ("version = 2\n[servers.a]\ncommand = ['x']", "key `version`"),
         ("version = 1\n[servers]", "key `servers`"),
-        ("version = 1\nprincipal = 'a/b'\n[servers.a]\ncommand = ['x']", "key `principal`"),
+        ("version = 1\n[agents.'a/b']\n[servers.a]\ncommand = ['x']", "key `agents.a/b`"),
         ("version = 1\nshell = true\n[servers.a]\ncommand = ['x']", "unknown field `shell`"),
-        ("version = 1\nmode = 'recorded'\n[servers.a]\ncommand = ['x']", "key `mode`"),
+        ("version = 1\n[agents.a]\nmode = 'recorded'\n[servers.a]\ncommand = ['x']", "key `agents.a.mode`"),
         ("version = 1\n[servers.A]\ncommand = ['x']", "key `servers.A`"),
         ("version = 1\n[operator]\nswitches = 'none.toml'\n[servers.a]\ncommand = ['x']", "key `operator.switches`"),
         ("version = 1\n[servers.a]\ncommand = ['x']\n[tools.write]\ncost = 1", "key `tools.write`"),
@@ -188,7 +189,7 @@ fn nobody_approves_by_the_token_alone() {
         let mut gateway = Command::new(env!("CARGO_BIN_EXE_countersign"))
             .env("COUNTERSIGN_CACHE", super::compiled())
             .args(["mcp", "--config"])
-            .arg(place.folder.path().join("gateway.toml"))
+            .arg(place.folder.path().join("countersign.toml"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -256,7 +257,7 @@ fn nobody_approves_by_the_token_alone() {
 fn everything_else_passes_through() {
     let (Some(python), Some(server)) = (PYTHON.path(), EVERYTHING.path()) else { return };
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
-    let gateway = folder.path().join("gateway.toml");
+    let gateway = folder.path().join("countersign.toml");
     let command = json!(["node", server, "stdio"]);
     let reads = "side-effect = 'read-only'\n";
     let config = format!(

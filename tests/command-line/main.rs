@@ -6,6 +6,7 @@ mod bundles;
 mod coverage;
 mod findings;
 mod gateway;
+mod kept;
 mod models;
 mod results;
 mod runs;
@@ -109,6 +110,7 @@ fn help_lists_what_works_and_each_command_has_an_example() {
         vec!["trace", "verify"],
         vec!["trace", "replay"],
         vec!["trace", "adaptation"],
+        vec!["trace", "export"],
         vec!["policy", "build"],
         vec!["bundle", "lock"],
         vec!["bundle", "show"],

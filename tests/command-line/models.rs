@@ -1,14 +1,16 @@
 //! Runs with models behind HTTP: they escalate and finish, and an outage is an outage and not a loop.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use countersign::store::RegisterName;
 use countersign_tests::chat::{ChatServer, Does, Request, completion};
 use countersign_tests::root;
 use serde_json::{Value, json};
 
 use super::countersign;
+use super::kept::Kept;
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
@@ -24,7 +26,7 @@ impl Place {
         let folder = tempfile::tempdir()?;
         let model = |tier: &str, name: &str, prices: (u32, u32)| {
             format!(
-                "[{tier}]\nname = \"{name}\"\nendpoint = \"{}\"\ninput-price = {}\noutput-price = {}\n\
+                "[models.{tier}]\nname = \"{name}\"\nendpoint = \"{}\"\ninput-price = {}\noutput-price = {}\n\
                  max-output-tokens = 400\nkey-file = \"key.txt\"\n{more}\n",
                 server.endpoint(),
                 prices.0,
@@ -32,7 +34,7 @@ impl Place {
             )
         };
         let (cheap, strong) = (model("cheap", "small-1", (100, 400)), model("strong", "large-1", (3000, 15_000)));
-        std::fs::write(folder.path().join("models.toml"), format!("version = 1\n{cheap}{strong}"))?;
+        std::fs::write(folder.path().join("countersign.toml"), format!("version = 1\n{cheap}{strong}"))?;
         std::fs::write(folder.path().join("key.txt"), format!("{KEY}\n"))?;
         std::fs::write(folder.path().join("task.toml"), task)?;
         Ok(Place { folder })
@@ -43,29 +45,38 @@ impl Place {
     }
 
     fn arguments(&self) -> [String; 6] {
-        let (task, models, store) = (self.path("task.toml"), self.path("models.toml"), self.path("runs"));
-        ["run".to_owned(), task, "--models".to_owned(), models, "--store".to_owned(), store]
+        let (task, config, store) = (self.path("task.toml"), self.path("countersign.toml"), self.kept().path());
+        ["run".to_owned(), task, "--config".to_owned(), config, "--store".to_owned(), store]
     }
 
     fn run(&self) -> super::Run {
         countersign(self.arguments())
     }
 
-    /// The folder of the only run.
-    fn stored(&self) -> std::io::Result<PathBuf> {
-        let entries = std::fs::read_dir(self.folder.path().join("runs"))?;
-        let folders = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
-        folders.last().ok_or_else(|| std::io::Error::other("there is no run"))
+    fn kept(&self) -> Kept {
+        Kept::new(&self.folder.path().join("kept"))
     }
 
-    /// Its trace, which is whole and comes out the same; none of its files holds the key.
+    /// The only run.
+    fn id(&self) -> std::io::Result<String> {
+        let mut ids = self.kept().ids();
+        assert!(ids.len() < 2, "{ids:?}");
+        ids.pop().ok_or_else(|| std::io::Error::other("there is no run"))
+    }
+
+    /// Its trace, which is whole and comes out the same; nothing that is kept holds the key.
     fn trace(&self) -> std::io::Result<String> {
-        let folder = self.stored()?;
-        let path = folder.join("trace.jsonl");
-        countersign(["trace", "verify", &path.display().to_string()]).expect(0, "complete");
-        countersign(["trace", "replay", &path.display().to_string()]).expect(0, "came out the same");
-        without_key(&self.folder.path().join("runs"))?;
-        std::fs::read_to_string(path)
+        let (kept, id) = (self.kept(), self.id()?);
+        kept.trace("verify", &id).expect(0, "complete");
+        kept.trace("replay", &id).expect(0, "came out the same");
+        without_key(&self.folder.path().join("kept"))?;
+        kept.text(&id)
+    }
+
+    /// What is known of the health of the agent.
+    fn health(&self) -> Value {
+        let listed = countersign(["agents", "list", "--json", "--store", &self.kept().path()]).expect(0, "");
+        serde_json::from_str(&listed.out()).unwrap_or_default()
     }
 }
 
@@ -146,8 +157,10 @@ fn a_run_escalates_with_a_compact_packet_and_finishes() -> Tested {
     let trace = place.trace()?;
     assert!(trace.contains("[redacted:model-key]") && trace.contains("\"input-tokens\":120"));
     // Where the models come from is kept, so that the run can be taken up again; the key is not.
-    let kept = std::fs::read_to_string(place.stored()?.join("models.toml"))?;
-    assert!(kept.contains(&place.path("key.txt")), "{kept}");
+    let name = RegisterName::of(&["tasks", &place.id()?])?;
+    let task = place.kept().open()?.register(&name)?.ok_or("its task is not kept")?;
+    let task = String::from_utf8(task.value)?;
+    assert!(task.contains(&place.path("key.txt")), "{task}");
     told(&run);
     Ok(())
 }
@@ -226,8 +239,7 @@ fn refused_credentials_pause_the_agent() -> Tested {
     let operator = "\n[operator.health]\nauth-failure-pause = 7200000\n";
     let place = Place::new(&server, &format!("{ONE}{operator}"), "")?;
     place.run().expect(13, "ended UNAVAILABLE_DEP");
-    let health = std::fs::read_to_string(place.path("runs/health.json"))?;
-    assert!(health.contains("auth-failure"), "{health}");
+    assert_eq!(place.health()["agent"]["paused-reason"], "auth-failure", "{}", place.health());
     assert!(!place.trace()?.contains("\"retrying\""));
     // The next run of the agent is not begun, and nothing is sent.
     let run = place.run().expect(12, "agent `agent` is not dispatched until");
@@ -260,7 +272,7 @@ fn ctrl_c_breaks_a_call_off() -> Tested {
     // Well before the server would have answered.
     assert!(begun.elapsed() < Duration::from_secs(100), "{:?}", begun.elapsed());
     // What a person broke off says nothing of the model.
-    assert!(!Path::new(&place.path("runs/health.json")).exists());
+    assert_eq!(place.health(), json!({}));
     place.trace()?;
     Ok(())
 }
@@ -276,14 +288,13 @@ fn a_run_is_taken_up_with_its_own_models() -> Tested {
     place.run().expect(10, "suspended CONFIRM_REQUIRED");
     assert_eq!(server.requests().len(), 1);
     // The registry moves on; its key stays where it was.
-    std::fs::remove_file(place.path("models.toml"))?;
-    let store = place.path("runs");
-    let list = countersign(["runs", "list", "--json", "--store", &store]);
-    let list: Value = serde_json::from_str(&list.out())?;
+    std::fs::remove_file(place.path("countersign.toml"))?;
+    let kept = place.kept();
+    let list = kept.json(&["list"]);
     let id = list[0]["run"].as_str().unwrap_or_default();
     let fingerprint = list[0]["report"]["approval"]["fingerprint"].as_str().unwrap_or_default();
-    countersign(["runs", "approve", id, fingerprint, "--store", &store]).expect(0, "is in the inbox");
-    countersign(["runs", "resume", id, "--store", &store]).expect(0, "ended SUCCESS");
+    kept.runs(&["approve", id, fingerprint]).expect(0, "is in the inbox");
+    kept.runs(&["resume", id]).expect(0, "ended SUCCESS");
     assert_eq!(server.requests().len(), 1);
     place.trace()?;
     Ok(())
@@ -313,25 +324,26 @@ fn what_cannot_work_is_said_before_anything_is_begun() -> Tested {
     let server = ChatServer::start(|_| looks())?;
     let place = Place::new(&server, ONE, "")?;
     countersign(["run", &place.path("task.toml")]).expect(2, "key `models`: expected a table such as `[models.cheap]`");
-    let good = std::fs::read_to_string(place.path("models.toml"))?;
+    let good = std::fs::read_to_string(place.path("countersign.toml"))?;
     let table = [
-        (good.replace("key.txt", "absent.txt"), "key `cheap.key-file`: names `absent.txt`"),
+        (good.replace("key.txt", "absent.txt"), "key `models.cheap.key-file`: names `absent.txt`"),
         (
             good.replace("key-file = \"key.txt\"", "key-env = \"COUNTERSIGN_NO_KEY\""),
             "`COUNTERSIGN_NO_KEY`, which is not set",
         ),
-        (good.replace("[strong]", "[stronger]"), "unknown field `stronger`"),
+        (good.replace("[models.strong]", "[models.stronger]"), "unknown field `stronger`"),
         (good.replace("http://127.0.0.1", "http://example.com"), "would send the key in clear text"),
         (String::new(), "missing field `version`"),
     ];
     for (text, part) in table {
-        std::fs::write(place.path("models.toml"), text)?;
+        std::fs::write(place.path("countersign.toml"), text)?;
         let run = place.run().expect(2, part);
-        assert!(run.err().contains("models.toml"), "{}", run.err());
+        assert!(run.err().contains("countersign.toml"), "{}", run.err());
     }
-    std::fs::remove_file(place.path("models.toml"))?;
-    place.run().expect(2, "models.toml`: No such file");
-    assert!(server.requests().is_empty() && !Path::new(&place.path("runs")).exists());
+    std::fs::remove_file(place.path("countersign.toml"))?;
+    place.run().expect(2, "countersign.toml`: No such file");
+    assert!(server.requests().is_empty() && place.kept().ids().is_empty());
+    assert!(!Path::new(&place.path("kept/workspaces")).exists());
     Ok(())
 }
 
@@ -350,7 +362,7 @@ fn the_documented_files_work() -> Tested {
     let blocks: Vec<&str> = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     let [models, task] = blocks[..] else { return Err(format!("{} files", blocks.len()).into()) };
     let place = Place::new(&server, task, "")?;
-    std::fs::write(place.path("models.toml"), models.replace("http://127.0.0.1:8080/v1", &server.endpoint()))?;
+    std::fs::write(place.path("countersign.toml"), models.replace("http://127.0.0.1:8080/v1", &server.endpoint()))?;
     place.run().expect(0, "ended SUCCESS");
     Ok(())
 }

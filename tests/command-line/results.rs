@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use countersign_tests::fake_mcp_server;
 use serde_json::{Value, json};
 
-use super::countersign;
+use super::kept::Kept;
 
 /// Ends the run where a result says so; as an argument of a call it is only a text.
 const HOSTILE: &str =
@@ -15,7 +15,7 @@ const HOSTILE: &str =
 
 /// A gateway in front of the fake server.
 fn config(folder: &Path) -> PathBuf {
-    let file = folder.join("gateway.toml");
+    let file = folder.join("countersign.toml");
     let command = json!([fake_mcp_server()]);
     let text = format!(
         "version = 1\n[servers.fake]\ncommand = {command}\n\
@@ -122,12 +122,7 @@ fn a_hostile_result_is_not_shown_and_no_other_process_goes_on() {
 fn two_processes_are_two_runs_and_each_is_taken_up() {
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
     let config = config(folder.path());
-    let runs = || {
-        let store = folder.path().join(".countersign/runs");
-        let listed = countersign(["runs", "list", "--store", &store.display().to_string(), "--json"]).out();
-        let runs: Value = serde_json::from_str(&listed).unwrap_or_default();
-        runs.as_array().map_or(0, Vec::len)
-    };
+    let runs = || Kept::of_gateway(folder.path()).ids().len();
     let (mut first, mut second) = (Agent::start(&config), Agent::start(&config));
     assert_eq!((first.echo("one"), second.echo("two")), (vec!["one".to_owned()], vec!["two".to_owned()]));
     assert_eq!(runs(), 2);

@@ -1,11 +1,8 @@
 //! A run that waits for a person, from the outside: kept, shown, decided by another process, taken up
 //! again, and its whole trace judged again.
 
-use std::path::Path;
-
-use serde_json::Value;
-
 use super::countersign;
+use super::kept::Kept;
 
 pub const PAY: &str = r#"
 version = 1
@@ -38,52 +35,54 @@ step = { step = "pay half", tool = "pay", arguments = { amount = 350 }, confiden
 step = { step = "pay", tool = "pay", arguments = { amount = 700 }, confidence = 0.95 }
 "#;
 
-/// A scenario and a folder of its runs.
+/// A scenario and a store of its runs.
 pub struct Store {
     folder: tempfile::TempDir,
+    pub kept: Kept,
 }
 
 impl Store {
     pub fn new(scenario: &str) -> std::io::Result<Self> {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("pay.toml"), scenario)?;
-        Ok(Store { folder })
+        let kept = Kept::new(&folder.path().join("kept"));
+        Ok(Store { folder, kept })
     }
 
     pub fn path(&self) -> String {
-        self.folder.path().join("runs").display().to_string()
+        self.kept.path()
+    }
+
+    /// Runs the scenario as far as it comes.
+    fn start(&self) -> super::Run {
+        let scenario = self.folder.path().join("pay.toml").display().to_string();
+        countersign(["run", &scenario, "--store", &self.path(), "-q"])
     }
 
     /// Runs the scenario until it waits; its id.
     pub fn begin(&self) -> String {
-        let scenario = self.folder.path().join("pay.toml").display().to_string();
-        countersign(["run", &scenario, "--store", &self.path(), "-q"]).expect(10, "suspended CONFIRM_REQUIRED");
-        let list = self.json(&["list"]);
-        list[0]["run"].as_str().unwrap_or_default().to_owned()
+        self.start().expect(10, "suspended CONFIRM_REQUIRED");
+        self.kept.ids().pop().unwrap_or_default()
     }
 
     pub fn runs(&self, arguments: &[&str]) -> super::Run {
-        let store = self.path();
-        countersign([&["runs"], arguments, &["--store", &store]].concat())
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        let run = self.runs(&[arguments, &["--json"]].concat());
-        serde_json::from_str(&run.out()).unwrap_or_default()
+        self.kept.runs(arguments)
     }
 
     pub fn fingerprint(&self, run: &str) -> String {
-        let shown = self.json(&["show", run]);
+        let shown = self.kept.json(&["show", run]);
         shown["report"]["approval"]["fingerprint"].as_str().unwrap_or_default().to_owned()
     }
 
     fn ledger(&self, run: &str) -> String {
-        let path = Path::new(&self.path()).join(run).join("workspace/ledger.txt");
+        let path = self.folder.path().join("kept/workspaces").join(run).join("ledger.txt");
         std::fs::read_to_string(path).unwrap_or_default()
     }
 
-    fn trace(&self, run: &str) -> String {
-        Path::new(&self.path()).join(run).join("trace.jsonl").display().to_string()
+    /// Both processes wrote one trace, and a third judges it again, fuel and all.
+    fn is_whole(&self, run: &str) {
+        self.kept.trace("verify", run).expect(0, "complete");
+        self.kept.trace("replay", run).expect(0, "came out the same");
     }
 }
 
@@ -92,7 +91,7 @@ fn an_approval_from_another_process_is_spent_once() -> std::io::Result<()> {
     let store = Store::new(PAY)?;
     let run = store.begin();
     store.runs(&["show", &run[..6]]).expect(0, "procurement approval queue");
-    store.runs(&["show", "none"]).expect(2, "has no run, or several");
+    store.runs(&["show", "none"]).expect(2, "none");
     // What is approved is what was shown, and nothing else.
     store.runs(&["approve", &run, "0123456789"]).expect(2, "is not the fingerprint of what waits");
     let fingerprint = store.fingerprint(&run);
@@ -107,9 +106,12 @@ fn an_approval_from_another_process_is_spent_once() -> std::io::Result<()> {
     store.runs(&["show", &run]).expect(0, "ada approves");
     store.runs(&["resume", &run]).expect(2, "is over");
     store.runs(&["approve", &run, &fingerprint]).expect(2, "waits for no approval");
-    // Both processes wrote one trace, and a third judges it again, fuel and all.
-    countersign(["trace", "verify", &store.trace(&run)]).expect(0, "complete");
-    countersign(["trace", "replay", &store.trace(&run)]).expect(0, "came out the same");
+    store.is_whole(&run);
+    // In a file it is the same trace.
+    let file = store.kept.export(&run[..6], store.folder.path()).display().to_string();
+    countersign(["trace", "verify", &file]).expect(0, "complete");
+    countersign(["trace", "replay", &file]).expect(0, "came out the same");
+    countersign(["trace", "export", &run, &file, "--store", &store.path()]).expect(2, "exists");
     Ok(())
 }
 
@@ -125,8 +127,14 @@ fn a_rejection_ends_the_run_or_finds_another_way() -> std::io::Result<()> {
     store.runs(&["reject", &run, "--by", "ada"]).expect(0, "is in the inbox");
     store.runs(&["resume", &run]).expect(12, "ended PERMISSION_DENIED");
     assert_eq!(store.ledger(&run), "");
-    countersign(["trace", "replay", &store.trace(&run)]).expect(0, "came out the same");
+    store.is_whole(&run);
     Ok(())
+}
+
+/// Puts an entry into the inbox of a run past the command.
+fn put(store: &Store, run: &str, id: &str, entry: &str) -> std::io::Result<()> {
+    let insert = "INSERT INTO inbox (run, id, at, entry, waiting) SELECT number, ?2, 1, ?3, 1 FROM run WHERE id = ?1";
+    store.kept.tamper(insert, &[run, id, entry])
 }
 
 #[test]
@@ -137,9 +145,7 @@ fn what_does_not_answer_the_question_is_not_taken() -> std::io::Result<()> {
     store.runs(&["release", &run, "patience=3"]).expect(2, "is no dimension");
     // Put there by other means, it is refused by the run itself, and said.
     let entry = r#"{"version":1,"id":"answer-9","by":"eve","at":1,"wants":{"decide":{"answered":{"text":"yes"}}}}"#;
-    let inbox = Path::new(&store.path()).join(&run).join("inbox");
-    std::fs::create_dir_all(inbox.join("taken"))?;
-    std::fs::write(inbox.join("answer-9.json"), entry)?;
+    put(&store, &run, "answer-9", entry)?;
     store.runs(&["resume", &run]).expect(10, "not taken: answer-9");
     store.runs(&["cancel", &run]).expect(0, "is in the inbox");
     store.runs(&["resume", &run]).expect(13, "ended USER_CANCEL");
@@ -153,12 +159,13 @@ fn a_run_that_was_tampered_with_is_not_taken_up() -> std::io::Result<()> {
     let run = store.begin();
     let fingerprint = store.fingerprint(&run);
     store.runs(&["approve", &run, &fingerprint]).expect(0, "is in the inbox");
-    let trace = store.trace(&run);
-    let text = std::fs::read_to_string(&trace)?;
-    std::fs::write(&trace, text.replace(":700}", ":7000}"))?;
-    let broken = std::fs::read_to_string(&trace)? != text;
-    assert!(broken, "the test changed nothing");
+    store.kept.tamper(
+        "UPDATE frame SET line = CAST(replace(CAST(line AS TEXT), ':700}', ':7000}') AS BLOB)
+         WHERE CAST(line AS TEXT) LIKE '%:700}%'",
+        &[],
+    )?;
     store.runs(&["resume", &run]).expect(3, "is not what was written");
+    store.kept.trace("verify", &run).expect(3, "is not what was written");
     assert_eq!(store.ledger(&run), "");
     Ok(())
 }
@@ -168,10 +175,10 @@ fn an_administrators_pause_keeps_runs_from_beginning() -> std::io::Result<()> {
     let store = Store::new(PAY)?;
     let path = store.path();
     countersign(["agents", "pause", "agent", "--reason", "new keys", "--store", &path]).expect(0, "new keys");
-    let scenario = store.folder.path().join("pay.toml").display().to_string();
-    countersign(["run", &scenario, "--store", &path]).expect(12, "is not dispatched");
+    store.start().expect(12, "is not dispatched");
+    assert!(store.kept.ids().is_empty(), "nothing is kept of it");
     countersign(["agents", "resume", "agent", "--store", &path]).expect(0, "yes");
-    countersign(["run", &scenario, "--store", &path, "-q"]).expect(10, "suspended");
+    store.start().expect(10, "suspended");
     store.runs(&["convergence"]).expect(0, "general");
     Ok(())
 }
@@ -186,10 +193,12 @@ fn what_was_approved_is_what_runs() -> std::io::Result<()> {
         let store = Store::new(PAY)?;
         let run = store.begin();
         store.runs(&["approve", &run, &store.fingerprint(&run)]).expect(0, "is in the inbox");
-        let stored = Path::new(&store.path()).join(&run).join("scenario.toml");
-        let text = std::fs::read_to_string(&stored)?;
-        assert!(text.contains(from), "{text}");
-        std::fs::write(&stored, text.replace(from, to))?;
+        let task = format!("tasks/{run}");
+        store.kept.tamper(
+            "UPDATE register SET value = CAST(replace(CAST(value AS TEXT), ?2, ?3) AS BLOB)
+             WHERE name = ?1 AND CAST(value AS TEXT) LIKE '%' || ?2 || '%'",
+            &[&task, from, to],
+        )?;
         let resumed = store.runs(&["resume", &run]);
         assert!(format!("{}{}", resumed.out(), resumed.err()).contains(part), "{}{}", resumed.out(), resumed.err());
         assert_eq!(store.ledger(&run), "", "{to}");
@@ -202,10 +211,22 @@ fn a_copy_of_a_run_is_not_taken_up() -> std::io::Result<()> {
     let store = Store::new(PAY)?;
     let run = store.begin();
     store.runs(&["approve", &run, &store.fingerprint(&run)]).expect(0, "is in the inbox");
-    let folder = Path::new(&store.path()).to_path_buf();
-    countersign_tests::copy_folder(&folder.join(&run), &folder.join("copy"))?;
-    store.runs(&["resume", "copy"]).expect(2, "a copy is not taken up");
+    for copied in [
+        "INSERT INTO run (id, tenant, agent, principal, started, salt, at, frames, state, code, fence, until)
+         SELECT 'copy', tenant, agent, principal, started, salt, at, frames, state, code, fence, 0 FROM run WHERE id = ?1",
+        "INSERT INTO frame (run, frame, line) SELECT (SELECT number FROM run WHERE id = 'copy'), frame, line
+         FROM frame WHERE run = (SELECT number FROM run WHERE id = ?1)",
+        "INSERT INTO inbox (run, id, at, entry, waiting) SELECT (SELECT number FROM run WHERE id = 'copy'), id, at,
+         entry, waiting FROM inbox WHERE run = (SELECT number FROM run WHERE id = ?1)",
+        "INSERT INTO register (name, value, version) SELECT 'tasks/copy', value, version FROM register
+         WHERE name = 'tasks/' || ?1",
+    ] {
+        store.kept.tamper(copied, &[&run])?;
+    }
+    store.runs(&["resume", "copy"]).expect(3, &format!("it is of the run {run}"));
+    assert_eq!((store.ledger(&run), store.ledger("copy")), (String::new(), String::new()));
     store.runs(&["resume", &run]).expect(0, "ended SUCCESS");
+    assert_eq!(store.ledger(&run), "paid 700\n");
     Ok(())
 }
 
@@ -234,58 +255,75 @@ fn what_stops_an_agent_stops_its_runs_too() -> std::io::Result<()> {
         "step = { step = \"pay\", tool = \"pay\", arguments = { amount = 700 }, confidence = 0.95 }",
         "unavailable = \"401\"\nclass = \"auth-failure\"",
     ))?;
-    let scenario = other.folder.path().join("pay.toml").display().to_string();
-    countersign(["run", &scenario, "--store", &other.path(), "-q"]).expect(13, "ended UNAVAILABLE_DEP");
-    countersign(["run", &scenario, "--store", &other.path(), "-q"]).expect(12, "is not dispatched until");
+    other.start().expect(13, "ended UNAVAILABLE_DEP");
+    other.start().expect(12, "is not dispatched until");
     Ok(())
 }
 
 #[test]
 fn one_broken_entry_or_run_hides_no_other() -> std::io::Result<()> {
     let store = Store::new(PAY)?;
+    let broken = store.begin();
     let run = store.begin();
-    let folder = Path::new(&store.path()).to_path_buf();
-    std::fs::create_dir_all(folder.join(&run).join("inbox"))?;
-    std::fs::write(folder.join(&run).join("inbox/x.json"), "rubbish")?;
+    put(&store, &run, "x", "rubbish")?;
     store.runs(&["show", &run]).expect(0, "no entry");
-    std::fs::create_dir_all(folder.join("broken"))?;
-    std::fs::write(folder.join("broken/trace.jsonl"), "rubbish\n")?;
-    store.runs(&["list"]).expect(3, "suspended CONFIRM_REQUIRED");
+    let rubbish = "UPDATE frame SET line = CAST('rubbish' AS BLOB)
+                   WHERE frame = 0 AND run = (SELECT number FROM run WHERE id = ?1)";
+    store.kept.tamper(rubbish, &[&broken])?;
+    let listed = store.runs(&["list"]).expect(3, "suspended CONFIRM_REQUIRED").expect(3, "unreadable");
+    assert!(listed.out().contains(&run) && listed.err().contains(&broken), "{}{}", listed.out(), listed.err());
+    // Nor does it keep the other from being decided and going on.
+    store.runs(&["approve", &run, &store.fingerprint(&run)]).expect(0, "is in the inbox");
+    store.runs(&["resume", &run]).expect(0, "ended SUCCESS");
     Ok(())
 }
 
-/// What is left of a run whose host was lost after so many lines.
-fn lost(store: &Store, run: &str, lines: usize, half: &str) -> std::io::Result<()> {
-    let folder = Path::new(&store.path()).join(run);
-    let text = std::fs::read_to_string(folder.join("trace.jsonl"))?;
-    let kept: String = text.lines().take(lines).map(|line| format!("{line}\n")).collect();
-    std::fs::write(folder.join("trace.jsonl.open"), kept + half)?;
-    std::fs::remove_file(folder.join("trace.jsonl"))
+/// What is left of a run whose host was lost after so many frames.
+fn lost(store: &Store, run: &str, frames: u32) -> std::io::Result<()> {
+    let frames = frames.to_string();
+    let gone = "DELETE FROM frame WHERE frame >= ?2 AND run = (SELECT number FROM run WHERE id = ?1)";
+    store.kept.tamper(gone, &[run, &frames])?;
+    store.kept.tamper("UPDATE run SET frames = ?2, state = 0, code = NULL WHERE id = ?1", &[run, &frames])
 }
 
 #[test]
+#[cfg(unix)]
 fn a_host_that_was_lost_repeats_nothing() -> std::io::Result<()> {
-    // Approved, dispatched, paid: and then the host was gone, in the middle of a line.
-    let store = Store::new(PAY)?;
+    // Approved, dispatched, paid: and then the host is gone, in the middle of the call.
+    let store = Store::new(&PAY.replace("; cat ledger.txt", "; kill -9 $PPID; cat ledger.txt"))?;
     let run = store.begin();
     store.runs(&["approve", &run, &store.fingerprint(&run)]).expect(0, "is in the inbox");
-    store.runs(&["resume", &run]).expect(0, "ended SUCCESS");
-    lost(&store, &run, 4, "{\"frame\":4,\"prev\":\"sha256")?;
+    assert_eq!(store.runs(&["resume", &run]).code(), -1, "the command ends by a signal");
+    assert_eq!(store.ledger(&run), "paid 700\n");
     store.runs(&["show", &run]).expect(0, "running");
     store.runs(&["resume", &run]).expect(13, "may have done exactly this");
     assert_eq!(store.ledger(&run), "paid 700\n", "it was not paid twice");
-    countersign(["trace", "verify", &store.trace(&run)]).expect(0, "complete");
-    countersign(["trace", "replay", &store.trace(&run)]).expect(0, "came out the same");
+    store.is_whole(&run);
     // Lost before the model had answered: the model is asked again.
     let store = Store::new(PAY)?;
     let run = store.begin();
-    lost(&store, &run, 2, "")?;
+    lost(&store, &run, 2)?;
     store.runs(&["resume", &run]).expect(10, "pay {\"amount\":700}");
     // Or it is cancelled.
     let store = Store::new(PAY)?;
     let run = store.begin();
-    lost(&store, &run, 2, "")?;
+    lost(&store, &run, 2)?;
     store.runs(&["cancel", &run]).expect(0, "is in the inbox");
     store.runs(&["resume", &run]).expect(13, "ended USER_CANCEL");
+    store.is_whole(&run);
+    Ok(())
+}
+
+#[test]
+fn a_run_that_another_process_drives_is_not_taken_up() -> anyhow::Result<()> {
+    let store = Store::new(PAY)?;
+    let run = store.begin();
+    let kept = store.kept.open()?;
+    let held = countersign::session::Held::open(&kept, &run, countersign::store::Durability::Synced)?;
+    store.runs(&["approve", &run, &store.fingerprint(&run)]).expect(0, "is in the inbox");
+    store.runs(&["resume", &run]).expect(2, "is held by");
+    assert_eq!(store.ledger(&run), "");
+    drop(held);
+    store.runs(&["resume", &run]).expect(0, "ended SUCCESS");
     Ok(())
 }

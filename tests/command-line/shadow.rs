@@ -29,7 +29,7 @@ fn a_run_says_where_to_look_and_the_report_tells() -> std::io::Result<()> {
     let folder = tempfile::tempdir()?;
     let bundle = shadowed(folder.path())?;
     countersign(["bundle", "show", &bundle]).expect(0, "shadow");
-    let store = folder.path().join("runs").display().to_string();
+    let store = folder.path().join("runs.db").display().to_string();
     // Nothing is judged beside a trace that vanishes.
     countersign(["run", SCENARIO, "--bundle", &bundle]).expect(0, "not asked: they judge beside a trace that is kept");
     countersign(["shadow", "report", "--store", &store]).expect(0, "was judged beside");
@@ -57,6 +57,17 @@ fn a_run_says_where_to_look_and_the_report_tells() -> std::io::Result<()> {
     let id = json["disagreements"][0]["run"].as_str().unwrap_or_default().to_owned();
     let one = countersign(["shadow", "report", &id[..6], "--store", &store]).expect(0, "1 run judged beside");
     assert_eq!(one.out(), report.out());
+    // Written to files it is told of alike.
+    let file = folder.path().join("run.jsonl").display().to_string();
+    countersign(["trace", "export", &id, &file, "--store", &store]).expect(0, "");
+    let exported = countersign(["shadow", "report", &file]).expect(0, "1 run judged beside");
+    assert_eq!(exported.out(), report.out());
+    // What was said is no part of the run: without it there is nothing to report, and the run is whole.
+    let kept = super::kept::Kept::new(folder.path());
+    kept.trace("verify", &id).expect(0, "complete");
+    kept.tamper("UPDATE side SET record = CAST(replace(CAST(record AS TEXT), ?1, 'another') AS BLOB) WHERE side = 'shadow'", &[&id])?;
+    countersign(["shadow", "report", "--store", &store]).expect(2, "it is of the run another");
+    kept.trace("verify", &id).expect(0, "complete");
     Ok(())
 }
 
@@ -89,7 +100,7 @@ fn a_report_takes_traces_side_streams_and_folders() -> std::io::Result<()> {
     countersign(["trace", "verify", &trace]).expect(0, "complete");
     countersign(["trace", "replay", &trace, "--bundle", &bundle]).expect(0, "came out the same");
     countersign(["shadow", "report", &bundle]).expect(0, "was judged beside");
-    countersign(["shadow", "report", "no/such/run"]).expect(2, "there is no `no/such/run`, and no run");
+    countersign(["shadow", "report", "no/such/run"]).expect(2, "there is no `no/such/run`");
     std::fs::write(format!("{trace}.shadow"), "garbage\n")?;
     countersign(["shadow", "report", &trace]).expect(2, "run.jsonl.shadow`, line 1");
     Ok(())

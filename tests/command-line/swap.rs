@@ -5,6 +5,7 @@ use std::path::Path;
 use countersign::bundle::Lock;
 use countersign_tests::{copy_folder, root};
 
+use super::kept::Kept;
 use super::{countersign, trace};
 
 /// The default bundle with the risk policy's other version in it.
@@ -118,15 +119,16 @@ fn a_mode_that_the_task_set_is_no_difference_of_the_bundle() -> std::io::Result<
 }
 
 #[test]
-fn a_replay_takes_a_runs_folder_and_says_which_lock_judged_it() -> std::io::Result<()> {
+fn a_replay_takes_a_run_of_a_store_and_says_which_lock_judged_it() -> std::io::Result<()> {
     let folder = tempfile::tempdir()?;
-    let run = folder.path().join("run");
-    std::fs::create_dir(&run)?;
-    std::fs::rename(trace(folder.path()), run.join("trace.jsonl"))?;
-    countersign(["trace", "replay", &run.display().to_string()]).expect(0, "came out the same");
+    let kept = Kept::new(folder.path());
+    let scenario = "tests/scenarios/loop-and-recover.toml";
+    countersign(["run", scenario, "-q", "--store", &kept.path()]).expect(0, "ended SUCCESS");
+    let [run] = &kept.ids()[..] else { panic!("{:?}", kept.ids()) };
+    kept.trace("replay", &run[..6]).expect(0, "came out the same");
+    kept.trace("replay", "nothing").expect(2, "`nothing` is no file");
     let bundle = swapped(folder.path())?;
     let path = folder.path().join("swapped.jsonl").display().to_string();
-    let scenario = "tests/scenarios/loop-and-recover.toml";
     countersign(["run", scenario, "-q", "--bundle", &bundle, "--trace", &path]).expect(3, "suspended CONFIRM_REQUIRED");
     countersign(["trace", "replay", &path]).expect(3, "judged by lock sha256:").expect(3, "with --bundle");
     countersign(["trace", "replay", &path, "--bundle", &bundle]).expect(0, "by the bundle that judged it");

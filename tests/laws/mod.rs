@@ -32,30 +32,13 @@ fn hold(slot: Slot) -> anyhow::Result<()> {
 }
 
 /// One test for each slot, so that they run beside each other.
-macro_rules! slots {
-    ($($name:ident: $slot:ident),+ $(,)?) => {
+macro_rules! tests {
+    ($({ $(#[$doc:meta])* $slot:ident $module:ident $($rest:tt)* })+) => {
         $(#[test]
-        fn $name() -> anyhow::Result<()> {
+        fn $module() -> anyhow::Result<()> {
             hold(Slot::$slot)
         })+
-
-        #[test]
-        fn every_slot_is_tried() {
-            assert_eq!([$(Slot::$slot),+], Slot::ALL);
-        }
     };
 }
 
-slots! {
-    sensitivity: Sensitivity,
-    guard: Guard,
-    classifier: Classifier,
-    dispatch: Dispatch,
-    context: Context,
-    confidence: Confidence,
-    risk: Risk,
-    remediation: Remediation,
-    doom_loop: DoomLoop,
-    threshold: Threshold,
-    estimator: Estimator,
-}
+countersign::kernel::contract::slots!(tests);

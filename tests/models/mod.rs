@@ -11,7 +11,7 @@ use countersign::kernel::contract::Tier;
 use countersign::kernel::contract::classifier::PlanningMode;
 use countersign::kernel::{ModelRequest, Packet, Purpose, Reply, Unavailability, Usage};
 use countersign::models::{Client, Registry, Tools};
-use countersign::{Arguments, Parsed, Salt};
+use countersign::{Arguments, Deployment, Parsed, Salt};
 use countersign_tests::chat::{ChatServer, Does, Request, completion, step_text};
 use serde_json::{Value, json};
 
@@ -57,13 +57,18 @@ fn packet() -> Purpose {
 fn client(server: &ChatServer, folder: &Path, more: &str) -> Result<Client> {
     std::fs::write(folder.join("key"), format!(" {KEY}\n"))?;
     let text = format!(
-        "version = 1\n[cheap]\nname = \"small\"\nendpoint = \"{}\"\ninput-price = 1000\noutput-price = 2000\n\
+        "version = 1\n[models.cheap]\nname = \"small\"\nendpoint = \"{}\"\ninput-price = 1000\noutput-price = 2000\n\
          max-output-tokens = 300\nkey-file = \"key\"\n{more}\n",
         server.endpoint()
     );
-    let path = folder.join("models.toml");
-    std::fs::write(&path, text)?;
-    Ok(Client::new(&Registry::load(&path)?)?)
+    std::fs::write(folder.join("countersign.toml"), text)?;
+    Ok(Client::new(&registry(folder)?)?)
+}
+
+/// The models of the deployment's file in a folder.
+fn registry(folder: &Path) -> Result<Registry> {
+    let deployment = Deployment::load(&folder.join("countersign.toml"))?;
+    deployment.models().cloned().context("it names no models")
 }
 
 fn ask(client: &Client, purpose: Purpose, reserved: u64, cancel: Option<&AtomicBool>) -> (Parsed, Usage) {
@@ -324,24 +329,24 @@ fn a_call_that_is_given_up_does_not_wait_for_its_answer() -> Result<()> {
 #[test]
 fn a_key_is_where_it_is_said_to_be() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let base = "version = 1\n[strong]\nname = \"m\"\nendpoint = \"https://example.com/v1\"\ninput-price = 1\n\
+    let base = "version = 1\n[models.strong]\nname = \"m\"\nendpoint = \"https://example.com/v1\"\ninput-price = 1\n\
                 output-price = 1\n";
     std::fs::write(folder.path().join("empty"), " \n")?;
     std::fs::write(folder.path().join("two-lines"), "one\ntwo")?;
     let table = [
         (
             "key-env = \"COUNTERSIGN_NO_SUCH_KEY\"",
-            "key `strong.key-env`: names `COUNTERSIGN_NO_SUCH_KEY`, which is not set",
+            "key `models.strong.key-env`: names `COUNTERSIGN_NO_SUCH_KEY`, which is not set",
         ),
-        ("key-file = \"absent\"", "key `strong.key-file`: names `absent`"),
-        ("key-file = \"empty\"", "key `strong.key-file`: is empty"),
-        ("key-file = \"two-lines\"", "key `strong.key-file`: contains a character"),
+        ("key-file = \"absent\"", "key `models.strong.key-file`: names `absent`"),
+        ("key-file = \"empty\"", "key `models.strong.key-file`: is empty"),
+        ("key-file = \"two-lines\"", "key `models.strong.key-file`: contains a character"),
     ];
-    let path = folder.path().join("models.toml");
     for (line, part) in table {
-        std::fs::write(&path, format!("{base}{line}\n"))?;
-        let error = Client::new(&Registry::load(&path)?).map_or_else(|error| error.to_string(), |_| "made".to_owned());
-        assert!(error.contains(part) && error.contains("models.toml"), "{error}");
+        std::fs::write(folder.path().join("countersign.toml"), format!("{base}{line}\n"))?;
+        let client = Client::new(&registry(folder.path())?);
+        let error = client.map_or_else(|error| error.to_string(), |_| "made".to_owned());
+        assert!(error.contains(part) && error.contains("countersign.toml"), "{error}");
     }
     Ok(())
 }

@@ -7,13 +7,18 @@ pub mod chat;
 pub mod generate;
 pub mod generated;
 pub mod laws;
+#[macro_use]
 pub mod native;
 pub mod parts;
 pub mod recordings;
+pub mod slots;
 pub mod subject;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// Looks into the file of a store, and tampers with it.
+pub use rusqlite;
 
 /// The root of the workspace.
 pub fn root() -> PathBuf {

@@ -1,7 +1,6 @@
 //! An agent behind the gateway: calls of every kind, to a server that does what its tools' names say.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -9,11 +8,13 @@ use countersign_tests::fake_mcp_server;
 use serde_json::{Value, json};
 
 use super::material::{Watched, watch};
+use crate::kept::Kept;
 
 /// What its operator says of the server's tools. The others are as the server declares them.
 const CONFIG: &str = r#"
 version = 1
-principal = "tables"
+
+[agents.tables]
 goal = "Say again what the user writes, and report what does not work"
 
 [boundary]
@@ -39,7 +40,7 @@ blast-radius = 0
 /// One session of an agent, as its trace has it.
 pub fn session() -> Result<Watched> {
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("gateway.toml");
+    let file = folder.path().join("countersign.toml");
     let config = format!("{CONFIG}\n[servers.fake]\ncommand = {}\n", json!([fake_mcp_server()]));
     std::fs::write(&file, config)?;
     let mut agent = Agent::start(&file)?;
@@ -60,14 +61,9 @@ pub fn session() -> Result<Watched> {
         agent.call("fake__echo", json!({"text": "the same again"}))?;
     }
     agent.leave()?;
-    watch(&trace(&folder.path().join(".countersign/runs"))?)
-}
-
-/// The trace of the only run in a store.
-fn trace(store: &std::path::Path) -> Result<PathBuf> {
-    let runs = std::fs::read_dir(store).with_context(|| format!("no runs in `{}`", store.display()))?;
-    let mut traces = runs.flatten().map(|entry| entry.path().join("trace.jsonl")).filter(|path| path.exists());
-    traces.next().context("the gateway has left no trace")
+    let kept = Kept::of_gateway(folder.path());
+    let id = kept.ids().pop().context("the gateway has left no run")?;
+    watch(&kept.export(&id, folder.path()))
 }
 
 /// An MCP client that does as little as can be: one line out, one line in.
@@ -122,7 +118,7 @@ impl Agent {
         Ok(input.flush()?)
     }
 
-    /// Hangs up; the gateway puts its trace in its place.
+    /// Hangs up; the gateway gives its run back.
     fn leave(mut self) -> Result<()> {
         drop(self.input.take());
         self.gateway.wait()?;

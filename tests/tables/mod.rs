@@ -13,6 +13,7 @@ mod inputs;
 mod justified;
 mod material;
 mod policies;
+mod slots;
 
 use countersign_tests::generated;
 use countersign_tests::subject::host;

@@ -99,7 +99,7 @@ pub fn build(folder: &Path, target_dir: Option<&Path>) -> Result<Built> {
         .module(&bytes)
         .and_then(|encoder| encoder.validate(true).encode())
         .with_context(|| {
-            format!("`{}` is no policy: does its library end in a line like `policy!(MyPolicy: risk);`?", package.name)
+            format!("`{}` is no policy: does its library end in a line like `policy!(MyPolicy: SLOT);`?", package.name)
         })?;
     Ok(Built { package: package.name.clone(), component, outside })
 }

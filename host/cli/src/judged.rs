@@ -34,7 +34,7 @@ pub fn because(what: &str, reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign::kernel::contract::threshold::{Decision, Trigger, Weighing};
+    use countersign::kernel::contract::threshold::{Assessment, Decision, Trigger};
 
     #[test]
     fn who_gave_a_verdict_is_told_where_it_is_not_the_slots_own_entry() {
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn all_five_terms_are_told_whatever_was_decided() {
-        let weighing = |decision| Weighing {
+        let assessment = |decision| Assessment {
             decision,
             value: 0.125,
             risk: 0.5,
@@ -58,7 +58,7 @@ mod tests {
             reason: String::new(),
         };
         for decision in [Decision::Continue, Decision::Escalate(Trigger::BudgetExhausted)] {
-            let told = terms(&Answered::Threshold(weighing(decision))).unwrap_or_default();
+            let told = terms(&Answered::Threshold(assessment(decision))).unwrap_or_default();
             assert!(told.contains("risk 0.50, cost 1.00, irreversibility 0.00, authority gap 0.33"), "{told}");
         }
     }

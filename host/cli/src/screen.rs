@@ -20,7 +20,7 @@ pub struct Screen {
     pub packet: Option<u64>,
     score: Option<f64>,
     /// What the thresholds of the frame weighed, each with its entry.
-    weighed: VecDeque<(Arc<str>, String)>,
+    weighed: VecDeque<(Slot, Arc<str>, String)>,
     failures: Vec<(String, String)>,
 }
 
@@ -45,7 +45,8 @@ impl Observer for Screen {
             _ => None,
         });
         let weighed = frame.judgements.iter();
-        let weighed = weighed.filter_map(|one| Some((Arc::clone(&one.entry), judged::terms(&one.answer)?)));
+        let weighed =
+            weighed.filter_map(|one| Some((one.question.slot(), Arc::clone(&one.entry), judged::terms(&one.answer)?)));
         self.weighed = weighed.collect();
         for event in &frame.events {
             self.event(event);
@@ -130,9 +131,12 @@ impl Screen {
     }
 
     /// What was weighed for the verdict that was just told: each entry answered once.
-    fn weighed(&mut self) {
+    fn weighed(&mut self, verdict_of: Slot) {
         let mut told: Vec<Arc<str>> = Vec::new();
-        while let Some((entry, terms)) = self.weighed.pop_front_if(|(entry, _)| !told.contains(entry)) {
+        let own = |(slot, entry, _): &mut (Slot, Arc<str>, String), told: &[Arc<str>]| {
+            *slot == verdict_of && !told.contains(entry)
+        };
+        while let Some((_, entry, terms)) = self.weighed.pop_front_if(|one| own(one, &told)) {
             tell("weighed", &terms);
             told.push(entry);
         }
@@ -155,9 +159,7 @@ impl Screen {
                     line(&reason, 80),
                     styled(QUIET, by)
                 );
-                if *slot == Slot::Threshold {
-                    self.weighed();
-                }
+                self.weighed(*slot);
             }
             Event::NotJudged { slot } => not_judged(*slot),
             Event::SchemaViolation { reason } => stop("invalid", reason),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use countersign_kernel::contract::Violation;
-use countersign_kernel::contract::view::{Answer, Query, Read, RunView};
+use countersign_contract::view::{Answer, Query, Read, RunView};
+use countersign_contract::{Level, Violation};
 
 use crate::limits::Memory;
 
@@ -15,19 +15,6 @@ const MOST_READ_BYTES: usize = 64 << 10;
 const MOST_LINES: usize = 64;
 const MOST_LINE_BYTES: usize = 4 << 10;
 const MOST_LOG_BYTES: usize = 16 << 10;
-
-/// How much a log line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// For the author alone.
-    Debug,
-    /// Worth knowing.
-    Info,
-    /// Worth looking at.
-    Warn,
-    /// Why a call fails.
-    Error,
-}
 
 /// A line that a policy wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 use std::error::Error as StdError;
 
+use countersign_contract::Slot;
+
 /// An engine that could not be made.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start the policy engine")]
@@ -48,9 +50,9 @@ pub(crate) enum LoadProblem {
          a host that speaks {found}"
     )]
     Version { found: String, expected: String },
-    #[error("does not export `{0}`; does its crate end in a line like `policy!(MyPolicy: risk);`?")]
+    #[error("does not export `{0}`; does its crate end in a line like `policy!(MyPolicy: SLOT);`?")]
     MissingExport(&'static str),
-    #[error("fills no slot; expected an export of `classifier`, `confidence`, `risk`, `doom-loop` or `estimator`")]
+    #[error("fills no slot; expected an export of one of {}", Slot::ALL.map(Slot::name).join(", "))]
     NoSlot,
     #[error("cannot be compiled: {0}")]
     Compile(String),

@@ -1,7 +1,7 @@
 //! What can be said of a component before it is compiled.
 
-use countersign_kernel::Slot;
-use countersign_kernel::contract::CONTRACT;
+use countersign_contract::CONTRACT;
+use countersign_contract::Slot;
 use wasmparser::{Encoding, Parser, Payload, TypeRef};
 
 use crate::error::LoadProblem;

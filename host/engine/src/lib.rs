@@ -7,7 +7,7 @@
 //! One [`Engine`] a process, one [`Policy`] a component, one [`Session`] for each run and bundle
 //! entry. A call is limited by fuel, memory, stack and the size of its answer; a deadline on the
 //! wall clock only protects the host. Whatever goes wrong in a call is an
-//! [`Undecided`](countersign_kernel::Answered::Undecided), never an error of the host.
+//! [`Undecided`](countersign_contract::Answered::Undecided), never an error of the host.
 
 mod call;
 mod compiled;
@@ -22,11 +22,12 @@ mod session;
 mod v0_1;
 mod watchdog;
 
-pub use call::{Level, LogLine};
+pub use call::LogLine;
 pub use configuration::canonical_json;
+pub use countersign_contract::{Descriptor, Level};
 pub use engine::{Engine, EngineOptions};
 pub use error::{ConfigurationError, EngineError, LoadError, OpenError};
 pub use inspect::Caps;
 pub use limits::Limits;
-pub use policy::{Descriptor, Policy};
+pub use policy::Policy;
 pub use session::{History, NoHistory, Outcome, Session};

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use countersign_kernel::Slot;
+use countersign_contract::{Descriptor, Slot};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use wasmtime::Store;
@@ -19,21 +19,6 @@ use crate::watchdog::Watchdog;
 /// Hostcall fuel, in bytes of host structures. Several times what the contract allows: it only
 /// protects the host.
 const HOSTCALL_FUEL: usize = 1 << 20;
-
-/// Who a policy says it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Descriptor {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// What it decides.
-    pub purpose: String,
-    /// No call depends on an earlier one.
-    pub stateless: bool,
-    /// JSON Schema of its configuration.
-    pub configuration_schema: String,
-}
 
 /// A compiled policy. Cheap to clone.
 #[derive(Clone)]
@@ -201,11 +186,5 @@ fn describe(engine: &Engine, pre: &InstancePre<CallState>, exports: &Exports) ->
     if found.purpose.len() > 500 {
         return Err(wrong("purpose", "", "at most 500 bytes"));
     }
-    Ok(Descriptor {
-        name: found.name,
-        version: found.version,
-        purpose: found.purpose,
-        stateless: found.stateless,
-        configuration_schema: found.configuration_schema,
-    })
+    Ok(found)
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use countersign_kernel::contract::Violation;
-use countersign_kernel::contract::view::{Answer, Query, Read, RunView};
-use countersign_kernel::{Answered, Cause, Judged, Question};
+use countersign_contract::Violation;
+use countersign_contract::view::{Answer, Query, Read, RunView};
+use countersign_contract::{Answered, Cause, Judged, Level, Question};
 use wasmtime::Trap;
 
-use crate::call::{Broken, Level, LogLine};
+use crate::call::{Broken, LogLine};
 use crate::engine::with_stack;
 use crate::limits::{Limits, MemoryLimit};
 use crate::policy::{Open, Policy};
@@ -196,11 +196,7 @@ fn call(open: &mut Open, question: &Question, view: Arc<dyn RunView + Send + Syn
 }
 
 fn within(answer: &Answered, limits: &Limits) -> Result<(), Violation> {
-    let names = match answer {
-        Answered::Confidence(trust) => trust.signals_used.iter().map(|name| name.len() as u64).sum(),
-        _ => 0,
-    };
-    if answer.reason().len() as u64 + names <= limits.answer_bytes {
+    if answer.bytes() as u64 <= limits.answer_bytes {
         return Ok(());
     }
     Err(Violation {

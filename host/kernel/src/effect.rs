@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
 use crate::budget::Demand;
-use crate::contract::Tier;
-use crate::contract::classifier::PlanningMode;
+use crate::contract::{PlanningMode, Tier};
 use crate::input::Alarm;
 use crate::packet::{Packet, Report, tokens};
 use crate::routing::Authority;

@@ -3,13 +3,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::boundary::{DecisionRight, FailClosed};
-use crate::contract::classifier::PlanningMode;
-use crate::contract::context::Layer;
-use crate::contract::threshold::{AuthorityGap, Trigger};
+use crate::contract::{AuthorityGap, Layer, PlanningMode, Slot, Trigger};
 use crate::contract::{Dimension, Key, SensitivityTag, Tier, Verdict};
 use crate::graph::Exit;
 use crate::input::Alarm;
-use crate::judgement::Slot;
 use crate::manifest::Need;
 use crate::packet::{Approval, Packet, Report};
 use crate::plan::PlanStep;

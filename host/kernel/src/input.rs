@@ -4,9 +4,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::boundary::FailClosed;
-use crate::contract::confidence::Signal;
-use crate::contract::doom_loop::FailureClass;
-use crate::contract::{Dimension, Key};
+use crate::contract::{Dimension, FailureClass, Key, Signal};
 use crate::plan::PlanStep;
 use crate::state::StateKind;
 use crate::status::Code;

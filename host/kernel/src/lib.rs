@@ -12,7 +12,6 @@
 
 pub mod boundary;
 pub mod budget;
-pub mod contract;
 mod effect;
 mod event;
 mod frame;
@@ -20,7 +19,6 @@ pub mod graph;
 pub mod grounding;
 pub mod host_rules;
 mod input;
-mod judgement;
 mod manifest;
 mod packet;
 pub mod plan;
@@ -31,6 +29,8 @@ mod status;
 pub mod tool;
 
 pub use boundary::Boundary;
+pub use countersign_contract as contract;
+pub use countersign_contract::{Answered, Cause, Judged, Judgement, Question, Slot};
 pub use effect::{Effect, ModelRequest, Purpose};
 pub use event::{Event, IncompleteKind, Move, Response, Stage};
 pub use frame::Frame;
@@ -39,7 +39,6 @@ pub use input::{
     Action, Alarm, Decision, Input, Observation, Outcome, Reply, StepReply, StepStatus, Touched, Unavailability, Usage,
     Verification,
 };
-pub use judgement::{Answered, Cause, Judged, Judgement, Question, Slot};
 pub use manifest::{
     Criterion, Driver, EntryPin, EscalationRules, Goal, Manifest, ManifestError, Mode, Model, Need, PolicyMode,
     Retention, SlotPin, Source,

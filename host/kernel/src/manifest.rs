@@ -5,13 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::boundary::{Boundary, Pattern, PlanRule};
 use crate::budget::Limits;
-use crate::contract::classifier::PastOutcomes;
-use crate::contract::confidence::{ModelKind, Stakes};
-use crate::contract::dispatch::Specialist;
 use crate::contract::{Compliance, Dimension, SensitivityTag, Tier, ToolCategory, Verdict};
+use crate::contract::{ModelKind, PastOutcomes, Slot, Specialist, Stakes};
 use crate::graph::Graph;
 use crate::host_rules::HostRules;
-use crate::judgement::Slot;
 use crate::plan::PlanStep;
 use crate::routing::Route;
 use crate::state::Memory;

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::risk::Reversibility;
-use crate::contract::{Compliance, ToolCategory};
+use crate::contract::{Compliance, Reversibility, ToolCategory};
 
 /// A registered tool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,15 +9,15 @@ use countersign_kernel::boundary::{DecisionRight, FailClosed, Pattern, PlanRule}
 use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::classifier::{Cascade, Classification, PlanningMode};
 use countersign_kernel::contract::confidence::{Resampling, Stakes, Trust, TrustAction};
-use countersign_kernel::contract::context::{Layer, Relief, Strategy as ContextStrategy};
+use countersign_kernel::contract::context::{Compaction, Layer, Strategy as ContextStrategy};
 use countersign_kernel::contract::dispatch::{Assigned, Assignment, Specialist};
 use countersign_kernel::contract::doom_loop::{Handoff, Signal, Trip, TripReason};
-use countersign_kernel::contract::estimator::{Estimate, Interval};
+use countersign_kernel::contract::estimator::{Forecast, Interval};
 use countersign_kernel::contract::guard::{Finding, FindingKind, Inspection, Severity};
 use countersign_kernel::contract::remediation::{Authority, Remediability, Remedy};
 use countersign_kernel::contract::risk::{Assessment, Reversibility};
 use countersign_kernel::contract::sensitivity::Rating;
-use countersign_kernel::contract::threshold::{Decision as Weighed, Trigger, Weighing};
+use countersign_kernel::contract::threshold::{self, Decision as Weighed, Trigger};
 use countersign_kernel::contract::{CONTRACT, Compliance, Dimension, Key, SensitivityTag, Tier, ToolCategory, Verdict};
 use countersign_kernel::graph::{Graph, NodeKind};
 use countersign_kernel::plan::PlanStep;
@@ -297,7 +297,7 @@ fn answer(question: &Question, choice: u8) -> Answered {
             reason: String::new(),
         }),
         Question::Risk(_) => Answered::Risk(Assessment { verdict, score: 0.5, reason: "r".into() }),
-        Question::Estimator(_) => Answered::Estimator(Estimate {
+        Question::Estimator(_) => Answered::Estimator(Forecast {
             intervals: vec![Interval {
                 dimension: Dimension::Steps,
                 lower: u64::from(choice.is_multiple_of(3)),
@@ -310,10 +310,10 @@ fn answer(question: &Question, choice: u8) -> Answered {
             spans: vec![],
             reason: String::new(),
         }),
-        Question::Guard(passing) => Answered::Guard(Inspection {
+        Question::Guard(transit) => Answered::Guard(Inspection {
             findings: match choice % 16 {
                 0..=9 => vec![],
-                _ if passing.text.is_empty() || !passing.text.is_char_boundary(1) => vec![],
+                _ if transit.text.is_empty() || !transit.text.is_char_boundary(1) => vec![],
                 other => vec![Finding {
                     kind: [FindingKind::Injection, FindingKind::Secret][usize::from(other % 2)],
                     start: 0,
@@ -332,7 +332,7 @@ fn answer(question: &Question, choice: u8) -> Answered {
             },
             reason: String::new(),
         }),
-        Question::Context(_) => Answered::Context(Relief {
+        Question::Context(_) => Answered::Context(Compaction {
             strategy: match choice % 8 {
                 0..=3 => ContextStrategy::Keep,
                 4 => ContextStrategy::Layer(Layer::BudgetReduction),
@@ -350,7 +350,7 @@ fn answer(question: &Question, choice: u8) -> Answered {
             },
             reason: String::new(),
         }),
-        Question::Threshold(ledger) => Answered::Threshold(Weighing {
+        Question::Threshold(ledger) => Answered::Threshold(threshold::Assessment {
             decision: match choice % 8 {
                 _ if ledger.gap.is_some() => Weighed::Escalate(Trigger::AuthorityGap),
                 0..=5 => Weighed::Continue,

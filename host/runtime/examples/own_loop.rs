@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 const TOOLS: &str = r#"
 [read-order]
 category = "read-only-lookup"
+reversibility = "reversible"
+blast-radius = 0
 mutating = false
 arguments = { type = "object", required = ["id"], properties = { id = { type = "integer" } } }
 

@@ -2,7 +2,7 @@
 //! stands in the manifest.
 
 use countersign_bundle::{Digest, sha256};
-use countersign_kernel::contract::classifier::PlanningMode;
+use countersign_kernel::contract::PlanningMode;
 use countersign_kernel::{ModelRequest, Purpose};
 use serde_json::{Value, json};
 

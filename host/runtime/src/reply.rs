@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_kernel::contract::confidence::Signal;
+use countersign_kernel::contract::Signal;
 use countersign_kernel::plan::PlanStep;
 use countersign_kernel::state::StateKind;
 use countersign_kernel::{Action, Alarm, Reply, StepReply, StepStatus, Touched};

@@ -2,6 +2,8 @@
 
 #[path = "../examples/host_drives.rs"]
 mod host_drives;
+#[path = "../examples/many_agents.rs"]
+mod many_agents;
 #[path = "../examples/own_loop.rs"]
 mod own_loop;
 
@@ -28,7 +30,7 @@ fn an_agent_that_owns_its_loop() -> anyhow::Result<()> {
         // The approval is for the other order, and for one call.
         "Not forwarded yet: ",
         "order 4711 is cancelled",
-        "Not forwarded yet: ",
+        "Not forwarded: this call gets nowhere",
     ];
     assert_eq!(told.len(), expected.len(), "{told:?}");
     assert!(told.iter().zip(expected).all(|(told, expected)| told.starts_with(expected)), "{told:#?}");
@@ -60,4 +62,45 @@ fn an_agents_own_loop_is_thirty_lines() {
 #[test]
 fn a_loop_that_the_host_drives() -> anyhow::Result<()> {
     host_drives::main()
+}
+
+/// Blocks its session for as long as nobody lets it go on, as a slow disk or policy would.
+struct Stuck(std::sync::mpsc::Receiver<()>);
+
+impl countersign::Observer for Stuck {
+    fn frame(&mut self, _: &countersign::kernel::Run, frame: &countersign::kernel::Frame) {
+        if matches!(frame.input, countersign::kernel::Input::Replied { .. }) {
+            // An error is the sender's end.
+            let _ = self.0.recv();
+        }
+    }
+}
+
+#[test]
+fn two_hundred_agents_at_once_and_none_waits_for_another() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    // Two threads, as two cores have them: whatever blocks one of them would be seen.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let governor = many_agents::governor(folder.path())?;
+        let mut stuck = Vec::new();
+        for _ in 0..20 {
+            let (release, blocked) = std::sync::mpsc::channel();
+            let tools = governor.deployment().registry()?;
+            let run = governor.begin("stuck", None, tools, Some(Box::new(Stuck(blocked)))).await?;
+            stuck.push((release, tokio::spawn(many_agents::agent(run, 1))));
+        }
+        let ended = many_agents::many(&governor, 200, 5).await?;
+        assert_eq!(ended.len(), 200);
+        for (status, told) in ended {
+            assert_eq!((status, &*told), (Status::Ended(Code::Success), "page 4: 12 pumps"));
+        }
+        for (release, agent) in stuck {
+            assert!(!agent.is_finished(), "its session was held up");
+            drop(release);
+            assert_eq!(agent.await??.0, Status::Ended(Code::Success));
+        }
+        assert_eq!(governor.runs("reader")?.len(), 200);
+        Ok(())
+    })
 }

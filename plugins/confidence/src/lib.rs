@@ -4,7 +4,7 @@
 mod config;
 mod fusion;
 
-use countersign_sdk::confidence::{Answer, Compliance, Confidence, ModelKind, Resampling, Trust, TrustAction};
+use countersign_sdk::confidence::{Compliance, Confidence, ModelKind, Resampling, Statement, Trust, TrustAction};
 use countersign_sdk::{ConfigError, Policy, RunView, policy};
 
 use config::Lowest;
@@ -55,7 +55,7 @@ impl Policy for SignalFusion {
 }
 
 impl Confidence for SignalFusion {
-    fn judge(&mut self, answer: Answer, _run: &dyn RunView) -> Trust {
+    fn judge(&mut self, answer: Statement, _run: &dyn RunView) -> Trust {
         let fused = self.fusion.fuse(&answer.signals, answer.stakes);
         let (mut action, mut reason) = self.band(&fused, answer.model);
         if fused.self_consistency_alone && matches!(action, TrustAction::Ship) {

@@ -8,7 +8,7 @@ mod relief;
 #[cfg(test)]
 mod tests;
 
-use countersign_sdk::context::{Context, Pressure, Relief, Strategy};
+use countersign_sdk::context::{Compaction, Context, Pressure, Strategy};
 use countersign_sdk::{ConfigError, Policy, RunView, policy};
 
 use pressure::{Fill, Share};
@@ -77,7 +77,7 @@ impl Policy for Layers {
 }
 
 impl Context for Layers {
-    fn relieve(&mut self, pressure: Pressure, _run: &dyn RunView) -> Relief {
+    fn compact(&mut self, pressure: Pressure, _run: &dyn RunView) -> Compaction {
         let fill = Fill::new(pressure.used, pressure.window);
         let thresholds = if pressure.boundary { &self.at_boundary } else { &self.thresholds };
         let reached = thresholds.iter().rposition(|threshold| fill.reaches(*threshold));
@@ -87,12 +87,15 @@ impl Context for Layers {
         let Some(highest) = reached.max(wished) else {
             let least = if pressure.asked { thresholds[0].min(self.asked_at_least) } else { thresholds[0] };
             let reason = format!("{full}, below {} %", least.percent());
-            return Relief { strategy: Strategy::Keep, reason };
+            return Compaction { strategy: Strategy::Keep, reason };
         };
         let loose = Loose::of(&pressure.items);
         let chosen = (0..=highest).rev().find(|at| loose.would_free(LAYERS[*at].0, self.large_item));
         let Some(chosen) = chosen else {
-            return Relief { strategy: Strategy::Keep, reason: format!("{full}, but no layer would free anything") };
+            return Compaction {
+                strategy: Strategy::Keep,
+                reason: format!("{full}, but no layer would free anything"),
+            };
         };
         let why = if wished > reached {
             "the model asked".to_owned()
@@ -101,12 +104,12 @@ impl Context for Layers {
         };
         let branches = pressure.boundary && self.branch_at.is_some_and(|branch_at| fill.reaches(branch_at));
         if chosen == FULL_COMPACTION && branches {
-            return Relief { strategy: Strategy::Branch, reason: format!("{full}: branch ({why})") };
+            return Compaction { strategy: Strategy::Branch, reason: format!("{full}: branch ({why})") };
         }
         let (layer, name) = LAYERS[chosen];
         let instead =
             if chosen < highest { format!("; {} would free nothing", LAYERS[highest].1) } else { String::new() };
-        Relief { strategy: Strategy::Layer(layer), reason: format!("{full}: {name} ({why}{instead})") }
+        Compaction { strategy: Strategy::Layer(layer), reason: format!("{full}: {name} ({why}{instead})") }
     }
 }
 

@@ -37,9 +37,9 @@ fn with(change: impl FnOnce(&mut config::Configuration)) -> Layers {
 }
 
 fn ask(policy: &mut Layers, pressure: Pressure) -> Strategy {
-    let relief = policy.relieve(pressure, &TestRun::default());
-    assert!(relief.reason.len() <= 1024);
-    relief.strategy
+    let compaction = policy.compact(pressure, &TestRun::default());
+    assert!(compaction.reason.len() <= 1024);
+    compaction.strategy
 }
 
 const BUDGET: Strategy = Strategy::Layer(Layer::BudgetReduction);
@@ -104,7 +104,7 @@ fn the_next_lower_layer_where_one_would_free_nothing() {
     assert_eq!(at(990, vec![item(ItemKind::Exchange, 5000, Tenure::Pinned); 4]), Strategy::Keep);
     assert_eq!(at(990, vec![exchange(0); 4]), Strategy::Keep);
     assert_eq!(at(990, vec![]), Strategy::Keep);
-    assert_eq!(at(990, vec![item(ItemKind::Memory, 10, Tenure::Passing)]), FULL);
+    assert_eq!(at(990, vec![item(ItemKind::Memory, 10, Tenure::Transient)]), FULL);
 }
 
 #[test]
@@ -164,8 +164,8 @@ impl Draw {
     }
 
     fn pressure(&mut self) -> Pressure {
-        let kinds = [ItemKind::Goal, ItemKind::Notice, ItemKind::Kept, ItemKind::Scratchpad, ItemKind::Exchange];
-        let tenures = [Tenure::Pinned, Tenure::Working, Tenure::Passing];
+        let kinds = [ItemKind::Goal, ItemKind::Notice, ItemKind::Digest, ItemKind::Scratchpad, ItemKind::Exchange];
+        let tenures = [Tenure::Pinned, Tenure::Working, Tenure::Transient];
         let mut items = Vec::new();
         for _ in 0..self.below(7) {
             let kind = kinds[self.below(5) as usize];

@@ -8,7 +8,7 @@ use std::io::Read;
 
 use countersign_guard::Patterns;
 use countersign_sdk::Policy;
-use countersign_sdk::guard::{FindingKind, Guard, Passage, Passing};
+use countersign_sdk::guard::{Direction, FindingKind, Guard, Transit};
 use countersign_sdk::testing::TestRun;
 use serde_json::{Value, json};
 
@@ -25,9 +25,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let record: Value = serde_json::from_str(line)?;
         let Some(command) = record["command"].as_str() else { continue };
         let text = format!("shell {}", json!({ "command": command }));
-        let passing =
-            Passing { passage: Passage::Call, tool: Some("shell".to_owned()), bytes: text.len() as u64, text };
-        let inspection = policy.inspect(passing, &TestRun::default());
+        let transit =
+            Transit { direction: Direction::Call, tool: Some("shell".to_owned()), bytes: text.len() as u64, text };
+        let inspection = policy.inspect(transit, &TestRun::default());
         let of = |kind: FindingKind| inspection.findings.iter().any(|finding| finding.kind == kind);
         let group = record["file"].as_str().unwrap_or_default().split('/').next().unwrap_or_default();
         let label = record["expected"].as_str().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! What was found in one passage, and how it is told.
+//! What was found in one direction, and how it is told.
 
-use countersign_sdk::guard::{Finding, FindingKind, Inspection, Passage, Severity};
+use countersign_sdk::guard::{Direction, Finding, FindingKind, Inspection, Severity};
 
 use crate::rules::Rule;
 
@@ -8,12 +8,12 @@ use crate::rules::Rule;
 const MOST_FINDINGS: usize = 256;
 const MOST_REASON: usize = 1024;
 
-/// Severities by rule, of one passage; none where a rule is off.
+/// Severities by rule, of one direction; none where a rule is off.
 pub type Severities = Vec<Option<Severity>>;
 
 /// Findings under way.
 pub struct Findings<'a> {
-    passage: Passage,
+    direction: Direction,
     severities: &'a Severities,
     least_score: f64,
     /// How often each rule found something.
@@ -22,8 +22,8 @@ pub struct Findings<'a> {
 }
 
 impl<'a> Findings<'a> {
-    pub fn new(passage: Passage, severities: &'a Severities, least_score: f64) -> Self {
-        Findings { passage, severities, least_score, counts: vec![0; severities.len()], findings: Vec::new() }
+    pub fn new(direction: Direction, severities: &'a Severities, least_score: f64) -> Self {
+        Findings { direction, severities, least_score, counts: vec![0; severities.len()], findings: Vec::new() }
     }
 
     pub fn severity(&self, rule: Rule) -> Option<Severity> {
@@ -45,7 +45,7 @@ impl<'a> Findings<'a> {
             return;
         }
         self.counts[rule.index()] += 1;
-        let kind = rule.kind(self.passage);
+        let kind = rule.kind(self.direction);
         self.findings.push(Finding { kind, start: start as u32, end: end as u32, score, severity });
     }
 

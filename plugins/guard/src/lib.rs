@@ -12,7 +12,7 @@ mod rules;
 mod shell;
 
 use countersign_patterns::{Builder, Kind, PhraseError, Scanner};
-use countersign_sdk::guard::{Guard, Inspection, Passage, Passing};
+use countersign_sdk::guard::{Direction, Guard, Inspection, Transit};
 use countersign_sdk::{ConfigError, Policy, RunView, log, policy};
 
 use findings::{Findings, Severities};
@@ -25,7 +25,7 @@ const METADATA_SERVICE: &str = "169.254.169.254";
 const METADATA_HOST: &[u8] = b".google.internal";
 /// Commands and paths that are looked at in one call; what is behind them is told as unread.
 const MOST_LOOKS: u32 = 500;
-const PASSAGES: [Passage; 3] = [Passage::Input, Passage::Output, Passage::Call];
+const DIRECTIONS: [Direction; 3] = [Direction::Input, Direction::Output, Direction::Call];
 
 /// Inspects texts and calls by patterns.
 pub struct Patterns {
@@ -34,7 +34,7 @@ pub struct Patterns {
     calls: Scanner,
     /// How many of the configuration's phrases are for injections; the others are toxic.
     injections: usize,
-    /// By passage, then by rule.
+    /// By direction, then by rule.
     severities: [Severities; 3],
     least_score: f64,
 }
@@ -52,15 +52,15 @@ impl Policy for Patterns {
         if !(0.0..=1.0).contains(&configuration.least_score) {
             return Err(ConfigError::at("/least_score", "expected a number from 0 to 1"));
         }
-        let mut severities = PASSAGES.map(|passage| {
-            let of = |rule: Rule| if rule.is_in(passage) { rule.severity(passage) } else { None };
+        let mut severities = DIRECTIONS.map(|direction| {
+            let of = |rule: Rule| if rule.is_in(direction) { rule.severity(direction) } else { None };
             Rule::all().map(of).collect::<Severities>()
         });
         for (name, level) in &configuration.severity {
             let rule = Rule::named(name)
                 .ok_or_else(|| ConfigError::at(format!("/severity/{name}"), "expected the name of a rule"))?;
-            for (passage, severities) in PASSAGES.iter().zip(&mut severities) {
-                if rule.is_in(*passage) {
+            for (direction, severities) in DIRECTIONS.iter().zip(&mut severities) {
+                if rule.is_in(*direction) {
                     severities[rule.index()] = level.severity();
                 }
             }
@@ -113,20 +113,20 @@ fn add(builder: &mut Builder, key: &str, phrases: &[String], next: &mut usize) -
 }
 
 impl Guard for Patterns {
-    fn inspect(&mut self, passing: Passing, _run: &dyn RunView) -> Inspection {
-        let passage = passing.passage;
-        let mut findings = Findings::new(passage, &self.severities[passage as usize], self.least_score);
-        match passage {
-            Passage::Input | Passage::Output => self.inspect_text(&passing, &mut findings),
-            Passage::Call => self.inspect_call(&passing, &mut findings),
+    fn inspect(&mut self, transit: Transit, _run: &dyn RunView) -> Inspection {
+        let direction = transit.direction;
+        let mut findings = Findings::new(direction, &self.severities[direction as usize], self.least_score);
+        match direction {
+            Direction::Input | Direction::Output => self.inspect_text(&transit, &mut findings),
+            Direction::Call => self.inspect_call(&transit, &mut findings),
         }
         // A model needs the mark to hand a secret on, and people see no more than the mark.
-        if passage == Passage::Call {
-            marks::tell(passing.text.as_bytes(), &mut findings);
+        if direction == Direction::Call {
+            marks::tell(transit.text.as_bytes(), &mut findings);
         }
-        let seen = passing.text.len();
-        if passing.bytes > seen as u64 {
-            let last = passing.text.char_indices().next_back().map_or(0, |(start, _)| start);
+        let seen = transit.text.len();
+        if transit.bytes > seen as u64 {
+            let last = transit.text.char_indices().next_back().map_or(0, |(start, _)| start);
             findings.add(Rule::Cut, last, seen, 1.0);
         }
         findings.inspection()
@@ -134,10 +134,10 @@ impl Guard for Patterns {
 }
 
 impl Patterns {
-    fn inspect_text(&self, passing: &Passing, findings: &mut Findings) {
-        let text = passing.text.as_bytes();
+    fn inspect_text(&self, transit: &Transit, findings: &mut Findings) {
+        let text = transit.text.as_bytes();
         let mut told = injection::Told::default();
-        let hits = self.texts.scan(&passing.text, |number, start, end| match Tag::of(number) {
+        let hits = self.texts.scan(&transit.text, |number, start, end| match Tag::of(number) {
             Some(Tag::Toxic) => findings.add(Rule::Toxicity, start, end, 0.8),
             Some(tag) => told.hear(tag, text, start, end, findings),
             None if usize::from(number) < TAGS.len() + self.injections => {
@@ -148,17 +148,17 @@ impl Patterns {
         for hit in hits {
             findings.add(Rule::Found(hit.kind), hit.start, hit.end, hit.score);
         }
-        if passing.passage == Passage::Input {
+        if transit.direction == Direction::Input {
             told.tell(findings);
-            injection::hidden(&passing.text, findings);
+            injection::hidden(&transit.text, findings);
         }
     }
 
-    fn inspect_call(&self, passing: &Passing, findings: &mut Findings) {
-        let text = passing.text.as_bytes();
+    fn inspect_call(&self, transit: &Transit, findings: &mut Findings) {
+        let text = transit.text.as_bytes();
         let mut shell = shell::Shell::default();
         let (mut looks, mut unread) = (0, None);
-        let hits = self.calls.scan(&passing.text, |number, start, end| {
+        let hits = self.calls.scan(&transit.text, |number, start, end| {
             looks += 1;
             if looks > MOST_LOOKS {
                 unread = unread.or(Some(start));
@@ -178,7 +178,7 @@ impl Patterns {
             }
         });
         for hit in hits {
-            if hit.kind == Kind::IpAddress && passing.text.get(hit.start..hit.end) == Some(METADATA_SERVICE) {
+            if hit.kind == Kind::IpAddress && transit.text.get(hit.start..hit.end) == Some(METADATA_SERVICE) {
                 findings.add(Rule::MetadataService, hit.start, hit.end, 0.9);
             }
             findings.add(Rule::Found(hit.kind), hit.start, hit.end, hit.score);

@@ -1,7 +1,7 @@
-//! What is looked for, in which passage, and how bad it is by default.
+//! What is looked for, in which direction, and how bad it is by default.
 
 use countersign_patterns::Kind;
-use countersign_sdk::guard::{FindingKind, Passage, Severity};
+use countersign_sdk::guard::{Direction, FindingKind, Severity};
 
 /// Rules beside the kinds of hits of the patterns, each of which is a rule too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,26 +86,26 @@ impl Rule {
         }
     }
 
-    /// Whether it is looked for in a passage at all.
-    pub fn is_in(self, passage: Passage) -> bool {
+    /// Whether it is looked for in a direction at all.
+    pub fn is_in(self, direction: Direction) -> bool {
         match self {
             Rule::Override | Rule::Directive | Rule::Hint | Rule::TemplateMarker | Rule::HiddenCharacters => {
-                passage == Passage::Input
+                direction == Direction::Input
             }
-            Rule::Toxicity => passage == Passage::Output,
+            Rule::Toxicity => direction == Direction::Output,
             Rule::CredentialStore
             | Rule::MetadataService
             | Rule::PathTraversal
             | Rule::DownloadAndRun
-            | Rule::DestructiveCommand => passage == Passage::Call,
+            | Rule::DestructiveCommand => direction == Direction::Call,
             // A call that writes to somebody names an address.
-            Rule::Found(kind) => kind.is_secret() || passage != Passage::Call,
+            Rule::Found(kind) => kind.is_secret() || direction != Direction::Call,
             Rule::Cut => true,
         }
     }
 
     /// How bad it is; none where it is off by default.
-    pub fn severity(self, passage: Passage) -> Option<Severity> {
+    pub fn severity(self, direction: Direction) -> Option<Severity> {
         match self {
             Rule::Directive => Some(Severity::High),
             Rule::Override | Rule::TemplateMarker | Rule::Toxicity => Some(Severity::Medium),
@@ -114,7 +114,7 @@ impl Rule {
             }
             Rule::Hint | Rule::HiddenCharacters | Rule::PathTraversal => Some(Severity::Low),
             // Replaced before a model sees it.
-            Rule::Found(kind) if kind.is_secret() && passage == Passage::Input => Some(Severity::Low),
+            Rule::Found(kind) if kind.is_secret() && direction == Direction::Input => Some(Severity::Low),
             Rule::Found(Kind::PrivateKey) => Some(Severity::High),
             Rule::Found(kind) if kind.is_secret() => Some(Severity::Medium),
             // Machines, and words that belong to nobody: a model could not speak of them any more.
@@ -124,7 +124,7 @@ impl Rule {
         }
     }
 
-    pub fn kind(self, passage: Passage) -> FindingKind {
+    pub fn kind(self, direction: Direction) -> FindingKind {
         match self {
             Rule::Found(kind) if kind.is_secret() => FindingKind::Secret,
             Rule::Found(_) => FindingKind::PersonalData,
@@ -137,10 +137,10 @@ impl Rule {
             Rule::Override | Rule::Directive | Rule::Hint | Rule::TemplateMarker | Rule::HiddenCharacters => {
                 FindingKind::Injection
             }
-            Rule::Cut => match passage {
-                Passage::Input => FindingKind::Injection,
-                Passage::Output => FindingKind::Secret,
-                Passage::Call => FindingKind::Authorisation,
+            Rule::Cut => match direction {
+                Direction::Input => FindingKind::Injection,
+                Direction::Output => FindingKind::Secret,
+                Direction::Call => FindingKind::Authorisation,
             },
         }
     }

@@ -8,7 +8,7 @@ mod reason;
 mod tests;
 mod value;
 
-use countersign_sdk::threshold::{Decision, Ledger, NextAction, Reversibility, Threshold, Trigger, Weighing};
+use countersign_sdk::threshold::{Assessment, Decision, Ledger, NextAction, Reversibility, Threshold, Trigger};
 use countersign_sdk::{ConfigError, Policy, RunView, log, policy};
 
 use cost::Cost;
@@ -59,7 +59,7 @@ impl Policy for Inequality {
 }
 
 impl Threshold for Inequality {
-    fn weigh(&mut self, ledger: Ledger, run: &dyn RunView) -> Weighing {
+    fn assess(&mut self, ledger: Ledger, run: &dyn RunView) -> Assessment {
         let expected = expectation(&ledger, &self.configuration);
         let cost = self.costs.measure(&ledger, run);
         let next = ledger.next.as_ref();
@@ -71,7 +71,7 @@ impl Threshold for Inequality {
             authority_gap: if ledger.gap.is_some() { 1.0 } else { 0.0 },
         };
         let trigger = self.trigger(&ledger, &terms, &expected, &cost);
-        Weighing {
+        Assessment {
             decision: trigger.map_or(Decision::Continue, Decision::Escalate),
             value: terms.value,
             risk: terms.risk,

@@ -48,25 +48,15 @@
 pub mod bindings;
 #[doc(hidden)]
 pub mod glue;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "allocator"))]
 mod heap;
 mod json;
 pub mod log;
 mod policy;
+mod slots;
 pub mod testing;
 mod view;
 
-pub mod classifier;
-pub mod confidence;
-pub mod context;
-pub mod dispatch;
-pub mod doom_loop;
-pub mod estimator;
-pub mod guard;
-pub mod remediation;
-pub mod risk;
-pub mod sensitivity;
-pub mod threshold;
-
 pub use policy::{ConfigError, Policy};
+pub use slots::*;
 pub use view::{Boundary, BudgetLine, Dimension, Phase, RunView, StepSummary};

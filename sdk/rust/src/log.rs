@@ -37,7 +37,7 @@ fn write(level: Level, message: &str) {
     let message = &message[..message.floor_char_boundary(MOST_BYTES)];
     #[cfg(target_arch = "wasm32")]
     {
-        use crate::bindings::base::countersign::policy::log::{self, Level as Wit};
+        use crate::bindings::countersign::policy::log::{self, Level as Wit};
         log::write(
             match level {
                 Level::Debug => Wit::Debug,

@@ -1,5 +1,5 @@
-pub use crate::bindings::base::countersign::policy::run::{BoundaryLimits as Boundary, StepSummary};
-pub use crate::bindings::base::countersign::policy::types::{BudgetLine, Dimension, Phase};
+pub use crate::bindings::countersign::policy::run::{BoundaryLimits as Boundary, StepSummary};
+pub use crate::bindings::countersign::policy::types::{BudgetLine, Dimension, Phase};
 
 /// The read-only view of the step loop at the moment of a call.
 ///
@@ -28,24 +28,24 @@ pub struct HostView;
 
 impl RunView for HostView {
     fn goal(&self) -> Option<String> {
-        crate::bindings::base::countersign::policy::run::goal()
+        crate::bindings::countersign::policy::run::goal()
     }
     fn step_index(&self) -> Option<u32> {
-        crate::bindings::base::countersign::policy::run::step_index()
+        crate::bindings::countersign::policy::run::step_index()
     }
     fn phase(&self) -> Option<Phase> {
-        crate::bindings::base::countersign::policy::run::current_phase()
+        crate::bindings::countersign::policy::run::current_phase()
     }
     fn budget(&self, of: Dimension) -> Option<BudgetLine> {
-        crate::bindings::base::countersign::policy::run::budget(of)
+        crate::bindings::countersign::policy::run::budget(of)
     }
     fn recent_steps(&self, count: u32) -> Option<Vec<StepSummary>> {
-        crate::bindings::base::countersign::policy::run::recent_steps(count)
+        crate::bindings::countersign::policy::run::recent_steps(count)
     }
     fn fact(&self, name: &str) -> Option<String> {
-        crate::bindings::base::countersign::policy::run::fact(name)
+        crate::bindings::countersign::policy::run::fact(name)
     }
     fn boundary(&self) -> Option<Boundary> {
-        crate::bindings::base::countersign::policy::run::boundary()
+        crate::bindings::countersign::policy::run::boundary()
     }
 }

@@ -22,7 +22,7 @@ use countersign_sdk::estimator::Estimator;
 use countersign_sdk::risk::Risk;
 use countersign_sdk::testing::TestRun;
 use countersign_sdk::{Boundary, Policy};
-use countersign_tests::native::{to_action, to_answer, to_progress, to_step, to_task};
+use countersign_tests::slots;
 
 use super::questions;
 use crate::measure::Work;
@@ -84,26 +84,28 @@ fn view() -> TestRun {
 
 pub fn classifier(host: &Host) -> Result<Box<dyn Work>> {
     let (mut policy, view) = (configured::<TaskRules>(host, Slot::Classifier)?, view());
-    Ok(native(vec![to_task(&questions::task())], move |task| policy.classify(task, &view)))
+    Ok(native(vec![slots::classifier::to_sdk(&questions::task())], move |task| policy.classify(task, &view)))
 }
 
 pub fn confidence(host: &Host) -> Result<Box<dyn Work>> {
     let (mut policy, view) = (configured::<SignalFusion>(host, Slot::Confidence)?, view());
-    Ok(native(vec![to_answer(&questions::answer())], move |answer| policy.judge(answer, &view)))
+    Ok(native(vec![slots::confidence::to_sdk(&questions::answer())], move |answer| policy.judge(answer, &view)))
 }
 
 pub fn risk(host: &Host) -> Result<Box<dyn Work>> {
     let (mut policy, view) = (configured::<RiskMatrix>(host, Slot::Risk)?, view());
-    Ok(native(vec![to_action(&questions::action(questions::BLAST_RADIUS))], move |action| policy.judge(action, &view)))
+    Ok(native(vec![slots::risk::to_sdk(&questions::action(questions::BLAST_RADIUS))], move |action| {
+        policy.judge(action, &view)
+    }))
 }
 
 pub fn doom_loop(host: &Host) -> Result<Box<dyn Work>> {
     let (mut policy, view) = (configured::<CircuitBreaker>(host, Slot::DoomLoop)?, view());
-    let steps = (0..questions::CALLS).map(|call| to_step(&questions::step(call))).collect();
+    let steps = (0..questions::CALLS).map(|call| slots::doom_loop::to_sdk(&questions::step(call))).collect();
     Ok(native(steps, move |step| policy.observe(step, &view)))
 }
 
 pub fn estimator(host: &Host) -> Result<Box<dyn Work>> {
     let (mut policy, view) = (configured::<RateInterval>(host, Slot::Estimator)?, view());
-    Ok(native(vec![to_progress(&questions::progress())], move |progress| policy.estimate(progress, &view)))
+    Ok(native(vec![slots::estimator::to_sdk(&questions::progress())], move |progress| policy.estimate(progress, &view)))
 }

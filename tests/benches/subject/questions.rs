@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign::kernel::Question;
 use countersign::kernel::contract::classifier::{SideEffect, Task, TierOffer};
-use countersign::kernel::contract::confidence::{Answer, ModelKind, Orientation, Signal, Stakes};
+use countersign::kernel::contract::confidence::{ModelKind, Orientation, Signal, Stakes, Statement};
 use countersign::kernel::contract::doom_loop::ObservedStep;
 use countersign::kernel::contract::estimator::{Progress, Spent};
 use countersign::kernel::contract::risk::{Novelty, ProposedAction, Reversibility};
@@ -57,8 +57,8 @@ pub fn signals() -> Vec<Signal> {
     ]
 }
 
-pub fn answer() -> Answer {
-    Answer {
+pub fn answer() -> Statement {
+    Statement {
         signals: signals(),
         stakes: Stakes::Low,
         compliance: Compliance::None,
@@ -90,8 +90,8 @@ pub fn step(call: usize) -> ObservedStep {
         index: None,
         action_bytes: action.len() as u64,
         action: action.into(),
-        call_key: Some(key(call as u64)),
-        result_key: Some(key(call as u64 + 1_000_000)),
+        call_key: Some(key(call as u64).0),
+        result_key: Some(key(call as u64 + 1_000_000).0),
         state_before: None,
         state_after: None,
         failure: None,

@@ -1,7 +1,5 @@
 //! Reproducible chance: SplitMix64.
 
-use countersign::kernel::contract::Key;
-
 /// A sequence that its seed decides.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
@@ -87,8 +85,8 @@ impl Random {
     }
 
     /// One of a few keys, so that they come again.
-    pub fn key(&mut self) -> Key {
-        Key((self.below(5) as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    pub fn key(&mut self) -> u64 {
+        (self.below(5) as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
 
     /// In another order.

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use super::Random;
 
+/// Bytes of a kibibyte.
+pub const KIB: usize = 1 << 10;
+
 const PARTS: [&str; 64] = [
     "the",
     "a",
@@ -105,4 +108,10 @@ pub fn name(random: &mut Random) -> String {
     const NAMES: [&str; 10] =
         ["read-file", "write-file", "search", "run-tests", "send-mail", "pay", "restart", "verifier", "schema", "x"];
     random.pick(&NAMES).to_owned()
+}
+
+/// Bytes of a text that may have been longer before it was cut.
+pub fn uncut(random: &mut Random, text: &str, most: usize) -> u64 {
+    let cut = text.len() == most && random.toss();
+    text.len() as u64 + if cut { random.bits() >> 40 } else { 0 }
 }

@@ -4,7 +4,8 @@ use anyhow::{Result, ensure};
 use countersign::kernel::Question;
 
 use super::{Law, Trial, shown, view};
-use crate::generate::{Random, question};
+use crate::generate::Random;
+use crate::slots::question;
 
 pub const LAWS: [Law; 2] = [
     Law { name: "it decides whatever it is asked: no trap, within fuel, scores in range", check: decides },

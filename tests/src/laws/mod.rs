@@ -1,20 +1,11 @@
 //! What must hold of a policy whatever it is asked, checked by generated questions.
 //!
-//! [`of`] lists the laws of a slot: those of every policy, and those of the slot's own meaning. A law
+//! [`of`] lists the laws of a slot: those of every policy, and those of the slot's own meaning, which stand in
+//! [`crate::slots`]. A law
 //! ends at the first question that breaks it. Everything follows from names and numbers: a second run
 //! asks the very same.
 
-mod classifier;
-mod confidence;
-mod context;
-mod dispatch;
-mod doom_loop;
-mod estimator;
 mod every_policy;
-mod remediation;
-mod risk;
-mod sensitivity;
-mod threshold;
 
 use std::sync::Arc;
 
@@ -31,7 +22,7 @@ use crate::subject::Subject;
 pub struct Law {
     /// What holds.
     pub name: &'static str,
-    check: fn(&mut Trial<'_>, &mut Random) -> Result<()>,
+    pub(crate) check: fn(&mut Trial<'_>, &mut Random) -> Result<()>,
 }
 
 /// How a law was kept.
@@ -59,27 +50,14 @@ impl Law {
 
 /// The laws of a slot.
 pub fn of(slot: Slot) -> Vec<Law> {
-    let own: &[Law] = match slot {
-        Slot::Sensitivity => &sensitivity::LAWS,
-        Slot::Guard => &[],
-        Slot::Classifier => &classifier::LAWS,
-        Slot::Dispatch => &dispatch::LAWS,
-        Slot::Context => &context::LAWS,
-        Slot::Confidence => &confidence::LAWS,
-        Slot::Risk => &risk::LAWS,
-        Slot::Remediation => &remediation::LAWS,
-        Slot::DoomLoop => &doom_loop::LAWS,
-        Slot::Threshold => &threshold::LAWS,
-        Slot::Estimator => &estimator::LAWS,
-    };
-    every_policy::LAWS.iter().chain(own).copied().collect()
+    every_policy::LAWS.iter().chain(crate::slots::laws(slot)).copied().collect()
 }
 
-type View = Arc<dyn RunView + Send + Sync>;
+pub(crate) type View = Arc<dyn RunView + Send + Sync>;
 
 /// A policy on trial.
-struct Trial<'a> {
-    subject: &'a Subject,
+pub(crate) struct Trial<'a> {
+    pub(crate) subject: &'a Subject,
     /// The instance of a stateless policy: it is asked everything.
     session: Option<Session>,
     most_fuel: u64,
@@ -87,7 +65,7 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     /// The answer to a question as the first of a run.
-    fn judge(&mut self, question: &Question, view: &View) -> Result<Answered> {
+    pub(crate) fn judge(&mut self, question: &Question, view: &View) -> Result<Answered> {
         let mut session = match self.session.take() {
             Some(session) if self.subject.stateless() => session,
             _ => self.subject.open()?,
@@ -98,7 +76,7 @@ impl Trial<'_> {
     }
 
     /// What an instance says. A policy that cannot decide breaks whatever law is on trial.
-    fn ask(&mut self, session: &mut Session, question: &Question, view: &View) -> Result<Judged> {
+    pub(crate) fn ask(&mut self, session: &mut Session, question: &Question, view: &View) -> Result<Judged> {
         let outcome = session.judge(question, Arc::clone(view), &mut NoHistory);
         self.most_fuel = self.most_fuel.max(outcome.judged.fuel);
         if let Answered::Undecided(cause) = &outcome.judged.answer {
@@ -110,7 +88,7 @@ impl Trial<'_> {
 }
 
 /// A view that says anything or nothing.
-fn view(random: &mut Random) -> View {
+pub(crate) fn view(random: &mut Random) -> View {
     Arc::new(GeneratedView(random.bits()))
 }
 
@@ -131,4 +109,4 @@ macro_rules! answered {
         }
     }};
 }
-use answered;
+pub(crate) use answered;

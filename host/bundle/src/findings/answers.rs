@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use countersign_engine::{NoHistory, OpenError, Policy};
 use countersign_kernel::contract::Verdict;
-use countersign_kernel::contract::confidence::TrustAction;
 use countersign_kernel::contract::view::{Answer, Query, RunView};
 use countersign_kernel::{Answered, Question, Slot};
 
@@ -63,45 +62,7 @@ pub(super) fn answers(
 }
 
 fn given(answer: &Answered, failure_verdict: Verdict) -> Given {
-    let (score, word) = match answer {
-        Answered::Risk(assessment) => (Some(assessment.score), Some(verdict_word(assessment.verdict))),
-        Answered::Confidence(trust) => (trust.score, Some(action_word(trust.action))),
-        _ => (None, None),
-    };
-    Given { verdict: answer.verdict().unwrap_or(failure_verdict), score, word }
-}
-
-/// Everything that a slot may answer, least restrictive first.
-pub(super) fn possible(slot: Slot) -> &'static [&'static str] {
-    match slot {
-        Slot::Risk => &["proceed", "log", "notify", "replan", "escalate", "ask", "deny", "terminate"],
-        Slot::Confidence => &["ship", "resample", "retrieve", "investigate", "escalate", "abstain"],
-        _ => &[],
-    }
-}
-
-fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Proceed => "proceed",
-        Verdict::Log => "log",
-        Verdict::Notify => "notify",
-        Verdict::Replan => "replan",
-        Verdict::Escalate => "escalate",
-        Verdict::Ask => "ask",
-        Verdict::Deny => "deny",
-        Verdict::Terminate => "terminate",
-    }
-}
-
-fn action_word(action: TrustAction) -> &'static str {
-    match action {
-        TrustAction::Ship => "ship",
-        TrustAction::Resample(_) => "resample",
-        TrustAction::Retrieve => "retrieve",
-        TrustAction::Investigate => "investigate",
-        TrustAction::Escalate => "escalate",
-        TrustAction::Abstain => "abstain",
-    }
+    Given { verdict: answer.verdict().unwrap_or(failure_verdict), score: answer.score(), word: answer.word() }
 }
 
 /// A run of which the host says nothing.

@@ -4,7 +4,7 @@ use countersign_kernel::Slot;
 use countersign_kernel::contract::Verdict;
 
 use super::Finding;
-use super::answers::{Answers, Given, possible};
+use super::answers::{Answers, Given};
 use crate::lock::Entry;
 
 /// Compares the answers of a slot's entries. `all` are there: nobody else decides in the slot.
@@ -73,10 +73,10 @@ impl Compared<'_> {
     /// Whether the slot's score is another without it: the lowest confidence and the highest risk count.
     fn score_counts(&self, entry: usize, others: &[usize], case: usize) -> bool {
         let Some(own) = self.of(entry, case).score else { return false };
-        others.iter().filter_map(|other| self.of(*other, case).score).all(|other| match self.slot {
-            Slot::Confidence => own < other,
-            _ => own > other,
-        })
+        others
+            .iter()
+            .filter_map(|other| self.of(*other, case).score)
+            .all(|other| if self.slot.lowest_counts() { own < other } else { own > other })
     }
 
     fn overlap(&self, a: usize, b: usize) -> Option<Finding> {
@@ -108,7 +108,7 @@ impl Compared<'_> {
                 everybody.iter().any(|entry| counts(self.of(*entry, case)))
             })
         };
-        let answers: Vec<&'static str> = possible(self.slot).iter().copied().filter(|word| !given(word)).collect();
+        let answers: Vec<&'static str> = self.slot.words().iter().copied().filter(|word| !given(word)).collect();
         (!answers.is_empty()).then_some(Finding::NeverAnswers { slot: self.slot, answers, cases: self.cases as u64 })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use countersign_kernel::contract::confidence::{Answer, ModelKind, Orientation, Signal, Stakes};
+use countersign_kernel::contract::confidence::{ModelKind, Orientation, Signal, Stakes, Statement};
 use countersign_kernel::contract::risk::{Novelty, ProposedAction, Reversibility};
 use countersign_kernel::contract::{Compliance, ToolCategory};
 use countersign_kernel::{Question, Slot};
@@ -77,7 +77,7 @@ fn actions() -> impl Iterator<Item = ProposedAction> {
 }
 
 /// Answers with one signal, or with none.
-fn given() -> impl Iterator<Item = Answer> {
+fn given() -> impl Iterator<Item = Statement> {
     let one = |(name, orientation): (&str, Orientation)| {
         let values = if orientation == Orientation::Entropy { NATS } else { SCORES };
         let name: Arc<str> = name.into();
@@ -88,7 +88,7 @@ fn given() -> impl Iterator<Item = Answer> {
     let tagged = weighed.flat_map(|(signal, stakes)| COMPLIANCE.map(|tag| (signal.clone(), stakes, tag)));
     let models = tagged.flat_map(|(signal, stakes, tag)| MODELS.map(|model| (signal.clone(), stakes, tag, model)));
     models.flat_map(|(signal, stakes, compliance, model)| {
-        [(0, true), (0, false), (1, true), (1, false)].map(|(evidence, may_investigate)| Answer {
+        [(0, true), (0, false), (1, true), (1, false)].map(|(evidence, may_investigate)| Statement {
             signals: signal.clone().into_iter().collect(),
             stakes,
             compliance,

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use countersign::Host;
 use countersign::backtest::{Options, Report, backtest};
 use countersign::bundle::Entry;
@@ -30,16 +31,15 @@ pub struct Arguments {
     #[arg(long)]
     show_budget: bool,
     /// Slots to judge
-    #[arg(long, value_name = "SLOT", value_delimiter = ',', default_value = "classifier,doom-loop", value_parser = slot)]
+    #[arg(long, value_name = "SLOT", value_delimiter = ',', default_value = "classifier,doom-loop", value_parser = slot())]
     slots: Vec<Slot>,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
-fn slot(text: &str) -> Result<Slot, String> {
-    let found = Slot::ALL.into_iter().find(|slot| slot.name() == text);
-    found.ok_or_else(|| "expected classifier, confidence, risk or doom-loop".to_owned())
+fn slot() -> impl TypedValueParser<Value = Slot> {
+    PossibleValuesParser::new(Slot::ALL.map(Slot::name)).try_map(|name| name.parse::<Slot>())
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {

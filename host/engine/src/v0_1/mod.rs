@@ -1,17 +1,15 @@
-//! Contract `countersign:policy@0.1.0`: its imports, its exports, its types in the host.
-
-mod types;
+//! Contract `countersign:policy@0.1.0`: its imports and its exports. It is the newest version: its records are
+//! those of `countersign_contract`.
 
 use std::sync::Arc;
 
-use countersign_kernel::contract::view::{Answer, Query};
-use countersign_kernel::{Answered, Question, Slot, contract};
+use countersign_contract as contract;
+use countersign_contract::view::{Answer, Query};
+use countersign_contract::{Answered, ConfigError, Descriptor, Dimension, Level, Question, Slot};
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre, Linker, TypedFunc};
 use wasmtime::{Store, StoreContextMut};
 
-use crate::call::{CallState, Level};
-
-pub use types::{ConfigError, Descriptor};
+use crate::call::CallState;
 
 type Cx<'a> = StoreContextMut<'a, CallState>;
 
@@ -32,31 +30,26 @@ pub fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<CallState>> 
         other => Err(mismatch(other)),
     })?;
     run.func_wrap("current-phase", |mut cx: Cx<'_>, (): ()| match read(&mut cx, Query::Phase)? {
-        Answer::Phase(phase) => Ok((phase.map(types::Phase::from),)),
+        Answer::Phase(phase) => Ok((*phase,)),
         other => Err(mismatch(other)),
     })?;
-    run.func_wrap("budget", |mut cx: Cx<'_>, (of,): (types::Dimension,)| {
-        match read(&mut cx, Query::Budget(of.into()))? {
-            Answer::Budget(line) => Ok((line.map(types::BudgetLine::from),)),
-            other => Err(mismatch(other)),
-        }
+    run.func_wrap("budget", |mut cx: Cx<'_>, (of,): (Dimension,)| match read(&mut cx, Query::Budget(of))? {
+        Answer::Budget(line) => Ok((*line,)),
+        other => Err(mismatch(other)),
     })?;
     run.func_wrap("recent-steps", |mut cx: Cx<'_>, (count,): (u32,)| {
         match read(&mut cx, Query::RecentSteps(count.min(32)))? {
-            Answer::RecentSteps(steps) => {
-                let steps = steps.as_ref();
-                Ok((steps.map(|steps| steps.iter().map(types::StepSummary::from).collect::<Vec<_>>()),))
-            }
+            Answer::RecentSteps(steps) => Ok((steps.clone(),)),
             other => Err(mismatch(other)),
         }
     })?;
     run.func_wrap("boundary", |mut cx: Cx<'_>, (): ()| match read(&mut cx, Query::Boundary)? {
-        Answer::Boundary(boundary) => Ok((boundary.map(types::BoundaryLimits::from),)),
+        Answer::Boundary(boundary) => Ok((*boundary,)),
         other => Err(mismatch(other)),
     })?;
     let mut log = linker.instance(&name("log"))?;
-    log.func_wrap("write", |mut cx: Cx<'_>, (level, message): (types::LogLevel, String)| {
-        cx.data_mut().log(Level::from(level), &message);
+    log.func_wrap("write", |mut cx: Cx<'_>, (level, message): (Level, String)| {
+        cx.data_mut().log(level, &message);
         Ok(())
     })?;
     Ok(linker)
@@ -122,90 +115,45 @@ impl Exports {
     }
 
     pub fn functions(&self, store: &mut Store<CallState>, instance: &Instance) -> wasmtime::Result<Functions> {
-        let mut functions = Functions::default();
-        for (slot, index) in &self.slots {
-            match slot {
-                Slot::Classifier => functions.classifier = Some(instance.get_typed_func(&mut *store, index)?),
-                Slot::Confidence => functions.confidence = Some(instance.get_typed_func(&mut *store, index)?),
-                Slot::Risk => functions.risk = Some(instance.get_typed_func(&mut *store, index)?),
-                Slot::DoomLoop => functions.doom_loop = Some(instance.get_typed_func(&mut *store, index)?),
-                Slot::Estimator => functions.estimator = Some(instance.get_typed_func(&mut *store, index)?),
-                Slot::Sensitivity => functions.sensitivity = Some(instance.get_typed_func(&mut *store, index)?),
-                Slot::Guard => functions.guard = Some(instance.get_typed_func(&mut *store, index)?),
-                Slot::Dispatch => functions.dispatch = Some(instance.get_typed_func(&mut *store, index)?),
-                Slot::Context => functions.context = Some(instance.get_typed_func(&mut *store, index)?),
-                Slot::Remediation => functions.remediation = Some(instance.get_typed_func(&mut *store, index)?),
-                Slot::Threshold => functions.threshold = Some(instance.get_typed_func(&mut *store, index)?),
+        Functions::find(&self.slots, store, instance)
+    }
+}
+
+/// The functions of an instance, one a slot; each asks by the contract's own records.
+macro_rules! functions {
+    ($({ $(#[$doc:meta])* $slot:ident $module:ident $name:literal: $function:ident($question:ident) -> $answer:ident, $($rest:tt)* })+) => {
+        /// The functions of one instance.
+        #[derive(Default)]
+        pub struct Functions {
+            $($module: Option<TypedFunc<(&'static contract::$module::$question,), (contract::$module::$answer,)>>,)+
+        }
+
+        impl Functions {
+            fn find(
+                slots: &[(Slot, ComponentExportIndex)],
+                store: &mut Store<CallState>,
+                instance: &Instance,
+            ) -> wasmtime::Result<Self> {
+                let mut functions = Functions::default();
+                for (slot, index) in slots {
+                    match slot {
+                        $(Slot::$slot => functions.$module = Some(instance.get_typed_func(&mut *store, index)?),)+
+                    }
+                }
+                Ok(functions)
+            }
+
+            /// Calls the function of a question; none when the policy does not serve its slot.
+            pub fn call(&self, store: &mut Store<CallState>, question: &Question) -> Option<wasmtime::Result<Answered>> {
+                Some(match question {
+                    $(Question::$slot(asked) => {
+                        let answer = self.$module.as_ref()?.call(store, (asked,));
+                        answer.map(|(answer,)| Answered::$slot(answer))
+                    })+
+                })
             }
         }
-        Ok(functions)
-    }
+    };
 }
 
-/// The functions of one instance.
-#[derive(Default)]
-pub struct Functions {
-    classifier: Option<TypedFunc<(types::Task,), (types::Classification,)>>,
-    confidence: Option<TypedFunc<(types::Answer,), (types::Trust,)>>,
-    risk: Option<TypedFunc<(types::ProposedAction,), (types::Assessment,)>>,
-    doom_loop: Option<TypedFunc<(types::ObservedStep,), (types::DoomLoopSignal,)>>,
-    estimator: Option<TypedFunc<(types::Progress,), (types::Forecast,)>>,
-    sensitivity: Option<TypedFunc<(types::Text,), (types::Rating,)>>,
-    guard: Option<TypedFunc<(types::Passing,), (types::Inspection,)>>,
-    dispatch: Option<TypedFunc<(types::SubTask,), (types::Assigned,)>>,
-    context: Option<TypedFunc<(types::Pressure,), (types::Relief,)>>,
-    remediation: Option<TypedFunc<(types::FailedCall,), (types::Remedy,)>>,
-    threshold: Option<TypedFunc<(types::Ledger,), (types::Weighing,)>>,
-}
-
-impl Functions {
-    /// Calls the function of a question; none when the policy does not serve its slot.
-    pub fn call(&self, store: &mut Store<CallState>, question: &Question) -> Option<wasmtime::Result<Answered>> {
-        Some(match question {
-            Question::Classifier(task) => {
-                let answer = self.classifier.as_ref()?.call(store, (task.into(),));
-                answer.map(|(answer,)| Answered::Classifier(answer.into()))
-            }
-            Question::Confidence(asked) => {
-                let answer = self.confidence.as_ref()?.call(store, (asked.into(),));
-                answer.map(|(answer,)| Answered::Confidence(answer.into()))
-            }
-            Question::Risk(action) => {
-                let answer = self.risk.as_ref()?.call(store, (action.into(),));
-                answer.map(|(answer,)| Answered::Risk(answer.into()))
-            }
-            Question::DoomLoop(step) => {
-                let answer = self.doom_loop.as_ref()?.call(store, (step.into(),));
-                answer.map(|(answer,)| Answered::DoomLoop(answer.into()))
-            }
-            Question::Estimator(progress) => {
-                let answer = self.estimator.as_ref()?.call(store, (progress.into(),));
-                answer.map(|(answer,)| Answered::Estimator(answer.into()))
-            }
-            Question::Sensitivity(asked) => {
-                let answer = self.sensitivity.as_ref()?.call(store, (asked.into(),));
-                answer.map(|(answer,)| Answered::Sensitivity(answer.into()))
-            }
-            Question::Guard(asked) => {
-                let answer = self.guard.as_ref()?.call(store, (asked.into(),));
-                answer.map(|(answer,)| Answered::Guard(answer.into()))
-            }
-            Question::Dispatch(asked) => {
-                let answer = self.dispatch.as_ref()?.call(store, (asked.into(),));
-                answer.map(|(answer,)| Answered::Dispatch(answer.into()))
-            }
-            Question::Context(asked) => {
-                let answer = self.context.as_ref()?.call(store, (asked.into(),));
-                answer.map(|(answer,)| Answered::Context(answer.into()))
-            }
-            Question::Remediation(asked) => {
-                let answer = self.remediation.as_ref()?.call(store, (asked.into(),));
-                answer.map(|(answer,)| Answered::Remediation(answer.into()))
-            }
-            Question::Threshold(asked) => {
-                let answer = self.threshold.as_ref()?.call(store, (asked.into(),));
-                answer.map(|(answer,)| Answered::Threshold(answer.into()))
-            }
-        })
-    }
-}
+contract::slots!(functions);

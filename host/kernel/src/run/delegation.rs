@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::halt::Halt;
 use super::joined::Joined;
 use super::{Next, Run, Then, cut};
+use crate::contract::Question;
 use crate::contract::dispatch::{Assignment, Specialist, SubTask};
 use crate::event::Event;
 use crate::graph::Exit;
-use crate::judgement::Question;
 use crate::plan::PlanStep;
 use crate::routing::RiskState;
 

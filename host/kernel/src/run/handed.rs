@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::View;
+use crate::contract::Question;
 use crate::contract::{Verdict, Violation};
 use crate::effect::Effect;
 use crate::frame::Frame;
-use crate::judgement::Question;
 
 /// A question for one entry.
 #[derive(Debug)]

@@ -1,11 +1,10 @@
 //! What no model is to see, wherever it turns up again: in what a verifier says of a result, in facts
 //! that were read from it, in memories.
 
+use crate::contract::{Finding, FindingKind};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-use crate::contract::guard::{Finding, FindingKind};
 
 /// Texts that are kept; of more the oldest are forgotten.
 const MOST: usize = 256;

@@ -11,11 +11,10 @@ use crate::contract::classifier::Classification;
 use crate::contract::context::Strategy;
 use crate::contract::dispatch::Assignment;
 use crate::contract::estimator::Interval;
-use crate::contract::guard::Finding;
 use crate::contract::remediation::{Authority, Remediability};
 use crate::contract::threshold::{Decision, Trigger};
+use crate::contract::{Answered, Finding};
 use crate::contract::{SensitivityTag, Verdict};
-use crate::judgement::Answered;
 
 /// What a slot has said so far.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -62,7 +61,7 @@ impl Joined {
         if verdict > Verdict::Notify {
             let collapse = matches!(
                 answer,
-                Answered::Threshold(weighing) if weighing.decision == Decision::Escalate(Trigger::ConfidenceCollapse)
+                Answered::Threshold(assessment) if assessment.decision == Decision::Escalate(Trigger::ConfidenceCollapse)
             );
             self.collapse_alone = Some(collapse && self.collapse_alone.unwrap_or(true));
         }
@@ -90,18 +89,18 @@ impl Joined {
                     self.authority_by = Some(Arc::clone(entry));
                 }
             }
-            Answered::Threshold(weighing) => {
-                if let Decision::Escalate(trigger) = weighing.decision
+            Answered::Threshold(assessment) => {
+                if let Decision::Escalate(trigger) = assessment.decision
                     && self.trigger.is_none_or(|so_far| (trigger, Some(entry)) < (so_far, self.trigger_by.as_ref()))
                 {
                     self.trigger = Some(trigger);
                     self.trigger_by = Some(Arc::clone(entry));
-                    self.trigger_reason.clone_from(&weighing.reason);
+                    self.trigger_reason.clone_from(&assessment.reason);
                 }
             }
             Answered::Dispatch(assigned) => self.assignment = Some(assigned.assignment.clone()),
-            Answered::Context(relief) => self.strategy = Some(relief.strategy),
-            Answered::DoomLoop(_) | Answered::Undecided(_) => {}
+            Answered::Context(compaction) => self.strategy = Some(compaction.strategy),
+            _ => {}
         }
     }
 

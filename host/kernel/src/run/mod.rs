@@ -30,8 +30,7 @@ mod weighing;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::contract::classifier::PlanningMode;
-use crate::contract::confidence::ModelKind;
+use crate::contract::{Answered, Judged, Judgement, ModelKind, PlanningMode};
 use crate::contract::{Key, SensitivityTag, Tier, Verdict};
 use crate::effect::{Effect, Purpose};
 use crate::event::Event;
@@ -39,7 +38,6 @@ use crate::frame::Frame;
 use crate::graph::{Compiled, Exit, NodeId};
 use crate::grounding::{Call, Observed};
 use crate::input::{Input, Observation, Outcome, Reply, Unavailability, Usage, Verification};
-use crate::judgement::{Answered, Judged, Judgement};
 use crate::manifest::{Manifest, ManifestError, PolicyMode};
 use crate::plan::Plan;
 use crate::state::Memory;

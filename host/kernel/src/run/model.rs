@@ -8,15 +8,14 @@ use super::pipeline::Proposal;
 use super::{Attempts, Claim, Draft, ModelCall, Next, Retrying, Run, Then, Waiting, cut, push_bounded};
 use crate::boundary::{DecisionRight, Pattern, PlanRule};
 use crate::budget::Demand;
-use crate::contract::confidence::{Answer, Orientation, Signal};
-use crate::contract::doom_loop::ObservedStep;
+use crate::contract::confidence::{Orientation, Signal, Statement};
 use crate::contract::view::StepSummary;
-use crate::contract::{Dimension, Key, Phase, Tier, Verdict};
+use crate::contract::{Dimension, Key, ObservedStep, Phase, Tier, Verdict};
+use crate::contract::{Question, Slot};
 use crate::effect::{Effect, ModelRequest, Purpose};
 use crate::event::Event;
 use crate::graph::{Exit, NodeKind};
 use crate::input::{Action, Alarm, Reply, StepReply, StepStatus, Unavailability, Usage};
-use crate::judgement::{Question, Slot};
 use crate::routing::RiskState;
 use crate::status::Code;
 
@@ -333,7 +332,7 @@ impl Run {
             return self.screen_words(step.action);
         }
         let goal = &self.manifest.goal;
-        let answer = Answer {
+        let answer = Statement {
             signals,
             stakes: goal.stakes,
             compliance: goal.compliance,
@@ -458,7 +457,7 @@ impl Run {
             index: self.view.shown_index(),
             action: cut(text, ACTION_TEXT).into(),
             call_key: None,
-            result_key: Some(key),
+            result_key: Some(key.0),
             state_before: None,
             state_after: None,
             failure: None,
@@ -506,6 +505,7 @@ impl Run {
 
     pub(super) fn summarise(&mut self, call_key: Option<Key>, result_key: Option<Key>, failed: bool, mutating: bool) {
         let index = self.view.step_index;
+        let (call_key, result_key) = (call_key.map(u64::from), result_key.map(u64::from));
         self.view_mut().push_step(StepSummary { index, call_key, result_key, failed, mutating });
     }
 

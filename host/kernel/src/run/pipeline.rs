@@ -10,14 +10,13 @@ use super::repair::Mend;
 use super::{Next, Run, Then, cut, weighing};
 use crate::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
 use crate::budget::Demand;
-use crate::contract::doom_loop::{Failure, FailureClass, ObservedStep};
 use crate::contract::risk::{Novelty, ProposedAction, Reversibility};
 use crate::contract::{Compliance, Dimension, Key, ToolCategory, Verdict};
+use crate::contract::{Failure, FailureClass, ObservedStep, Question};
 use crate::effect::Purpose;
 use crate::event::{Event, Response, Stage};
 use crate::graph::Exit;
 use crate::input::Touched;
-use crate::judgement::Question;
 use crate::routing::RiskState;
 use crate::status::Code;
 use crate::tool::{ApprovalRule, SideEffectClass, Tool, Verifier};
@@ -464,7 +463,7 @@ impl Run {
         let step = ObservedStep {
             index: self.view.shown_index(),
             action: cut(&action, ACTION_TEXT).into(),
-            call_key: Some(proposal.key),
+            call_key: Some(proposal.key.0),
             result_key: None,
             state_before: None,
             state_after: None,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::joined::Joined;
 use super::{Next, Run, Then, cut};
 use crate::contract::Dimension;
+use crate::contract::Question;
 use crate::contract::context::{Item, ItemKind, Layer, Pressure, Strategy, Tenure};
 use crate::effect::{ModelRequest, Purpose};
 use crate::event::Event;
-use crate::judgement::Question;
 use crate::state::StateKind;
 
 /// Most bytes of what a compressed request keeps.
@@ -158,10 +158,10 @@ fn items(request: &ModelRequest) -> Vec<Item> {
     let goal = request.goal.len() + request.constraints.iter().map(|text| text.len()).sum::<usize>();
     add(ItemKind::Goal, goal, Tenure::Pinned);
     add(ItemKind::Guidance, request.guidance.as_deref().map_or(0, str::len), Tenure::Working);
-    add(ItemKind::Notice, request.notice.as_deref().map_or(0, str::len), Tenure::Passing);
+    add(ItemKind::Notice, request.notice.as_deref().map_or(0, str::len), Tenure::Transient);
     add(ItemKind::Plan, request.plan.as_deref().map_or(0, str::len), Tenure::Pinned);
-    add(ItemKind::Kept, request.kept.as_deref().map_or(0, str::len), Tenure::Pinned);
-    add(ItemKind::Scratchpad, request.scratchpad.as_deref().map_or(0, str::len), Tenure::Passing);
+    add(ItemKind::Digest, request.kept.as_deref().map_or(0, str::len), Tenure::Pinned);
+    add(ItemKind::Scratchpad, request.scratchpad.as_deref().map_or(0, str::len), Tenure::Transient);
     for (key, text) in &request.memory {
         add(ItemKind::Memory, key.len() + text.len(), Tenure::Pinned);
     }

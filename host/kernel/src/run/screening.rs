@@ -7,14 +7,14 @@ use super::halt::Halt;
 use super::joined::Joined;
 use super::pipeline::Proposal;
 use super::{Next, Run, Then, cut};
-use crate::contract::guard::{Finding, FindingKind, Passage, Passing};
+use crate::contract::guard::{Direction, Finding, FindingKind, Transit};
 use crate::contract::sensitivity::Text;
+use crate::contract::{Question, Slot};
 use crate::contract::{SensitivityTag, Verdict};
 use crate::effect::Purpose;
 use crate::event::Event;
 use crate::graph::Exit;
 use crate::input::Action;
-use crate::judgement::{Question, Slot};
 use crate::routing::RiskState;
 use crate::state::StateKind;
 use crate::status::Code;
@@ -71,7 +71,7 @@ impl Run {
     pub(super) fn rated_task(&mut self, joined: &Joined) -> Next {
         self.raise_tag(joined);
         let text = self.task_text();
-        self.inspect(Passage::Input, None, &text, Then::ScreenedTask)
+        self.inspect(Direction::Input, None, &text, Then::ScreenedTask)
     }
 
     pub(super) fn screened_task(&mut self, joined: &Joined) -> Next {
@@ -110,8 +110,14 @@ impl Run {
     }
 
     /// Asks whether a text is hostile or leaks.
-    pub(super) fn inspect(&mut self, passage: Passage, tool: Option<Arc<str>>, text: &Arc<str>, then: Then) -> Next {
-        let question = Passing { passage, tool, text: seen(text), bytes: text.len() as u64 };
+    pub(super) fn inspect(
+        &mut self,
+        direction: Direction,
+        tool: Option<Arc<str>>,
+        text: &Arc<str>,
+        then: Then,
+    ) -> Next {
+        let question = Transit { direction, tool, text: seen(text), bytes: text.len() as u64 };
         self.ask(Question::Guard(question), then)
     }
 
@@ -159,7 +165,7 @@ impl Run {
         if self.recorded() && !self.serves(Slot::Guard) {
             return self.act(action);
         }
-        self.inspect(Passage::Output, None, &text, Then::ScreenedWords(Box::new(action)))
+        self.inspect(Direction::Output, None, &text, Then::ScreenedWords(Box::new(action)))
     }
 
     pub(super) fn screened_words(&mut self, joined: &Joined, action: Action) -> Next {
@@ -176,7 +182,7 @@ impl Run {
         }
         let text: Arc<str> = format!("{} {}", proposal.name, proposal.arguments).into();
         let tool = Some(Arc::clone(&proposal.name));
-        self.inspect(Passage::Call, tool, &text, Then::ScreenedCall(Box::new(proposal)))
+        self.inspect(Direction::Call, tool, &text, Then::ScreenedCall(Box::new(proposal)))
     }
 
     pub(super) fn screened_call(&mut self, joined: Joined, proposal: Proposal) -> Next {

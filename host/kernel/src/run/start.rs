@@ -7,12 +7,11 @@ use super::joined::Joined;
 use super::{Next, Run, Then, cut};
 use crate::boundary::FailClosed;
 use crate::contract::classifier::{SideEffect, Task, TierOffer};
-use crate::contract::risk::Reversibility;
+use crate::contract::{Question, Reversibility};
 use crate::contract::{Tier, Verdict};
 use crate::effect::{ModelRequest, Purpose};
 use crate::event::Event;
 use crate::graph::Exit;
-use crate::judgement::Question;
 use crate::routing::RiskState;
 use crate::status::Code;
 

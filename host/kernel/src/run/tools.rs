@@ -11,15 +11,13 @@ use super::repair::Mend;
 use super::{CALLS, Next, Retrying, Run, Then, ToolCall, Waiting, cut, push_bounded};
 use crate::boundary::FailClosed;
 use crate::budget::Demand;
-use crate::contract::doom_loop::{Failure, FailureClass, ObservedStep};
-use crate::contract::guard::Passage;
-use crate::contract::{Dimension, Key, Phase, ToolCategory};
+use crate::contract::{Dimension, Direction, Failure, FailureClass, Key, ObservedStep, Phase, ToolCategory};
+use crate::contract::{Question, Slot};
 use crate::effect::{Effect, Purpose};
 use crate::event::Event;
 use crate::graph::Exit;
 use crate::grounding::{Call, Intended};
 use crate::input::{Observation, Outcome, Verification};
-use crate::judgement::{Question, Slot};
 use crate::routing::RiskState;
 use crate::tool::Verifier;
 
@@ -198,11 +196,11 @@ impl Run {
         let step = ObservedStep {
             index: self.view.shown_index(),
             action: cut(&action, ACTION_TEXT).into(),
-            call_key: Some(proposal.key),
-            result_key: observation.result_key,
-            state_before: observation.state_before,
-            state_after: observation.state_after,
-            failure: failure.map(|class| Failure { class, key: observation.error_key }),
+            call_key: Some(proposal.key.0),
+            result_key: observation.result_key.map(u64::from),
+            state_before: observation.state_before.map(u64::from),
+            state_after: observation.state_after.map(u64::from),
+            failure: failure.map(|class| Failure { class, key: observation.error_key.map(u64::from) }),
             mutating,
             poller: observation.poller.unwrap_or_else(|| tool.is_some_and(|tool| tool.poller)),
             internal: tool.is_some_and(|tool| tool.internal),
@@ -211,7 +209,7 @@ impl Run {
             result_bytes: observation.bytes,
             drift: None,
         };
-        self.summarise(step.call_key, step.result_key, failure.is_some(), mutating);
+        self.summarise(Some(proposal.key), observation.result_key, failure.is_some(), mutating);
         self.returned(&step, observation.exact_key);
         let text = Arc::clone(&observation.text);
         self.observed = Some(call);
@@ -234,7 +232,7 @@ impl Run {
             return self.take_in();
         }
         let (tool, text) = (Some(Arc::clone(&captured.proposal.name)), Arc::clone(&captured.text));
-        self.inspect(Passage::Input, tool, &text, Then::ScreenedResult)
+        self.inspect(Direction::Input, tool, &text, Then::ScreenedResult)
     }
 
     pub(super) fn screened_result(&mut self, joined: &Joined) -> Next {

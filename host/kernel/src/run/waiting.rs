@@ -9,12 +9,12 @@ use super::people::Asked;
 use super::pipeline::Proposal;
 use crate::budget::{Demand, Reservation};
 use crate::contract::Verdict;
+use crate::contract::{Judgement, Question};
 use crate::effect::{Effect, Purpose};
 use crate::event::{Event, Move};
 use crate::graph::{Exit, NodeId};
 use crate::grounding::{Attempted, Call, Observed};
 use crate::input::{Action, Input};
-use crate::judgement::{Judgement, Question};
 use crate::plan::PlanStep;
 
 /// What the run waits for.

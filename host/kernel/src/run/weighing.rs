@@ -8,14 +8,13 @@ use super::halt::Halt;
 use super::joined::Joined;
 use super::pipeline::Proposal;
 use super::{Next, Run, Then, cut, push_bounded};
-use crate::contract::doom_loop::{FailureClass, ObservedStep};
 use crate::contract::remediation::FailedCall;
 use crate::contract::threshold::{ActionReturn, AuthorityGap, CostLine, Ledger, NextAction, Trigger};
-use crate::contract::{Dimension, Key, Verdict};
+use crate::contract::{Dimension, FailureClass, Key, ObservedStep, Verdict};
+use crate::contract::{Question, Slot};
 use crate::effect::Effect;
 use crate::event::{Event, Response, Stage};
 use crate::graph::Exit;
-use crate::judgement::{Question, Slot};
 use crate::routing::RiskState;
 use crate::status::Code;
 
@@ -84,9 +83,10 @@ impl Run {
         // Numbers and dates that differ are noise in what the same call says again, and in errors; in
         // what another call says they may be all that it was made for.
         let own = if failed || returns.repeated { None } else { exact };
-        let key = own.or(step.result_key);
+        let seen = step.result_key.map(Key);
+        let key = own.or(seen);
         let novel = key.is_some_and(|key| !returns.seen.contains(&key));
-        for key in [step.result_key, exact].into_iter().flatten() {
+        for key in [seen, exact].into_iter().flatten() {
             if !returns.seen.contains(&key) {
                 push_bounded(&mut returns.seen, SEEN, key);
             }

@@ -3,9 +3,9 @@
 use countersign_kernel::contract::SensitivityTag;
 use countersign_kernel::contract::classifier::{Cascade, Classification, PlanningMode};
 use countersign_kernel::contract::confidence::{Trust, TrustAction};
-use countersign_kernel::contract::context::{Layer, Relief, Strategy};
+use countersign_kernel::contract::context::{Compaction, Layer, Strategy};
 use countersign_kernel::contract::dispatch::{Assigned, Assignment, Specialist, SubTask};
-use countersign_kernel::contract::guard::{Finding, FindingKind, Inspection, Passage, Severity};
+use countersign_kernel::contract::guard::{Direction, Finding, FindingKind, Inspection, Severity};
 use countersign_kernel::contract::sensitivity::Rating;
 use countersign_kernel::{ModelRequest, Retention, redacted};
 
@@ -163,8 +163,8 @@ fn the_cascade_has_a_gate_of_its_own() {
 /// Finds `word` wherever it is, as this kind and this severity.
 fn finds(word: &'static str, kind: FindingKind, severity: Severity) -> impl FnMut(&Question) -> Answered + 'static {
     move |question| match question {
-        Question::Guard(passing) => {
-            let at = passing.text.find(word).and_then(|at| u32::try_from(at).ok());
+        Question::Guard(transit) => {
+            let at = transit.text.find(word).and_then(|at| u32::try_from(at).ok());
             let end = u32::try_from(word.len()).unwrap_or(1);
             let finding = at.map(|start| Finding { kind, start, end: start + end, score: 0.9, severity });
             Answered::Guard(Inspection { findings: finding.into_iter().collect(), reason: "found".into() })
@@ -211,7 +211,7 @@ fn a_model_does_not_see_what_is_personal_or_secret() {
 fn an_undecided_guard_has_the_call_approved() {
     let manifest = filled(&[Slot::Guard], PolicyMode::Enforce, |_| {});
     let mut l = Loop::judged(manifest, |question| match question {
-        Question::Guard(passing) if passing.passage == Passage::Call => Answered::Undecided(Cause::Trap),
+        Question::Guard(transit) if transit.direction == Direction::Call => Answered::Undecided(Cause::Trap),
         _ => Answered::Guard(Inspection { findings: vec![], reason: String::new() }),
     });
     l.does(call("read", 1));
@@ -275,7 +275,7 @@ fn room_is_made_layer_by_layer() {
         let mut l = Loop::judged(manifest, move |question| {
             let Question::Context(pressure) = question else { panic!("nobody else is asked") };
             let strategy = if pressure.items.len() < 4 { Strategy::Keep } else { strategy };
-            Answered::Context(Relief { strategy, reason: "r".into() })
+            Answered::Context(Compaction { strategy, reason: "r".into() })
         });
         for number in 0..3 {
             l.does(call("read", number)).answers(&long);

@@ -2,7 +2,7 @@
 
 use countersign_kernel::contract::remediation::{Authority, Remediability, Remedy};
 use countersign_kernel::contract::risk::Assessment;
-use countersign_kernel::contract::threshold::{Decision as Weighed, Ledger, Trigger, Weighing};
+use countersign_kernel::contract::threshold::{self, Decision as Weighed, Ledger, Trigger};
 use countersign_kernel::{Alarm, Driver};
 
 use super::*;
@@ -12,7 +12,7 @@ const SLOTS: [Slot; 3] = [Slot::Risk, Slot::Remediation, Slot::Threshold];
 fn weighs(decision: Weighed) -> Answered {
     let (value, risk, cost, irreversibility, authority_gap) = (0.5, 0.1, 0.1, 0.0, 0.0);
     let reason = "weighed".to_owned();
-    Answered::Threshold(Weighing { decision, value, risk, cost, irreversibility, authority_gap, reason })
+    Answered::Threshold(threshold::Assessment { decision, value, risk, cost, irreversibility, authority_gap, reason })
 }
 
 /// Every failure is one that only the user can mend; `weigh` says the rest.

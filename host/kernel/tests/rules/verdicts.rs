@@ -109,7 +109,7 @@ fn what_each_verdict_of_the_loop_detector_does() {
 
 #[test]
 fn an_estimate_ends_a_run_that_cannot_be_finished() {
-    use countersign_kernel::contract::estimator::{Estimate, Interval};
+    use countersign_kernel::contract::estimator::{Forecast, Interval};
     let run = |lower: u64, change: fn(&mut Manifest)| {
         let manifest = filled(&[Slot::Estimator], PolicyMode::Enforce, |m| {
             m.goal.step_estimate = Some(9);
@@ -117,7 +117,7 @@ fn an_estimate_ends_a_run_that_cannot_be_finished() {
         });
         let estimate = move |_: &Question| {
             let interval = Interval { dimension: Dimension::Steps, lower, upper: 99 };
-            Answered::Estimator(Estimate { intervals: vec![interval], reason: String::new() })
+            Answered::Estimator(Forecast { intervals: vec![interval], reason: String::new() })
         };
         let mut judged = Loop::judged(manifest, estimate);
         judged.does(call("read", 1)).answers("x");
@@ -145,7 +145,7 @@ fn an_estimate_ends_a_run_that_cannot_be_finished() {
             if let Question::Estimator(progress) = question {
                 sink.borrow_mut().push((progress.done, progress.total));
             }
-            Answered::Estimator(Estimate { intervals: vec![], reason: String::new() })
+            Answered::Estimator(Forecast { intervals: vec![], reason: String::new() })
         });
         script(&mut judged);
         seen.borrow().clone()

@@ -4,16 +4,16 @@ mod approvals;
 
 use std::sync::Arc;
 
-use countersign_kernel::contract::threshold::Ledger;
 use countersign_kernel::contract::{Key, Verdict};
 use countersign_kernel::{
-    Action, Code, Decision, Driver, Event, Frame, Input, Judgement, Manifest, Mode, Outcome as CallOutcome, Question,
-    Reply, Response, Slot, Stage,
+    Action, Code, Decision, Driver, Event, Frame, Input, Judgement, Manifest, Mode, Outcome as CallOutcome, Reply,
+    Response, Slot, Stage,
 };
 
 use super::open::{Awaits, Decider, Open, OpenTriples};
-use super::recommended::{about, policies, recommendation, take_heard};
-use super::triple::{Came, Decision as Decided, Did, Numbers, Outcome, Triple, Used};
+use super::recommended::{policies, recommendation, take_heard};
+use super::slots::{self, Hangs};
+use super::triple::{Came, Decision as Decided, Did, Outcome, Triple, Used};
 
 /// Turns a run's frames into triples, one frame at a time. The same frames give the same triples.
 #[derive(Debug)]
@@ -180,7 +180,7 @@ impl Triples {
             }
             Event::Classified { class, .. } => {
                 self.class = class.as_deref().map(Arc::from);
-                let own = |open: &&mut Open| open.triple.slot == Slot::Classifier && open.triple.frame == frame.frame;
+                let own = |open: &&mut Open| slots::classifies(open.triple.slot) && open.triple.frame == frame.frame;
                 self.open.iter_mut().filter(own).for_each(|open| open.triple.class.clone_from(&self.class));
             }
             Event::Escalated { .. } => self.open.host(Did::Escalated),
@@ -188,7 +188,7 @@ impl Triples {
             // Where the host drives, the run is suspended by it.
             Event::Held { .. } if self.manifest.driver == Driver::Agent => {
                 let held = self.open.of_host().filter(|open| open.triple.recommendation.verdict <= Verdict::Ask);
-                held.filter(|open| open.triple.slot == Slot::Threshold).for_each(|open| open.decide(Did::Held));
+                held.filter(|open| slots::holds(open.triple.slot)).for_each(|open| open.decide(Did::Held));
             }
             Event::Blocked { stage: Stage::Approval, response: Response::AskApproval, .. } => self.asked_again(),
             Event::Blocked { .. } => self.open.actions().for_each(|open| open.decide(Did::Denied)),
@@ -237,14 +237,12 @@ impl Triples {
     fn pass(&mut self, event: &Event) {
         let gate = self.gate;
         for open in self.open.of_host().filter(|open| !open.loud && !open.action) {
-            let below = !open.unheard && open.triple.recommendation.score.is_some_and(|score| score < gate);
-            match (open.triple.slot, event) {
-                (Slot::Confidence, Event::Escalated { .. }) if below => open.loud = true,
-                (Slot::Estimator, Event::WillNotSuffice { .. }) if !open.unheard => open.loud = true,
-                _ => {
-                    let did = open.by_verdict();
-                    open.decide(did);
-                }
+            let below = open.triple.recommendation.score.is_some_and(|score| score < gate);
+            if !open.unheard && slots::answers_to(open.triple.slot, event, below) {
+                open.loud = true;
+            } else {
+                let did = open.by_verdict();
+                open.decide(did);
             }
         }
     }
@@ -253,42 +251,26 @@ impl Triples {
     fn heard(&mut self, frame: &Frame, slot: Slot, verdict: Verdict, by: &[Arc<str>], heard: &[Judgement]) {
         let Some(question) = heard.first().map(|judgement| &*judgement.question) else { return };
         let policies = policies(&self.manifest, heard);
-        let recommendation = recommendation(verdict, by, &policies);
-        if slot == Slot::Classifier {
-            let gate = policies.iter().rev().find_map(|policy| match policy.answer {
-                Some(Numbers::Classifier { escalate_below, .. }) => escalate_below,
-                _ => None,
-            });
-            self.gate = gate.unwrap_or(0.0);
-        }
-        let says_more = recommendation.verdict > Verdict::Proceed;
-        let estimates = |answer: &Option<Numbers>| matches!(answer, Some(Numbers::Estimator { intervals }) if !intervals.is_empty());
-        let matters = match slot {
-            Slot::Classifier | Slot::Confidence | Slot::Risk | Slot::Remediation => true,
-            // They hear of every step, and have nothing to say of most.
-            Slot::DoomLoop | Slot::Threshold => says_more,
-            Slot::Estimator => says_more || policies.iter().any(|policy| estimates(&policy.answer)),
-            Slot::Sensitivity | Slot::Guard | Slot::Dispatch | Slot::Context => false,
-        };
-        if !matters {
+        let recommendation = recommendation(slot, verdict, by, &policies);
+        self.gate = slots::gate(slot, &policies).unwrap_or(self.gate);
+        if !slots::has_line(slot, recommendation.verdict, &policies) {
             return;
         }
-        let next = matches!(question, Question::Threshold(Ledger { next: Some(_), .. }));
-        let action = slot == Slot::Risk || next;
-        let awaits = match question {
-            Question::Confidence(_) => self.answer.clone(),
-            Question::Remediation(failed) => Awaits::NextCall {
-                tool: Arc::clone(&failed.tool),
+        let hangs = slots::hangs(question);
+        let action = matches!(hangs, Hangs::OnTheCall);
+        let awaits = match hangs {
+            Hangs::OnTheAnswer => self.answer.clone(),
+            Hangs::OnTheNextCall(tool) => Awaits::NextCall {
+                tool,
                 after: self.under_way.as_ref().map_or(self.proposals, |under_way| under_way.proposal),
             },
-            _ if action => self.at_hand.as_ref().map_or(Awaits::End, |proposal| Awaits::Call(proposal.number)),
-            _ => Awaits::End,
+            Hangs::OnTheCall => self.at_hand.as_ref().map_or(Awaits::End, |proposal| Awaits::Call(proposal.number)),
+            Hangs::OnTheRun => Awaits::End,
         };
         let tool = self.at_hand.as_ref().map(|proposal| &proposal.tool);
         let tool = tool.or(self.under_way.as_ref().map(|under_way| &under_way.tool));
         let counts = self.manifest.mode == Mode::Enforce && !by.is_empty();
-        // Nothing is done because of a remedy: it is told to the threshold slot.
-        let loud = recommendation.verdict > Verdict::Notify && slot != Slot::Remediation;
+        let loud = slots::is_loud(slot, recommendation.verdict);
         let mut open = Open {
             triple: Triple {
                 run: Arc::clone(&self.manifest.run),
@@ -296,7 +278,7 @@ impl Triples {
                 at: self.manifest.started.saturating_add(frame.at),
                 slot,
                 class: self.class.clone(),
-                about: about(&self.manifest, question, tool),
+                about: slots::about(&self.manifest, question, tool),
                 recommendation,
                 policies,
                 decision: Decided { did: Did::Proceeded, by: None, asked_by: Vec::new() },
@@ -309,7 +291,7 @@ impl Triples {
             loud,
             unheard: by.is_empty(),
         };
-        let waits = action || matches!(slot, Slot::Confidence | Slot::Estimator);
+        let waits = action || slots::shows_later(slot);
         if loud && !counts {
             open.decide(Did::WouldHave);
         } else if !loud && (!waits || self.manifest.mode == Mode::Recorded) {

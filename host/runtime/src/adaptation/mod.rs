@@ -16,7 +16,7 @@
 //! | `slot`, `class` | which slot was heard; class of the task, where somebody classified it |
 //! | `about` | [tool, nature and confidence](About) of what the slot was asked about |
 //! | `recommendation` | [verdict, score and who gave it](Recommendation), of the slot's policies together |
-//! | `policies` | [each of them](PolicyAnswer): entry, `name@version`, digests of component and configuration, verdict, the numbers of its answer |
+//! | `policies` | [each of them](PolicyAnswer): entry, `name@version`, digests of component and configuration, verdict, its answer without its words |
 //! | `decision` | [what was done](Did), which person decided, who wanted a person asked |
 //! | `outcome` | [what came of it](Came): of the call by its number, or of the run by its code, with what it used after the recommendation |
 //!
@@ -41,7 +41,7 @@
 //!  "about":{"tool":"refund","category":"payment","reversibility":"irreversible","blast-radius":1,…},
 //!  "recommendation":{"verdict":"notify","score":0.04,"by":["risk"]},
 //!  "policies":[{"entry":"risk","policy":"risk@0.1.0","component":"sha256:…","configuration":"sha256:…",
-//!               "mode":"enforce","verdict":"notify","answer":{"risk":{"score":0.04}}}],
+//!               "mode":"enforce","verdict":"notify","answer":{"risk":{"verdict":"notify","score":0.04}}}],
 //!  "decision":{"did":"approved","by":"lead","asked-by":["ceiling"]},
 //!  "outcome":{"came":"verified","call":0}}
 //! ```
@@ -50,12 +50,11 @@ mod file;
 mod fold;
 mod open;
 mod recommended;
+mod slots;
 mod triple;
 mod used;
 
 pub use file::{AdaptationError, derive, derive_from};
 pub(crate) use file::{AdaptationFile, FILE};
 pub use fold::Triples;
-pub use triple::{
-    About, Came, Decision, Did, Numbers, Outcome, PolicyAnswer, Recommendation, Remediable, Triple, Used,
-};
+pub use triple::{About, Came, Decision, Did, Outcome, PolicyAnswer, Recommendation, Triple, Used};

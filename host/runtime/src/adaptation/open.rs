@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use countersign_kernel::Code;
 use countersign_kernel::contract::Verdict;
-use countersign_kernel::{Code, Slot};
 
+use super::slots;
 use super::triple::{Came, Did, Outcome, Triple, Used};
 
 /// Most triples that are kept open. Of more the oldest are given out as they stand: a run may be longer
@@ -95,7 +96,7 @@ impl Open {
     /// An answer that is not trusted is not used.
     fn unused_after(&mut self, did: Did) {
         let unused = matches!(did, Did::Escalated | Did::Replanned | Did::Terminated | Did::Pending);
-        if self.triple.slot == Slot::Confidence && unused {
+        if slots::is_of_an_answer(self.triple.slot) && unused {
             self.come(Outcome::only(Came::NotRun));
         }
     }

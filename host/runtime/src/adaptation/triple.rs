@@ -2,13 +2,8 @@
 
 use std::sync::Arc;
 
-use countersign_kernel::contract::classifier::PlanningMode;
-use countersign_kernel::contract::confidence::{Stakes, TrustAction};
-use countersign_kernel::contract::doom_loop::{Handoff, TripReason};
-use countersign_kernel::contract::estimator::Interval;
-use countersign_kernel::contract::threshold::Trigger;
-use countersign_kernel::contract::{Compliance, Reversibility, Tier, ToolCategory, Verdict};
-use countersign_kernel::{Code, PolicyMode, Slot};
+use countersign_kernel::contract::{Compliance, Reversibility, Stakes, ToolCategory, Verdict};
+use countersign_kernel::{Answered, Code, PolicyMode, Slot};
 use serde::{Deserialize, Serialize};
 
 /// What was recommended, what was decided, and what came of it.
@@ -107,85 +102,7 @@ pub struct PolicyAnswer {
     pub undecided: Option<Arc<str>>,
     /// Its answer without its words; none where it could not decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<Numbers>,
-}
-
-/// An answer without its words, in the units of the contract.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
-pub enum Numbers {
-    /// Slot `classifier`.
-    Classifier {
-        /// Tier to start with.
-        tier: Tier,
-        /// How to go about the task.
-        planning: PlanningMode,
-        /// How ambiguous the goal is, 0..=1.
-        ambiguity: f64,
-        /// Confidence below which a stronger model is asked, 0..=1; none without a cascade.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        escalate_below: Option<f64>,
-    },
-    /// Slot `confidence`.
-    Confidence {
-        /// Fused confidence, 0..=1; none where no signal could be used.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        score: Option<f64>,
-        /// What to do with the answer.
-        action: TrustAction,
-    },
-    /// Slot `risk`.
-    Risk {
-        /// 0..=1.
-        score: f64,
-    },
-    /// Slot `doom-loop`.
-    DoomLoop {
-        /// Why it tripped; none for a caution or a warning.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        trip: Option<TripReason>,
-        /// To whom; none for a caution or a warning.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        handoff: Option<Handoff>,
-    },
-    /// Slot `threshold`: the five terms, each 0..=1.
-    Threshold {
-        /// What flipped; none where the next action is worth it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        trigger: Option<Trigger>,
-        /// Expected value of the next action.
-        value: f64,
-        /// Its risk.
-        risk: f64,
-        /// Its cost.
-        cost: f64,
-        /// How irreversible it is.
-        irreversibility: f64,
-        /// How far it is outside the agent's authority.
-        authority_gap: f64,
-    },
-    /// Slot `remediation`.
-    Remediation {
-        /// Whether the agent can mend the error.
-        remediable: Remediable,
-    },
-    /// Slot `estimator`.
-    Estimator {
-        /// What the rest will cost, by dimension and in its unit.
-        intervals: Vec<Interval>,
-    },
-}
-
-/// Whether an agent can mend an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Remediable {
-    /// By trying again.
-    Retryable,
-    /// By doing something else.
-    SelfRemediable,
-    /// Not at all: somebody else must.
-    Irremediable,
+    pub answer: Option<Answered>,
 }
 
 /// What the host or a person did.

@@ -1,7 +1,7 @@
 //! What a completion says. Only the few fields that count are read, and read leniently: compatible
 //! servers leave out or change most of the others.
 
-use countersign_kernel::contract::confidence::Signal;
+use countersign_kernel::contract::Signal;
 use countersign_kernel::{Model, Reply, Unavailability, Usage};
 use serde::Deserialize;
 use serde_json::Value;

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use countersign_kernel::contract::Tier;
-use countersign_kernel::contract::confidence::ModelKind;
+use countersign_kernel::contract::{ModelKind, Tier};
 use countersign_kernel::{Model, Retention};
 use serde::Deserialize;
 use toml::{Table, Value};

@@ -1,7 +1,7 @@
 //! How sure a model was, measured on its answer: what the confidence policy weighs instead of the
 //! model's own word (specification B3).
 
-use countersign_kernel::contract::confidence::{Orientation, Signal};
+use countersign_kernel::contract::{Orientation, Signal};
 use countersign_kernel::{Action, Reply};
 use serde::Deserialize;
 

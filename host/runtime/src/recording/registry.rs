@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_kernel::contract::ToolCategory;
-use countersign_kernel::contract::risk::Reversibility;
+use countersign_kernel::contract::{Reversibility, ToolCategory};
 use countersign_kernel::graph::Graph;
 use countersign_kernel::tool::SideEffectClass;
 use countersign_kernel::{Boundary, Tool};

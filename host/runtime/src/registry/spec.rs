@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use countersign_bundle::sha256;
 use countersign_kernel::boundary::FailClosed;
-use countersign_kernel::contract::risk::Reversibility;
-use countersign_kernel::contract::{Compliance, ToolCategory};
+use countersign_kernel::contract::{Compliance, Reversibility, ToolCategory};
 use countersign_kernel::tool::{ApprovalRule, Freshness, SideEffectClass, ToolLimits};
 use countersign_kernel::{Tool, Verifier};
 use serde::{Deserialize, Serialize};

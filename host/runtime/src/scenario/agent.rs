@@ -129,7 +129,7 @@ fn driven_by_agent(mut manifest: Manifest) -> Manifest {
     manifest.rules.refusals = 0;
     manifest.rules.retry.attempts = 0;
     for entry in &mut manifest.entries {
-        entry.slots.retain(|pin| crate::session::SLOTS.contains(&pin.slot));
+        entry.slots.retain(|pin| crate::session::slots().any(|slot| slot == pin.slot));
     }
     manifest.entries.retain(|entry| !entry.slots.is_empty());
     manifest

@@ -1,7 +1,6 @@
 //! One line for each event: for expectations, and for people.
 
-use countersign_kernel::contract::classifier::PlanningMode;
-use countersign_kernel::contract::context::Layer;
+use countersign_kernel::contract::{Layer, PlanningMode};
 use countersign_kernel::{Alarm, Event};
 
 /// The line of an event. Begins with the event's name as traces have it.

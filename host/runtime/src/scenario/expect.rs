@@ -205,7 +205,7 @@ impl Matching {
 /// The first trigger that a frame's judgements name.
 fn trigger_of(frame: &Frame) -> Option<Trigger> {
     let triggers = frame.judgements.iter().filter_map(|judgement| match &judgement.answer {
-        Answered::Threshold(weighing) => match weighing.decision {
+        Answered::Threshold(assessment) => match assessment.decision {
             Decision::Escalate(trigger) => Some(trigger),
             Decision::Continue => None,
         },

@@ -25,7 +25,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign_engine::Outcome;
-use countersign_kernel::contract::threshold::Trigger;
+use countersign_kernel::contract::Trigger;
 use countersign_kernel::state::Memory;
 use countersign_kernel::{Frame, Input, ManifestError, Run, Status};
 use countersign_store::memory::MemoryStore;

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_kernel::Unavailability;
-use countersign_kernel::contract::Tier;
-use countersign_kernel::contract::confidence::Signal;
+use countersign_kernel::contract::{Signal, Tier};
 use serde_json::{Value, json};
 
 use super::spec::{ReplySpec, Spec, StepSpec};

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_kernel::contract::Verdict;
-use countersign_kernel::contract::guard::Passage;
+use countersign_kernel::contract::{Direction, Verdict};
 use countersign_kernel::{
     Action, Answered, Approval, Code, Decision, Effect, Event, Frame, Input, Mode, PolicyMode, Question, Reply,
     Response, Run, Slot, Status, StepReply, StepStatus, Usage, Verifier,
@@ -65,8 +64,8 @@ impl Calls {
             pins.any(|pin| pin.slot == Slot::Guard && pin.mode == PolicyMode::Enforce)
         };
         for judgement in frame.judgements.iter().filter(|judgement| counts(&judgement.entry)) {
-            if let (Question::Guard(passing), Answered::Guard(inspection)) = (&*judgement.question, &judgement.answer)
-                && passing.passage == Passage::Input
+            if let (Question::Guard(transit), Answered::Guard(inspection)) = (&*judgement.question, &judgement.answer)
+                && transit.direction == Direction::Input
             {
                 inspected.hide(&inspection.findings);
             }

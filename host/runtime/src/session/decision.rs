@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use countersign_kernel::contract::confidence::Signal;
+use countersign_kernel::contract::Signal;
 use countersign_kernel::{Approval, Code, Event, Hold, Report, Response, Stage, Status, Usage};
 use serde_json::Value;
 

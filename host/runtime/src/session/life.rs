@@ -117,7 +117,7 @@ fn open(host: &Host, manifest: &Arc<Manifest>) -> Result<(Run, Judges), SessionE
     let run = Run::open(Arc::clone(manifest))?;
     let mut judges = host.open(&run)?;
     if manifest.driver == Driver::Agent {
-        judges.shadow().only(&super::SLOTS);
+        judges.shadow().only(&super::slots().collect::<Vec<_>>());
     }
     Ok((run, judges))
 }

@@ -60,7 +60,7 @@ pub use observer::{Observer, Silent};
 pub use permit::{Observed, Permit, ReadBack, Seen};
 pub use record::Past;
 pub use redaction::{Hidden, Redaction, VisibleResult};
-pub(crate) use setup::SLOTS;
+pub(crate) use setup::slots;
 pub use setup::Setup;
 pub use words::stop_here;
 

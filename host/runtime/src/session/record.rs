@@ -41,7 +41,7 @@ impl Past {
     /// A run that is not there, or whose record is not what was written.
     pub fn read(store: &SharedStore, run: &str) -> Result<Self, TakeUpError> {
         let reader = store.read(run)?;
-        let (manifest, frames) = read(&*reader, &mut ChainReader::new(run))?;
+        let (manifest, frames) = read(&*reader, run, &mut ChainReader::new(run))?;
         let salt = reader.salt()?.ok_or_else(|| TakeUpError::Salt { run: run.to_owned() })?;
         Ok(Past { manifest, frames, salt: Salt(salt) })
     }
@@ -99,7 +99,7 @@ impl Record {
     pub fn open(store: &SharedStore, run: &str, durability: Durability) -> Result<(Self, Past), TakeUpError> {
         let log = store.open(run, &Holder::this_process("countersign"), durability)?;
         let mut chain = ChainReader::new(run);
-        let (manifest, frames) = read(&*log, &mut chain)?;
+        let (manifest, frames) = read(&*log, run, &mut chain)?;
         let salt = log.salt()?.ok_or_else(|| TakeUpError::Salt { run: run.to_owned() })?;
         let chain = chain.into_chain().ok_or_else(|| TakeUpError::Empty { run: run.to_owned() })?;
         let record = Record { log, chain, diagnostics: None, no_diagnostics: false };
@@ -175,10 +175,15 @@ impl Record {
     }
 }
 
-/// All that a run has recorded.
-fn read(log: &dyn RunReader, chain: &mut ChainReader) -> Result<(Manifest, Vec<Frame>), TakeUpError> {
+/// All that a run has recorded. A copy under another id is not that run: what was approved there is not done here too.
+fn read(log: &dyn RunReader, run: &str, chain: &mut ChainReader) -> Result<(Manifest, Vec<Frame>), TakeUpError> {
     let (mut manifest, mut frames, mut failed) = (None, Vec::new(), None);
     log.read_from(0, &mut |line| match chain.take(line) {
+        Ok(Stored::Manifest(read)) if *read.run != *run => {
+            let problem = format!("it is of the run {}", read.run);
+            failed = Some(TraceError::Broken { file: run.to_owned(), frame: 0, problem });
+            ControlFlow::Break(())
+        }
         Ok(Stored::Manifest(read)) => {
             manifest = Some(read);
             ControlFlow::Continue(())

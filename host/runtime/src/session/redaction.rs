@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use countersign_kernel::Outcome;
-use countersign_kernel::contract::guard::{Finding, FindingKind};
+use countersign_kernel::contract::{Finding, FindingKind};
 
 use crate::redact::{Found, Salt, found, replaced};
 use crate::registry::ToolResult;

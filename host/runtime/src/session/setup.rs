@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use countersign_kernel::contract::Tier;
+use countersign_kernel::contract::{Asked, Tier};
 use countersign_kernel::{Boundary, Driver, Goal, Manifest, Model, Slot};
 use countersign_store::Durability;
 
@@ -11,10 +11,10 @@ use crate::redact::Salt;
 use crate::registry::Registry;
 use crate::settings::{SettingsError, sealed};
 
-/// The slots that can be heard where the agent owns the loop: nobody classifies its task, and nobody
-/// knows how much of it is left.
-pub(crate) const SLOTS: [Slot; 6] =
-    [Slot::Guard, Slot::Confidence, Slot::Risk, Slot::Remediation, Slot::DoomLoop, Slot::Threshold];
+/// The slots that can be heard where the agent owns the loop.
+pub(crate) fn slots() -> impl Iterator<Item = Slot> {
+    Slot::ALL.into_iter().filter(|slot| slot.asked() == Asked::Everywhere)
+}
 
 /// What a session is made of, beside the manifest of its run and the store that it is kept in.
 pub struct Setup {
@@ -84,7 +84,7 @@ impl Host {
         manifest.rules.refusals = 0;
         manifest.rules.retry.attempts = 0;
         for entry in &mut manifest.entries {
-            entry.slots.retain(|pin| SLOTS.contains(&pin.slot));
+            entry.slots.retain(|pin| pin.slot.asked() == Asked::Everywhere);
         }
         manifest.entries.retain(|entry| !entry.slots.is_empty());
         manifest.prompt_templates = Arc::from("");

@@ -1,14 +1,14 @@
 //! What holds for every text.
 
-use countersign_sdk::guard::Passage;
+use countersign_sdk::guard::Direction;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::{inspect, policy};
 use crate::rules::Rule;
 
-fn keeps_to_the_contract(passage: Passage, text: &str) {
-    let inspection = inspect(&mut policy(json!({ "least_score": 0.0 })), passage, text);
+fn keeps_to_the_contract(direction: Direction, text: &str) {
+    let inspection = inspect(&mut policy(json!({ "least_score": 0.0 })), direction, text);
     assert!(inspection.findings.len() <= 256);
     assert!(inspection.findings.is_sorted_by_key(|finding| finding.start));
     for finding in &inspection.findings {
@@ -87,14 +87,14 @@ const PIECES: &[&str] = &[
 
 proptest! {
     #[test]
-    fn every_answer_keeps_to_the_contract(text in any::<String>(), passage in 0_usize..3) {
-        keeps_to_the_contract([Passage::Input, Passage::Output, Passage::Call][passage], &text);
+    fn every_answer_keeps_to_the_contract(text in any::<String>(), direction in 0_usize..3) {
+        keeps_to_the_contract([Direction::Input, Direction::Output, Direction::Call][direction], &text);
     }
 
     #[test]
-    fn every_row_of_beginnings_too(pieces in proptest::collection::vec(0..PIECES.len(), 0..40), passage in 0_usize..3) {
+    fn every_row_of_beginnings_too(pieces in proptest::collection::vec(0..PIECES.len(), 0..40), direction in 0_usize..3) {
         let text: String = pieces.iter().map(|piece| PIECES[*piece]).collect();
-        keeps_to_the_contract([Passage::Input, Passage::Output, Passage::Call][passage], &text);
+        keeps_to_the_contract([Direction::Input, Direction::Output, Direction::Call][direction], &text);
     }
 }
 
@@ -103,9 +103,9 @@ fn every_beginning_over_and_over_is_read_in_no_time() {
     let mut policy = policy(json!({}));
     for piece in PIECES {
         for text in [piece.repeat(32768 / piece.len()), format!("{piece} ").repeat(32768 / (piece.len() + 1))] {
-            for passage in [Passage::Input, Passage::Call] {
+            for direction in [Direction::Input, Direction::Call] {
                 let before = std::time::Instant::now();
-                inspect(&mut policy, passage, &text);
+                inspect(&mut policy, direction, &text);
                 assert!(before.elapsed().as_millis() < 500, "{piece:?}");
             }
         }

@@ -8,14 +8,14 @@ use super::*;
 fn a_cap_used_up_stops_the_next_call_and_not_the_run() {
     let spent = |used, next| Ledger { costs: costs(Dimension::ToolCalls, used, 20), next, ..ledger(&[NEW; 6]) };
     assert_eq!(decides(&spent(19, Some(next()))), Decision::Continue);
-    let stopped = weigh(&spent(20, Some(next())));
+    let stopped = assess(&spent(20, Some(next())));
     assert_eq!((stopped.decision, stopped.reason.as_str()), (BUDGET, "tool calls: 20 of 20 used"));
-    let after = weigh(&spent(20, None));
+    let after = assess(&spent(20, None));
     assert_eq!(after.decision, Decision::Continue);
     assert!(near(after.cost, 1.0));
     assert!(after.reason.ends_with("a cap is used up, and the run may finish without a call"), "{}", after.reason);
-    assert!(near(weigh(&spent(10, None)).cost, 0.5_f64.powi(16)));
-    assert!(near(weigh(&spent(18, None)).cost, 0.9_f64.powi(16)));
+    assert!(near(assess(&spent(10, None)).cost, 0.5_f64.powi(16)));
+    assert!(near(assess(&spent(18, None)).cost, 0.9_f64.powi(16)));
 }
 
 #[test]
@@ -57,16 +57,16 @@ fn a_limit_of_its_own_binds_after_an_action_too() {
         configuration
     };
     let at = |at| Ledger { at, since: 1_000, ..ledger(&[NEW; 6]) };
-    assert_eq!(weigh_with(limited(), &at(119_000)).decision, Decision::Continue);
-    let late = weigh_with(limited(), &at(121_000));
+    assert_eq!(assess_with(limited(), &at(119_000)).decision, Decision::Continue);
+    let late = assess_with(limited(), &at(121_000));
     assert_eq!((late.decision, late.reason.as_str()), (BUDGET, "milliseconds on the task: 120000 of 120000 used"));
     let reflected = |used| Ledger { costs: costs(Dimension::Reflections, used, 3), ..at(0) };
-    assert_eq!(weigh_with(limited(), &reflected(1)).decision, Decision::Continue);
-    assert_eq!(weigh_with(limited(), &reflected(2)).decision, BUDGET);
+    assert_eq!(assess_with(limited(), &reflected(1)).decision, Decision::Continue);
+    assert_eq!(assess_with(limited(), &reflected(2)).decision, BUDGET);
     // A hard cap below it stays what it is.
     let calls = |used, limit| Ledger { costs: costs(Dimension::ToolCalls, used, limit), ..at(0) };
-    assert_eq!(weigh_with(limited(), &calls(20, 20)).decision, Decision::Continue);
-    assert_eq!(weigh_with(limited(), &calls(50, 50)).decision, BUDGET);
+    assert_eq!(assess_with(limited(), &calls(20, 20)).decision, Decision::Continue);
+    assert_eq!(assess_with(limited(), &calls(50, 50)).decision, BUDGET);
 }
 
 #[test]
@@ -78,6 +78,6 @@ fn a_limit_without_a_cap_is_looked_up() {
         ..TestRun::default()
     };
     let mut policy = policy(configuration);
-    assert_eq!(policy.weigh(ledger(&[NEW]), &run).decision, BUDGET);
-    assert_eq!(policy.weigh(ledger(&[NEW]), &TestRun::default()).decision, Decision::Continue);
+    assert_eq!(policy.assess(ledger(&[NEW]), &run).decision, BUDGET);
+    assert_eq!(policy.assess(ledger(&[NEW]), &TestRun::default()).decision, Decision::Continue);
 }

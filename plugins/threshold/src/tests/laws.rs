@@ -99,24 +99,24 @@ proptest! {
 
     #[test]
     fn scores_are_in_range_and_the_reason_is_short(configuration in some_configuration(), ledger in some_ledger()) {
-        let weighing = weigh_with(configuration, &ledger);
+        let assessment = assess_with(configuration, &ledger);
         for term in [
-            weighing.value,
-            weighing.risk,
-            weighing.cost,
-            weighing.irreversibility,
-            weighing.authority_gap,
+            assessment.value,
+            assessment.risk,
+            assessment.cost,
+            assessment.irreversibility,
+            assessment.authority_gap,
         ] {
-            prop_assert!((0.0..=1.0).contains(&term), "{weighing:?}");
+            prop_assert!((0.0..=1.0).contains(&term), "{assessment:?}");
         }
-        prop_assert!(!weighing.reason.is_empty() && weighing.reason.len() <= 1024);
+        prop_assert!(!assessment.reason.is_empty() && assessment.reason.len() <= 1024);
     }
 
     #[test]
     fn a_gap_always_escalates(configuration in some_configuration(), ledger in some_ledger(), gap in some_gap()) {
-        let weighing = weigh_with(configuration, &Ledger { gap: Some(gap), ..ledger });
-        prop_assert_eq!(weighing.decision, GAP);
-        prop_assert!(near(weighing.authority_gap, 1.0));
+        let assessment = assess_with(configuration, &Ledger { gap: Some(gap), ..ledger });
+        prop_assert_eq!(assessment.decision, GAP);
+        prop_assert!(near(assessment.authority_gap, 1.0));
     }
 
     #[test]
@@ -129,10 +129,10 @@ proptest! {
         let productive = last.advanced || last.confirmed || last.changed || (last.novel && !last.failed && open);
         prop_assume!(productive || last.neutral);
         let mut policy = policy(configuration);
-        let before = policy.weigh(ledger.clone(), &TestRun::default()).value;
+        let before = policy.assess(ledger.clone(), &TestRun::default()).value;
         let mut longer = ledger;
         longer.returns.push(last);
-        prop_assert!(policy.weigh(longer, &TestRun::default()).value >= before);
+        prop_assert!(policy.assess(longer, &TestRun::default()).value >= before);
     }
 
     #[test]
@@ -142,10 +142,10 @@ proptest! {
         last in unproductive(),
     ) {
         let mut policy = policy(configuration);
-        let before = policy.weigh(ledger.clone(), &TestRun::default()).value;
+        let before = policy.assess(ledger.clone(), &TestRun::default()).value;
         let mut longer = ledger;
         longer.returns.push(last);
-        prop_assert!(policy.weigh(longer, &TestRun::default()).value <= before);
+        prop_assert!(policy.assess(longer, &TestRun::default()).value <= before);
     }
 
     #[test]
@@ -158,8 +158,8 @@ proptest! {
             if index % 2 == 0 { ActionReturn { repeated: true, ..call } } else { FAILED }
         });
         let ledger = Ledger { returns: returns.collect(), criteria_met: 0, gap: None, ..ledger };
-        let weighing = weigh(&ledger);
-        prop_assert!(weighing.decision != COLLAPSE && weighing.value >= 0.15, "{weighing:?}");
+        let assessment = assess(&ledger);
+        prop_assert!(assessment.decision != COLLAPSE && assessment.value >= 0.15, "{assessment:?}");
     }
 
     #[test]
@@ -199,8 +199,8 @@ proptest! {
             ledger
         };
         let mut policy = policy(configuration);
-        let before = policy.weigh(with(line.used), &TestRun::default()).cost;
-        prop_assert!(policy.weigh(with(line.used.saturating_add(more)), &TestRun::default()).cost >= before);
+        let before = policy.assess(with(line.used), &TestRun::default()).cost;
+        prop_assert!(policy.assess(with(line.used.saturating_add(more)), &TestRun::default()).cost >= before);
     }
 
     #[test]
@@ -209,20 +209,20 @@ proptest! {
         let next = action.map(|action| NextAction { mutating: action.mutating, ..action });
         let costs = ledger.costs.iter().map(|line| CostLine { used: line.limit / 2, ..*line }).collect();
         let ledger = Ledger { returns, next, costs, gap: None, ..ledger };
-        prop_assert_eq!(decides(&ledger), Decision::Continue, "{:?}", weigh(&ledger));
+        prop_assert_eq!(decides(&ledger), Decision::Continue, "{:?}", assess(&ledger));
     }
 
     #[test]
     fn it_goes_on_only_while_the_value_is_above_the_rest(ledger in some_ledger()) {
-        let weighing = weigh(&ledger);
-        let rest = weighing.risk + weighing.cost + weighing.irreversibility + weighing.authority_gap;
-        if weighing.decision == Decision::Continue {
+        let assessment = assess(&ledger);
+        let rest = assessment.risk + assessment.cost + assessment.irreversibility + assessment.authority_gap;
+        if assessment.decision == Decision::Continue {
             let used_up = ledger.next.is_none() && ledger.costs.iter().any(|line| line.used >= line.limit);
-            prop_assert!(weighing.value > rest || used_up, "{weighing:?}");
+            prop_assert!(assessment.value > rest || used_up, "{assessment:?}");
         } else {
             prop_assert!(
-                ledger.gap.is_some() || weighing.value < 0.75 || weighing.cost >= 1.0 || weighing.value <= rest,
-                "{weighing:?}"
+                ledger.gap.is_some() || assessment.value < 0.75 || assessment.cost >= 1.0 || assessment.value <= rest,
+                "{assessment:?}"
             );
         }
     }

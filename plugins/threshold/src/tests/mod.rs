@@ -8,8 +8,8 @@ mod rules;
 use countersign_sdk::Policy;
 use countersign_sdk::testing::TestRun;
 use countersign_sdk::threshold::{
-    ActionReturn, AuthorityGap, CostLine, Decision, Dimension, Ledger, NextAction, Reversibility, Threshold, Trigger,
-    Weighing,
+    ActionReturn, Assessment, AuthorityGap, CostLine, Decision, Dimension, Ledger, NextAction, Reversibility,
+    Threshold, Trigger,
 };
 
 use crate::Inequality;
@@ -79,16 +79,16 @@ fn policy(configuration: Configuration) -> Inequality {
     Inequality::configure(configuration).unwrap_or_else(|error| panic!("{error:?}"))
 }
 
-fn weigh(ledger: &Ledger) -> Weighing {
-    weigh_with(Configuration::default(), ledger)
+fn assess(ledger: &Ledger) -> Assessment {
+    assess_with(Configuration::default(), ledger)
 }
 
-fn weigh_with(configuration: Configuration, ledger: &Ledger) -> Weighing {
-    policy(configuration).weigh(ledger.clone(), &TestRun::default())
+fn assess_with(configuration: Configuration, ledger: &Ledger) -> Assessment {
+    policy(configuration).assess(ledger.clone(), &TestRun::default())
 }
 
 fn decides(ledger: &Ledger) -> Decision {
-    weigh(ledger).decision
+    assess(ledger).decision
 }
 
 fn near(left: f64, right: f64) -> bool {

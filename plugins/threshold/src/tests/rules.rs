@@ -25,8 +25,8 @@ fn the_value_follows_what_the_calls_brought() {
         (&[ActionReturn { repeated: true, advanced: true, ..NOTHING }], 0.98),
         (&[NOTHING, NOTHING, NOTHING, CONFIRMED], 1.0 - (1.0 - 0.3087) * 0.2),
     ] {
-        let weighing = weigh(&ledger(returns));
-        assert!(near(weighing.value, value), "{returns:?}: {}", weighing.value);
+        let assessment = assess(&ledger(returns));
+        assert!(near(assessment.value, value), "{returns:?}: {}", assessment.value);
     }
 }
 
@@ -48,14 +48,14 @@ fn three_unproductive_calls_in_a_row_collapse() {
         actions: 12,
         ..ledger(&[ActionReturn { at: 18_000, ..NEW }, FAILED_AGAIN, NEUTRAL, NOTHING, FAILED_AGAIN])
     };
-    let weighing = weigh(&collapsed);
-    assert_eq!(weighing.decision, COLLAPSE);
-    assert_eq!(weighing.reason, "3 different calls brought nothing, for 42 s; 12 calls in all");
+    let assessment = assess(&collapsed);
+    assert_eq!(assessment.decision, COLLAPSE);
+    assert_eq!(assessment.reason, "3 different calls brought nothing, for 42 s; 12 calls in all");
     // Waiting does not end the row, and does not count.
     assert_eq!(decides(&ledger(&[NOTHING, NOTHING, NEUTRAL, NEUTRAL])), Decision::Continue);
     let mut off = Configuration::default();
     off.collapse.after = 0;
-    assert_eq!(weigh_with(off, &ledger(&[NOTHING; 6])).decision, Decision::Continue);
+    assert_eq!(assess_with(off, &ledger(&[NOTHING; 6])).decision, Decision::Continue);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn the_same_call_again_neither_counts_nor_ends_the_row() {
     // Once every criterion is met it brings nothing whatever comes back, and still does not count.
     let met = Ledger { criteria_met: 1, criteria: 1, ..ledger(&[ActionReturn { repeated: true, ..NEW }; 3]) };
     assert_eq!(decides(&met), Decision::Continue);
-    assert!(near(weigh(&met).value, 0.3087));
+    assert!(near(assess(&met).value, 0.3087));
 }
 
 #[test]
@@ -82,8 +82,8 @@ fn an_error_not_seen_before_neither_counts_nor_ends_the_row() {
 
 #[test]
 fn until_a_collapse_the_value_keeps_its_floor() {
-    assert!(near(weigh(&ledger(&[REPEATED; 5])).value, 0.151_263));
-    assert!(near(weigh(&ledger(&[FAILED; 6])).value, 0.15));
+    assert!(near(assess(&ledger(&[REPEATED; 5])).value, 0.151_263));
+    assert!(near(assess(&ledger(&[FAILED; 6])).value, 0.15));
     let unjudged = || NextAction { risk: None, ..next() };
     let before = |returns: &[ActionReturn], next| decides(&Ledger { next: Some(next), ..ledger(returns) });
     assert_eq!(before(&[REPEATED; 16], unjudged()), Decision::Continue);
@@ -94,7 +94,7 @@ fn until_a_collapse_the_value_keeps_its_floor() {
         let mut configuration = Configuration::default();
         configuration.value.floor = floor;
         configuration.collapse.after = after;
-        weigh_with(configuration, &Ledger { next: Some(unjudged()), ..ledger(returns) })
+        assess_with(configuration, &Ledger { next: Some(unjudged()), ..ledger(returns) })
     };
     assert_eq!(with(0.0, 3, &[REPEATED; 7]).decision, COLLAPSE);
     assert_eq!(with(0.15, 16, &[NOTHING; 15]).decision, Decision::Continue);
@@ -114,12 +114,12 @@ fn a_gap_comes_before_everything() {
         next: Some(irreversible()),
         ..ledger(&[NOTHING; 4])
     };
-    let weighing = weigh(&worst);
-    assert_eq!(weighing.decision, GAP);
-    assert!(near(weighing.authority_gap, 1.0));
+    let assessment = assess(&worst);
+    assert_eq!(assessment.decision, GAP);
+    assert!(near(assessment.authority_gap, 1.0));
     let reason =
         "`gmail_list` failed, and the agent cannot mend it: user must authorise the account again in a browser";
-    assert_eq!(weighing.reason, reason);
+    assert_eq!(assessment.reason, reason);
     assert_eq!(decides(&Ledger { gap: Some(gap()), ..ledger(&[CONFIRMED; 16]) }), GAP);
 }
 
@@ -140,17 +140,17 @@ fn an_irreversible_call_needs_a_strong_value() {
         configuration
     };
     let asked = Ledger { next: Some(unknown()), ..ledger(&[NOTHING]) };
-    assert_eq!(weigh_with(strict(0.75, true), &asked).decision, IRREVERSIBLE);
+    assert_eq!(assess_with(strict(0.75, true), &asked).decision, IRREVERSIBLE);
     let fresh = Ledger { next: Some(irreversible()), ..ledger(&[]) };
-    assert_eq!(weigh_with(strict(0.9, false), &fresh).decision, Decision::Continue);
-    assert_eq!(weigh_with(strict(0.91, false), &fresh).decision, IRREVERSIBLE);
+    assert_eq!(assess_with(strict(0.9, false), &fresh).decision, Decision::Continue);
+    assert_eq!(assess_with(strict(0.91, false), &fresh).decision, IRREVERSIBLE);
 }
 
 #[test]
 fn the_terms_of_the_next_action() {
     let term = |next| {
-        let weighing = weigh(&Ledger { next: Some(next), ..ledger(&[]) });
-        (weighing.risk, weighing.irreversibility)
+        let assessment = assess(&Ledger { next: Some(next), ..ledger(&[]) });
+        (assessment.risk, assessment.irreversibility)
     };
     let is = |(risk, irreversibility): (f64, f64), expected: (f64, f64)| {
         near(risk, expected.0) && near(irreversibility, expected.1)
@@ -170,9 +170,9 @@ fn the_terms_of_the_next_action() {
 fn otherwise_the_largest_term_names_the_trigger() {
     // 0.63 against 0.98¹⁶ = 0.7238, and against 0.97¹⁶ = 0.6143.
     let near_the_cap = Ledger { costs: costs(Dimension::ToolCalls, 98, 100), ..ledger(&[NOTHING]) };
-    let weighing = weigh(&near_the_cap);
-    assert_eq!(weighing.decision, BUDGET);
-    assert_eq!(weighing.reason, "value 0.63 is not above risk 0.00 + cost 0.72 + irreversibility 0.00");
+    let assessment = assess(&near_the_cap);
+    assert_eq!(assessment.decision, BUDGET);
+    assert_eq!(assessment.reason, "value 0.63 is not above risk 0.00 + cost 0.72 + irreversibility 0.00");
     let earlier = Ledger { costs: costs(Dimension::ToolCalls, 97, 100), ..near_the_cap };
     assert_eq!(decides(&earlier), Decision::Continue);
     // 0.9 against 0.5 + 0.03 + 0.94¹⁶ = 0.9016, and 0.93¹⁶ in its place = 0.8432.
@@ -183,12 +183,12 @@ fn otherwise_the_largest_term_names_the_trigger() {
     let mut wary = Configuration::default();
     wary.weights.risk = 1.0;
     let risky = Ledger { next: Some(NextAction { risk: Some(0.9), ..next() }), ..ledger(&[]) };
-    assert_eq!(weigh_with(wary, &risky).decision, IRREVERSIBLE);
+    assert_eq!(assess_with(wary, &risky).decision, IRREVERSIBLE);
     // 0.074 against 0.09.
     let mut patient = Configuration::default();
     patient.collapse.after = 0;
     let spent = Ledger { next: Some(NextAction { risk: None, ..next() }), ..ledger(&[NOTHING; 7]) };
-    assert_eq!(weigh_with(patient, &spent).decision, COLLAPSE);
+    assert_eq!(assess_with(patient, &spent).decision, COLLAPSE);
 }
 
 #[test]

@@ -4,14 +4,14 @@ use proptest::prelude::*;
 
 use super::Joined;
 use crate::contract::confidence::{Trust, TrustAction};
-use crate::contract::estimator::{Estimate, Interval};
+use crate::contract::estimator::{Forecast, Interval};
 use crate::contract::guard::{Finding, FindingKind, Inspection, Severity};
 use crate::contract::remediation::{Authority, Remediability, Remedy};
 use crate::contract::risk::Assessment;
 use crate::contract::sensitivity::Rating;
-use crate::contract::threshold::{Decision, Trigger, Weighing};
+use crate::contract::threshold::{self, Decision, Trigger};
+use crate::contract::{Answered, Cause};
 use crate::contract::{Dimension, SensitivityTag, Verdict};
-use crate::judgement::{Answered, Cause};
 
 const VERDICTS: [Verdict; 8] = [
     Verdict::Proceed,
@@ -40,7 +40,7 @@ fn answer(slot: u8, a: u8, b: u8, unit: f64, word: &str) -> Answered {
         2 => {
             let (lower, dimension) = (u64::from(a), Dimension::ALL[usize::from(b % 3)]);
             let interval = Interval { dimension, lower, upper: lower + u64::from(b) };
-            Answered::Estimator(Estimate { intervals: vec![interval], reason })
+            Answered::Estimator(Forecast { intervals: vec![interval], reason })
         }
         3 => {
             let tags = [SensitivityTag::Public, SensitivityTag::Confidential, SensitivityTag::Critical];
@@ -69,7 +69,15 @@ fn answer(slot: u8, a: u8, b: u8, unit: f64, word: &str) -> Answered {
             let trigger = triggers[usize::from(b % 3)];
             let decision = if a.is_multiple_of(2) { Decision::Continue } else { Decision::Escalate(trigger) };
             let (value, risk, cost, irreversibility, authority_gap) = (unit, unit, unit, unit, unit);
-            Answered::Threshold(Weighing { decision, value, risk, cost, irreversibility, authority_gap, reason })
+            Answered::Threshold(threshold::Assessment {
+                decision,
+                value,
+                risk,
+                cost,
+                irreversibility,
+                authority_gap,
+                reason,
+            })
         }
     }
 }

@@ -9,9 +9,7 @@ mod twin;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use countersign_kernel::contract::Tier;
-use countersign_kernel::contract::classifier::PastOutcomes;
-use countersign_kernel::contract::dispatch::Specialist;
+use countersign_kernel::contract::{PastOutcomes, Specialist, Tier};
 use countersign_kernel::state::Memory;
 use countersign_kernel::{HostRules, Mode, PolicyMode, Slot};
 use serde::Deserialize;

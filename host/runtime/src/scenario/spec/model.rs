@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_kernel::contract::confidence::{ModelKind, Orientation, Signal};
+use countersign_kernel::contract::{ModelKind, Orientation, Signal};
 use countersign_kernel::{Retention, Unavailability};
 use serde::Deserialize;
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use countersign_kernel::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
 use countersign_kernel::budget::Limits;
-use countersign_kernel::contract::confidence::Stakes;
-use countersign_kernel::contract::{Compliance, SensitivityTag};
+use countersign_kernel::contract::{Compliance, SensitivityTag, Stakes};
 use countersign_kernel::plan::PlanStep;
 use countersign_kernel::state::StateKind;
 use countersign_kernel::{Goal, Need};
