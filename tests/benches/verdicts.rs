@@ -56,6 +56,7 @@ fn measure(with_callgrind: bool) -> Result<()> {
     lines::opening(&mut context)?;
     lines::growth(&mut context)?;
     lines::start(&mut context)?;
+    lines::durable(&mut context)?;
     lines::recordings(&mut context)?;
     context.table.foot(context.counts.missing());
     std::io::stdout().flush()?;

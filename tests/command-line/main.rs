@@ -111,6 +111,7 @@ fn help_lists_what_works_and_each_command_has_an_example() {
         vec!["trace", "replay"],
         vec!["trace", "adaptation"],
         vec!["trace", "export"],
+        vec!["trace", "import"],
         vec!["policy", "build"],
         vec!["bundle", "lock"],
         vec!["bundle", "show"],

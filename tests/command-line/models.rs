@@ -347,6 +347,25 @@ fn what_cannot_work_is_said_before_anything_is_begun() -> Tested {
     Ok(())
 }
 
+/// Where the command does not say otherwise, the file's store keeps the run and the file's bundle judges it.
+#[test]
+fn one_file_says_which_models_bundle_and_store() -> Tested {
+    let server = ChatServer::start(|_| looks())?;
+    let place = Place::new(&server, ONE, "")?;
+    let bundle = super::swap::swapped(place.folder.path())?;
+    let text = std::fs::read_to_string(place.path("countersign.toml"))?;
+    let more = format!("[store]\nfile = \"of-the-file.db\"\n[bundle]\nfolder = \"{bundle}\"\n");
+    std::fs::write(place.path("countersign.toml"), text + &more)?;
+    let own = || ["run".to_owned(), place.path("task.toml"), "--config".to_owned(), place.path("countersign.toml")];
+    countersign(own()).expect(0, "ended SUCCESS").expect(0, "risk@0.2.0");
+    assert!(place.kept().ids().is_empty());
+    countersign(["runs", "list", "--store", &place.path("of-the-file.db")]).expect(0, "ended SUCCESS");
+    // The command's own words count before the file's.
+    place.run().expect(0, "ended SUCCESS");
+    assert_eq!(place.kept().ids().len(), 1);
+    Ok(())
+}
+
 /// The two files of the documentation, word for word but for the address.
 #[test]
 fn the_documented_files_work() -> Tested {

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use countersign::store::RunQuery;
 use countersign_tests::fake_mcp_server;
 use serde_json::{Value, json};
 
@@ -133,4 +134,28 @@ fn two_processes_are_two_runs_and_each_is_taken_up() {
     assert_eq!(runs(), 2);
     third.leave();
     first.leave();
+}
+
+/// What was stopped is not begun anew because somebody has lost or changed what is known of it.
+#[test]
+fn a_damaged_run_bars_its_agent_and_no_other_begins() -> anyhow::Result<()> {
+    for (what, damage) in [
+        ("a frame is another", "UPDATE frame SET line = CAST('rubbish' AS BLOB) WHERE frame = 1"),
+        ("a frame is missing", "DELETE FROM frame WHERE frame = 1"),
+        ("the salt is missing", "UPDATE run SET salt = NULL"),
+    ] {
+        let folder = tempfile::tempdir()?;
+        let config = config(folder.path());
+        let mut first = Agent::start(&config);
+        assert_eq!(first.echo("one"), ["one"]);
+        first.leave();
+        let kept = Kept::of_gateway(folder.path());
+        kept.tamper(damage, &[])?;
+        let mut second = Agent::start(&config);
+        let told = second.echo("two").join("\n");
+        assert!(told.contains("is damaged") && !told.contains("two"), "{what}: {told}");
+        second.leave();
+        assert_eq!(kept.open()?.list(&RunQuery::default())?.len(), 1, "{what}");
+    }
+    Ok(())
 }

@@ -112,6 +112,11 @@ fn an_approval_from_another_process_is_spent_once() -> std::io::Result<()> {
     countersign(["trace", "verify", &file]).expect(0, "complete");
     countersign(["trace", "replay", &file]).expect(0, "came out the same");
     countersign(["trace", "export", &run, &file, "--store", &store.path()]).expect(2, "exists");
+    // And from there it goes into another store, once.
+    let other = store.folder.path().join("other.db").display().to_string();
+    countersign(["trace", "import", &file, "--store", &other]).expect(0, &run);
+    countersign(["trace", "verify", &run, "--store", &other]).expect(0, "complete");
+    countersign(["trace", "import", &file, "--store", &other]).expect(2, "is there already");
     Ok(())
 }
 

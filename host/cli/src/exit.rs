@@ -14,7 +14,7 @@ use countersign::settings::SettingsError;
 use countersign::store::{
     BeginError, FindError, InboxError, OpenError as RunOpenError, ShadowError, StorageError, TraceError,
 };
-use countersign::{ExportError, HostError, RecordingError};
+use countersign::{HostError, RecordingError, TransferError};
 use countersign_gateway::GatewayError;
 
 use crate::style;
@@ -93,7 +93,7 @@ fn of(error: &anyhow::Error) -> u8 {
             || cause.is::<FindError>()
             || cause.is::<InboxError>()
             || cause.is::<RunOpenError>()
-            || cause.is::<ExportError>()
+            || cause.is::<TransferError>()
             || cause.is::<TakeUpError>()
             || cause.is::<ShadowError>()
             || cause.is::<BadInput>()

@@ -18,11 +18,11 @@ use countersign_kernel::{
     Model, Run, Slot, Source, TRACE_FORMAT,
 };
 use countersign_store::memory::MemoryStore;
-use countersign_store::{ShadowError, SharedStore, Side, StoreError};
+use countersign_store::trace::{TransferError, beside, export};
+use countersign_store::{ShadowError, SharedStore, Side};
 use serde::Serialize;
 
-use crate::adaptation::{AdaptationFile, FILE, Triples};
-use crate::export::{ExportError, beside, export};
+use crate::adaptation::{AdaptationFile, FILE, Triples, WriteError};
 use crate::host::Host;
 use crate::prompt::templates_digest;
 use crate::recording::{Adapter, Envelope, RecordingError};
@@ -132,10 +132,10 @@ pub enum BacktestError {
     Recording(#[from] RecordingError),
     /// A trace cannot be written.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] WriteError),
     /// A trace cannot be written to its file.
     #[error(transparent)]
-    Export(#[from] ExportError),
+    Export(#[from] TransferError),
     /// A run cannot be judged.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -483,7 +483,7 @@ struct Judged<'a> {
     /// Judgements, and those that were undecided.
     counted: (u64, u64),
     first: Option<First>,
-    failed: Option<StoreError>,
+    failed: Option<WriteError>,
 }
 
 impl Observer for Judged<'_> {

@@ -9,7 +9,6 @@
 mod checks;
 mod diagnostics;
 mod error;
-mod file;
 mod holder;
 mod inbox;
 pub mod memory;
@@ -17,16 +16,14 @@ mod query;
 mod register;
 mod run_log;
 mod run_store;
-mod runs;
 mod shadow;
 pub mod sqlite;
 pub mod trace;
 
-pub use diagnostics::{Diagnostic, Diagnostics};
+pub use diagnostics::Diagnostic;
 pub use error::StorageError;
-pub use file::{FileStore, MemoryStore, ResumeError, Store, StoreError};
 pub use holder::Holder;
-pub use inbox::{Entry, EntryError, Inbox, Offer, by_caution};
+pub use inbox::{Entry, LARGEST_ENTRY, Offer, by_caution};
 pub use query::{Attributes, FindError, RunQuery, RunRow, RunState};
 pub use register::{LARGEST_REGISTER, Register, RegisterError, RegisterName, RegisterNameError};
 pub use run_log::{
@@ -36,9 +33,8 @@ pub use run_store::{
     BeginError, InboxError, LARGEST_PAYLOAD, LONGEST_ID, NewRun, OpenError, PayloadError, Reject, RunStore,
     SharedStore, Taken,
 };
-pub use runs::{RunFolder, Runs};
 pub use shadow::{
     SHADOW_FORMAT, ShadowBegan, ShadowCount, ShadowEnded, ShadowEntry, ShadowError, ShadowJudgement, ShadowReader,
-    ShadowRecord, ShadowWriter, shadow_beside,
+    ShadowRecord,
 };
 pub use trace::{Chain, ChainReader, Ending, Stored, TraceError, TraceReader, encode_frame, encode_manifest, genesis};

@@ -192,7 +192,8 @@ pub trait RunStore: Send + Sync + Debug {
     /// For people: what this store is, such as a file's name.
     fn name(&self) -> &str;
 
-    /// Begins a run and holds it. Frame 0 is durable when this returns.
+    /// Begins a run and holds it. Frame 0 is as safe as `durability` says when this returns; where frames are
+    /// buffered it survives a crash of the process all the same.
     ///
     /// # Errors
     /// An id that is taken or is none, or a store that cannot be written. Nothing was begun then.

@@ -4,17 +4,15 @@
 //! then a `judged` for every answer, then `ended`. Where `ended` is missing the process still goes
 //! on, or was lost.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::sync::Arc;
 
 use countersign_kernel::contract::Verdict;
 use countersign_kernel::contract::view::Read as ViewRead;
 use countersign_kernel::{Answered, Question, Slot};
 use serde::{Deserialize, Serialize};
-
-use crate::file::StoreError;
 
 /// Version of the side stream's format.
 pub const SHADOW_FORMAT: u32 = 1;
@@ -117,88 +115,6 @@ pub struct ShadowCount {
     pub dropped: u64,
     /// Of those judged, the ones that it could not decide.
     pub undecided: u64,
-}
-
-/// Where the side stream of a trace lies: `NAME.shadow`.
-pub fn shadow_beside(trace: &Path) -> PathBuf {
-    let mut path = trace.as_os_str().to_owned();
-    path.push(".shadow");
-    path.into()
-}
-
-/// Writes a side stream.
-#[derive(Debug)]
-pub struct ShadowWriter {
-    path: PathBuf,
-    file: BufWriter<File>,
-}
-
-impl ShadowWriter {
-    /// Goes on beside a trace, behind what an earlier process wrote there; a line that it left half
-    /// written is cut off.
-    ///
-    /// # Errors
-    /// When the file cannot be opened or written.
-    pub fn beside(trace: &Path, began: ShadowBegan) -> Result<Self, StoreError> {
-        let path = shadow_beside(trace);
-        let failed = |source| StoreError { path: path.clone(), source };
-        let options = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
-        let mut file = options.map_err(failed)?;
-        whole_lines(&mut file).map_err(failed)?;
-        let mut writer = ShadowWriter { path, file: BufWriter::new(file) };
-        writer.write(&ShadowRecord::Began(began))?;
-        writer.flush()?;
-        Ok(writer)
-    }
-
-    /// Writes a line, which is in the file after [`ShadowWriter::flush`].
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn write(&mut self, record: &ShadowRecord) -> Result<(), StoreError> {
-        let written = serde_json::to_writer(&mut self.file, record).map_err(std::io::Error::from);
-        let written = written.and_then(|()| self.file.write_all(b"\n"));
-        written.map_err(|source| StoreError { path: self.path.clone(), source })
-    }
-
-    /// Hands everything over to the system.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn flush(&mut self) -> Result<(), StoreError> {
-        self.file.flush().map_err(|source| StoreError { path: self.path.clone(), source })
-    }
-
-    /// Everything written so far, earlier processes included.
-    ///
-    /// # Errors
-    /// When the file cannot be written or read.
-    pub fn read_back(&mut self) -> Result<ShadowReader<BufReader<File>>, ShadowError> {
-        let io = |source| ShadowError::Io { file: self.path.display().to_string(), source };
-        self.file.flush().map_err(io)?;
-        ShadowReader::open(&self.path)
-    }
-}
-
-/// Cuts off what follows the last whole line, and goes to the end.
-fn whole_lines(file: &mut File) -> std::io::Result<()> {
-    const BLOCK: u64 = 64 << 10;
-    let mut end = file.seek(SeekFrom::End(0))?;
-    let mut block = Vec::new();
-    while end > 0 {
-        let start = end.saturating_sub(BLOCK);
-        file.seek(SeekFrom::Start(start))?;
-        block.clear();
-        Read::by_ref(file).take(end - start).read_to_end(&mut block)?;
-        if let Some(at) = block.iter().rposition(|byte| *byte == b'\n') {
-            end = start + at as u64 + 1;
-            break;
-        }
-        end = start;
-    }
-    file.set_len(end)?;
-    file.seek(SeekFrom::Start(end))?;
-    Ok(())
 }
 
 /// A side stream that cannot be read.
@@ -311,29 +227,6 @@ mod tests {
 
     fn began(from: u64) -> ShadowBegan {
         ShadowBegan { format: SHADOW_FORMAT, run: "r".into(), lock: "sha256:0".into(), from, entries: Vec::new() }
-    }
-
-    fn all(path: &Path) -> Vec<ShadowRecord> {
-        let mut reader = ShadowReader::open(path).unwrap();
-        std::iter::from_fn(|| reader.read().unwrap()).collect()
-    }
-
-    #[test]
-    fn a_process_goes_on_behind_the_last_whole_line_of_the_one_before() {
-        let folder = tempfile::tempdir().unwrap();
-        let trace = folder.path().join("trace.jsonl");
-        let path = shadow_beside(&trace);
-        assert_eq!(path, folder.path().join("trace.jsonl.shadow"));
-        drop(ShadowWriter::beside(&trace, began(1)).unwrap());
-        // Longer than a block of the search for its beginning.
-        let half = format!("{{\"judged\":{{\"entry\":\"{}", "x".repeat(200_000));
-        OpenOptions::new().append(true).open(&path).unwrap().write_all(half.as_bytes()).unwrap();
-        assert_eq!(all(&path), [ShadowRecord::Began(began(1))]);
-        let mut writer = ShadowWriter::beside(&trace, began(7)).unwrap();
-        let ended = ShadowRecord::Ended(ShadowEnded { counts: Vec::new() });
-        writer.write(&ended).unwrap();
-        writer.flush().unwrap();
-        assert_eq!(all(&path), [ShadowRecord::Began(began(1)), ShadowRecord::Began(began(7)), ended]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The lines of the table, one subject a file.
 
+mod durable;
 mod growth;
 mod opening;
 mod policies;
@@ -8,6 +9,7 @@ mod risk_reads;
 mod start;
 mod step;
 
+pub use durable::durable;
 pub use growth::growth;
 pub use opening::opening;
 pub use recordings::recordings;

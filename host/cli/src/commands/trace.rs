@@ -4,7 +4,7 @@ use countersign::kernel::contract::Dimension;
 use countersign::kernel::{Answered, Event, Frame, Input, Manifest};
 use countersign::replay::{Decided, Difference, Replayed, Role, Served, replay};
 use countersign::scenario::describe_event;
-use countersign::store::{Ending, Stored};
+use countersign::store::{Ending, Holder, Stored};
 
 use super::source::Source;
 use crate::exit;
@@ -35,6 +35,11 @@ pub enum Command {
     /// What policies logged and said in shadow is written beside it.
     #[command(after_help = "Example:\n  countersign trace export 3f2a run.jsonl --store runs.db")]
     Export(Export),
+    /// Take a trace from a file into a store, its chain whole
+    ///
+    /// Every frame is checked before the first is written. What lies beside the file comes with it.
+    #[command(after_help = "Example:\n  countersign trace import run.jsonl --store runs.db")]
+    Import(Import),
     Adaptation(super::adaptation::Arguments),
 }
 
@@ -82,12 +87,21 @@ pub struct Export {
     stored: super::Stored,
 }
 
+#[derive(clap::Args)]
+pub struct Import {
+    /// The trace
+    file: PathBuf,
+    #[command(flatten)]
+    stored: super::Stored,
+}
+
 pub fn run(command: &Command) -> anyhow::Result<u8> {
     match command {
         Command::Show(arguments) => show(arguments),
         Command::Verify(arguments) => verify(arguments),
         Command::Replay(arguments) => replay_all(arguments),
         Command::Export(arguments) => export(arguments),
+        Command::Import(arguments) => import(arguments),
         Command::Adaptation(arguments) => super::adaptation::run(arguments),
     }
 }
@@ -369,6 +383,18 @@ fn export(arguments: &Export) -> anyhow::Result<u8> {
         super::print_json(&serde_json::json!({"run": run, "file": arguments.file}))?;
     } else {
         crate::say!("{} run {run} in `{}`", styled(GOOD, "written:"), arguments.file.display());
+    }
+    Ok(exit::OK)
+}
+
+fn import(arguments: &Import) -> anyhow::Result<u8> {
+    let store = super::open_store(&arguments.stored.store)?;
+    let row = countersign::import(&*store, &arguments.file, &Holder::this_process("trace import"))?;
+    if arguments.stored.json {
+        super::print_json(&serde_json::json!({"run": &*row.id, "frames": row.frames}))?;
+    } else {
+        let store = arguments.stored.store.display();
+        crate::say!("{} run {} of {} frames into `{store}`", styled(GOOD, "taken:"), row.id, row.frames);
     }
     Ok(exit::OK)
 }

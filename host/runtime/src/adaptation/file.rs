@@ -6,10 +6,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_bundle::AtomicFile;
-use countersign_store::{StoreError, Stored, TraceError, TraceReader};
+use countersign_store::{Stored, TraceError, TraceReader};
 
 use super::fold::Triples;
 use super::triple::Triple;
+
+/// A file that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}`: {source}", path.display())]
+pub struct WriteError {
+    /// Which file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: std::io::Error,
+}
 
 /// What it is called in the folder of a backtest.
 pub(crate) const FILE: &str = "adaptation.jsonl";
@@ -22,7 +32,7 @@ pub enum AdaptationError {
     Trace(#[from] TraceError),
     /// The log cannot be written.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] WriteError),
 }
 
 /// The triples of a stored trace, in the order of the log. `each` takes them one by one: memory does not
@@ -65,23 +75,23 @@ pub(crate) struct AdaptationFile {
 }
 
 impl AdaptationFile {
-    pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
-        let file = AtomicFile::create(path).map_err(|source| StoreError { path: path.to_owned(), source })?;
+    pub(crate) fn create(path: &Path) -> Result<Self, WriteError> {
+        let file = AtomicFile::create(path).map_err(|source| WriteError { path: path.to_owned(), source })?;
         Ok(AdaptationFile { path: path.to_owned(), file, line: Vec::new() })
     }
 
-    pub(crate) fn write(&mut self, triple: &Triple) -> Result<(), StoreError> {
+    pub(crate) fn write(&mut self, triple: &Triple) -> Result<(), WriteError> {
         self.line.clear();
         let line = serde_json::to_writer(&mut self.line, triple).map_err(std::io::Error::from);
         let written = line.and_then(|()| {
             self.line.push(b'\n');
             self.file.write_all(&self.line)
         });
-        written.map_err(|source| StoreError { path: self.path.clone(), source })
+        written.map_err(|source| WriteError { path: self.path.clone(), source })
     }
 
-    pub(crate) fn finish(self) -> Result<(), StoreError> {
+    pub(crate) fn finish(self) -> Result<(), WriteError> {
         let AdaptationFile { path, file, .. } = self;
-        file.finish().map_err(|source| StoreError { path, source })
+        file.finish().map_err(|source| WriteError { path, source })
     }
 }

@@ -54,7 +54,7 @@ mod slots;
 mod triple;
 mod used;
 
-pub use file::{AdaptationError, derive, derive_from};
+pub use file::{AdaptationError, WriteError, derive, derive_from};
 pub(crate) use file::{AdaptationFile, FILE};
 pub use fold::Triples;
 pub use triple::{About, Came, Decision, Did, Outcome, PolicyAnswer, Recommendation, Triple, Used};

@@ -29,11 +29,11 @@ use countersign_kernel::contract::Trigger;
 use countersign_kernel::state::Memory;
 use countersign_kernel::{Frame, Input, ManifestError, Run, Status};
 use countersign_store::memory::MemoryStore;
+use countersign_store::trace::{TransferError, export};
 use countersign_store::{Durability, SharedStore};
 use toml::Table;
 
 use crate::convergence::RunFigures;
-use crate::export::{ExportError, export};
 use crate::host::{Host, HostError};
 use crate::mcp::{Accept, McpError, Pins, pins_beside};
 use crate::models::{Client, Registry};
@@ -84,7 +84,7 @@ pub enum RunError {
     Session(SessionError),
     /// Its trace cannot be written to a file.
     #[error(transparent)]
-    Export(#[from] ExportError),
+    Export(#[from] TransferError),
     /// Its task cannot be kept with it, or read back.
     #[error(transparent)]
     Kept(#[from] KeptError),

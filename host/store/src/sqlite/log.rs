@@ -1,10 +1,10 @@
 //! A run in the file, read and written.
 
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use rusqlite::params;
 
+use super::answer::answer;
 use super::frames::{Held, Pending};
 use super::inner::Inner;
 use super::read::signed;
@@ -62,12 +62,10 @@ impl Log {
     /// Waits for everything appended so far.
     fn wait(&self, urgency: Urgency) -> Result<(), AppendError> {
         let writer = self.reader.inner.writer()?;
-        let (tell, told) = sync_channel(1);
-        let then = move |result| {
-            let _ = tell.send(result);
-        };
+        let (tell, told) = answer();
+        let then = move |result| tell.give(result);
         writer.barrier(&self.held, urgency, Box::new(then));
-        told.recv().unwrap_or_else(|_| self.held.whole())
+        told.wait().unwrap_or_else(|| self.held.whole())
     }
 
     /// What this log has appended can be read back by it.
@@ -132,12 +130,10 @@ impl RunLog for Log {
         let pending = Pending { frame, line: line.to_vec(), mark };
         match self.durability {
             Durability::Synced => {
-                let (tell, told) = sync_channel(1);
-                let then = move |result| {
-                    let _ = tell.send(result);
-                };
+                let (tell, told) = answer();
+                let then = move |result| tell.give(result);
                 writer.frame(&self.held, pending, Urgency::Synced, Some(Box::new(then)));
-                told.recv().unwrap_or_else(|_| self.held.whole())
+                told.wait().unwrap_or_else(|| self.held.whole())
             }
             Durability::Written | Durability::Buffered => {
                 let soon = self.durability == Durability::Written;

@@ -4,6 +4,7 @@
 //! so that the runs of a process share their fsyncs; leases in the run's row, so that processes keep out
 //! of each other's runs.
 
+mod answer;
 mod frames;
 mod inner;
 mod log;

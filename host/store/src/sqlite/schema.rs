@@ -10,8 +10,10 @@ use crate::error::StorageError;
 /// Says that a SQLite file is a store of ours: `CsRs`.
 const APPLICATION: i64 = 0x4373_5273;
 
-/// How long a process waits for another one that is writing.
+/// How long a process waits for another one that is writing, and how often it looks. SQLite's own waiting grows to a
+/// tenth of a second a look: beside a process that always writes, that is hardly ever the moment between two commits.
 const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_micros(500);
 
 /// One step a version. A step that was released never changes.
 const MIGRATIONS: [&str; 1] = [
@@ -126,11 +128,16 @@ fn connect(file: &str, read_only: bool) -> Result<Connection, StorageError> {
     let rest = std::fs::metadata(format!("{file}-wal")).is_ok_and(|rest| rest.len() > 0);
     let immutable = if read_only && !rest { "?immutable=1" } else { "" };
     let escaped = file.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    let connection = Connection::open_with_flags(format!("file:{escaped}{immutable}"), flags).map_err(failed)?;
-    connection.busy_timeout(PATIENCE).map_err(failed)?;
+    let mut connection = Connection::open_with_flags(format!("file:{escaped}{immutable}"), flags).map_err(failed)?;
+    connection.busy_handler(Some(wait)).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;").map_err(failed)?;
     Ok(connection)
+}
+
+fn wait(looked: i32) -> bool {
+    std::thread::sleep(LOOK);
+    LOOK.saturating_mul(looked.unsigned_abs()) < PATIENCE
 }
 
 /// Whether it is a store that this release can read.

@@ -2,13 +2,13 @@
 //! all runs together.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
+use super::answer::answer;
 use super::frames::{Held, Pending, Task, Unit};
 use super::problem::storage;
 use super::read::signed;
@@ -48,6 +48,8 @@ struct Queue {
     /// When the oldest job came that is not urgent.
     since: Option<Instant>,
     held: Vec<Weak<Held>>,
+    /// So many jobs the writer waits for before it wants to be woken.
+    wanted: usize,
     closed: bool,
 }
 
@@ -77,8 +79,15 @@ impl std::fmt::Debug for Writer {
 
 impl Writer {
     pub fn start(file: &str, connection: Connection, lease: Duration) -> Result<Self, StorageError> {
-        let queue =
-            Queue { jobs: Vec::new(), bytes: 0, urgency: Urgency::Any, since: None, held: Vec::new(), closed: false };
+        let queue = Queue {
+            jobs: Vec::new(),
+            bytes: 0,
+            urgency: Urgency::Any,
+            since: None,
+            held: Vec::new(),
+            wanted: 0,
+            closed: false,
+        };
         let shared = Shared { queue: Arc::new((Mutex::new(queue), Condvar::new())) };
         let loops = Loop {
             file: file.to_owned(),
@@ -124,12 +133,10 @@ impl Writer {
         urgency: Urgency,
         write: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StorageError> {
-        let (tell, told) = sync_channel(1);
-        let done = move |result| {
-            let _ = tell.send(result);
-        };
+        let (tell, told) = answer();
+        let done = move |result| tell.give(result);
         self.push(Job::Task(Box::new(Closure { write, written: None, done })), urgency);
-        told.recv().unwrap_or_else(|_| Err(self.gone()))
+        told.wait().unwrap_or_else(|| Err(self.gone()))
     }
 
     fn gone(&self) -> StorageError {
@@ -152,7 +159,7 @@ impl Writer {
             queue.since = Some(Instant::now());
         }
         queue.urgency = queue.urgency.max(urgency);
-        if first || urgency >= Urgency::Now {
+        if (first || urgency >= Urgency::Now) && queue.jobs.len() >= queue.wanted {
             self.shared.queue.1.notify_one();
         }
     }
@@ -310,6 +317,7 @@ impl Loop {
     /// come, or for so long.
     fn company_of<'a>(&'a self, mut queue: MutexGuard<'a, Queue>, most: Duration) -> MutexGuard<'a, Queue> {
         let since = Instant::now();
+        queue.wanted = self.company;
         while queue.jobs.len() < self.company && !queue.closed {
             let left = most.saturating_sub(since.elapsed());
             if left.is_zero() {
@@ -318,6 +326,7 @@ impl Loop {
             let waited = self.shared.queue.1.wait_timeout(queue, left);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        queue.wanted = 0;
         queue
     }
 

@@ -151,6 +151,13 @@ pub(crate) fn unseal(line: &[u8]) -> Option<String> {
     (written == own.as_bytes()).then(|| name(hasher))
 }
 
+/// Whether a stored line is the frame of this number behind the one with this hash; its hash. Its content is not
+/// looked at.
+pub(crate) fn linked(line: &[u8], frame: u64, prev: &str) -> Option<String> {
+    let begins = format!("{{\"frame\":{frame},\"prev\":\"{prev}\",");
+    line.starts_with(begins.as_bytes()).then(|| unseal(line))?
+}
+
 fn name(hasher: Sha256) -> String {
     format!("sha256:{}", countersign_kernel::hex(&hasher.finalize()))
 }

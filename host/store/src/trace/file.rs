@@ -14,7 +14,7 @@ use crate::run_log::{Durability, LARGEST_FRAME};
 #[non_exhaustive]
 pub enum TraceFileError {
     /// There is a file of that name, and it may be evidence.
-    #[error("`{}` is there already and is not written over; give another name, or move it away", path.display())]
+    #[error("`{}` exists and is not written over; give another name, or move it away", path.display())]
     Exists {
         /// Which file.
         path: PathBuf,

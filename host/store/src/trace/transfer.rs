@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use super::chain::{genesis, linked};
 use super::file::{TraceFile, TraceFileError, create_new};
-use super::reader::{ChainReader, Ending, TraceError, TraceReader};
+use super::reader::{Ending, TraceError, TraceReader};
 use crate::error::StorageError;
 use crate::holder::Holder;
 use crate::query::{Attributes, RunRow};
@@ -75,17 +76,26 @@ pub fn export(store: &dyn RunStore, run: &str, path: &Path) -> Result<(), Transf
 fn whole(reader: &dyn RunReader, path: &Path) -> Result<(), TransferError> {
     let mut file = TraceFile::create(path, Durability::Buffered)?;
     copy(reader, &mut file)?;
-    Ok(file.sync()?)
+    Ok(file.flush()?)
 }
 
-/// Writes a run's frames to a file, checking their chain.
+/// Writes a run's frames to a file, checking that each is the one that was sealed behind the one before it.
 pub(super) fn copy(reader: &dyn RunReader, file: &mut TraceFile) -> Result<(), TransferError> {
     let RunRow { id, .. } = reader.row()?;
-    let mut chain = ChainReader::new(format!("run {id}"));
+    let mut prev = genesis(&id);
     let mut result = Ok(());
     reader.read_from(0, &mut |line| {
-        let frame = chain.frames();
-        result = chain.take(line).map_err(TransferError::from).and_then(|_| Ok(file.append(frame, line)?));
+        let frame = file.next();
+        result = match linked(line, frame, &prev) {
+            Some(hash) => {
+                prev = hash;
+                file.append(frame, line).map_err(TransferError::from)
+            }
+            None => {
+                let problem = "it does not follow from the frame before it, or is not what was sealed".to_owned();
+                Err(TraceError::Broken { file: format!("run {id}"), frame, problem }.into())
+            }
+        };
         if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     result
@@ -97,14 +107,13 @@ fn records(reader: &dyn RunReader, side: Side, path: &Path) -> Result<(), Transf
     let mut result = Ok(());
     let io = |source| TraceFileError::Io { path: path.to_owned(), source };
     reader.read_side(side, &mut |record| {
-        let mut write = || -> Result<(), TraceFileError> {
-            let file = match &mut file {
-                Some(file) => file,
-                none => none.insert(BufWriter::new(create_new(path)?)),
-            };
-            file.write_all(record).and_then(|()| file.write_all(b"\n")).map_err(io)
+        result = match &mut file {
+            Some(_) => Ok(()),
+            none => create_new(path).map(|new| *none = Some(BufWriter::new(new))),
         };
-        result = write();
+        if let (Ok(()), Some(file)) = (&result, &mut file) {
+            result = file.write_all(record).and_then(|()| file.write_all(b"\n")).map_err(io);
+        }
         if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     result?;
