@@ -25,6 +25,7 @@ const TOOLS: &str = r#"
 category = "infrastructure"
 reversibility = "irreversible"
 blast-radius = 1
+verify = { exit-code = 0 }
 "#;
 
 /// Somebody's program: a model that pushes once and is done, and a tool that tells what it was given.
