@@ -247,6 +247,12 @@ impl RunStore for MemoryStore {
         kept.salt = None;
         Ok(())
     }
+
+    fn erase_payloads(&self, run: &str) -> Result<(), PayloadError> {
+        let shared = self.payloads(run)?;
+        locked(&shared).payloads.clear();
+        Ok(())
+    }
 }
 
 impl MemoryStore {

@@ -298,6 +298,13 @@ pub trait RunStore: Send + Sync + Debug {
     /// # Errors
     /// A run that is not there or not over, or a store that cannot be written.
     fn erase(&self, run: &str) -> Result<(), PayloadError>;
+
+    /// Erases a run's payloads for good, whether it is over or not. Its salt stays, so that its marks can still be
+    /// checked.
+    ///
+    /// # Errors
+    /// A run that is not there, or a store that cannot be written.
+    fn erase_payloads(&self, run: &str) -> Result<(), PayloadError>;
 }
 
 /// A store that is shared.

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Cause, Verdict, Violation};
 
 // What a run keeps and shows of slots' answers and questions is named without its slot.
-pub use classifier::{PastOutcomes, PlanningMode};
+pub use classifier::{Classification, PastOutcomes, PlanningMode};
 pub use context::Layer;
 pub use dispatch::Specialist;
 pub use doom_loop::{Failure, ObservedStep};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::View;
+use crate::contract::Finding;
 use crate::contract::Question;
-use crate::contract::guard::Finding;
 use crate::contract::{Verdict, Violation};
 use crate::effect::Effect;
 use crate::event::{Event, Response, Stage};

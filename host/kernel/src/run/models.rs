@@ -2,8 +2,8 @@
 //! tried again, and what the next call is for.
 
 use super::choice::Caches;
-use crate::contract::classifier::{Classification, PlanningMode};
-use crate::contract::confidence::ModelKind;
+use crate::contract::ModelKind;
+use crate::contract::{Classification, PlanningMode};
 use crate::contract::{Key, SensitivityTag, Tier};
 use crate::effect::Purpose;
 use crate::manifest::{Manifest, Model};

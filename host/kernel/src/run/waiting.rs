@@ -8,7 +8,7 @@ use super::handed::{CallDecision, Sampled};
 use super::joined::SlotVerdict;
 use super::proposals::{Proposal, ToolCall};
 use crate::budget::Reservation;
-use crate::contract::guard::Finding;
+use crate::contract::Finding;
 use crate::contract::{Judgement, Question};
 use crate::effect::{Effect, Purpose};
 use crate::event::{Event, Move};

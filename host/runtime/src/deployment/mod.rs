@@ -267,3 +267,55 @@ impl Deployment {
         Ok(manifest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Deployment, SettingsError> {
+        let folder = tempfile::tempdir().map_err(|source| SettingsError::Io { path: PathBuf::new(), source })?;
+        let file = folder.path().join(FILE);
+        std::fs::write(&file, text).map_err(|source| SettingsError::Io { path: file.clone(), source })?;
+        Deployment::load(&file)
+    }
+
+    #[test]
+    fn the_commented_file_is_as_good_as_its_word() -> Result<(), SettingsError> {
+        load(COMMENTED)?;
+        // Every line that it shows can be used, but for those that name what must be there.
+        let there = ["folder =", "digest =", "installed =", "switches ="];
+        let uncommented: String = COMMENTED
+            .lines()
+            .filter(|line| !there.iter().any(|key| line.contains(key)))
+            .map(|line| match line.strip_prefix("# ") {
+                Some(shown) if shown.starts_with('[') || shown.contains(" = ") => format!("{shown}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        assert!(uncommented.lines().filter(|line| line.contains(" = ")).count() > 15, "{uncommented}");
+        load(&uncommented).map(drop)
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_line_or_key() {
+        let table = [
+            ("version = 2", "key `version`: expected 1, found 2"),
+            ("", "missing field `version`"),
+            ("version = 1\n[bundel]", "unknown field `bundel`"),
+            ("version = 1\n[store]\nfolder = 'x'", "unknown field `folder`"),
+            ("version = 1\n[bundle]\nfolder = 'a'\ninstalled = 'b'", "key `bundle.folder`: stands beside"),
+            ("version = 1\n[bundle]\nfolder = 'a'\ndigest = 'sha256:1'", "key `bundle.digest`: expected `sha256:`"),
+            ("version = 1\n[budget]\ntool-calls = 1\nside-effects = 2", "key `budget.side-effects`: 2 of 1 tool calls"),
+            ("version = 1\n[agents.'a/b']", "key `agents.a/b`: expected 1 to 64"),
+            ("version = 1\n[agents.a]\nmode = 'recorded'", "key `agents.a.mode`: expected `enforce` or `monitor`"),
+            ("version = 1\n[agents.a]\nidle-end = 0", "key `agents.a.idle-end`"),
+            ("version = 1\n[operator]\nswitches = 'none.toml'", "key `operator.switches`: there is no file"),
+            ("version = 1\n[operator.buckets.app]\ncost = 1\n[tenants.app]\ncost = 2", "key `operator.buckets`"),
+            ("version = 1\n[servers.a]\ncommand = ['x']\n[tools.write]\ncost = 1", "key `tools.write`: no server"),
+        ];
+        for (text, part) in table {
+            let error = load(text).map_or_else(|error| error.to_string(), |_| "loaded".to_owned());
+            assert!(error.contains(part) && error.contains(FILE), "expected `{part}` in: {error}");
+        }
+    }
+}

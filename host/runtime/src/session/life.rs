@@ -74,6 +74,7 @@ impl Session {
             clock: Running::new(clock),
             vault: Vault::default(),
             keep_secrets,
+            secrets_kept: false,
             observer,
             calls: Calls::default(),
             broken: false,
@@ -182,6 +183,8 @@ impl Held {
         // A paused agent does nothing more, approved or not.
         session.operations.dispatch(&manifest, now)?;
         session.judges.take_up();
+        // An earlier process may have kept some.
+        session.secrets_kept = true;
         if manifest.driver == Driver::Agent {
             for _ in 0..MOST_LOST {
                 let Some(lost) = session.run.lost() else { break };

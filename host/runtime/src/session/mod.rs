@@ -82,6 +82,8 @@ pub struct Session {
     vault: Vault,
     /// Whether the store may keep what is in the vault.
     keep_secrets: bool,
+    /// Whether it may have done so.
+    secrets_kept: bool,
     observer: Box<dyn Observer + Send>,
     /// What is known of the calls of an agent that owns the loop.
     calls: Calls,
@@ -216,6 +218,9 @@ impl Session {
         let mut closed = self.run.close()?;
         // What a frame asks for starts after the frame is durable, never before.
         self.record.append(&closed.frame, self.run.status())?;
+        if matches!(self.run.status(), countersign_kernel::Status::Ended(_)) {
+            self.forget_secrets();
+        }
         self.judges.shadow().heed(&mut self.operations);
         self.judges.shadow().hear(closed.frame.frame, std::mem::take(&mut closed.sampled));
         self.operations.watch(&self.run, &closed.frame);

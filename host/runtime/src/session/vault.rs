@@ -43,8 +43,20 @@ impl Session {
             return;
         }
         let run = Arc::clone(&self.run.manifest().run);
+        self.secrets_kept = true;
         if let Err(error) = self.store.put_payload(&run, payload, exact.as_bytes()) {
             tracing::warn!(%run, %error, "the arguments of a call are not kept: no other process can make it");
+        }
+    }
+
+    /// The run is over: nobody makes a call of it any more.
+    pub(super) fn forget_secrets(&mut self) {
+        self.vault = Vault::default();
+        // Where none was kept, nothing is to be looked for.
+        let kept = std::mem::take(&mut self.secrets_kept);
+        let run = &self.run.manifest().run;
+        if kept && let Err(error) = self.store.erase_payloads(run) {
+            tracing::warn!(%run, %error, "the exact arguments of its calls are still in the store");
         }
     }
 

@@ -346,15 +346,27 @@ impl RunStore for SqliteStore {
         if !erased {
             return Err(PayloadError::NotEnded { run: run.to_owned() });
         }
-        // What was erased still lies in the write-ahead log, until that begins anew.
+        self.overwritten()
+    }
+
+    fn erase_payloads(&self, run: &str) -> Result<(), PayloadError> {
+        let number = self.payloads(run)?;
+        let erased = self.write(Urgency::Synced, move |connection| {
+            connection.prepare_cached("DELETE FROM payload WHERE run = ?1")?.execute([number])
+        })?;
+        if erased == 0 { Ok(()) } else { self.overwritten() }
+    }
+}
+
+impl SqliteStore {
+    /// What was erased still lies in the write-ahead log, until that begins anew.
+    fn overwritten(&self) -> Result<(), PayloadError> {
         self.inner
             .readers
             .with(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))?;
         Ok(())
     }
-}
 
-impl SqliteStore {
     /// Who holds a run, and until when.
     fn lease(&self, holder: &Holder) -> Result<(String, i64), StorageError> {
         let text = serde_json::to_string(holder).map_err(|error| StorageError::failed(&self.inner.file, error))?;

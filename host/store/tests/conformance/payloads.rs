@@ -28,3 +28,17 @@ fn a_payload_and_the_salt_are_kept_until_they_are_erased_after_the_end() {
         assert!(matches!(store.erase("s"), Err(PayloadError::NotFound { .. })));
     });
 }
+
+#[test]
+fn payloads_alone_are_erased_at_any_time() {
+    each(|kind| {
+        let store = (kind.open)();
+        let _log = begin(&store, "r");
+        store.put_payload("r", "sha256:ab", b"secret").unwrap();
+        let other = (kind.open)();
+        other.erase_payloads("r").unwrap();
+        assert_eq!(store.payload("r", "sha256:ab").unwrap(), None);
+        assert_eq!(store.read("r").unwrap().salt().unwrap(), Some([7; 32]), "its marks can still be checked");
+        assert!(matches!(store.erase_payloads("s"), Err(PayloadError::NotFound { .. })));
+    });
+}
