@@ -33,6 +33,9 @@ struct Open {
     last: u64,
 }
 
+/// The last run of the principal: open, or over and not yet idle, by its id.
+type LastRun = Result<Open, (String, Stop)>;
+
 /// What a call of the principal meets.
 pub enum Met<'a> {
     /// Its run, which rules on it.
@@ -79,7 +82,7 @@ impl PrincipalRun {
     }
 
     /// The open run, or what is left of the principal's.
-    fn left(&mut self, now: u64) -> Result<Option<Result<Open, (String, Stop)>>, GatewayError> {
+    fn left(&mut self, now: u64) -> Result<Option<LastRun>, GatewayError> {
         // What broke off at an error is taken up again from its store.
         self.open.take_if(|open| open.session.is_broken());
         if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, now)) {
@@ -163,7 +166,7 @@ impl PrincipalRun {
     }
 
     /// The run that the principal was in, where it still is: the newest that no other process has.
-    fn take_up(&mut self, now: u64) -> Result<Option<Result<Open, (String, Stop)>>, GatewayError> {
+    fn take_up(&mut self, now: u64) -> Result<Option<LastRun>, GatewayError> {
         let principal = Some(Arc::from(self.served.name.as_str()));
         let rows = self.store.list(&RunQuery { principal, most: Some(MOST), ..RunQuery::default() })?;
         let mut busy = Vec::new();
