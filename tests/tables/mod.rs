@@ -14,6 +14,7 @@ mod justified;
 mod material;
 mod policies;
 mod slots;
+mod structure;
 
 use countersign_tests::generated;
 use countersign_tests::subject::host;

@@ -6,6 +6,7 @@ mod decided;
 mod served;
 
 use std::io::BufRead;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use countersign_engine::{History, Session};
@@ -117,47 +118,30 @@ pub fn replay<R: BufRead>(
         served,
         decided: None,
     };
+    let entries: Vec<Arc<str>> = run.manifest().entries.iter().map(|entry| Arc::clone(&entry.name)).collect();
     while let Some(stored) = reader.read()? {
         let Stored::Frame(frame) = stored else { continue };
-        run.accept(frame.at, frame.input.clone()).map_err(|error| broken(file, &frame, FoldError::Input(error)))?;
-        for (index, recorded) in frame.judgements.iter().enumerate() {
-            let differs = |problem| broken(file, &frame, FoldError::Judgement { index, problem });
-            let request = run.request().ok_or_else(|| differs("nothing is asked here"))?;
-            let entry = request.entry;
-            if run.manifest().entries[entry].name != recorded.entry || **request.question != *recorded.question {
-                return Err(differs("it does not answer what the run asks").into());
-            }
-            if run.manifest().entries[entry].component != recorded.policy {
-                return Err(differs("another component than the run is pinned to").into());
-            }
-            let session = judges.session(entry);
+        let mut difference = None;
+        let folded = run.fold_each(&frame, &mut |index, pin, recorded| {
             if !re_executable(recorded, same_engine) {
                 replayed.skipped += 1;
-            } else if let Some(session) = session {
-                let mut history = Before { file, reopen, entry: &recorded.entry, frame: frame.frame, index };
-                let (policy, now) = judge(session, recorded, &mut history);
-                replayed.judged += 1;
-                if let Some(what) = compare(recorded, &now) {
-                    replayed.difference = Some(Difference {
-                        frame: frame.frame,
-                        recorded: recorded.clone(),
-                        recorded_policy: run.manifest().entries[entry].policy.to_string(),
-                        policy,
-                        now,
-                        what,
-                    });
-                    replayed.frames = reader.frames();
-                    return Ok(replayed);
-                }
+                return ControlFlow::Continue(());
             }
-            let recorded =
-                Judged { answer: recorded.answer.clone(), reads: recorded.reads.clone(), fuel: recorded.fuel };
-            run.answer(recorded).map_err(|error| broken(file, &frame, FoldError::Input(error)))?;
-        }
-        let closed = run.close().map_err(|error| broken(file, &frame, FoldError::Input(error)))?;
-        if closed.frame.events != frame.events {
-            return Err(broken(file, &frame, FoldError::Events).into());
-        }
+            let entry = entries.iter().position(|name| *name == pin.name);
+            let Some(session) = entry.and_then(|entry| judges.session(entry)) else { return ControlFlow::Continue(()) };
+            let mut history = Before { file, reopen, entry: &recorded.entry, frame: frame.frame, index };
+            let (policy, now) = judge(session, recorded, &mut history);
+            replayed.judged += 1;
+            let Some(what) = compare(recorded, &now) else { return ControlFlow::Continue(()) };
+            let (recorded, recorded_policy) = (recorded.clone(), pin.policy.to_string());
+            difference = Some(Difference { frame: frame.frame, recorded, recorded_policy, policy, now, what });
+            ControlFlow::Break(())
+        });
+        let Some(closed) = folded.map_err(|error| broken(file, &frame, error))? else {
+            replayed.difference = difference;
+            replayed.frames = reader.frames();
+            return Ok(replayed);
+        };
         if let Some(rejoined) = &mut rejoined {
             replayed.decided = rejoined.frame(run.manifest(), &frame, &closed.sampled);
             if replayed.decided.is_some() {

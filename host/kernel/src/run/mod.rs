@@ -40,6 +40,7 @@ mod used;
 mod view;
 mod waiting;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::contract::Verdict;
@@ -48,7 +49,7 @@ use crate::effect::Effect;
 use crate::event::Event;
 use crate::frame::Frame;
 use crate::input::{Input, Observation, Outcome, Reply, Unavailability, Usage, Verification};
-use crate::manifest::{Manifest, ManifestError, PolicyMode};
+use crate::manifest::{EntryPin, Manifest, ManifestError, PolicyMode};
 use crate::status::Status;
 
 pub use consequence::{Asked, CONSEQUENCES, Consequence, Driving, HOLDING, Row, consequence, verdicts};
@@ -365,20 +366,38 @@ impl Run {
     /// # Errors
     /// When the frame does not follow from the ones before it.
     pub fn fold(&mut self, frame: &Frame) -> Result<Vec<Effect>, FoldError> {
+        let folded = self.fold_each(frame, &mut |_, _, _| ControlFlow::Continue(()))?;
+        Ok(folded.map_or_else(Vec::new, |closed| closed.effects))
+    }
+
+    /// The same; `each` is shown every recorded judgement with its position in the frame and its entry, once it is known
+    /// to answer what the run asks, and may break off there: none then, and nobody can go on with the run.
+    ///
+    /// # Errors
+    /// As [`Run::fold`].
+    pub fn fold_each(
+        &mut self,
+        frame: &Frame,
+        each: &mut dyn FnMut(usize, &EntryPin, &Judgement) -> ControlFlow<()>,
+    ) -> Result<Option<Closed>, FoldError> {
         self.accept(frame.at, frame.input.clone())?;
         for (index, judgement) in frame.judgements.iter().enumerate() {
             let differs = |problem| FoldError::Judgement { index, problem };
             let request = self.request().ok_or_else(|| differs("nothing is asked here"))?;
-            if self.manifest.entries[request.entry].name != judgement.entry {
+            let pin = &self.manifest.entries[request.entry];
+            if pin.name != judgement.entry {
                 return Err(differs("another entry is asked"));
             }
-            if self.manifest.entries[request.entry].component != judgement.policy {
+            if pin.component != judgement.policy {
                 return Err(differs("another component than the run is pinned to"));
             }
             if **request.question != *judgement.question {
                 return Err(differs("the question is another"));
             }
             drop(request);
+            if each(index, pin, judgement).is_break() {
+                return Ok(None);
+            }
             self.answer(Judged {
                 answer: judgement.answer.clone(),
                 reads: judgement.reads.clone(),
@@ -389,6 +408,6 @@ impl Run {
         if closed.frame.events != frame.events || closed.frame.frame != frame.frame {
             return Err(FoldError::Events);
         }
-        Ok(closed.effects)
+        Ok(Some(closed))
     }
 }

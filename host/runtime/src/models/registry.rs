@@ -296,9 +296,10 @@ mod tests {
         let folder = tempfile::tempdir().map_err(|source| SettingsError::Io { path: PathBuf::new(), source })?;
         let path = folder.path().join("countersign.toml");
         std::fs::write(&path, text).map_err(|source| SettingsError::Io { path: path.clone(), source })?;
-        crate::Deployment::load(&path)?.models().cloned().ok_or_else(|| {
-            SettingsError::invalid("countersign.toml", "models", "expected at least one of the tables")
-        })
+        crate::Deployment::load(&path)?
+            .models()
+            .cloned()
+            .ok_or_else(|| SettingsError::invalid("countersign.toml", "models", "expected at least one of the tables"))
     }
 
     #[test]

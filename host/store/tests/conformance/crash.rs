@@ -47,9 +47,9 @@ fn what_was_acknowledged_is_there_when_another_process_takes_the_run_up() {
             let held = store.open("r", &here(), Durability::Synced).unwrap_err();
             assert!(matches!(held, OpenError::Held { .. }), "it still writes: {held}");
             process.kill().unwrap();
-            process.wait().unwrap();
         }
     }
+    process.wait().unwrap();
     assert!(acknowledged >= 50);
     let store = SqliteStore::open(&file).unwrap();
     let mut log = store.open("r", &here(), Durability::Synced).unwrap();
