@@ -29,7 +29,7 @@ use countersign_kernel::contract::Trigger;
 use countersign_kernel::state::Memory;
 use countersign_kernel::{Frame, Input, ManifestError, Run, Status};
 use countersign_store::memory::MemoryStore;
-use countersign_store::trace::{TransferError, export};
+use countersign_store::trace::{TransferError, export_beside};
 use countersign_store::{Durability, SharedStore};
 use toml::Table;
 
@@ -343,7 +343,8 @@ impl Scenario {
         let setup = Setup {
             operations,
             salt: Some(salt),
-            durability: if durable { Durability::Synced } else { Durability::Buffered },
+            durability: if durable || named.is_some() { Durability::Synced } else { Durability::Buffered },
+            trace: named.cloned(),
             shadow: durable || named.is_some(),
             ..Setup::new(crate::registry::Registry::default())
         };
@@ -364,7 +365,7 @@ impl Scenario {
         let driven = session.drive(Input::Started, &mut world, &mut watching);
         let status = session.put_away()?;
         if let Some(file) = named {
-            export(&*store, &id, file)?;
+            export_beside(&*store, &id, file)?;
         }
         driven?;
         let mut unmet = Vec::new();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign_kernel::contract::Tier;
 use countersign_kernel::state::Memory;
 use countersign_kernel::{
-    Action, Code, Effect, Input, ModelRequest, Observation, Outcome, Reply, Report, Status, Usage, Verification,
+    Action, Code, Effect, Input, ModelRequest, Observation, Outcome, Reply, Report, Status, Tool, Usage, Verification,
     Verifier,
 };
 
@@ -80,6 +80,12 @@ impl Session {
                 continue;
             }
             for task in turn.tasks {
+                if let Effect::Dispatch { tool, .. } = &task.effect
+                    && self.run.manifest().tool(tool).is_none_or(Tool::mutating)
+                {
+                    // What acts on the world begins after its frame survives even the machine.
+                    self.record.sync()?;
+                }
                 if let Some(input) = self.act(world, task) {
                     next = Some(input);
                 }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use countersign_kernel::{InputError, ManifestError};
+use countersign_store::trace::TransferError;
 use countersign_store::{AppendError, BeginError, InboxError, OpenError, PayloadError, StorageError, TraceError};
 
 use crate::host::HostError;
@@ -39,9 +40,9 @@ pub enum SessionError {
     /// The store fails.
     #[error(transparent)]
     Store(#[from] StorageError),
-    /// A trace file that is written beside the store fails.
+    /// The file that the trace is written to as well.
     #[error(transparent)]
-    Trace(#[from] TraceError),
+    Trace(#[from] TransferError),
     /// Its inbox fails.
     #[error(transparent)]
     Inbox(#[from] InboxError),

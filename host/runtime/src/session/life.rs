@@ -28,14 +28,14 @@ impl Session {
     pub fn begin(host: &Host, store: &SharedStore, manifest: Manifest, setup: Setup) -> Result<Self, SessionError> {
         let manifest = Arc::new(manifest);
         let (run, judges) = open(host, &manifest)?;
-        let Setup { mut operations, salt, principal, durability, .. } = setup;
+        let Setup { mut operations, salt, principal, durability, trace, .. } = setup;
         operations.dispatch(&manifest, manifest.started)?;
         let salt = match salt {
             Some(salt) => salt,
             None => Salt::random().map_err(|source| SessionError::Random { source })?,
         };
-        let record = Record::begin(store, &manifest, principal.as_deref(), &salt, durability)?;
-        let setup = Setup { operations, salt: Some(salt), principal, durability, ..setup };
+        let record = Record::begin(store, &manifest, principal.as_deref(), &salt, durability, trace.as_deref())?;
+        let setup = Setup { operations, salt: Some(salt), principal, durability, trace, ..setup };
         let mut session = Session::of(run, judges, Arc::clone(store), record, salt, setup);
         if manifest.driver == Driver::Agent {
             session.step(Input::Started)?;

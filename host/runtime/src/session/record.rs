@@ -1,9 +1,11 @@
 //! The durable record of a run: the chain of its frames, the log they go to, and the streams beside it.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use countersign_kernel::{Frame, Manifest, Run, Status};
+use countersign_store::trace::also_to_file;
 use countersign_store::{
     Attributes, Chain, ChainReader, Diagnostic, Durability, FrameMark, Holder, NewRun, RunLog, RunReader, SharedStore,
     Side, SideLog, StorageError, Stored, TraceError,
@@ -75,13 +77,14 @@ impl Past {
 }
 
 impl Record {
-    /// Begins the record of a run with its manifest, which is durable when this returns.
+    /// Begins the record of a run with its manifest, which is durable when this returns. With `trace` it is a file too.
     pub fn begin(
         store: &SharedStore,
         manifest: &Manifest,
         principal: Option<&str>,
         salt: &Salt,
         durability: Durability,
+        trace: Option<&Path>,
     ) -> Result<Self, SessionError> {
         let chain = Chain::begin(manifest);
         let attributes = Attributes {
@@ -92,6 +95,10 @@ impl Record {
         };
         let new = NewRun { id: &manifest.run, manifest: chain.line(), attributes, salt: Some(salt.0) };
         let log = store.begin(new, &Holder::this_process("countersign"), durability)?;
+        let log = match trace {
+            Some(trace) => also_to_file(log, trace, durability)?,
+            None => log,
+        };
         Ok(Record { log, chain, diagnostics: None, no_diagnostics: false })
     }
 

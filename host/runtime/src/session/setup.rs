@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign_kernel::contract::{Asked, Tier};
@@ -36,6 +37,8 @@ pub struct Setup {
     /// Keep the exact arguments of calls that hold a secret in the store while the run lives, so that another process
     /// can make the call after an approval. By default yes; without it such a call is refused after the run is taken up.
     pub keep_secrets: bool,
+    /// A file that the trace is written to as well, while the run runs; it must not be there yet. None by default.
+    pub trace: Option<PathBuf>,
     /// Ask the bundle's policies in shadow too. By default yes.
     pub shadow: bool,
 }
@@ -52,6 +55,7 @@ impl Setup {
             durability: Durability::Written,
             principal: None,
             keep_secrets: true,
+            trace: None,
             shadow: true,
         }
     }

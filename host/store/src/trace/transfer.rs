@@ -73,6 +73,15 @@ pub fn export(store: &dyn RunStore, run: &str, path: &Path) -> Result<(), Transf
     Side::ALL.into_iter().try_for_each(|side| records(&*reader, side, &beside(path, side)))
 }
 
+/// Writes what lies beside a run's frames, beside a file that holds the frames already (see [`super::also_to_file`]).
+///
+/// # Errors
+/// A run that is not there, or a file that is there already or cannot be written.
+pub fn export_beside(store: &dyn RunStore, run: &str, path: &Path) -> Result<(), TransferError> {
+    let reader = store.read(run)?;
+    Side::ALL.into_iter().try_for_each(|side| records(&*reader, side, &beside(path, side)))
+}
+
 fn whole(reader: &dyn RunReader, path: &Path) -> Result<(), TransferError> {
     let mut file = TraceFile::create(path, Durability::Buffered)?;
     copy(reader, &mut file)?;
