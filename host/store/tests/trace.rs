@@ -121,6 +121,9 @@ fn what_is_there_is_not_written_over() {
     fs::remove_file(&path).unwrap();
     fs::write(beside(&path, Side::Shadow), "evidence").unwrap();
     exists(export(&store, "r", &path));
+    exists(
+        also_to_file(store.open("r", &here(), Durability::Written).unwrap(), &path, Durability::Written).map(|_| ()),
+    );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
@@ -201,7 +204,7 @@ fn a_file_beside_the_store_has_the_whole_run_also_when_it_was_taken_up() {
     log.release().unwrap();
     drop(log);
     assert_eq!(ending(&path).unwrap(), Ending::Complete);
-    assert_eq!(fs::read(beside(&path, Side::Log)).unwrap(), b"{}\n");
+    assert_eq!(fs::read(beside(&path, Side::Log)).unwrap(), b"{\"frame\":1}\n{}\n");
     let text = fs::read(&path).unwrap();
     let expected: Vec<u8> =
         lines(&*store.read("r").unwrap()).into_iter().flat_map(|line| line.into_iter().chain(*b"\n")).collect();

@@ -29,7 +29,7 @@ use countersign_kernel::contract::Trigger;
 use countersign_kernel::state::Memory;
 use countersign_kernel::{Frame, Input, ManifestError, Run, Status};
 use countersign_store::memory::MemoryStore;
-use countersign_store::trace::{TransferError, export_beside};
+use countersign_store::trace::TransferError;
 use countersign_store::{Durability, SharedStore};
 use toml::Table;
 
@@ -364,9 +364,6 @@ impl Scenario {
             Watching { inner: observer, matching: expect::Matching::new(&self.spec.expect, &self.spec.shows) };
         let driven = session.drive(Input::Started, &mut world, &mut watching);
         let status = session.put_away()?;
-        if let Some(file) = named {
-            export_beside(&*store, &id, file)?;
-        }
         driven?;
         let mut unmet = Vec::new();
         let held = watching.matching.held;

@@ -15,7 +15,7 @@ pub struct OperatorSpec {
     pub ceilings: BudgetCaps,
     /// Buckets of the application and its tenants.
     pub buckets: BucketsSpec,
-    /// Where items for people go. Paths are relative to the folder of runs.
+    /// Where items for people go. Paths are relative to the folder that the store lies in.
     pub sinks: Vec<SinkSpec>,
     /// File of the kill switches, relative to the file that names it. It must be there: keys `all`,
     /// `tenants`, `tools`, `policies` (digests) and `reason`.

@@ -13,4 +13,4 @@ pub use chain::{Chain, encode_frame, encode_manifest, genesis};
 pub use file::{TraceFile, TraceFileError};
 pub use reader::{ChainReader, Ending, Stored, TraceError, TraceReader};
 pub use tee::also_to_file;
-pub use transfer::{TransferError, beside, export, export_beside, import};
+pub use transfer::{TransferError, beside, export, import};

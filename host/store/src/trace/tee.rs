@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::file::{TraceFile, TraceFileError, create_new};
-use super::transfer::{TransferError, beside, copy};
+use super::transfer::{TransferError, all_beside, all_new, beside, copy};
 use crate::checks;
 use crate::error::StorageError;
 use crate::query::RunRow;
@@ -21,8 +21,10 @@ pub fn also_to_file(
     path: &Path,
     durability: Durability,
 ) -> Result<Box<dyn RunLog>, TransferError> {
+    all_new(path)?;
     let mut file = TraceFile::create(path, durability)?;
     copy(&*log, &mut file)?;
+    all_beside(&*log, path)?;
     Ok(Box::new(Tee { log, file }))
 }
 

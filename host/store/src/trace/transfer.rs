@@ -53,11 +53,7 @@ pub fn beside(trace: &Path, side: Side) -> PathBuf {
 /// A run that is not there or not what was written, a file that is there or cannot be written.
 pub fn export(store: &dyn RunStore, run: &str, path: &Path) -> Result<(), TransferError> {
     let reader = store.read(run)?;
-    for name in std::iter::once(path.to_owned()).chain(Side::ALL.map(|side| beside(path, side))) {
-        if name.symlink_metadata().is_ok() {
-            return Err(TraceFileError::Exists { path: name }.into());
-        }
-    }
+    all_new(path)?;
     let mut aside = path.as_os_str().to_owned();
     aside.push(format!(".{}.part", std::process::id()));
     let aside = PathBuf::from(aside);
@@ -70,16 +66,21 @@ pub fn export(store: &dyn RunStore, run: &str, path: &Path) -> Result<(), Transf
     });
     let _ = std::fs::remove_file(&aside);
     written?;
-    Side::ALL.into_iter().try_for_each(|side| records(&*reader, side, &beside(path, side)))
+    all_beside(&*reader, path)
 }
 
-/// Writes what lies beside a run's frames, beside a file that holds the frames already (see [`super::also_to_file`]).
-///
-/// # Errors
-/// A run that is not there, or a file that is there already or cannot be written.
-pub fn export_beside(store: &dyn RunStore, run: &str, path: &Path) -> Result<(), TransferError> {
-    let reader = store.read(run)?;
-    Side::ALL.into_iter().try_for_each(|side| records(&*reader, side, &beside(path, side)))
+/// Nothing has the name of the trace, or of what will lie beside it.
+pub(super) fn all_new(path: &Path) -> Result<(), TraceFileError> {
+    let names = std::iter::once(path.to_owned()).chain(Side::ALL.map(|side| beside(path, side)));
+    names
+        .into_iter()
+        .find(|name| name.symlink_metadata().is_ok())
+        .map_or(Ok(()), |path| Err(TraceFileError::Exists { path }))
+}
+
+/// Writes what lies beside a run's frames to files beside the trace.
+pub(super) fn all_beside(reader: &dyn RunReader, path: &Path) -> Result<(), TransferError> {
+    Side::ALL.into_iter().try_for_each(|side| records(reader, side, &beside(path, side)))
 }
 
 fn whole(reader: &dyn RunReader, path: &Path) -> Result<(), TransferError> {
