@@ -167,6 +167,7 @@ fn bad_gateways_are_refused_with_file_and_key() {
         ("version = 1\n[agents.'a/b']\n[servers.a]\ncommand = ['x']", "key `agents.a/b`"),
         ("version = 1\nshell = true\n[servers.a]\ncommand = ['x']", "unknown field `shell`"),
         ("version = 1\n[agents.a]\nmode = 'recorded'\n[servers.a]\ncommand = ['x']", "key `agents.a.mode`"),
+        ("version = 1\n[agents.ada]\n[agents.bob]\n[servers.a]\ncommand = ['x']", "it names `ada`, `bob`"),
         ("version = 1\n[servers.A]\ncommand = ['x']", "key `servers.A`"),
         ("version = 1\n[operator]\nswitches = 'none.toml'\n[servers.a]\ncommand = ['x']", "key `operator.switches`"),
         ("version = 1\n[servers.a]\ncommand = ['x']\n[tools.write]\ncost = 1", "key `tools.write`"),

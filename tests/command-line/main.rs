@@ -7,6 +7,7 @@ mod coverage;
 mod findings;
 mod gateway;
 mod kept;
+mod meddled;
 mod models;
 mod results;
 mod runs;

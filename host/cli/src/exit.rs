@@ -141,9 +141,16 @@ fn of(error: &anyhow::Error) -> u8 {
 
 fn of_trace(error: &TraceError) -> u8 {
     match error {
+        // Of a run in a store it is the store that tells.
+        TraceError::Io { source, .. } if is_damaged(source) => DIFFERS,
         TraceError::Io { .. } | TraceError::NotATrace { .. } => BAD_INPUT,
         TraceError::Broken { .. } => DIFFERS,
     }
+}
+
+fn is_damaged(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<StorageError>());
+    matches!(inner, Some(StorageError::Damaged { .. }))
 }
 
 /// What the user gave cannot be used.

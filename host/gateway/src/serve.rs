@@ -144,6 +144,13 @@ impl Served {
             return Err(wrong("expected at least one server, such as `[servers.files]`"));
         }
         let name = agent.unwrap_or(deployment.only_agent()).to_owned();
+        // An agent that the file does not name would have no tenant, no goal and a health of its own.
+        let names: Vec<&str> = deployment.agents().collect();
+        if !names.is_empty() && !names.contains(&&*name) {
+            let names = names.join("`, `");
+            let problem = format!("key `agents`: there is no `{name}`; it names `{names}`: say which with `--agent`");
+            return Err(SettingsError::Invalid { file: file.display().to_string(), problem });
+        }
         let agent = deployment.agent(&name);
         Ok(Served { deployment, name, agent, monitor })
     }

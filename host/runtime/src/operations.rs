@@ -15,8 +15,8 @@ use countersign_store::SharedStore;
 use serde_json::json;
 
 use crate::operate::{
-    self, BucketError, BucketReservation, Buckets, Counter, ErrorClass, Halt, HealthTracker, Item, ItemKind, Severity,
-    SinkError, Sinks, StoredSwitches, Switches,
+    self, AgentHealth, BucketError, BucketReservation, Buckets, Counter, ErrorClass, Halt, HealthTracker, Item,
+    ItemKind, Severity, SinkError, Sinks, StoredSwitches, Switches,
 };
 use crate::settings::OperatorSpec;
 
@@ -106,7 +106,22 @@ impl Operations {
     /// Whether a run may go on at all; else what it is told. A policy that is revoked is not asked
     /// any more.
     pub(crate) fn halted(&mut self, manifest: &Manifest) -> Option<Input> {
-        self.switched_off(manifest, &[]).map(|halt| halted(&halt))
+        self.paused(manifest).or_else(|| self.switched_off(manifest, &[]).map(|halt| halted(&halt)))
+    }
+
+    /// An administrator's pause holds a run too that is under way; a pause of health holds the next one only.
+    fn paused(&self, manifest: &Manifest) -> Option<Input> {
+        let told = |reason: &str| Input::Halted {
+            switch: format!("agent {}", manifest.agent).as_str().into(),
+            reason: reason.into(),
+        };
+        match self.health.as_ref()?.agent(&manifest.agent) {
+            Ok(AgentHealth { administrator: Some(pause), .. }) => {
+                Some(told(&format!("paused by `{}`: {}", pause.by, pause.reason)))
+            }
+            Ok(_) => None,
+            Err(error) => Some(told(&error.to_string())),
+        }
     }
 
     /// Whether an effect may be carried out; what is held for it in the buckets.
@@ -120,6 +135,9 @@ impl Operations {
             Effect::Verify { verifier: Verifier::ReadBack(tool), .. } => (&nothing, Some(&**tool)),
             _ => return Ok(None),
         };
+        if let Some(paused) = self.paused(manifest) {
+            return Err(Box::new(paused));
+        }
         if let Some(halt) = self.switched_off(manifest, tool.as_slice()) {
             return Err(Box::new(halted(&halt)));
         }

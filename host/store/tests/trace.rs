@@ -112,18 +112,14 @@ fn what_is_there_is_not_written_over() {
         assert!(matches!(result, Err(TransferError::File(TraceFileError::Exists { .. }))), "{result:?}");
     };
     exists(export(&store, "r", &path));
-    exists(
-        also_to_file(store.open("r", &here(), Durability::Written).unwrap(), &path, Durability::Written).map(|_| ()),
-    );
+    exists(also_to_file(&path, Durability::Written, || panic!("opened")).map(|_| ()));
     assert!(matches!(TraceFile::create(&path, Durability::Written), Err(TraceFileError::Exists { .. })));
     assert_eq!(fs::read(&path).unwrap(), b"evidence");
     // What lies beside it is evidence too, and then nothing is written at all.
     fs::remove_file(&path).unwrap();
     fs::write(beside(&path, Side::Shadow), "evidence").unwrap();
     exists(export(&store, "r", &path));
-    exists(
-        also_to_file(store.open("r", &here(), Durability::Written).unwrap(), &path, Durability::Written).map(|_| ()),
-    );
+    exists(also_to_file(&path, Durability::Written, || panic!("opened")).map(|_| ()));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
@@ -191,8 +187,8 @@ fn a_file_beside_the_store_has_the_whole_run_also_when_it_was_taken_up() {
     let (folder, path) = place();
     let store = SqliteStore::open(&folder.path().join("runs.db")).unwrap();
     stored(&store, 1);
-    let log = store.open("r", &here(), Durability::Synced).unwrap();
-    let mut log = also_to_file(log, &path, Durability::Synced).unwrap();
+    let log = || Ok::<_, TransferError>(store.open("r", &here(), Durability::Synced).unwrap());
+    let mut log = also_to_file(&path, Durability::Synced, log).unwrap();
     let mut chain = Chain::begin(&driven::manifest());
     let all = frames();
     chain.encode(&all[0].0);

@@ -27,7 +27,7 @@ pub struct Pause {
     #[arg(long, value_name = "TEXT")]
     reason: String,
     /// Who pauses it
-    #[arg(long, value_name = "NAME", default_value = "operator")]
+    #[arg(long, value_name = "NAME", default_value = "operator", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     by: String,
     #[command(flatten)]
     stored: Stored,

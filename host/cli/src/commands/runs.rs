@@ -63,7 +63,7 @@ pub struct Deciding {
     #[command(flatten)]
     one: One,
     /// Who decides: recorded as given, checked by nobody [default: $USER, else operator]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     by: Option<String>,
 }
 

@@ -230,6 +230,11 @@ impl Deployment {
         self.sections.agents.get(name).cloned().unwrap_or_default()
     }
 
+    /// Names of the agents that the file names.
+    pub fn agents(&self) -> impl Iterator<Item = &str> {
+        self.sections.agents.keys().map(String::as_str)
+    }
+
     /// The agent that is meant where nobody says: the only one of the file, else `agent`.
     pub fn only_agent(&self) -> &str {
         let mut names = self.sections.agents.keys();

@@ -65,7 +65,7 @@ pub fn resume(
     let surroundings = Surroundings {
         workspace,
         operator: keep.files.clone(),
-        salt: held.past().salt,
+        salt: held.salt(),
         cancel,
         models: scenario.client(models.as_ref())?,
         before: 0,

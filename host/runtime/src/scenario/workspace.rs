@@ -28,7 +28,11 @@ impl Workspace {
 
     /// Makes one that stays.
     pub fn at(folder: PathBuf, files: &BTreeMap<String, String>) -> io::Result<Self> {
-        std::fs::create_dir_all(&folder)?;
+        let mut owner = std::fs::DirBuilder::new();
+        // What a run's tools write is its owner's alone.
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut owner, 0o700);
+        owner.recursive(true).create(&folder)?;
         fill(&folder, files)?;
         Ok(Workspace::Kept(folder))
     }

@@ -87,9 +87,20 @@ impl Session {
         Ok(entries.into_iter().next())
     }
 
-    fn taken(&self, id: String, found: &mut Decided) -> Result<(), SessionError> {
+    /// Id of an entry that cancels the run.
+    pub(super) fn cancel_waiting(&self) -> Result<Option<String>, SessionError> {
+        let entries = self.store.waiting(&self.run.manifest().run)?;
+        Ok(entries.into_iter().find(|entry| entry.wants == Offer::Cancel).map(|entry| entry.id))
+    }
+
+    /// An entry is the run's last frame now.
+    pub(super) fn entry_taken(&self, id: &str) -> Result<(), SessionError> {
         let frame = self.run.frames().saturating_sub(1);
-        self.store.take(&self.run.manifest().run, &id, &Taken::Frame(frame))?;
+        Ok(self.store.take(&self.run.manifest().run, id, &Taken::Frame(frame))?)
+    }
+
+    fn taken(&self, id: String, found: &mut Decided) -> Result<(), SessionError> {
+        self.entry_taken(&id)?;
         found.taken.push(id);
         Ok(())
     }

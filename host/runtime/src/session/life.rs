@@ -130,6 +130,7 @@ pub struct Held {
     store: SharedStore,
     record: Record,
     past: Past,
+    salt: Salt,
 }
 
 impl Held {
@@ -138,13 +139,18 @@ impl Held {
     /// # Errors
     /// A run that is not there, is over or is held by another process, or a record that is not what was written.
     pub fn open(store: &SharedStore, run: &str, durability: Durability) -> Result<Self, TakeUpError> {
-        let (record, past) = Record::open(store, run, durability)?;
-        Ok(Held { store: Arc::clone(store), record, past })
+        let (record, past, salt) = Record::open(store, run, durability)?;
+        Ok(Held { store: Arc::clone(store), record, past, salt })
     }
 
     /// What was recorded of it.
     pub fn past(&self) -> &Past {
         &self.past
+    }
+
+    /// What its redaction marks are salted with.
+    pub(crate) fn salt(&self) -> Salt {
+        self.salt
     }
 
     /// Goes on with it. What it was doing when its host was lost counts as a call of which nobody knows what became.
@@ -163,7 +169,7 @@ impl Held {
         setup: Setup,
         past: &mut dyn FnMut(&Effect, &str) -> Option<ModelAnswer>,
     ) -> Result<Session, SessionError> {
-        let Held { store, record, past: Past { manifest, frames, salt } } = self;
+        let Held { store, record, past: Past { manifest, frames }, salt } = self;
         let manifest = Arc::new(manifest);
         let (run, judges) = open(host, &manifest)?;
         let mut session = Session::of(run, judges, store, record, salt, setup);
@@ -201,7 +207,7 @@ impl Held {
     /// # Errors
     /// A record that does not fold, or a store that takes nothing.
     pub fn abandon(self, code: impl FnOnce(&Run) -> Code) -> Result<Status, SessionError> {
-        let Held { store, record, past: Past { manifest, frames, salt } } = self;
+        let Held { store, record, past: Past { manifest, frames }, salt } = self;
         let started = manifest.started;
         let mut run = Run::open(manifest.into())?;
         for frame in &frames {

@@ -185,11 +185,23 @@ impl Session {
         }
         let mut turn = Turn::default();
         let mut next = Some(input);
+        let mut cancel: Option<String> = None;
         while let Some(input) = next.take() {
             let closed = self.frame(at, input, watch)?;
+            if let Some(id) = cancel.take() {
+                self.entry_taken(&id)?;
+            }
             turn.decision = closed.decision.or(turn.decision);
             turn.tasks.clear();
             for effect in closed.effects {
+                // Whoever cancels a run means what it is about to do.
+                if matches!(effect, Effect::CallModel { .. } | Effect::Dispatch { .. })
+                    && let Some(id) = self.cancel_waiting()?
+                {
+                    cancel = Some(id);
+                    next = Some(Input::Cancelled);
+                    break;
+                }
                 match self.operations.admit(&self.run, &effect) {
                     Ok(held) => {
                         self.tell(&effect);

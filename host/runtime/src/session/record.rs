@@ -32,8 +32,6 @@ pub struct Past {
     pub manifest: Manifest,
     /// Its frames behind the manifest.
     pub frames: Vec<Frame>,
-    /// What its redaction marks are salted with.
-    pub salt: Salt,
 }
 
 impl Past {
@@ -44,8 +42,7 @@ impl Past {
     pub fn read(store: &SharedStore, run: &str) -> Result<Self, TakeUpError> {
         let reader = store.read(run)?;
         let (manifest, frames) = read(&*reader, run, &mut ChainReader::new(run))?;
-        let salt = reader.salt()?.ok_or_else(|| TakeUpError::Salt { run: run.to_owned() })?;
-        Ok(Past { manifest, frames, salt: Salt(salt) })
+        Ok(Past { manifest, frames })
     }
 
     /// The fold of it.
@@ -94,23 +91,26 @@ impl Record {
             started: manifest.started,
         };
         let new = NewRun { id: &manifest.run, manifest: chain.line(), attributes, salt: Some(salt.0) };
-        let log = store.begin(new, &Holder::this_process("countersign"), durability)?;
+        let holder = Holder::this_process("countersign");
         let log = match trace {
-            Some(trace) => also_to_file(log, trace, durability)?,
-            None => log,
+            // Where there can be no file, nothing is begun.
+            Some(trace) => {
+                also_to_file(trace, durability, || Ok::<_, SessionError>(store.begin(new, &holder, durability)?))?
+            }
+            None => store.begin(new, &holder, durability)?,
         };
         Ok(Record { log, chain, diagnostics: None, no_diagnostics: false })
     }
 
     /// Takes the record of a run up, from nobody or from a process that is gone, with all that it holds.
-    pub fn open(store: &SharedStore, run: &str, durability: Durability) -> Result<(Self, Past), TakeUpError> {
+    pub fn open(store: &SharedStore, run: &str, durability: Durability) -> Result<(Self, Past, Salt), TakeUpError> {
         let log = store.open(run, &Holder::this_process("countersign"), durability)?;
         let mut chain = ChainReader::new(run);
         let (manifest, frames) = read(&*log, run, &mut chain)?;
         let salt = log.salt()?.ok_or_else(|| TakeUpError::Salt { run: run.to_owned() })?;
         let chain = chain.into_chain().ok_or_else(|| TakeUpError::Empty { run: run.to_owned() })?;
         let record = Record { log, chain, diagnostics: None, no_diagnostics: false };
-        Ok((record, Past { manifest, frames, salt: Salt(salt) }))
+        Ok((record, Past { manifest, frames }, Salt(salt)))
     }
 
     /// Makes a frame part of the record.

@@ -112,6 +112,10 @@ impl Readers {
 
     pub fn frames(&self, run: i64, from: u64, visit: Visit<'_>) -> Result<(), StorageError> {
         let mut next = signed(from);
+        // Frames and their number are written together: what is there at least.
+        let known: i64 = self.with(|connection| {
+            connection.prepare_cached("SELECT frames FROM run WHERE number = ?1")?.query_row([run], |row| row.get(0))
+        })?;
         loop {
             let chunk: Vec<(i64, Vec<u8>)> = self.with(|connection| {
                 let mut statement = connection
@@ -119,6 +123,12 @@ impl Readers {
                 bounded(statement.query(params![run, next])?)
             })?;
             if chunk.is_empty() {
+                if next < known {
+                    return Err(damaged(
+                        &self.file,
+                        format!("of a run's {known} frames those from {next} on are missing"),
+                    ));
+                }
                 return Ok(());
             }
             for (frame, line) in &chunk {

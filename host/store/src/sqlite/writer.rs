@@ -14,6 +14,7 @@ use super::problem::storage;
 use super::read::signed;
 use crate::error::StorageError;
 use crate::run_log::Then;
+use crate::trace::identity;
 
 /// How long what nobody waits for may lie in memory.
 const LINGER: Duration = Duration::from_millis(2);
@@ -91,6 +92,7 @@ impl Writer {
         let shared = Shared { queue: Arc::new((Mutex::new(queue), Condvar::new())) };
         let loops = Loop {
             file: file.to_owned(),
+            identity: std::fs::metadata(file).ok().and_then(|found| identity(&found)),
             connection,
             shared: shared.clone(),
             lease,
@@ -220,6 +222,8 @@ fn fail(job: Job, file: &str) {
 /// What the thread has.
 struct Loop {
     file: String,
+    /// Which file the name led to when it was opened.
+    identity: Option<(u64, u64)>,
     connection: Connection,
     shared: Shared,
     lease: Duration,
@@ -352,6 +356,10 @@ impl Loop {
             return Ok(());
         }
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        // What is written to a file that was moved or removed, nobody finds again.
+        if std::fs::metadata(&self.file).ok().and_then(|found| identity(&found)) != self.identity {
+            return Err(moved());
+        }
         for unit in units {
             unit.write(connection)?;
         }
@@ -388,6 +396,11 @@ impl Loop {
             let _ = self.connection.execute_batch(end);
         }
     }
+}
+
+fn moved() -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+    rusqlite::Error::SqliteFailure(code, Some("the file was moved or removed while it was in use".to_owned()))
 }
 
 impl Unit {

@@ -57,6 +57,12 @@ pub enum TraceFileError {
         /// Its size.
         bytes: usize,
     },
+    /// It is no longer what was written: somebody moved, removed or cut it.
+    #[error("`{}`: was moved, removed or cut while it was being written", path.display())]
+    Gone {
+        /// Which file.
+        path: PathBuf,
+    },
     /// What was written before is not whole.
     #[error("`{}`: an earlier frame could not be written; nothing is appended behind it", path.display())]
     Failed {
@@ -83,6 +89,7 @@ pub struct TraceFile {
     file: BufWriter<File>,
     durability: Durability,
     next: u64,
+    written: u64,
     failed: bool,
 }
 
@@ -95,7 +102,14 @@ impl TraceFile {
         let file = create_new(path)?;
         // Only this process knows of the file: where the file system has locks, this one is free.
         let _ = file.try_lock();
-        Ok(TraceFile { path: path.to_owned(), file: BufWriter::new(file), durability, next: 0, failed: false })
+        Ok(TraceFile {
+            path: path.to_owned(),
+            file: BufWriter::new(file),
+            durability,
+            next: 0,
+            written: 0,
+            failed: false,
+        })
     }
 
     /// Goes on behind the last frame of a file, once its chain is checked; the chain to go on with.
@@ -115,8 +129,9 @@ impl TraceFile {
         }
         let next = reader.frames();
         let chain = reader.into_chain().ok_or_else(|| io(ErrorKind::UnexpectedEof.into()))?;
+        let written = file.metadata().map_err(io)?.len();
         let file = BufWriter::new(file);
-        Ok((TraceFile { path: path.to_owned(), file, durability, next, failed: false }, chain))
+        Ok((TraceFile { path: path.to_owned(), file, durability, next, written, failed: false }, chain))
     }
 
     /// Where it lies.
@@ -146,6 +161,7 @@ impl TraceFile {
         }
         let written = self.file.write_all(line).and_then(|()| self.file.write_all(b"\n"));
         self.done(written)?;
+        self.written += line.len() as u64 + 1;
         self.next += 1;
         match self.durability {
             Durability::Synced => self.sync(),
@@ -160,7 +176,13 @@ impl TraceFile {
     /// When it cannot.
     pub fn flush(&mut self) -> Result<(), TraceFileError> {
         let flushed = self.file.flush();
-        self.done(flushed)
+        self.done(flushed)?;
+        // A trace that nobody will find is none: whoever acts on a frame acts on what is there.
+        if there(self.file.get_ref(), &self.path) == Some(self.written) {
+            return Ok(());
+        }
+        self.failed = true;
+        Err(TraceFileError::Gone { path: self.path.clone() })
     }
 
     /// Waits until everything survives a crash of the machine.
@@ -168,7 +190,8 @@ impl TraceFile {
     /// # Errors
     /// When it cannot.
     pub fn sync(&mut self) -> Result<(), TraceFileError> {
-        let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_data());
+        self.flush()?;
+        let synced = self.file.get_ref().sync_data();
         self.done(synced)
     }
 
@@ -191,6 +214,24 @@ fn lock(file: &File, path: &Path) -> Result<(), TraceFileError> {
         std::thread::sleep(Duration::from_millis(10));
     }
     Err(TraceFileError::Busy { path: path.to_owned() })
+}
+
+/// How long the file is that the name leads to, where that is the one that is open.
+fn there(file: &File, path: &Path) -> Option<u64> {
+    let found = std::fs::metadata(path).ok()?;
+    (identity(&found) == identity(&file.metadata().ok()?)).then_some(found.len())
+}
+
+/// What tells one file from another of the same name, where the system has such a thing.
+#[cfg(unix)]
+pub(crate) fn identity(file: &std::fs::Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((file.dev(), file.ino()))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn identity(_: &std::fs::Metadata) -> Option<(u64, u64)> {
+    None
 }
 
 /// A file that was not there.

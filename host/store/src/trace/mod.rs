@@ -10,6 +10,7 @@ mod tee;
 mod transfer;
 
 pub use chain::{Chain, encode_frame, encode_manifest, genesis};
+pub(crate) use file::identity;
 pub use file::{TraceFile, TraceFileError};
 pub use reader::{ChainReader, Ending, Stored, TraceError, TraceReader};
 pub use tee::also_to_file;

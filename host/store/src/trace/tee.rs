@@ -11,18 +11,22 @@ use crate::error::StorageError;
 use crate::query::RunRow;
 use crate::run_log::{AppendError, Durability, FrameMark, RunLog, RunReader, SaltBytes, Side, SideLog, Then, Visit};
 
-/// Writes everything that the log takes to a file too, and what it holds already before that: the file is the whole
-/// trace from the beginning. A frame counts once it is in both.
+/// Opens a log and writes everything that it takes to a file too, and what it holds already before that: the file is
+/// the whole trace from the beginning. A frame counts once it is in both.
 ///
 /// # Errors
-/// A file that is there already or cannot be written, a log that cannot be read.
-pub fn also_to_file(
-    log: Box<dyn RunLog>,
+/// A file that is there already or cannot be written: then the log is not opened. A log that cannot be opened or read.
+pub fn also_to_file<E: From<TransferError>>(
     path: &Path,
     durability: Durability,
-) -> Result<Box<dyn RunLog>, TransferError> {
-    all_new(path)?;
-    let mut file = TraceFile::create(path, durability)?;
+    log: impl FnOnce() -> Result<Box<dyn RunLog>, E>,
+) -> Result<Box<dyn RunLog>, E> {
+    let new = all_new(path).and_then(|()| TraceFile::create(path, durability));
+    let mut file = new.map_err(TransferError::from)?;
+    let log = log().inspect_err(|_| {
+        // Nothing is in it.
+        let _ = std::fs::remove_file(path);
+    })?;
     copy(&*log, &mut file)?;
     all_beside(&*log, path)?;
     Ok(Box::new(Tee { log, file }))
