@@ -106,7 +106,12 @@ impl Operations {
     /// Whether a run may go on at all; else what it is told. A policy that is revoked is not asked
     /// any more.
     pub(crate) fn halted(&mut self, manifest: &Manifest) -> Option<Input> {
-        self.paused(manifest).or_else(|| self.switched_off(manifest, &[]).map(|halt| halted(&halt)))
+        self.halted_with(manifest, &[])
+    }
+
+    /// The same of a run that is about to use these tools.
+    fn halted_with(&mut self, manifest: &Manifest, tools: &[&str]) -> Option<Input> {
+        self.paused(manifest).or_else(|| self.switched_off(manifest, tools).map(|halt| halted(&halt)))
     }
 
     /// An administrator's pause holds a run too that is under way; a pause of health holds the next one only.
@@ -135,11 +140,8 @@ impl Operations {
             Effect::Verify { verifier: Verifier::ReadBack(tool), .. } => (&nothing, Some(&**tool)),
             _ => return Ok(None),
         };
-        if let Some(paused) = self.paused(manifest) {
-            return Err(Box::new(paused));
-        }
-        if let Some(halt) = self.switched_off(manifest, tool.as_slice()) {
-            return Err(Box::new(halted(&halt)));
+        if let Some(halted) = self.halted_with(manifest, tool.as_slice()) {
+            return Err(Box::new(halted));
         }
         let Some(buckets) = &self.buckets else { return Ok(None) };
         match buckets.reserve(manifest.tenant.as_deref(), bucket_demand(demand)) {

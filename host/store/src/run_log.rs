@@ -24,20 +24,17 @@ pub enum Side {
     Log,
     /// What policies in shadow said.
     Shadow,
-    /// What is learnt from the run.
-    Adaptation,
 }
 
 impl Side {
     /// All of them.
-    pub const ALL: [Side; 3] = [Side::Log, Side::Shadow, Side::Adaptation];
+    pub const ALL: [Side; 2] = [Side::Log, Side::Shadow];
 
     /// As it is stored.
     pub fn name(self) -> &'static str {
         match self {
             Side::Log => "log",
             Side::Shadow => "shadow",
-            Side::Adaptation => "adaptation",
         }
     }
 }

@@ -284,7 +284,8 @@ impl HealthTracker {
         })
     }
 
-    /// An administrator's pause, until [`HealthTracker::resume`]. A second one replaces who and why;
+    /// An administrator's pause, until [`HealthTracker::resume`]: no run of the agent begins, and one that is under way
+    /// is halted before its next call. A second one replaces who and why;
     /// it still counts from the first.
     ///
     /// # Errors

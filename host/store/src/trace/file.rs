@@ -1,12 +1,9 @@
 //! A trace that is written to a file while its run runs.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::chain::Chain;
-use super::reader::{Ending, TraceError, TraceReader};
 use crate::run_log::{Durability, LARGEST_FRAME};
 
 /// A file that no frame was written to.
@@ -19,21 +16,9 @@ pub enum TraceFileError {
         /// Which file.
         path: PathBuf,
     },
-    /// Another process writes it.
-    #[error("`{}`: another process is writing it", path.display())]
-    Busy {
-        /// Which file.
-        path: PathBuf,
-    },
     /// Its last line is half a frame.
     #[error("`{}`: its last line is cut off; nothing is appended behind it", path.display())]
     Torn {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// The run is over.
-    #[error("`{}`: ends with its terminal frame; nothing can follow", path.display())]
-    Complete {
         /// Which file.
         path: PathBuf,
     },
@@ -69,9 +54,6 @@ pub enum TraceFileError {
         /// Which file.
         path: PathBuf,
     },
-    /// What is in it is not what was written.
-    #[error(transparent)]
-    Trace(#[from] TraceError),
     /// It cannot be read or written.
     #[error("`{}`: {source}", path.display())]
     Io {
@@ -100,8 +82,6 @@ impl TraceFile {
     /// A file that is there already, or cannot be made.
     pub fn create(path: &Path, durability: Durability) -> Result<Self, TraceFileError> {
         let file = create_new(path)?;
-        // Only this process knows of the file: where the file system has locks, this one is free.
-        let _ = file.try_lock();
         Ok(TraceFile {
             path: path.to_owned(),
             file: BufWriter::new(file),
@@ -110,28 +90,6 @@ impl TraceFile {
             written: 0,
             failed: false,
         })
-    }
-
-    /// Goes on behind the last frame of a file, once its chain is checked; the chain to go on with.
-    ///
-    /// # Errors
-    /// A file that another process writes, that is broken, cut off or complete.
-    pub fn go_on(path: &Path, durability: Durability) -> Result<(Self, Chain), TraceFileError> {
-        let io = |source| TraceFileError::Io { path: path.to_owned(), source };
-        let file = OpenOptions::new().read(true).append(true).open(path).map_err(io)?;
-        lock(&file, path)?;
-        let mut reader = TraceReader::new(path.display().to_string(), BufReader::new(&file));
-        while reader.read()?.is_some() {}
-        match reader.ending() {
-            Some(Ending::Open { half_written: false }) => {}
-            Some(Ending::Complete) => return Err(TraceFileError::Complete { path: path.to_owned() }),
-            _ => return Err(TraceFileError::Torn { path: path.to_owned() }),
-        }
-        let next = reader.frames();
-        let chain = reader.into_chain().ok_or_else(|| io(ErrorKind::UnexpectedEof.into()))?;
-        let written = file.metadata().map_err(io)?.len();
-        let file = BufWriter::new(file);
-        Ok((TraceFile { path: path.to_owned(), file, durability, next, written, failed: false }, chain))
     }
 
     /// Where it lies.
@@ -201,19 +159,6 @@ impl TraceFile {
             TraceFileError::Io { path: self.path.clone(), source }
         })
     }
-}
-
-/// Where another thread is just starting a program, the program holds a copy of every lock until it has
-/// begun: a lock that was given up is free a little later.
-fn lock(file: &File, path: &Path) -> Result<(), TraceFileError> {
-    const TRIES: u32 = 20;
-    for _ in 0..TRIES {
-        if file.try_lock().is_ok() {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Err(TraceFileError::Busy { path: path.to_owned() })
 }
 
 /// How long the file is that the name leads to, where that is the one that is open.

@@ -197,11 +197,6 @@ impl<R: BufRead> TraceReader<R> {
         self.chain.head()
     }
 
-    /// Goes on writing behind what was read; none where nothing was.
-    pub fn into_chain(self) -> Option<Chain> {
-        self.chain.into_chain()
-    }
-
     /// Bytes of the line read last.
     pub fn line(&self) -> &[u8] {
         &self.line
