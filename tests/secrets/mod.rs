@@ -8,11 +8,11 @@ use anyhow::Context;
 use countersign::engine::EngineOptions;
 use countersign::kernel::contract::Tier;
 use countersign::kernel::{
-    Code, Criterion, Decision, Frame, Goal, Input, Model, ModelRequest, Observation, Outcome, Report, Status, Usage,
-    Verification, Verifier,
+    Code, Decision, Frame, Input, ModelRequest, Observation, Outcome, Report, Status, Usage, Verification,
 };
 use countersign::registry::{Registry, ToolResult};
 use countersign::session::{CallDecision, Held, ModelAnswer, Observed, Past, Proposal, Setup};
+use countersign::spec::{Criterion, Goal, Model, Verifier};
 use countersign::store::{Durability, Entry, Offer, SharedStore};
 use countersign::{Host, Salt, Session, Silent, World, parse_step};
 use serde_json::json;

@@ -5,8 +5,9 @@ use std::path::Path;
 use countersign::Host;
 use countersign::engine::EngineOptions;
 use countersign::kernel::contract::Verdict;
-use countersign::kernel::{Answered, Judgement, Manifest, Slot};
+use countersign::kernel::{Answered, Judgement, Slot};
 use countersign::shadow::Report;
+use countersign::spec::Manifest;
 use countersign::store::{ShadowReader, ShadowRecord, Stored, TraceReader};
 use serde_json::json;
 

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use countersign::kernel::contract::Tier;
-use countersign::kernel::{
-    Code, Goal, Input, Manifest, Model, ModelRequest, Observation, Outcome, Status, Usage, Verification, Verifier,
-};
+use countersign::kernel::{Code, Input, ModelRequest, Observation, Outcome, Status, Usage, Verification};
 use countersign::registry::{Registry, ToolResult};
 use countersign::session::{CallDecision, Clock, Held, ModelAnswer, Proposal, Setup};
+use countersign::spec::{Goal, Manifest, Model, Verifier};
 use countersign::store::{Durability, SharedStore, memory::MemoryStore};
 use countersign::{Host, Operations, Salt, Session, Silent, World, export, parse_step};
 use serde_json::{Value, json};

@@ -66,7 +66,7 @@ pub fn rehash(event: &mut Value) {
 /// Any hash of a canonical form will do: only equality counts.
 fn hash(arguments: &Map<String, Value>) -> String {
     let text = countersign::canonical(&Value::Object(arguments.clone()));
-    countersign::kernel::hex(&Sha256::digest(text.as_bytes())[..8])
+    countersign::kernel::contract::hex(&Sha256::digest(text.as_bytes())[..8])
 }
 
 /// A call and its observation, to be put between others.

@@ -4,15 +4,15 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign_contract::CONTRACT;
 use countersign_engine::{Engine, Limits, Policy, canonical_json};
-use countersign_kernel::contract::CONTRACT;
-use countersign_kernel::{EntryPin, SlotPin};
+use countersign_spec::{EntryPin, SlotPin};
 use tempfile::NamedTempFile;
 
 use crate::error::BundleError;
 use crate::lock::{Entry, EntryLimits, Lock, SlotEntry};
 use crate::manifest::BundleManifest;
-use countersign_kernel::{Digest, sha256};
+use countersign_contract::{Digest, sha256};
 
 /// A loaded bundle: its lock and its compiled policies.
 #[derive(Debug)]

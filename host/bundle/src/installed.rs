@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::BundleError;
 use crate::folder::{Bundle, read, write_atomically};
 use crate::lock::Lock;
-use countersign_kernel::{Digest, sha256};
+use countersign_contract::{Digest, sha256};
 
 /// Version of the pointer's form.
 const VERSION: u32 = 1;

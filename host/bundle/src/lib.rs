@@ -21,4 +21,4 @@ pub use lock::{Entry, EntryLimits, Lock, SlotEntry};
 pub use manifest::BundleManifest;
 pub use mode::EntryMode;
 
-pub use countersign_kernel::{Digest, sha256};
+pub use countersign_contract::{Digest, sha256};

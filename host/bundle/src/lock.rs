@@ -1,13 +1,12 @@
 //! `bundle.lock`, written by machine: complete, so that no default of a host reaches a verdict.
 
+use countersign_contract::{CONTRACT, Slot, Verdict};
 use countersign_engine::Limits;
-use countersign_kernel::Slot;
-use countersign_kernel::contract::{CONTRACT, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::error::BundleError;
 use crate::mode::EntryMode;
-use countersign_kernel::{Digest, sha256};
+use countersign_contract::{Digest, sha256};
 
 /// Everything that can reach a verdict or a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,6 @@
 //! `bundle.toml`, written by hand.
 
-use countersign_kernel::Slot;
-use countersign_kernel::contract::Verdict;
+use countersign_contract::{Slot, Verdict};
 use serde::Deserialize;
 
 use crate::error::BundleError;

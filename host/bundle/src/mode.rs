@@ -1,4 +1,4 @@
-use countersign_kernel::PolicyMode;
+use countersign_spec::PolicyMode;
 use serde::{Deserialize, Serialize};
 
 /// What becomes of an entry's answers.

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::kernel::{Boundary, Code, Manifest, Run, Status};
+use countersign::kernel::{Code, Run, Status};
 use countersign::mcp::Joined;
 use countersign::registry::Registry;
 use countersign::session::{Held, Past, Session, SessionError, Setup, Stop, TakeUpError};
+use countersign::spec::{Boundary, Manifest};
 use countersign::store::{Durability, OpenError, RunQuery, RunRow, SharedStore};
 use countersign::{Host, LiveHost, Operations, random_id, utc_now as now};
 

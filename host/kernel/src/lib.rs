@@ -10,52 +10,23 @@
 //! accept(input) → request() … answer(judged) → close() → frame, effects
 //! ```
 
-pub mod boundary;
-pub mod budget;
-mod effect;
-mod event;
-mod frame;
-pub mod graph;
-pub mod grounding;
-pub mod host_rules;
-mod input;
-mod manifest;
-mod packet;
-pub mod plan;
-pub mod routing;
+mod record;
 mod run;
-pub mod state;
-mod status;
 /// What a verdict leads to, as a table.
 pub mod consequence {
     pub use crate::run::{Asked, CONSEQUENCES, Consequence, Driving, HOLDING, Row, consequence, verdicts};
 }
-pub mod tool;
 
-pub use boundary::Boundary;
 pub use countersign_contract as contract;
 pub use countersign_contract::{Answered, Cause, Judged, Judgement, Question, Slot};
-pub use countersign_contract::{Digest, hex, sha256};
-pub use effect::{Effect, ModelRequest, Purpose};
-pub use event::{Event, IncompleteKind, Move, Response, Stage};
-pub use frame::Frame;
-pub use host_rules::HostRules;
-pub use input::{
+pub use record::effect::{Effect, ModelRequest, Purpose};
+pub use record::event::{Event, IncompleteKind, Move, Response, Stage};
+pub use record::frame::Frame;
+pub use record::grounding;
+pub use record::input::{
     Action, Alarm, Decision, Input, Observation, Outcome, Reply, StepReply, StepStatus, Touched, Unavailability, Usage,
     Verification,
 };
-pub use manifest::{
-    Criterion, Driver, EntryPin, EscalationRules, Goal, Manifest, ManifestError, Mode, Model, Need, PolicyMode,
-    Retention, SlotPin, Source,
-};
-pub use packet::{Approval, Packet, Report, Wanted};
+pub use record::packet::{Approval, Packet, Report, Wanted};
+pub use record::status::{Code, Status};
 pub use run::{CallDecision, Closed, FoldError, Hold, InputError, Request, Run, Sampled, View, WouldHave, redacted};
-pub use status::{Code, Status};
-pub use tool::{Tool, Verifier};
-
-/// Version of the fold's behaviour. Raised by any change that could give another frame for the same
-/// inputs; recorded in the manifest.
-pub const KERNEL_RULES: u32 = 4;
-
-/// Version of the trace's format.
-pub const TRACE_FORMAT: u32 = 1;

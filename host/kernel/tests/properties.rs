@@ -1,12 +1,10 @@
 //! Random inputs against random answers: whatever comes, the run keeps its word.
 
-#[path = "support/graphs.rs"]
+#[path = "../../spec/tests/support/graphs.rs"]
 mod graphs;
 
 use std::sync::Arc;
 
-use countersign_kernel::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
-use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::classifier::{Cascade, Classification, PlanningMode};
 use countersign_kernel::contract::confidence::{Resampling, Stakes, Trust, TrustAction};
 use countersign_kernel::contract::context::{Compaction, Layer, Strategy as ContextStrategy};
@@ -19,15 +17,19 @@ use countersign_kernel::contract::risk::{Assessment, Reversibility};
 use countersign_kernel::contract::sensitivity::Rating;
 use countersign_kernel::contract::threshold::{self, Decision as Weighed, Trigger};
 use countersign_kernel::contract::{CONTRACT, Compliance, Dimension, Key, SensitivityTag, Tier, ToolCategory, Verdict};
-use countersign_kernel::graph::{Graph, NodeKind};
-use countersign_kernel::plan::PlanStep;
-use countersign_kernel::state::StateKind;
-use countersign_kernel::tool::{ApprovalRule, SideEffectClass, ToolLimits};
 use countersign_kernel::{
-    Action, Alarm, Answered, Boundary, Cause, Code, Criterion, Decision, Driver, Effect, EntryPin, EscalationRules,
-    Event, Frame, Goal, HostRules, Input, Judged, KERNEL_RULES, Manifest, Mode, Model, Observation, Outcome,
-    PolicyMode, Question, Reply, Run, Slot, SlotPin, Status, StepReply, StepStatus, TRACE_FORMAT, Tool, Touched,
-    Unavailability, Usage, Verification, Verifier,
+    Action, Alarm, Answered, Cause, Code, Decision, Effect, Event, Frame, Input, Judged, Observation, Outcome,
+    Question, Reply, Run, Slot, Status, StepReply, StepStatus, Touched, Unavailability, Usage, Verification,
+};
+use countersign_spec::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
+use countersign_spec::budget::Limits;
+use countersign_spec::graph::{Graph, NodeKind};
+use countersign_spec::plan::PlanStep;
+use countersign_spec::state::StateKind;
+use countersign_spec::tool::{ApprovalRule, SideEffectClass, ToolLimits};
+use countersign_spec::{
+    Boundary, Criterion, Driver, EntryPin, EscalationRules, Goal, HostRules, KERNEL_RULES, Manifest, Mode, Model,
+    PolicyMode, SlotPin, TRACE_FORMAT, Tool, Verifier,
 };
 use proptest::prelude::*;
 

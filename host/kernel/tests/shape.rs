@@ -1,4 +1,5 @@
-//! The shape of the kernel's source: no struct that holds everything, and no two files that import each other.
+//! The shape of the kernel's source and of what its runs are pinned to: no struct that holds everything, and no two
+//! files of the run that import each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -97,7 +98,7 @@ fn structs(text: &str) -> Vec<(String, usize)> {
 
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut folders = ["src", "../spec/src"].map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).to_vec();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use countersign::kernel::contract::Tier;
-use countersign::kernel::{
-    Code, Criterion, Goal, Input, Model, ModelRequest, Observation, Outcome, Status, Usage, Verification, Verifier,
-};
+use countersign::kernel::{Code, Input, ModelRequest, Observation, Outcome, Status, Usage, Verification};
 use countersign::registry::{Called, Finding, Registry, ToolResult};
 use countersign::session::{ModelAnswer, Setup};
+use countersign::spec::{Criterion, Goal, Model, Verifier};
 use countersign::store::Durability;
 use countersign::{Host, Salt, Session, Silent, World, parse_step};
 

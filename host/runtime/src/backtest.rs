@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use countersign_bundle::write_atomically;
 use countersign_engine::Outcome;
-use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::{CONTRACT, Tier, Verdict};
-use countersign_kernel::{
-    Answered, Driver, EscalationRules, Event as RunEvent, Frame, Goal, HostRules, Input, KERNEL_RULES, Manifest, Mode,
-    Model, Run, Slot, Source, TRACE_FORMAT,
+use countersign_kernel::{Answered, Event as RunEvent, Frame, Input, Run, Slot};
+use countersign_spec::budget::Limits;
+use countersign_spec::{
+    Driver, EscalationRules, Goal, HostRules, KERNEL_RULES, Manifest, Mode, Model, Source, TRACE_FORMAT,
 };
 use countersign_store::memory::MemoryStore;
 use countersign_store::trace::{TransferError, beside, export};

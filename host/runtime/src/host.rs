@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use countersign_bundle::{Bundle, BundleError, Digest, default_bundle};
 use countersign_engine::{Engine, EngineError, EngineOptions, History, OpenError, Outcome, Session};
-use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::CONTRACT;
 use countersign_kernel::contract::view::Read;
-use countersign_kernel::{
-    Answered, Boundary, Cause, Driver, EscalationRules, Goal, HostRules, InputError, Judged, Judgement, KERNEL_RULES,
-    Manifest, Mode, Model, Question, Run, TRACE_FORMAT, Tool,
+use countersign_kernel::{Answered, Cause, InputError, Judged, Judgement, Question, Run};
+use countersign_spec::budget::Limits;
+use countersign_spec::{
+    Boundary, Driver, EscalationRules, Goal, HostRules, KERNEL_RULES, Manifest, Mode, Model, TRACE_FORMAT, Tool,
 };
 
 use crate::prompt::templates_digest;

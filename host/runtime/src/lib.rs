@@ -67,5 +67,6 @@ pub fn open_store(file: &std::path::Path) -> Result<store::SharedStore, store::S
 pub use countersign_bundle as bundle;
 pub use countersign_engine as engine;
 pub use countersign_kernel as kernel;
+pub use countersign_spec as spec;
 pub use countersign_store as store;
 pub use countersign_store::trace::{TransferError, beside, export, import};

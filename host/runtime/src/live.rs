@@ -121,7 +121,7 @@ impl LiveHost {
         }
     }
 
-    /// The host of the bundle that a run is pinned to ([`lock`](countersign_kernel::Manifest::lock) of
+    /// The host of the bundle that a run is pinned to ([`lock`](countersign_spec::Manifest::lock) of
     /// its manifest), to take it up again; none where that bundle is neither loaded nor installed.
     ///
     /// # Errors

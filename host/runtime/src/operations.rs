@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_kernel::budget::Demand;
 use countersign_kernel::contract::Dimension;
-use countersign_kernel::routing::{Authority, Severity as RouteSeverity, TriggerClass};
 use countersign_kernel::{
-    Alarm, Code, Effect, Event, Frame, IncompleteKind, Input, Manifest, Observation, Outcome, Reply, Report, Run,
-    Unavailability, Usage, Verifier, Wanted,
+    Alarm, Code, Effect, Event, Frame, IncompleteKind, Input, Observation, Outcome, Reply, Report, Run, Unavailability,
+    Usage, Wanted,
 };
+use countersign_spec::budget::Demand;
+use countersign_spec::routing::{Authority, Severity as RouteSeverity, TriggerClass};
+use countersign_spec::{Manifest, Verifier};
 use countersign_store::SharedStore;
 use serde_json::json;
 

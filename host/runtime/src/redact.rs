@@ -16,7 +16,7 @@
 
 use std::sync::LazyLock;
 
-use countersign_kernel::hex;
+use countersign_kernel::contract::hex;
 use countersign_patterns::{Hit, Kind, Scanner};
 use serde_json::Value;
 use sha2::{Digest, Sha256};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use countersign_kernel::contract::Signal;
-use countersign_kernel::plan::PlanStep;
-use countersign_kernel::state::StateKind;
 use countersign_kernel::{Action, Alarm, Reply, StepReply, StepStatus, Touched};
+use countersign_spec::plan::PlanStep;
+use countersign_spec::state::StateKind;
 use serde_json::{Value, json};
 
 use crate::canonical::{Strict, canonical};
@@ -261,8 +261,8 @@ fn names(key: &str, value: Value) -> Result<Vec<Arc<str>>, String> {
 /// The steps of a plan: `[{"id", "does", "tool", "after", "parent"}]`.
 fn steps(key: &str, value: Value, salt: &Salt) -> Result<Vec<PlanStep>, String> {
     let Value::Array(list) = value else { return Err(format!("key `{key}`: expected a list of steps")) };
-    if list.len() > countersign_kernel::plan::MOST_STEPS {
-        return Err(format!("key `{key}`: expected at most {} steps", countersign_kernel::plan::MOST_STEPS));
+    if list.len() > countersign_spec::plan::MOST_STEPS {
+        return Err(format!("key `{key}`: expected at most {} steps", countersign_spec::plan::MOST_STEPS));
     }
     let step = |value: Value| {
         let Value::Object(mut step) = value else { return Err(format!("key `{key}`: expected steps as objects")) };

@@ -7,11 +7,11 @@ use countersign::engine::NoHistory;
 use countersign::kernel::contract::confidence::Signal;
 use countersign::kernel::contract::risk::Reversibility;
 use countersign::kernel::contract::{Tier, ToolCategory};
-use countersign::kernel::tool::SideEffectClass;
 use countersign::kernel::{
-    Action, Closed, Effect, Frame, Goal, Input, Manifest, Model, Observation, Outcome, Reply, Run, StepReply,
-    StepStatus, Tool, Touched, Usage,
+    Action, Closed, Effect, Frame, Input, Observation, Outcome, Reply, Run, StepReply, StepStatus, Touched, Usage,
 };
+use countersign::spec::tool::SideEffectClass;
+use countersign::spec::{Goal, Manifest, Model, Tool};
 use countersign::{Host, Judges};
 
 use super::questions::{self, key};

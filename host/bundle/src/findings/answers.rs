@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
+use countersign_contract::view::{Answer, Query, RunView};
+use countersign_contract::{Answered, Question, Slot, Verdict};
 use countersign_engine::{NoHistory, OpenError, Policy};
-use countersign_kernel::contract::Verdict;
-use countersign_kernel::contract::view::{Answer, Query, RunView};
-use countersign_kernel::{Answered, Question, Slot};
 
 use crate::lock::Entry;
 

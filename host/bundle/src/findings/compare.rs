@@ -1,7 +1,6 @@
 //! Which entry of a slot decides, case by case.
 
-use countersign_kernel::Slot;
-use countersign_kernel::contract::Verdict;
+use countersign_contract::{Slot, Verdict};
 
 use super::Finding;
 use super::answers::{Answers, Given};

@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use countersign_kernel::contract::confidence::{ModelKind, Orientation, Signal, Stakes, Statement};
-use countersign_kernel::contract::risk::{Novelty, ProposedAction, Reversibility};
-use countersign_kernel::contract::{Compliance, ToolCategory};
-use countersign_kernel::{Question, Slot};
+use countersign_contract::confidence::{ModelKind, Orientation, Signal, Stakes, Statement};
+use countersign_contract::risk::{Novelty, ProposedAction, Reversibility};
+use countersign_contract::{Compliance, Question, Slot, ToolCategory};
 
 const CATEGORIES: [ToolCategory; 10] = [
     ToolCategory::ReadOnlyLookup,

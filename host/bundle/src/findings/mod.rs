@@ -12,8 +12,8 @@ mod grid;
 
 use std::fmt;
 
+use countersign_contract::Slot;
 use countersign_engine::{Level, OpenError, Policy};
-use countersign_kernel::Slot;
 use serde::Serialize;
 
 use crate::folder::Bundle;

@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use countersign::bundle::write_atomically;
-use countersign::kernel::graph::{self, Graph, Violation};
 use countersign::settings;
+use countersign::spec::graph::{self, Graph, Violation};
 
 use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, line, styled, table};
 

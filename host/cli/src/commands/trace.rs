@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
 use countersign::kernel::contract::Dimension;
-use countersign::kernel::{Answered, Event, Frame, Input, Manifest};
+use countersign::kernel::{Answered, Event, Frame, Input};
 use countersign::replay::{Decided, Difference, Replayed, Role, Served, replay};
 use countersign::scenario::describe_event;
+use countersign::spec::Manifest;
 use countersign::store::{Ending, Holder, Stored};
 
 use super::source::Source;

@@ -4,6 +4,11 @@
 
 use std::sync::Arc;
 
+use countersign_spec::Driver;
+use countersign_spec::budget::Demand;
+use countersign_spec::graph::Exit;
+use countersign_spec::routing::RiskState;
+
 use super::Run;
 use super::approvals::{State, WAITING};
 use super::halt::StopCause;
@@ -11,16 +16,12 @@ use super::handed::{CallDecision, InputError};
 use super::next::Next;
 use super::proposals::Proposal;
 use super::waiting::{ModelCall, Waiting};
-use crate::budget::Demand;
 use crate::contract::{Dimension, FailureClass, Key, Phase, Verdict};
-use crate::effect::{Effect, Purpose};
-use crate::event::{Event, Response, Stage};
-use crate::graph::Exit;
-use crate::input::Decision;
-use crate::manifest::Driver;
-use crate::packet::Approval;
-use crate::routing::RiskState;
-use crate::status::Code;
+use crate::record::effect::{Effect, Purpose};
+use crate::record::event::{Event, Response, Stage};
+use crate::record::input::Decision;
+use crate::record::packet::Approval;
+use crate::record::status::Code;
 
 impl Run {
     /// The agent owns the loop.
@@ -94,7 +95,7 @@ impl Run {
         }
     }
 
-    fn expect_proposal(&mut self, reservation: Option<crate::budget::Reservation>) {
+    fn expect_proposal(&mut self, reservation: Option<super::budget::Reservation>) {
         let call = self.models.call();
         self.models.aim(Purpose::Step);
         self.context.forget_message();

@@ -4,13 +4,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use countersign_spec::host_rules::mix;
 use sha2::{Digest, Sha256};
 
 use super::bounded::push_bounded;
 use crate::contract::Key;
-use crate::host_rules::mix;
-use crate::input::Decision;
-use crate::packet::Approval;
+use crate::record::input::Decision;
+use crate::record::packet::Approval;
 
 /// Most approvals that may wait or be unused at once: people are asked, not flooded. More are refused.
 pub(super) const WAITING: usize = 32;
@@ -229,7 +229,7 @@ impl Approvals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::Touched;
+    use crate::record::input::Touched;
 
     fn approval(ledger: &mut Approvals, tool: &str) -> Approval {
         let approval = Approval {

@@ -2,8 +2,8 @@
 
 use super::halt::StopCause;
 use super::handed::InputError;
-use crate::input::Decision;
-use crate::packet::Wanted;
+use crate::record::input::Decision;
+use crate::record::packet::Wanted;
 
 /// What a person was asked for.
 #[derive(Debug)]

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use countersign_spec::{Model, Retention};
+
 use super::Run;
 use crate::contract::{Key, SensitivityTag, Tier};
-use crate::effect::ModelRequest;
-use crate::manifest::{Model, Retention};
+use crate::record::effect::ModelRequest;
 
 /// Parts of a request that are remembered of each model.
 const PARTS: usize = 64;
@@ -99,7 +100,7 @@ fn parts(request: &ModelRequest) -> Vec<(Key, u64)> {
     let mut parts = Vec::new();
     let mut add = |text: &str| {
         if parts.len() < PARTS {
-            parts.push((Key(hash(text)), crate::packet::tokens(text.len() as u64)));
+            parts.push((Key(hash(text)), crate::record::packet::tokens(text.len() as u64)));
         }
     };
     request.constraints.iter().for_each(|text| add(text));

@@ -1,5 +1,7 @@
 //! Pressure on the context: what the slot `context` says, done layer by layer (specification B7, D12).
 
+use countersign_spec::state::StateKind;
+
 use super::Run;
 use super::bounded::cut;
 use super::joined::SlotVerdict;
@@ -8,9 +10,8 @@ use super::waiting::Then;
 use crate::contract::Dimension;
 use crate::contract::Question;
 use crate::contract::context::{Item, ItemKind, Layer, Pressure, Strategy, Tenure};
-use crate::effect::{ModelRequest, Purpose};
-use crate::event::Event;
-use crate::state::StateKind;
+use crate::record::effect::{ModelRequest, Purpose};
+use crate::record::event::Event;
 
 /// Most parts that a policy is told of.
 const ITEMS: usize = 64;
@@ -119,7 +120,7 @@ fn items(request: &ModelRequest) -> Vec<Item> {
     let mut items = Vec::new();
     let mut add = |kind, bytes: usize, tenure| {
         if bytes > 0 && items.len() < ITEMS {
-            let tokens = u32::try_from(crate::packet::tokens(bytes as u64)).unwrap_or(u32::MAX);
+            let tokens = u32::try_from(crate::record::packet::tokens(bytes as u64)).unwrap_or(u32::MAX);
             items.push(Item { kind, tokens, tenure });
         }
     };

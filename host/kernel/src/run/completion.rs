@@ -2,6 +2,13 @@
 
 use std::sync::Arc;
 
+use countersign_spec::boundary::{DecisionRight, FailClosed};
+use countersign_spec::budget::Demand;
+use countersign_spec::graph::Exit;
+use countersign_spec::host_rules::TerminalTools;
+use countersign_spec::routing::RiskState;
+use countersign_spec::state::{Memory, StateKind};
+
 use super::Run;
 use super::bounded::cut;
 use super::consequence::{Asked, Consequence};
@@ -11,18 +18,12 @@ use super::memories::MEMORIES;
 use super::next::Next;
 use super::proposals::Claim;
 use super::waiting::Then;
-use crate::boundary::{DecisionRight, FailClosed};
-use crate::budget::Demand;
 use crate::contract::estimator::{Progress, Spent};
 use crate::contract::{Dimension, Verdict};
 use crate::contract::{Question, Slot};
-use crate::effect::Effect;
-use crate::event::{Event, IncompleteKind};
-use crate::graph::Exit;
-use crate::host_rules::TerminalTools;
-use crate::routing::RiskState;
-use crate::state::{Memory, StateKind};
-use crate::status::Code;
+use crate::record::effect::Effect;
+use crate::record::event::{Event, IncompleteKind};
+use crate::record::status::Code;
 
 /// What a boundary names when memories need approval.
 const MEMORY: &str = "memory";

@@ -4,6 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use countersign_spec::graph::Exit;
+use countersign_spec::plan::PlanStep;
+use countersign_spec::routing::RiskState;
+
 use super::Run;
 use super::bounded::cut;
 use super::consequence::{Asked, Consequence};
@@ -13,10 +17,7 @@ use super::next::Next;
 use super::waiting::Then;
 use crate::contract::Question;
 use crate::contract::dispatch::{Assignment, Specialist, SubTask};
-use crate::event::Event;
-use crate::graph::Exit;
-use crate::plan::PlanStep;
-use crate::routing::RiskState;
+use crate::record::event::Event;
 
 /// Most bytes of a sub-task's words that a policy sees.
 const DOES_TEXT: usize = 4 << 10;

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use countersign_spec::{Criterion, Manifest};
+
 use super::bounded::push_bounded;
-use crate::manifest::{Criterion, Manifest};
 
 /// Calls that are known as committed; a memory that rests on an older one is not written.
 const COMMITTED: usize = 4096;

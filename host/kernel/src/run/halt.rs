@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use countersign_spec::boundary::FailClosed;
+use countersign_spec::graph::Exit;
+use countersign_spec::routing::RiskState;
+
 use super::Run;
 use super::next::Next;
-use crate::boundary::FailClosed;
 use crate::contract::Dimension;
-use crate::event::Event;
-use crate::graph::Exit;
-use crate::packet::{Approval, Wanted};
-use crate::routing::RiskState;
-use crate::status::Code;
+use crate::record::event::Event;
+use crate::record::packet::{Approval, Wanted};
+use crate::record::status::Code;
 
 /// Why, and what would help.
 #[derive(Debug)]

@@ -6,11 +6,11 @@ use super::View;
 use crate::contract::Finding;
 use crate::contract::Question;
 use crate::contract::{Verdict, Violation};
-use crate::effect::Effect;
-use crate::event::{Event, Response, Stage};
-use crate::frame::Frame;
-use crate::packet::Approval;
-use crate::status::Code;
+use crate::record::effect::Effect;
+use crate::record::event::{Event, Response, Stage};
+use crate::record::frame::Frame;
+use crate::record::packet::Approval;
+use crate::record::status::Code;
 
 /// A question for one entry.
 #[derive(Debug)]

@@ -3,6 +3,12 @@
 
 use std::sync::Arc;
 
+use countersign_spec::Mode;
+use countersign_spec::budget::Demand;
+use countersign_spec::graph::{Exit, NodeId, NodeKind};
+use countersign_spec::state::StateKind;
+
+use super::budget::{Refused, Reservation};
 use super::halt::{self, StopCause};
 use super::handed::{CallDecision, InputError, Sampled};
 use super::joined::SlotVerdict;
@@ -10,16 +16,12 @@ use super::next::Next;
 use super::progress::Watched;
 use super::waiting::{Open, Stage, Then, Waiting};
 use super::{MOST_MOVES, Run, View, model};
-use crate::budget::{Demand, Refused, Reservation};
 use crate::contract::{Dimension, Verdict};
 use crate::contract::{Question, Slot};
-use crate::effect::{Effect, Purpose};
-use crate::event::{Event, Move};
-use crate::graph::{Exit, NodeId, NodeKind};
-use crate::input::{Input, Reply};
-use crate::manifest::Mode;
-use crate::state::StateKind;
-use crate::status::{Code, Status};
+use crate::record::effect::{Effect, Purpose};
+use crate::record::event::{Event, Move};
+use crate::record::input::{Input, Reply};
+use crate::record::status::{Code, Status};
 
 impl Run {
     pub(super) fn expect(&self, input: &Input) -> Result<(), InputError> {
@@ -445,7 +447,7 @@ impl Run {
         self.status = Status::Ended(code);
         let frames = self.frames + 1;
         let authority = (!self.recorded()).then(|| halt::state_of(code)).flatten();
-        let authority = authority.map(|state| crate::routing::route(&self.manifest.escalation.table, state));
+        let authority = authority.map(|state| countersign_spec::routing::route(&self.manifest.escalation.table, state));
         self.event(Event::Ended { code, verified, reason: reason.clone(), authority: authority.clone(), frames });
         self.effect(Effect::End { code, reason, authority });
     }

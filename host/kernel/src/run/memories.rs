@@ -1,6 +1,6 @@
 //! Memories that the model proposed and that wait: for a person, or for the end of the run.
 
-use crate::state::Memory;
+use countersign_spec::state::Memory;
 
 /// Most memories that one run may propose; more are refused.
 pub(super) const MEMORIES: usize = 64;

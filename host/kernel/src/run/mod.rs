@@ -8,6 +8,7 @@ mod agent;
 mod approvals;
 mod asked;
 mod bounded;
+mod budget;
 mod choice;
 mod compaction;
 mod completion;
@@ -43,14 +44,15 @@ mod waiting;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use countersign_spec::{EntryPin, Manifest, ManifestError, PolicyMode};
+
 use crate::contract::Verdict;
 use crate::contract::{Answered, Judged, Judgement};
-use crate::effect::Effect;
-use crate::event::Event;
-use crate::frame::Frame;
-use crate::input::{Input, Observation, Outcome, Reply, Unavailability, Usage, Verification};
-use crate::manifest::{EntryPin, Manifest, ManifestError, PolicyMode};
-use crate::status::Status;
+use crate::record::effect::Effect;
+use crate::record::event::Event;
+use crate::record::frame::Frame;
+use crate::record::input::{Input, Observation, Outcome, Reply, Unavailability, Usage, Verification};
+use crate::record::status::Status;
 
 pub use consequence::{Asked, CONSEQUENCES, Consequence, Driving, HOLDING, Row, consequence, verdicts};
 pub use handed::{CallDecision, Closed, FoldError, InputError, Request, Sampled, WouldHave};
@@ -187,7 +189,7 @@ impl Run {
     /// Size in tokens of what a loop without packets would have carried along, estimated as a
     /// quarter of its bytes.
     pub fn history_tokens(&self) -> u64 {
-        crate::packet::tokens(self.context.history_bytes())
+        crate::record::packet::tokens(self.context.history_bytes())
     }
 
     /// Lets whoever answers beside the run hear what its slots are asked, see [`Closed::sampled`]. No part

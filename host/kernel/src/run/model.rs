@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+use countersign_spec::boundary::{DecisionRight, Pattern, PlanRule};
+use countersign_spec::budget::Demand;
+use countersign_spec::graph::{Exit, NodeKind};
+use countersign_spec::routing::RiskState;
+
 use super::Run;
 use super::bounded::cut;
 use super::consequence::{Asked, Consequence};
@@ -11,18 +16,14 @@ use super::next::Next;
 use super::proposals::{Claim, Proposal};
 use super::tasks::Draft;
 use super::waiting::{ModelCall, Retrying, Then, Waiting};
-use crate::boundary::{DecisionRight, Pattern, PlanRule};
-use crate::budget::Demand;
 use crate::contract::confidence::{Orientation, Signal, Statement};
 use crate::contract::view::StepSummary;
 use crate::contract::{Dimension, Key, ObservedStep, Phase, Tier, Verdict};
 use crate::contract::{Question, Slot};
-use crate::effect::{Effect, ModelRequest, Purpose};
-use crate::event::Event;
-use crate::graph::{Exit, NodeKind};
-use crate::input::{Action, Alarm, Reply, StepReply, StepStatus, Unavailability, Usage};
-use crate::routing::RiskState;
-use crate::status::Code;
+use crate::record::effect::{Effect, ModelRequest, Purpose};
+use crate::record::event::Event;
+use crate::record::input::{Action, Alarm, Reply, StepReply, StepStatus, Unavailability, Usage};
+use crate::record::status::Code;
 
 /// Most bytes of a text that policies see.
 pub(super) const ACTION_TEXT: usize = 8 << 10;
@@ -434,7 +435,7 @@ impl Run {
                 }
                 self.event(Event::Deferred { reason: Arc::clone(&reason) });
                 let mut halt = StopCause::review(reason.to_string(), RiskState::MissingInput);
-                halt.wanted = crate::packet::Wanted::Triage;
+                halt.wanted = crate::record::packet::Wanted::Triage;
                 halt.endpoint = Some("triage".into());
                 self.hand_task_over(halt)
             }
@@ -445,7 +446,7 @@ impl Run {
                 self.event(Event::EscalatedToArchitect { severity, reason: Arc::clone(&reason) });
                 self.effect(Effect::Alarm { severity, reason: Arc::clone(&reason) });
                 let mut halt = StopCause::review(reason.to_string(), RiskState::LowConfidence);
-                halt.wanted = crate::packet::Wanted::Architect;
+                halt.wanted = crate::record::packet::Wanted::Architect;
                 halt.endpoint = Some(match severity {
                     Alarm::Warning => "architect".into(),
                     Alarm::Critical => "architect and operations lead".into(),

@@ -1,12 +1,13 @@
 //! Which models a run asks: its tier and class, what it was sent before, how often it asked for help and
 //! tried again, and what the next call is for.
 
+use countersign_spec::{Manifest, Model};
+
 use super::choice::Caches;
 use crate::contract::ModelKind;
 use crate::contract::{Classification, PlanningMode};
 use crate::contract::{Key, SensitivityTag, Tier};
-use crate::effect::Purpose;
-use crate::manifest::{Manifest, Model};
+use crate::record::effect::Purpose;
 
 #[derive(Debug)]
 pub(super) struct Models {

@@ -1,6 +1,6 @@
 //! How a node goes on.
 
-use crate::graph::Exit;
+use countersign_spec::graph::Exit;
 
 /// What a node does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

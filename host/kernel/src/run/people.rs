@@ -3,6 +3,11 @@
 
 use std::sync::Arc;
 
+use countersign_spec::boundary::FailClosed;
+use countersign_spec::graph::Exit;
+use countersign_spec::routing::{RiskState, route};
+use countersign_spec::state::StateKind;
+
 use super::Run;
 use super::approvals::State;
 use super::asked::Asked;
@@ -11,16 +16,12 @@ use super::halt::StopCause;
 use super::next::Next;
 use super::proposals::Proposal;
 use super::waiting::Waiting;
-use crate::boundary::FailClosed;
 use crate::contract::{Dimension, Key};
-use crate::effect::{Effect, Purpose};
-use crate::event::Event;
-use crate::graph::Exit;
-use crate::input::{Decision, Touched};
-use crate::packet::{Approval, Packet, Report, Wanted};
-use crate::routing::{RiskState, route};
-use crate::state::StateKind;
-use crate::status::{Code, Status};
+use crate::record::effect::{Effect, Purpose};
+use crate::record::event::Event;
+use crate::record::input::{Decision, Touched};
+use crate::record::packet::{Approval, Packet, Report, Wanted};
+use crate::record::status::{Code, Status};
 
 impl Run {
     /// The ask-user node.

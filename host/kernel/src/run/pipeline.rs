@@ -3,6 +3,12 @@
 
 use std::sync::Arc;
 
+use countersign_spec::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
+use countersign_spec::budget::Demand;
+use countersign_spec::graph::Exit;
+use countersign_spec::routing::RiskState;
+use countersign_spec::tool::{ApprovalRule, SideEffectClass, Tool, Verifier};
+
 use super::Run;
 use super::bounded::cut;
 use super::consequence::{Asked, Consequence};
@@ -16,18 +22,13 @@ use super::proposals::Proposal;
 use super::threshold;
 use super::used::{Change, OwnCap, position};
 use super::waiting::Then;
-use crate::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
-use crate::budget::Demand;
 use crate::contract::Question;
 use crate::contract::risk::{Novelty, ProposedAction, Reversibility};
 use crate::contract::{Compliance, Dimension, ToolCategory, Verdict};
 use crate::contract::{Failure, FailureClass, ObservedStep};
-use crate::effect::Purpose;
-use crate::event::{Event, Response, Stage};
-use crate::graph::Exit;
-use crate::routing::RiskState;
-use crate::status::Code;
-use crate::tool::{ApprovalRule, SideEffectClass, Tool, Verifier};
+use crate::record::effect::Purpose;
+use crate::record::event::{Event, Response, Stage};
+use crate::record::status::Code;
 
 /// Most bytes of arguments that a policy sees.
 const ARGUMENTS_TEXT: usize = 64 << 10;

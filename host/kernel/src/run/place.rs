@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::graph::{Compiled, Exit, NodeId, NodeKind};
+use countersign_spec::graph::{Compiled, Exit, NodeId, NodeKind};
 
 #[derive(Debug)]
 pub(super) struct Place {

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use countersign_spec::boundary::{DecisionRight, PlanRule};
+use countersign_spec::graph::Exit;
+
 use super::Run;
 use super::halt::{EscalationCause, StopCause};
 use super::next::Next;
 use super::tasks::Draft;
-use crate::boundary::{DecisionRight, PlanRule};
 use crate::contract::{Dimension, Verdict};
-use crate::effect::Purpose;
-use crate::event::Event;
-use crate::graph::Exit;
+use crate::record::effect::Purpose;
+use crate::record::event::Event;
 
 impl Run {
     /// The plan node: calls a model where a plan is wanted and none is at hand.

@@ -4,15 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use countersign_spec::budget::Demand;
+use countersign_spec::graph::NodeId;
+use countersign_spec::tool::Tool;
+
 use super::approvals;
+use super::budget::Reservation;
 use super::halt::RepairCause;
-use crate::budget::{Demand, Reservation};
 use crate::contract::Key;
 use crate::contract::ObservedStep;
-use crate::graph::NodeId;
-use crate::grounding::{Attempted, Call, Intended, Observed, Verified};
-use crate::input::Touched;
-use crate::tool::Tool;
+use crate::record::grounding::{Attempted, Call, Intended, Observed, Verified};
+use crate::record::input::Touched;
 
 /// Calls that an agent may have under way at once; before one of them comes back it may propose no other.
 pub(super) const OPEN: usize = 64;

@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
+use countersign_spec::graph::Exit;
+
 use super::Run;
 use super::bounded::cut;
 use super::consequence::{Asked, Consequence};
 use super::halt::{EscalationCause, RepairCause, StopCause};
 use super::next::Next;
 use crate::contract::{Dimension, Verdict};
-use crate::event::Event;
-use crate::graph::Exit;
+use crate::record::event::Event;
 
 impl Run {
     pub(super) fn repair(&mut self) -> Next {
@@ -71,7 +72,10 @@ impl Run {
             Consequence::GoOn | Consequence::Recorded => return None,
             Consequence::End => {
                 self.polite_loop();
-                self.leave(Exit::Hopeless, StopCause::ended(crate::status::Code::RepeatedFailure, watched.reason))
+                self.leave(
+                    Exit::Hopeless,
+                    StopCause::ended(crate::record::status::Code::RepeatedFailure, watched.reason),
+                )
             }
             Consequence::StrongerModel => {
                 self.context.signal(&reason);
@@ -92,14 +96,17 @@ impl Run {
             }
             _ => {
                 self.polite_loop();
-                self.leave(Exit::Stuck, StopCause::review(watched.reason, crate::routing::RiskState::LowConfidence))
+                self.leave(
+                    Exit::Stuck,
+                    StopCause::review(watched.reason, countersign_spec::routing::RiskState::LowConfidence),
+                )
             }
         })
     }
 
     /// The model asks for reflection by itself.
     pub(super) fn asked_to_reflect(&mut self, about: &Arc<str>) -> Next {
-        let refused = if !self.may_decide(crate::boundary::DecisionRight::Reflect) {
+        let refused = if !self.may_decide(countersign_spec::boundary::DecisionRight::Reflect) {
             Some("the boundary does not let the model reflect by itself")
         } else if self.manifest.rules.diagnosed_reflection {
             Some("nothing has failed that calls for it")

@@ -3,6 +3,10 @@
 
 use std::sync::Arc;
 
+use countersign_spec::graph::Exit;
+use countersign_spec::routing::RiskState;
+use countersign_spec::state::StateKind;
+
 use super::Run;
 use super::bounded::cut;
 use super::consequence::{Asked, Consequence};
@@ -15,13 +19,10 @@ use crate::contract::SensitivityTag;
 use crate::contract::guard::{Direction, Finding, FindingKind, Transit};
 use crate::contract::sensitivity::Text;
 use crate::contract::{Question, Slot};
-use crate::effect::Purpose;
-use crate::event::Event;
-use crate::graph::Exit;
-use crate::input::Action;
-use crate::routing::RiskState;
-use crate::state::StateKind;
-use crate::status::Code;
+use crate::record::effect::Purpose;
+use crate::record::event::Event;
+use crate::record::input::Action;
+use crate::record::status::Code;
 
 /// Most bytes of a text that these slots see.
 const TEXT: usize = 32 << 10;

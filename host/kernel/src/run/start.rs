@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use countersign_spec::boundary::FailClosed;
+use countersign_spec::graph::Exit;
+use countersign_spec::routing::RiskState;
+
 use super::Run;
 use super::bounded::cut;
 use super::consequence::{Asked, Consequence};
@@ -9,16 +13,13 @@ use super::halt::StopCause;
 use super::joined::SlotVerdict;
 use super::next::Next;
 use super::waiting::Then;
-use crate::boundary::FailClosed;
 use crate::contract::Question;
 use crate::contract::Reversibility;
 use crate::contract::Tier;
 use crate::contract::classifier::{SideEffect, Task, TierOffer};
-use crate::effect::{ModelRequest, Purpose};
-use crate::event::Event;
-use crate::graph::Exit;
-use crate::routing::RiskState;
-use crate::status::Code;
+use crate::record::effect::{ModelRequest, Purpose};
+use crate::record::event::Event;
+use crate::record::status::Code;
 
 /// Most bytes of a goal that policies see.
 const GOAL_TEXT: usize = 16 << 10;

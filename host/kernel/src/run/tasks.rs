@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::plan::{Plan, PlanStep};
+use countersign_spec::plan::{Plan, PlanStep};
 
 #[derive(Debug, Default)]
 pub(super) struct Tasks {

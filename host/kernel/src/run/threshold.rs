@@ -4,6 +4,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use countersign_spec::graph::Exit;
+use countersign_spec::routing::RiskState;
+
 use super::Run;
 use super::bounded::{cut, push_bounded};
 use super::consequence::{Asked, Consequence};
@@ -17,11 +20,9 @@ use crate::contract::remediation::FailedCall;
 use crate::contract::threshold::{ActionReturn, AuthorityGap, CostLine, Ledger, NextAction, Trigger};
 use crate::contract::{Dimension, FailureClass, Key, ObservedStep, Verdict};
 use crate::contract::{Question, Slot};
-use crate::effect::Effect;
-use crate::event::{Event, Response, Stage};
-use crate::graph::Exit;
-use crate::routing::RiskState;
-use crate::status::Code;
+use crate::record::effect::Effect;
+use crate::record::event::{Event, Response, Stage};
+use crate::record::status::Code;
 
 /// Returns that a policy is told of.
 const RETURNS: usize = 16;
@@ -235,7 +236,7 @@ impl Run {
     }
 
     fn is_checking(&self) -> bool {
-        self.kind() == crate::graph::NodeKind::CompletionCheck
+        self.kind() == countersign_spec::graph::NodeKind::CompletionCheck
     }
 
     fn halt_at(&self, trigger: Option<Trigger>, reason: String) -> StopCause {
@@ -268,7 +269,7 @@ impl Run {
         let next = NextAction {
             tool: Arc::clone(&proposal.name),
             reversibility: tool.map(|tool| tool.reversibility).unwrap_or_default(),
-            mutating: tool.is_some_and(crate::tool::Tool::mutating),
+            mutating: tool.is_some_and(countersign_spec::tool::Tool::mutating),
             idempotent: tool.is_some_and(|tool| tool.idempotent),
             risk: risk.risk,
         };

@@ -2,6 +2,12 @@
 
 use std::sync::Arc;
 
+use countersign_spec::boundary::FailClosed;
+use countersign_spec::budget::Demand;
+use countersign_spec::graph::Exit;
+use countersign_spec::routing::RiskState;
+use countersign_spec::tool::Verifier;
+
 use super::Run;
 use super::bounded::cut;
 use super::evidence::Reading;
@@ -14,19 +20,14 @@ use super::next::Next;
 use super::proposals::{Captured, Proposal, ToolCall};
 use super::used::Change;
 use super::waiting::{Retrying, Then, Waiting};
-use crate::boundary::FailClosed;
-use crate::budget::Demand;
 use crate::contract::Direction;
 use crate::contract::{Dimension, Phase, ToolCategory};
 use crate::contract::{Failure, FailureClass, ObservedStep};
 use crate::contract::{Question, Slot};
-use crate::effect::{Effect, Purpose};
-use crate::event::Event;
-use crate::graph::Exit;
-use crate::grounding::Call;
-use crate::input::{Observation, Outcome, Verification};
-use crate::routing::RiskState;
-use crate::tool::Verifier;
+use crate::record::effect::{Effect, Purpose};
+use crate::record::event::Event;
+use crate::record::grounding::Call;
+use crate::record::input::{Observation, Outcome, Verification};
 
 /// Most bytes of a committed fact.
 const FACT_TEXT: usize = 4 << 10;
@@ -167,7 +168,7 @@ impl Run {
         let action = proposal.text();
         self.context.carry(observation.bytes);
         let failure = observation.outcome.failure();
-        let mutating = observation.mutating.unwrap_or_else(|| tool.is_some_and(crate::tool::Tool::mutating));
+        let mutating = observation.mutating.unwrap_or_else(|| tool.is_some_and(countersign_spec::tool::Tool::mutating));
         let step = ObservedStep {
             index: self.view.shown_index(),
             action: cut(&action, ACTION_TEXT).into(),
@@ -299,7 +300,7 @@ impl Run {
 
     /// What a good answer leaves behind before anything is verified: that it was done, evidence
     /// with its source and age, what it states.
-    fn keep(&mut self, index: usize, proposal: &Proposal, call: &Call<crate::grounding::Observed>) {
+    fn keep(&mut self, index: usize, proposal: &Proposal, call: &Call<crate::record::grounding::Observed>) {
         let tool = &self.manifest.tools[index];
         let (category, mutating, name) = (tool.category, tool.mutating(), Arc::clone(&tool.name));
         if mutating {
@@ -397,7 +398,7 @@ impl Run {
         }
     }
 
-    fn not_verified(&mut self, call: &Call<crate::grounding::Observed>, verification: &Verification) -> Next {
+    fn not_verified(&mut self, call: &Call<crate::record::grounding::Observed>, verification: &Verification) -> Next {
         let detail = self.context.hidden().hide(&verification.detail).into_owned();
         self.event(Event::VerificationFailed { call: call.id(), detail: detail.clone() });
         self.context.signal(&format!("{}: {detail}", call.tool()));

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use countersign_spec::tool::Tool;
+
 use super::bounded::push_bounded;
 use crate::contract::Key;
-use crate::tool::Tool;
 
 /// Changes that are told apart. One that cannot be told from them any more is not made: nobody would know
 /// whether it was made before.
@@ -162,7 +163,7 @@ mod tests {
         used.count(0, &tool, 0);
         assert_eq!(used.over_own_cap(0, &tool, 0, 0), None);
         assert_eq!(used.over_own_cap(0, &tool, 2, 0), Some(OwnCap::Calls(3)));
-        tool.limits = crate::tool::ToolLimits { calls_per_minute: Some(1), ..Default::default() };
+        tool.limits = countersign_spec::tool::ToolLimits { calls_per_minute: Some(1), ..Default::default() };
         used.count(0, &tool, 10);
         assert_eq!(used.over_own_cap(0, &tool, 0, MINUTE), Some(OwnCap::Rate(1)));
         assert_eq!(used.over_own_cap(0, &tool, 0, MINUTE + 10), None);

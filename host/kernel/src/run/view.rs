@@ -1,11 +1,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use countersign_spec::budget::Demand;
+use countersign_spec::{Driver, Manifest, Mode};
+
 use super::bounded::push_bounded;
-use crate::budget::{Budget, Demand, Refused, Reservation};
+use super::budget::{Budget, Refused, Reservation};
 use crate::contract::view::{Answer, Boundary, Query, RunView, StepSummary};
 use crate::contract::{Dimension, Phase};
-use crate::manifest::{Driver, Manifest, Mode};
 
 /// Steps that `recent-steps` can give.
 const STEPS: usize = 32;

@@ -3,17 +3,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use countersign_spec::graph::{Exit, NodeId};
+
 use super::asked::Asked;
+use super::budget::Reservation;
 use super::handed::{CallDecision, Sampled};
 use super::joined::SlotVerdict;
 use super::proposals::{Proposal, ToolCall};
-use crate::budget::Reservation;
 use crate::contract::Finding;
 use crate::contract::{Judgement, Question};
-use crate::effect::{Effect, Purpose};
-use crate::event::{Event, Move};
-use crate::graph::{Exit, NodeId};
-use crate::input::{Action, Input};
+use crate::record::effect::{Effect, Purpose};
+use crate::record::event::{Event, Move};
+use crate::record::input::{Action, Input};
 
 /// What the run waits for.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use countersign_kernel::{Approval, CallDecision, Driver, Frame};
+use countersign_kernel::{Approval, CallDecision, Frame};
+use countersign_spec::Driver;
 
 use super::*;
 
@@ -296,8 +297,8 @@ fn what_is_under_way_counts_for_what_is_proposed_next() {
 #[test]
 fn more_calls_than_a_run_can_hold_wait_for_one_to_come_back() {
     let mut agent = Agent::start(|m| {
-        m.limits = countersign_kernel::budget::Limits::UNLIMITED;
-        m.ceilings = countersign_kernel::budget::Limits::UNLIMITED;
+        m.limits = countersign_spec::budget::Limits::UNLIMITED;
+        m.ceilings = countersign_spec::budget::Limits::UNLIMITED;
     });
     let mut open = Vec::new();
     while agent.run.awaited().is_some() {

@@ -102,7 +102,7 @@ fn a_release_raises_a_cap_up_to_the_ceiling() {
             m.ceilings.steps = ceiling;
             let mut graph = (*m.graph).clone();
             for edge in &mut graph.interrupts {
-                if edge.on == countersign_kernel::graph::Exit::OverBudget {
+                if edge.on == countersign_spec::graph::Exit::OverBudget {
                     edge.to = "escalate".into();
                 }
             }
@@ -328,7 +328,7 @@ fn a_request_is_compressed_at_the_gate() {
 
 #[test]
 fn waits_grow_and_follow_from_the_seed() {
-    use countersign_kernel::host_rules::Retry;
+    use countersign_spec::host_rules::Retry;
     let retry = Retry { attempts: 5, base: 100, most: 1000, jitter: 50 };
     // Golden: another jitter would be another trace for the same seed.
     let waits: Vec<u64> = (1..=6).map(|attempt| retry.wait(7, attempt)).collect();
@@ -432,7 +432,7 @@ fn after_a_release_the_call_that_did_not_fit_is_made() {
         m.limits.steps = 1;
         let mut graph = (*m.graph).clone();
         for edge in &mut graph.interrupts {
-            if edge.on == countersign_kernel::graph::Exit::OverBudget {
+            if edge.on == countersign_spec::graph::Exit::OverBudget {
                 edge.to = "escalate".into();
             }
         }

@@ -19,19 +19,19 @@ mod verdicts;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_kernel::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
 use countersign_kernel::contract::risk::Reversibility;
 use countersign_kernel::contract::{Compliance, Dimension, Key, Tier, ToolCategory, Verdict};
-use countersign_kernel::host_rules::TerminalTools;
-use countersign_kernel::plan::PlanStep;
-use countersign_kernel::routing::{RiskState, Route, Severity, TriggerClass};
-use countersign_kernel::state::{Memory, StateKind};
-use countersign_kernel::tool::{ApprovalRule, Freshness, SideEffectClass, ToolLimits};
 use countersign_kernel::{
-    Action, Alarm, Answered, Cause, Code, Criterion, Decision, Effect, Event, IncompleteKind, Input, Manifest,
-    ManifestError, Mode, Model, Need, Observation, Outcome, PolicyMode, Purpose, Question, Reply, Run, Slot, Status,
-    Touched, Unavailability, Verifier, Wanted,
+    Action, Alarm, Answered, Cause, Code, Decision, Effect, Event, IncompleteKind, Input, Observation, Outcome,
+    Purpose, Question, Reply, Run, Slot, Status, Touched, Unavailability, Wanted,
 };
+use countersign_spec::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
+use countersign_spec::host_rules::TerminalTools;
+use countersign_spec::plan::PlanStep;
+use countersign_spec::routing::{RiskState, Route, Severity, TriggerClass};
+use countersign_spec::state::{Memory, StateKind};
+use countersign_spec::tool::{ApprovalRule, Freshness, SideEffectClass, ToolLimits};
+use countersign_spec::{Criterion, Manifest, ManifestError, Mode, Model, Need, PolicyMode, Verifier};
 
 use driven::{Loop, call, entry, finish, manifest, model, reading, step, writing};
 
@@ -44,7 +44,7 @@ fn with(change: impl FnOnce(&mut Manifest)) -> Manifest {
     manifest
 }
 
-fn add(manifest: &mut Manifest, tool: countersign_kernel::Tool) {
+fn add(manifest: &mut Manifest, tool: countersign_spec::Tool) {
     manifest.boundary.tools.push(Arc::clone(&tool.name));
     manifest.tools.push(tool);
 }
@@ -84,7 +84,7 @@ fn asking() -> Manifest {
 fn with_criteria(ids: &[&str]) -> Manifest {
     with(|m| {
         for id in ids {
-            add(m, countersign_kernel::Tool { verifier: Some(Verifier::ExitCode(0)), ..reading(id) });
+            add(m, countersign_spec::Tool { verifier: Some(Verifier::ExitCode(0)), ..reading(id) });
             m.goal.criteria.push(Criterion { id: (*id).into(), text: "c".into(), tool: (*id).into() });
         }
     })

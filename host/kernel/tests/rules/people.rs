@@ -5,7 +5,7 @@ use super::*;
 /// What the host itself asks a person about.
 #[test]
 fn approvals_by_kind_and_by_ceiling() {
-    type Change = fn(&mut countersign_kernel::Tool);
+    type Change = fn(&mut countersign_spec::Tool);
     let asks: [(&str, Change, bool, bool); 13] = [
         // What, how the tool is, whether it asks, whether it still asks when preauthorised.
         ("a reading", |t| t.side_effect = SideEffectClass::ReadOnly, false, false),
@@ -405,7 +405,7 @@ fn nothing_is_called_before_the_plan_that_is_asked_for() {
         m.limits.output_tokens = 10;
         let mut graph = (*m.graph).clone();
         for edge in &mut graph.interrupts {
-            if edge.on == countersign_kernel::graph::Exit::OverBudget {
+            if edge.on == countersign_spec::graph::Exit::OverBudget {
                 edge.to = "escalate".into();
             }
         }

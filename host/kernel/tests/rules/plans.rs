@@ -129,8 +129,8 @@ fn a_plan_may_be_required_and_approved() {
 
 #[test]
 fn a_plan_counts_what_is_done() {
-    use countersign_kernel::plan::{MOST_STEPS, Plan};
-    let rules = countersign_kernel::HostRules::default();
+    use countersign_spec::plan::{MOST_STEPS, Plan};
+    let rules = countersign_spec::HostRules::default();
     let tools: Vec<Arc<str>> = vec!["read".into()];
     let numbered = |count: usize| -> Vec<PlanStep> {
         (0..count)

@@ -7,7 +7,8 @@ use countersign_kernel::contract::context::{Compaction, Layer, Strategy};
 use countersign_kernel::contract::dispatch::{Assigned, Assignment, Specialist, SubTask};
 use countersign_kernel::contract::guard::{Direction, Finding, FindingKind, Inspection, Severity};
 use countersign_kernel::contract::sensitivity::Rating;
-use countersign_kernel::{ModelRequest, Retention, redacted};
+use countersign_kernel::{ModelRequest, redacted};
+use countersign_spec::Retention;
 
 use super::*;
 

@@ -1,9 +1,10 @@
 //! What the slots `remediation` and `threshold` make the run do (specification C1–C4).
 
+use countersign_kernel::Alarm;
 use countersign_kernel::contract::remediation::{Authority, Remediability, Remedy};
 use countersign_kernel::contract::risk::Assessment;
 use countersign_kernel::contract::threshold::{self, Decision as Weighed, Ledger, Trigger};
-use countersign_kernel::{Alarm, Driver};
+use countersign_spec::Driver;
 
 use super::*;
 

@@ -155,7 +155,7 @@ fn an_estimate_ends_a_run_that_cannot_be_finished() {
             m.goal.criteria.push(Criterion { id: id.into(), text: "c".into(), tool: tool.into() });
         }
         for name in ["x", "y"] {
-            add(m, countersign_kernel::Tool { verifier: Some(Verifier::ExitCode(0)), ..reading(name) });
+            add(m, countersign_spec::Tool { verifier: Some(Verifier::ExitCode(0)), ..reading(name) });
         }
     };
     let seen = counted(criteria, |l| {

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use countersign_kernel::boundary::Boundary;
-use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::risk::Reversibility;
 use countersign_kernel::contract::{CONTRACT, Key, Tier, ToolCategory, Verdict};
-use countersign_kernel::plan::PlanStep;
-use countersign_kernel::tool::SideEffectClass;
 use countersign_kernel::{
-    Action, Answered, Decision, Driver, Effect, EntryPin, EscalationRules, Event, Goal, HostRules, Input, Judged,
-    KERNEL_RULES, Manifest, Mode, Model, Observation, Outcome, PolicyMode, Question, Reply, Run, Slot, SlotPin, Status,
-    StepReply, StepStatus, TRACE_FORMAT, Tool, Touched, Unavailability, Usage, Verification,
+    Action, Answered, Decision, Effect, Event, Input, Judged, Observation, Outcome, Question, Reply, Run, Slot, Status,
+    StepReply, StepStatus, Touched, Unavailability, Usage, Verification,
+};
+use countersign_spec::boundary::Boundary;
+use countersign_spec::budget::Limits;
+use countersign_spec::plan::PlanStep;
+use countersign_spec::tool::SideEffectClass;
+use countersign_spec::{
+    Driver, EntryPin, EscalationRules, Goal, HostRules, KERNEL_RULES, Manifest, Mode, Model, PolicyMode, SlotPin,
+    TRACE_FORMAT, Tool,
 };
 
 /// A manifest with one model, two harmless tools and no policies.

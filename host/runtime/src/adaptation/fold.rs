@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use countersign_kernel::contract::{Key, Verdict};
 use countersign_kernel::{
-    Action, Code, Decision, Driver, Event, Frame, Input, Judgement, Manifest, Mode, Outcome as CallOutcome, Reply,
-    Response, Slot, Stage,
+    Action, Code, Decision, Event, Frame, Input, Judgement, Outcome as CallOutcome, Reply, Response, Slot, Stage,
 };
+use countersign_spec::{Driver, Manifest, Mode};
 
 use super::open::{Awaits, Decider, Open, OpenTriples};
 use super::recommended::{policies, recommendation, take_heard};

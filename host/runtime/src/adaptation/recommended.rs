@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use countersign_kernel::contract::Verdict;
-use countersign_kernel::{Answered, Judgement, Manifest, PolicyMode, Slot};
+use countersign_kernel::{Answered, Judgement, Slot};
+use countersign_spec::{Manifest, PolicyMode};
 
 use super::triple::{PolicyAnswer, Recommendation};
 

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use countersign_kernel::contract::{Verdict, threshold};
-use countersign_kernel::{Answered, Event, Manifest, Question, Slot};
+use countersign_kernel::{Answered, Event, Question, Slot};
+use countersign_spec::Manifest;
 
 use super::triple::{About, PolicyAnswer};
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use countersign_kernel::contract::{Compliance, Reversibility, Stakes, ToolCategory, Verdict};
-use countersign_kernel::{Answered, Code, PolicyMode, Slot};
+use countersign_kernel::{Answered, Code, Slot};
+use countersign_spec::PolicyMode;
 use serde::{Deserialize, Serialize};
 
 /// What was recommended, what was decided, and what came of it.

@@ -1,6 +1,7 @@
 //! What a run uses, counted from its inputs.
 
-use countersign_kernel::{Input, Observation, Outcome, Reply, Tool};
+use countersign_kernel::{Input, Observation, Outcome, Reply};
+use countersign_spec::Tool;
 
 use super::triple::Used;
 

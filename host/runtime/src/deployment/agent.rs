@@ -1,5 +1,5 @@
-use countersign_kernel::Mode;
 use countersign_kernel::contract::Compliance;
+use countersign_spec::Mode;
 use serde::Deserialize;
 
 use crate::settings::SettingsError;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use countersign_kernel::Boundary;
+use countersign_spec::Boundary;
 use serde::Deserialize;
 
 use crate::settings::sealed;

@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 
 use countersign_bundle::{Digest, Installed};
 use countersign_engine::EngineOptions;
-use countersign_kernel::{PolicyMode, Slot};
+use countersign_kernel::Slot;
+use countersign_spec::PolicyMode;
 use serde::Deserialize;
 
 use crate::host::{Host, HostError};

@@ -26,8 +26,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_kernel::budget::Limits;
-use countersign_kernel::{HostRules, Manifest};
+use countersign_spec::budget::Limits;
+use countersign_spec::{HostRules, Manifest};
 use serde::Deserialize;
 use toml::Table;
 

@@ -179,7 +179,7 @@ fn merge(below: &mut Map<String, Value>, over: Map<String, Value>) {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 mod tests {
-    use countersign_kernel::tool::{ApprovalRule, SideEffectClass};
+    use countersign_spec::tool::{ApprovalRule, SideEffectClass};
 
     use super::*;
 
@@ -194,7 +194,7 @@ mod tests {
         serde_json::from_value(tool).unwrap()
     }
 
-    fn entry(server: &str, tool: &Tool, over: &str) -> Result<countersign_kernel::Tool, String> {
+    fn entry(server: &str, tool: &Tool, over: &str) -> Result<countersign_spec::Tool, String> {
         let server: ServerSpec = toml::from_str(server).unwrap();
         let over: Table = toml::from_str(over).unwrap();
         let spec = derived("s__t", &server, tool, Some(&over)).map_err(|error| error.to_string())??;

@@ -2,7 +2,8 @@
 //! servers leave out or change most of the others.
 
 use countersign_kernel::contract::Signal;
-use countersign_kernel::{Model, Reply, Unavailability, Usage};
+use countersign_kernel::{Reply, Unavailability, Usage};
+use countersign_spec::Model;
 use serde::Deserialize;
 use serde_json::Value;
 

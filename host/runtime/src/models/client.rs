@@ -8,7 +8,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use countersign_kernel::contract::Tier;
-use countersign_kernel::{Model, ModelRequest, Purpose, Reply, Unavailability, Usage};
+use countersign_kernel::{ModelRequest, Purpose, Reply, Unavailability, Usage};
+use countersign_spec::Model;
 use serde_json::Value;
 
 use super::answer::Answer;

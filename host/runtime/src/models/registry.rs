@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use countersign_kernel::contract::{ModelKind, Tier};
-use countersign_kernel::{Model, Retention};
+use countersign_spec::{Model, Retention};
 use serde::Deserialize;
 use toml::{Table, Value};
 

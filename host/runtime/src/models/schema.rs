@@ -2,8 +2,8 @@
 //! [`parse_step`](crate::parse_step) accepts and is only a help for the model: whatever a server makes
 //! of it, the answer is parsed.
 
-use countersign_kernel::plan::MOST_STEPS;
-use countersign_kernel::state::StateKind;
+use countersign_spec::plan::MOST_STEPS;
+use countersign_spec::state::StateKind;
 use serde_json::{Value, json};
 
 /// The schema of one step. Arguments of a tool are any object here: whether they fit is checked by the

@@ -1,7 +1,7 @@
 //! What runs leave for later runs, in the store that they are in: one register for each thing that is remembered, so
 //! that two runs which end at the same time lose nothing of each other.
 
-use countersign_kernel::state::Memory;
+use countersign_spec::state::Memory;
 use countersign_store::{RegisterName, SharedStore};
 
 use super::state::{self, StateError};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use countersign_kernel::contract::{Reversibility, ToolCategory};
-use countersign_kernel::graph::Graph;
-use countersign_kernel::tool::SideEffectClass;
-use countersign_kernel::{Boundary, Tool};
+use countersign_spec::graph::Graph;
+use countersign_spec::tool::SideEffectClass;
+use countersign_spec::{Boundary, Tool};
 
 use crate::settings::{SettingsError, sealed, the_default_graph};
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_kernel::{Tool, Touched};
+use countersign_kernel::Touched;
+use countersign_spec::Tool;
 use jsonschema::Validator;
 use serde_json::Value;
 

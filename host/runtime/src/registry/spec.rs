@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_bundle::sha256;
-use countersign_kernel::boundary::FailClosed;
 use countersign_kernel::contract::{Compliance, Reversibility, ToolCategory};
-use countersign_kernel::tool::{ApprovalRule, Freshness, SideEffectClass, ToolLimits};
-use countersign_kernel::{Tool, Verifier};
+use countersign_spec::boundary::FailClosed;
+use countersign_spec::tool::{ApprovalRule, Freshness, SideEffectClass, ToolLimits};
+use countersign_spec::{Tool, Verifier};
 use serde::{Deserialize, Serialize};
 
 /// A tool as a file declares it. What nobody says is unknown, and unknown is the strict case.

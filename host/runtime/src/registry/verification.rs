@@ -1,6 +1,7 @@
 //! What a verifier looks for in a result.
 
-use countersign_kernel::{Outcome, Verification, Verifier};
+use countersign_kernel::{Outcome, Verification};
+use countersign_spec::Verifier;
 use serde_json::{Map, Value};
 
 use super::{Registry, ToolResult, VerifySpec, fill};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use countersign_bundle::{EntryMode, Lock, SlotEntry};
 use countersign_engine::{NoHistory, OpenError, Session};
 use countersign_kernel::contract::Verdict;
-use countersign_kernel::{Frame, Judgement, Manifest, Sampled, Slot};
+use countersign_kernel::{Frame, Judgement, Sampled, Slot};
+use countersign_spec::Manifest;
 use serde::Serialize;
 
 use super::served::{is_judged, mode_of};

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use countersign_bundle::{EntryMode, Lock, SlotEntry};
+use countersign_kernel::Slot;
 use countersign_kernel::contract::Verdict;
-use countersign_kernel::{Manifest, Mode, PolicyMode, Slot};
+use countersign_spec::{Manifest, Mode, PolicyMode};
 use serde::Serialize;
 
 /// What an entry is to a slot.

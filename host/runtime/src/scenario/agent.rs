@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use countersign_kernel::{Action, Code, Driver, Manifest, Reply, Run, Status};
+use countersign_kernel::{Action, Code, Reply, Run, Status};
+use countersign_spec::{Driver, Manifest};
 use countersign_store::memory::MemoryStore;
 use countersign_store::{Durability, SharedStore};
 

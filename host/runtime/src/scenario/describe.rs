@@ -63,7 +63,7 @@ pub fn line(event: &Event) -> String {
         Event::ReflectionRefused { reason } => format!("reflection-refused: {reason}"),
         Event::Retrying { attempt, wait, reason } => format!("retrying {attempt} after {wait} ms: {reason}"),
         Event::Compressed { before, after, kept, dropped } => {
-            let names = |kinds: &[countersign_kernel::state::StateKind]| {
+            let names = |kinds: &[countersign_spec::state::StateKind]| {
                 kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ")
             };
             format!("compressed {before} to {after}: kept {}; dropped {}", names(kept), names(dropped))

@@ -26,8 +26,9 @@ use std::time::Duration;
 
 use countersign_engine::Outcome;
 use countersign_kernel::contract::Trigger;
-use countersign_kernel::state::Memory;
-use countersign_kernel::{Frame, Input, ManifestError, Run, Status};
+use countersign_kernel::{Frame, Input, Run, Status};
+use countersign_spec::ManifestError;
+use countersign_spec::state::Memory;
 use countersign_store::memory::MemoryStore;
 use countersign_store::trace::TransferError;
 use countersign_store::{Durability, SharedStore};

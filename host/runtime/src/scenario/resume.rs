@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use countersign_kernel::{Effect, Manifest, Run, Status, Tool};
+use countersign_kernel::{Effect, Run, Status};
+use countersign_spec::{Manifest, Tool};
 use countersign_store::Durability;
 
 use super::kept::{Keep, KeptTask};

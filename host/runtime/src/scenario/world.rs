@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use countersign_kernel::contract::Tier;
-use countersign_kernel::state::Memory;
 use countersign_kernel::{
-    Code, Decision, Input, Manifest, ModelRequest, Observation, Outcome, Purpose, Reply, Report, Usage, Verification,
-    Verifier,
+    Code, Decision, Input, ModelRequest, Observation, Outcome, Purpose, Reply, Report, Usage, Verification,
 };
+use countersign_spec::state::Memory;
+use countersign_spec::{Manifest, Verifier};
 use serde_json::{Value, json};
 
 use super::people::People;

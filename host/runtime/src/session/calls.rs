@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use countersign_kernel::contract::Verdict;
 use countersign_kernel::{
-    Action, Approval, CallDecision as Decided, Closed, Code, Decision, Effect, Frame, Input, Mode, Outcome, PolicyMode,
-    Reply, Response, Run, Slot, Status, StepReply, StepStatus, Usage, Verifier,
+    Action, Approval, CallDecision as Decided, Closed, Code, Decision, Effect, Frame, Input, Outcome, Reply, Response,
+    Run, Slot, Status, StepReply, StepStatus, Usage,
 };
+use countersign_spec::{Mode, PolicyMode, Verifier};
 
 use super::permit::{Abandoned, Granted};
 use super::redaction::Inspected;
@@ -171,7 +172,7 @@ impl Session {
                 return Ok(Some(CallDecision::Refused(Refusal { stage: None, response: Response::Repair, reason })));
             }
         };
-        if self.run.manifest().tool(&tool).is_none_or(countersign_kernel::Tool::mutating) {
+        if self.run.manifest().tool(&tool).is_none_or(countersign_spec::Tool::mutating) {
             // What acts on the world begins after its frame survives even the machine.
             self.whole(|session| session.record.sync())?;
         }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_kernel::contract::Tier;
-use countersign_kernel::state::Memory;
 use countersign_kernel::{
-    Action, Code, Effect, Input, ModelRequest, Observation, Outcome, Reply, Report, Status, Tool, Usage, Verification,
-    Verifier,
+    Action, Code, Effect, Input, ModelRequest, Observation, Outcome, Reply, Report, Status, Usage, Verification,
 };
+use countersign_spec::state::Memory;
+use countersign_spec::{Tool, Verifier};
 
 use super::{Observer, Session, SessionError, Task};
 

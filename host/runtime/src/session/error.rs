@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use countersign_kernel::{InputError, ManifestError};
+use countersign_kernel::InputError;
+use countersign_spec::ManifestError;
 use countersign_store::trace::TransferError;
 use countersign_store::{AppendError, BeginError, InboxError, OpenError, PayloadError, StorageError, TraceError};
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use countersign_kernel::{Cause, Code, Driver, Effect, Input, Manifest, Run, Slot, Status};
+use countersign_kernel::{Cause, Code, Effect, Input, Run, Slot, Status};
+use countersign_spec::{Driver, Manifest};
 use countersign_store::{Durability, SharedStore};
 
 use super::calls::Calls;

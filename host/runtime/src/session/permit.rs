@@ -1,8 +1,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_kernel::Verifier;
-use countersign_kernel::budget::Demand;
+use countersign_spec::Verifier;
+use countersign_spec::budget::Demand;
 
 use super::{Standing, VisibleResult};
 use crate::operate::BucketReservation;

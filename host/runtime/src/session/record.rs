@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use countersign_kernel::{Frame, Manifest, Run, Status};
+use countersign_kernel::{Frame, Run, Status};
+use countersign_spec::Manifest;
 use countersign_store::trace::also_to_file;
 use countersign_store::{
     Attributes, Chain, ChainReader, Diagnostic, Durability, FrameMark, Holder, NewRun, RunLog, RunReader, SharedStore,

@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use countersign_kernel::Slot;
 use countersign_kernel::contract::{Asked, Tier};
-use countersign_kernel::{Boundary, Driver, Goal, Manifest, Model, Slot};
+use countersign_spec::{Boundary, Driver, Goal, Manifest, Model};
 use countersign_store::Durability;
 
 use super::{Clock, Observer, Silent};

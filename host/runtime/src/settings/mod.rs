@@ -10,9 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_bundle::{Digest, sha256};
-use countersign_kernel::Boundary;
-use countersign_kernel::graph::Graph;
-use countersign_kernel::routing::{RiskState, Route};
+use countersign_spec::Boundary;
+use countersign_spec::graph::Graph;
+use countersign_spec::routing::{RiskState, Route};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_kernel::boundary::{DecisionRight, FailClosed, PlanRule};
-use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::{Dimension, ToolCategory};
-use countersign_kernel::state::StateKind;
-use countersign_kernel::tool::ApprovalRule;
+use countersign_spec::boundary::{DecisionRight, FailClosed, PlanRule};
+use countersign_spec::budget::Limits;
+use countersign_spec::state::StateKind;
+use countersign_spec::tool::ApprovalRule;
 use serde::Deserialize;
 
 use super::{SettingsError, parse, read_toml};

@@ -1,6 +1,7 @@
 //! The bytes of a frame and their hashes.
 
-use countersign_kernel::{Event, Frame, Input, Judgement, Manifest};
+use countersign_kernel::{Event, Frame, Input, Judgement};
+use countersign_spec::Manifest;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -159,5 +160,5 @@ pub(crate) fn linked(line: &[u8], frame: u64, prev: &str) -> Option<String> {
 }
 
 fn name(hasher: Sha256) -> String {
-    format!("sha256:{}", countersign_kernel::hex(&hasher.finalize()))
+    format!("sha256:{}", countersign_kernel::contract::hex(&hasher.finalize()))
 }

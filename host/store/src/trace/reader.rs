@@ -1,6 +1,7 @@
 use std::io::BufRead;
 
-use countersign_kernel::{Frame, Manifest, Run};
+use countersign_kernel::{Frame, Run};
+use countersign_spec::Manifest;
 
 use super::chain::{Chain, ReadFrame, ReadManifest, genesis, unseal};
 use crate::run_log::LARGEST_FRAME;
@@ -119,8 +120,8 @@ impl ChainReader {
 
     fn manifest(&self, line: &[u8]) -> Result<Stored, TraceError> {
         let read: ReadManifest = serde_json::from_slice(line).map_err(|error| self.not_a_trace(&error.to_string()))?;
-        if read.manifest.format != countersign_kernel::TRACE_FORMAT {
-            let expected = countersign_kernel::TRACE_FORMAT;
+        if read.manifest.format != countersign_spec::TRACE_FORMAT {
+            let expected = countersign_spec::TRACE_FORMAT;
             let problem = format!("format {} is not known here, expected {expected}", read.manifest.format);
             return Err(self.not_a_trace(&problem));
         }

@@ -1,8 +1,9 @@
 //! A stored run, read back from its trace.
 
 use anyhow::ensure;
-use countersign::kernel::{Approval, Driver, Event, Input, Report, Run, Status};
+use countersign::kernel::{Approval, Event, Input, Report, Run, Status};
 use countersign::session::Past;
+use countersign::spec::Driver;
 use countersign::store::{RunRow, SharedStore};
 
 use super::One;

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use countersign_kernel::{Approval, Decision, Driver, Frame, Input};
+use countersign_kernel::{Approval, Decision, Frame, Input};
+use countersign_spec::Driver;
 
 use super::super::open::{Awaits, Decider, Open};
 use super::super::triple::{Came, Did, Outcome};

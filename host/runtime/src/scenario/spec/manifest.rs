@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::{CONTRACT, Tier};
-use countersign_kernel::routing::Route;
-use countersign_kernel::state::Memory;
-use countersign_kernel::{Boundary, Driver, EscalationRules, KERNEL_RULES, Manifest, Mode, Model, TRACE_FORMAT, Tool};
+use countersign_spec::budget::Limits;
+use countersign_spec::routing::Route;
+use countersign_spec::state::Memory;
+use countersign_spec::{Boundary, Driver, EscalationRules, KERNEL_RULES, Manifest, Mode, Model, TRACE_FORMAT, Tool};
 
 use super::{ModelSpec, Spec};
 use crate::host::Host;
@@ -178,7 +178,7 @@ impl Spec {
             tools: allowed,
             permissions: names(&spec.permissions),
             writes: writes.unwrap_or_else(|| {
-                vec![countersign_kernel::state::StateKind::Scratchpad, countersign_kernel::state::StateKind::Memory]
+                vec![countersign_spec::state::StateKind::Scratchpad, countersign_spec::state::StateKind::Memory]
             }),
             decisions: spec.decisions.clone().unwrap_or_else(|| rung.decisions.clone()),
             preauthorised: names(&spec.preauthorised),

@@ -9,9 +9,10 @@ mod twin;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use countersign_kernel::Slot;
 use countersign_kernel::contract::{PastOutcomes, Specialist, Tier};
-use countersign_kernel::state::Memory;
-use countersign_kernel::{HostRules, Mode, PolicyMode, Slot};
+use countersign_spec::state::Memory;
+use countersign_spec::{HostRules, Mode, PolicyMode};
 use serde::Deserialize;
 use toml::Table;
 

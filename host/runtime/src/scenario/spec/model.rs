@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use countersign_kernel::Unavailability;
 use countersign_kernel::contract::{ModelKind, Orientation, Signal};
-use countersign_kernel::{Retention, Unavailability};
+use countersign_spec::Retention;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]

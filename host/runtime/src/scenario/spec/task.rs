@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_kernel::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
-use countersign_kernel::budget::Limits;
 use countersign_kernel::contract::{Compliance, SensitivityTag, Stakes};
-use countersign_kernel::plan::PlanStep;
-use countersign_kernel::state::StateKind;
-use countersign_kernel::{Goal, Need};
+use countersign_spec::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
+use countersign_spec::budget::Limits;
+use countersign_spec::plan::PlanStep;
+use countersign_spec::state::StateKind;
+use countersign_spec::{Goal, Need};
 use serde::Deserialize;
 
 use crate::keys;
@@ -54,7 +54,7 @@ impl GoalSpec {
             criteria: self
                 .criteria
                 .iter()
-                .map(|criterion| countersign_kernel::Criterion {
+                .map(|criterion| countersign_spec::Criterion {
                     id: criterion.id.as_str().into(),
                     text: criterion.text.as_str().into(),
                     tool: criterion.tool.as_str().into(),

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_kernel::contract::Verdict;
-use countersign_kernel::{Event, Frame, Manifest, Slot};
+use countersign_kernel::{Event, Frame, Slot};
+use countersign_spec::Manifest;
 use countersign_store::{ChainReader, RunStore, ShadowError, ShadowRecord, Stored, TraceReader};
 
 /// What a slot is said to have answered; none where it is empty.

@@ -1,18 +1,18 @@
 use std::sync::Arc;
 
+use countersign_spec::Need;
+use countersign_spec::boundary::{DecisionRight, FailClosed};
+use countersign_spec::graph::Exit;
+use countersign_spec::plan::PlanStep;
+use countersign_spec::routing::Authority;
+use countersign_spec::state::StateKind;
 use serde::{Deserialize, Serialize};
 
-use crate::boundary::{DecisionRight, FailClosed};
 use crate::contract::{AuthorityGap, Layer, PlanningMode, Slot, Trigger};
 use crate::contract::{Dimension, Key, SensitivityTag, Tier, Verdict};
-use crate::graph::Exit;
-use crate::input::Alarm;
-use crate::manifest::Need;
-use crate::packet::{Approval, Packet, Report};
-use crate::plan::PlanStep;
-use crate::routing::Authority;
-use crate::state::StateKind;
-use crate::status::Code;
+use crate::record::input::Alarm;
+use crate::record::packet::{Approval, Packet, Report};
+use crate::record::status::Code;
 
 fn is_zero(value: &u64) -> bool {
     *value == 0

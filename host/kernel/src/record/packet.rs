@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
+use countersign_spec::routing::Authority;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{Dimension, Key};
-use crate::input::Touched;
-use crate::routing::Authority;
+use crate::record::input::Touched;
 
 /// All that a stronger model is told (specification A4). Never the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contract::Judgement;
-use crate::event::Event;
-use crate::input::Input;
+use crate::record::event::Event;
+use crate::record::input::Input;
 
 /// One external input with every judgement and event it caused: the unit of append, of hashing and
 /// of atomicity. The store adds the chain.

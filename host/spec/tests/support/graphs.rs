@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use countersign_kernel::graph::{
+use countersign_spec::graph::{
     Edge, Graph, INTERRUPTS, InterruptEdge, LoopPhase, Node, NodeKind, Requirement, TerminalWrite,
 };
 use proptest::prelude::*;

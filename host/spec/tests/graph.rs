@@ -7,7 +7,7 @@ mod graphs;
 
 use std::path::Path;
 
-use countersign_kernel::graph::{
+use countersign_spec::graph::{
     Check, Edge, Exit, Graph, INTERRUPTS, InterruptEdge, LoopPhase, MOST_NODES, NodeKind, Violation, mermaid,
 };
 use proptest::prelude::*;

@@ -1,14 +1,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use countersign_spec::boundary::FailClosed;
+use countersign_spec::plan::PlanStep;
+use countersign_spec::state::StateKind;
+use countersign_spec::tool::Verifier;
 use serde::{Deserialize, Serialize};
 
-use crate::boundary::FailClosed;
 use crate::contract::{Dimension, FailureClass, Key, Signal};
-use crate::plan::PlanStep;
-use crate::state::StateKind;
-use crate::status::Code;
-use crate::tool::Verifier;
+use crate::record::status::Code;
 
 /// What may happen to a run from outside. Recorded; folding the record gives the run again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

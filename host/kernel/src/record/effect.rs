@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
-use crate::budget::Demand;
+use countersign_spec::budget::Demand;
+use countersign_spec::routing::Authority;
+use countersign_spec::state::Memory;
+use countersign_spec::tool::Verifier;
+
 use crate::contract::{PlanningMode, Tier};
-use crate::input::Alarm;
-use crate::packet::{Packet, Report, tokens};
-use crate::routing::Authority;
-use crate::state::Memory;
-use crate::status::Code;
-use crate::tool::Verifier;
+use crate::record::input::Alarm;
+use crate::record::packet::{Packet, Report, tokens};
+use crate::record::status::Code;
 
 /// What the driver is to do once the frame is durable.
 #[derive(Debug, Clone, PartialEq)]

@@ -23,7 +23,7 @@
 
 use std::sync::Arc;
 
-use crate::input::{Observation, Verification};
+use crate::record::input::{Observation, Verification};
 
 /// A tool call on its rung of the ladder.
 #[derive(Debug)]
