@@ -19,9 +19,10 @@ use countersign_engine::Engine;
 use serde::{Deserialize, Serialize};
 
 use crate::error::BundleError;
-use crate::folder::{Bundle, read, write_atomically};
+use crate::folder::{Bundle, read};
 use crate::lock::Lock;
 use countersign_contract::{Digest, sha256};
+use countersign_tools::write_atomically;
 
 /// Version of the pointer's form.
 const VERSION: u32 = 1;

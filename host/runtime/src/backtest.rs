@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_bundle::write_atomically;
 use countersign_engine::Outcome;
 use countersign_kernel::contract::{CONTRACT, Tier, Verdict};
 use countersign_kernel::{Answered, Event as RunEvent, Frame, Input, Run, Slot};
@@ -20,13 +19,14 @@ use countersign_spec::{
 use countersign_store::memory::MemoryStore;
 use countersign_store::trace::{TransferError, beside, export};
 use countersign_store::{ShadowError, SharedStore, Side};
+use countersign_tools::redact::Salt;
+use countersign_tools::write_atomically;
 use serde::Serialize;
 
 use crate::adaptation::{AdaptationFile, FILE, Triples, WriteError};
 use crate::host::Host;
 use crate::prompt::templates_digest;
 use crate::recording::{Adapter, Envelope, RecordingError};
-use crate::redact::Salt;
 use crate::session::{Observer, Session, SessionError};
 use crate::settings::SettingsError;
 use crate::shadow;

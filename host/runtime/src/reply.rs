@@ -3,40 +3,17 @@
 use std::sync::Arc;
 
 use countersign_kernel::contract::Signal;
-use countersign_kernel::{Action, Alarm, Reply, StepReply, StepStatus, Touched};
+use countersign_kernel::{Action, Alarm, Reply, StepReply, StepStatus};
 use countersign_spec::plan::PlanStep;
 use countersign_spec::state::StateKind;
+use countersign_tools::redact::{Salt, clean, redact_arguments, salted};
+use countersign_tools::{Arguments, Strict, canonical, keys};
 use serde_json::{Value, json};
-
-use crate::canonical::{Strict, canonical};
-use crate::keys;
-use crate::redact::{Salt, redact, redact_arguments, salted};
 
 /// Largest answer that is looked at, in bytes.
 pub const MOST_REPLY_BYTES: usize = 1 << 20;
 /// Most bytes of a text that is kept of an answer.
 const MOST_TEXT: usize = 8 << 10;
-
-/// What a tool's definition says of arguments.
-pub trait Arguments {
-    /// Why these do not fit; none when they do, or the tool is unknown.
-    fn problem(&self, tool: &str, arguments: &Value) -> Option<String>;
-
-    /// Required arguments that are not there.
-    fn missing(&self, _tool: &str, _arguments: &Value) -> Vec<Arc<str>> {
-        Vec::new()
-    }
-
-    /// What they say that the call touches.
-    fn touches(&self, _tool: &str, _arguments: &Value) -> Touched {
-        Touched::default()
-    }
-
-    /// The arguments that make two calls the same one; none when all of them do.
-    fn identity(&self, _tool: &str, _arguments: &Value) -> Option<Value> {
-        None
-    }
-}
 
 /// Tools that every agent has (specification E2): a way out that a person hears of.
 pub const INJECTED: [&str; 2] = ["defer_to_human", "escalate_to_architect"];
@@ -102,14 +79,6 @@ fn too_large(bytes: usize) -> String {
 
 fn not_utf8(error: &std::str::Utf8Error) -> String {
     format!("expected UTF-8, found another byte at {}", error.valid_up_to())
-}
-
-/// Secrets replaced, cut to size.
-pub(crate) fn clean(text: &str, most: usize, salt: &Salt) -> Arc<str> {
-    // Cut after replacing: a secret must not lose the part by which it is known.
-    let redacted = redact(text, salt);
-    let text = redacted.as_deref().unwrap_or(text);
-    text[..text.floor_char_boundary(most)].into()
 }
 
 fn step(bytes: &[u8], signals: Vec<Signal>, tools: &dyn Arguments, salt: &Salt) -> Result<Parsed, String> {

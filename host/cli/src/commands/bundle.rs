@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use countersign::bundle::findings::{Finding, findings};
-use countersign::bundle::{Bundle, Lock, lock, write_atomically};
+use countersign::bundle::{Bundle, Lock, lock};
+use countersign::tools::write_atomically;
 
 use crate::style::{GOOD, MIND, QUIET, STRONG, line, styled, table};
 

@@ -1,9 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use countersign::bundle::write_atomically;
 use countersign::settings;
 use countersign::spec::graph::{self, Graph, Violation};
+use countersign::tools::write_atomically;
 
 use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, line, styled, table};
 

@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use countersign::bundle::{sha256, write_atomically};
+use countersign::bundle::sha256;
+use countersign::tools::write_atomically;
 
 use crate::component_build;
 use crate::style::{MIND, QUIET, styled};

@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_bundle::AtomicFile;
 use countersign_store::{Stored, TraceError, TraceReader};
+use countersign_tools::AtomicFile;
 
 use super::fold::Triples;
 use super::triple::Triple;

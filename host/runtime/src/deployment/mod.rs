@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use countersign_spec::budget::Limits;
 use countersign_spec::{HostRules, Manifest};
+use countersign_tools::registry::{Registry, ToolSpec};
 use serde::Deserialize;
 use toml::Table;
 
@@ -35,7 +36,6 @@ use crate::host::Host;
 use crate::mcp::{Overrides, ServersSpec, check_servers, split};
 use crate::models;
 use crate::operate::BucketsSpec;
-use crate::registry::{Registry, ToolSpec};
 use crate::settings::{BudgetCaps, OperatorSpec, SettingsError, read_merged};
 
 pub use agent::AgentSection;

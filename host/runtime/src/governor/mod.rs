@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use countersign_engine::EngineOptions;
 use countersign_store::{BeginError, Durability, RunQuery, SharedStore, StorageError};
+use countersign_tools::registry::Registry;
 use tokio::sync::oneshot;
 
 use crate::deployment::Deployment;
@@ -22,7 +23,6 @@ use crate::host::HostError;
 use crate::live::LiveHost;
 use crate::operate::SinkError;
 use crate::operations::Operations;
-use crate::registry::Registry;
 use crate::session::{Held, Observer, Session, SessionError, Setup};
 use crate::settings::SettingsError;
 use pool::Pool;

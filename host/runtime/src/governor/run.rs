@@ -2,11 +2,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_kernel::{Approval, Code, Decision, Status};
+use countersign_tools::registry::ToolResult;
 use tokio::sync::oneshot;
 
 use super::GovernorError;
 use super::pool::Pool;
-use crate::registry::ToolResult;
 use crate::session::{CallDecision, Observed, Permit, Proposal, ReadBack, Seen, Session, SessionError, Standing};
 
 type Job = Box<dyn FnOnce(&mut Option<Session>) + Send>;

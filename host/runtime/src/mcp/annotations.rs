@@ -19,12 +19,12 @@
 use std::collections::BTreeMap;
 
 use countersign_bundle::{Digest, sha256};
+use countersign_tools::registry::{ToolSpec, VerifySpec};
 use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
 use toml::Table;
 
 use super::{McpError, ServerSpec};
-use crate::registry::{ToolSpec, VerifySpec};
 
 /// What a file says of servers' tools, by full name: keys of a tool.
 pub type Overrides = BTreeMap<String, Table>;
@@ -46,7 +46,7 @@ pub fn digest(tool: &Tool) -> Digest {
         "outputSchema": tool.output_schema.as_deref(),
         "annotations": tool.annotations,
     });
-    sha256(crate::canonical(&definition).as_bytes())
+    sha256(countersign_tools::canonical(&definition).as_bytes())
 }
 
 /// The registry's entry of a tool, under its full name. An inner error is a tool that is left out, and

@@ -1,10 +1,9 @@
 //! What a call of a server's tool gives: as a run is told of it, and as the server said it.
 
 use countersign_kernel::Outcome;
+use countersign_tools::registry::ToolResult;
 use rmcp::ServiceError;
 use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, ResourceContents};
-
-use crate::registry::ToolResult;
 
 /// An answer, or what came instead of one.
 #[derive(Debug)]
@@ -73,7 +72,7 @@ fn outcome(error: &ServiceError) -> Outcome {
 }
 
 fn text(result: &CallToolResult, wanted: bool) -> String {
-    let structured = || result.structured_content.as_ref().map(crate::canonical);
+    let structured = || result.structured_content.as_ref().map(countersign_tools::canonical);
     if wanted
         && result.is_error != Some(true)
         && let Some(text) = structured()

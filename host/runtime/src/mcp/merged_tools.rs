@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use countersign_tools::registry::ToolSpec;
 use rmcp::model::Tool;
 
 use super::annotations::{Overrides, derived};
 use super::names::{full_name, nearest, split};
 use super::pins::{Pin, Review};
 use super::{McpError, ServersSpec};
-use crate::registry::ToolSpec;
 
 /// What a server offers.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use countersign_bundle::write_atomically;
+use countersign_tools::write_atomically;
 use serde::{Deserialize, Serialize};
 
 use super::{Offer, digest};

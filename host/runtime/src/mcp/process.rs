@@ -49,7 +49,7 @@ impl Process {
                 StandardError::Inherit => Stdio::inherit(),
             })
             .kill_on_drop(true);
-        crate::process::in_own_group(command.as_std_mut());
+        countersign_tools::process::in_own_group(command.as_std_mut());
         let mut child = command.spawn().map_err(failed)?;
         let said = Arc::new(Mutex::new(VecDeque::new()));
         let listener = child

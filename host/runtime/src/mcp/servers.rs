@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use countersign_tools::registry::fill;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::McpError;
-use crate::registry::fill;
 
 /// Servers by the name that their tools carry in front.
 pub type ServersSpec = BTreeMap<String, ServerSpec>;

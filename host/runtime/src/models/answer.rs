@@ -4,13 +4,13 @@
 use countersign_kernel::contract::Signal;
 use countersign_kernel::{Reply, Unavailability, Usage};
 use countersign_spec::Model;
+use countersign_tools::redact::Salt;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::client::Tools;
 use super::signals::{self, Token};
 use super::transport::{Endpoint, Failure, Told, refused};
-use crate::redact::Salt;
 use crate::reply::{Parsed, invalid, parse_patch, parse_step};
 
 /// The body of an answer.

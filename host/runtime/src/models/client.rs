@@ -10,6 +10,9 @@ use std::time::Duration;
 use countersign_kernel::contract::Tier;
 use countersign_kernel::{ModelRequest, Purpose, Reply, Unavailability, Usage};
 use countersign_spec::Model;
+use countersign_tools::Arguments;
+use countersign_tools::redact::Salt;
+use countersign_tools::secret::{self, SecretError};
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -18,9 +21,7 @@ use super::request::{Message, NamedSchema, Request, ResponseFormat, Role};
 use super::schema::step_schema;
 use super::transport::{Endpoint, Failure};
 use crate::prompt::messages;
-use crate::redact::Salt;
-use crate::reply::{Arguments, Parsed};
-use crate::secret::{self, SecretError};
+use crate::reply::Parsed;
 use crate::settings::SettingsError;
 
 /// Alternatives of a token that are asked for: most of what a token might have been is among five.

@@ -66,9 +66,10 @@ fn action() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redact::Salt;
-    use crate::reply::{Arguments, parse_step};
+    use crate::reply::parse_step;
     use countersign_kernel::Reply;
+    use countersign_tools::Arguments;
+    use countersign_tools::redact::Salt;
 
     struct Any;
 

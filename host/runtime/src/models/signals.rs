@@ -101,8 +101,9 @@ fn signal(name: &str, value: f64, orientation: Orientation) -> Option<Signal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redact::Salt;
-    use crate::reply::{Arguments, parse_step};
+    use crate::reply::parse_step;
+    use countersign_tools::Arguments;
+    use countersign_tools::redact::Salt;
     use serde_json::{Value, json};
 
     fn tokens(value: Value) -> Vec<Token> {

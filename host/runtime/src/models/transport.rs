@@ -3,15 +3,15 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign_kernel::Unavailability;
+use countersign_tools::redact::{Salt, clean};
+use countersign_tools::secret::Secret;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::registry::ModelSpec;
 use crate::http;
-use crate::redact::Salt;
-use crate::reply::{MOST_REPLY_BYTES, clean};
-use crate::secret::Secret;
+use crate::reply::MOST_REPLY_BYTES;
 
 /// Most bytes that a failure says.
 const MOST_REASON: usize = 300;

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use countersign_bundle::write_atomically;
+use countersign_tools::write_atomically;
 
 use super::switches::{StoredSwitches, SwitchError, SwitchFile, is_digest, read};
 

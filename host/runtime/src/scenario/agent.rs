@@ -8,6 +8,8 @@ use countersign_kernel::{Action, Code, Reply, Run, Status};
 use countersign_spec::{Driver, Manifest};
 use countersign_store::memory::MemoryStore;
 use countersign_store::{Durability, SharedStore};
+use countersign_tools::redact::Salt;
+use countersign_tools::registry::Registry;
 
 use super::expect::{self, Matching};
 use super::servers::{self, RunTools};
@@ -16,8 +18,6 @@ use super::{Finished, RunError, Scenario, machine, origin, spec, workspace};
 use crate::host::Host;
 use crate::mcp::Accept;
 use crate::random::random_id;
-use crate::redact::Salt;
-use crate::registry::Registry;
 use crate::session::{
     CallDecision, Clock, Observed, Observer, Past, Proposal, Session, SessionError, Setup, Silent, World,
 };

@@ -32,6 +32,7 @@ use countersign_spec::state::Memory;
 use countersign_store::memory::MemoryStore;
 use countersign_store::trace::TransferError;
 use countersign_store::{Durability, SharedStore};
+use countersign_tools::redact::Salt;
 use toml::Table;
 
 use crate::convergence::RunFigures;
@@ -41,7 +42,6 @@ use crate::models::{Client, Registry};
 use crate::operate::SinkError;
 use crate::operations::{NotDispatched, Operations};
 use crate::random::random_id;
-use crate::redact::Salt;
 use crate::session::{Observer, Session, SessionError, Setup};
 use crate::settings::{SettingsError, read_merged};
 
@@ -347,7 +347,7 @@ impl Scenario {
             durability: if durable || named.is_some() { Durability::Synced } else { Durability::Buffered },
             trace: named.cloned(),
             shadow: durable || named.is_some(),
-            ..Setup::new(crate::registry::Registry::default())
+            ..Setup::new(countersign_tools::registry::Registry::default())
         };
         let mut session = self.begun(Session::begin(host, &store, manifest, setup))?;
         begun.0 = None;

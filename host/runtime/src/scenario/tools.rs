@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::process;
-use crate::registry::{ResultSpec, ToolResult, ToolSpec, fill};
 use countersign_kernel::Outcome;
+use countersign_tools::process;
+use countersign_tools::registry::{ResultSpec, ToolResult, ToolSpec, fill};
 
 /// Bytes of a command's output that are kept; the rest is counted.
 const MOST_OUTPUT: usize = 1 << 20;

@@ -12,6 +12,8 @@ use countersign_kernel::{
 };
 use countersign_spec::state::Memory;
 use countersign_spec::{Manifest, Verifier};
+use countersign_tools::redact::Salt;
+use countersign_tools::registry::{Called, Finding, Registry, ToolResult, ToolSpec};
 use serde_json::{Value, json};
 
 use super::people::People;
@@ -22,8 +24,6 @@ use super::tools;
 use super::workspace::Workspace;
 use crate::models::{Client, Tools};
 use crate::prompt::render;
-use crate::redact::Salt;
-use crate::registry::{Called, Finding, Registry, ToolResult, ToolSpec};
 use crate::reply::{Parsed, injected_tools, parse_patch, parse_step};
 use crate::session::{ModelAnswer, World};
 

@@ -9,15 +9,16 @@ use countersign_kernel::{
     Run, Slot, Status, StepReply, StepStatus, Usage,
 };
 use countersign_spec::{Mode, PolicyMode, Verifier};
+use countersign_tools::Inspected;
+use countersign_tools::redact::clean;
+use countersign_tools::registry::{Called, Finding, ToolResult};
 
 use super::permit::{Abandoned, Granted};
-use super::redaction::Inspected;
 use super::{
     CallDecision, Observed, Permit, Proposal, ReadBack, Redaction, Refusal, Seen, Session, SessionError, Standing,
     Stop, Task, Turn, VisibleResult,
 };
-use crate::registry::{Called, Finding, ToolResult};
-use crate::reply::{clean, proposed};
+use crate::reply::proposed;
 
 /// Most interventions of monitor mode that are kept for whoever asks; all are in the trace.
 const WOULD_HAVE: usize = 256;

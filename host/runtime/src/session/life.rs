@@ -5,6 +5,8 @@ use std::sync::Arc;
 use countersign_kernel::{Cause, Code, Effect, Input, Run, Slot, Status};
 use countersign_spec::{Driver, Manifest};
 use countersign_store::{Durability, SharedStore};
+use countersign_tools::redact::Salt;
+use countersign_tools::registry::Registry;
 
 use super::calls::Calls;
 use super::clock::Running;
@@ -12,8 +14,6 @@ use super::record::{Past, Record};
 use super::{ModelAnswer, Session, SessionError, Setup, Silent, TakeUpError, Vault};
 use crate::clock::utc_now;
 use crate::host::{Host, Judges};
-use crate::redact::Salt;
-use crate::registry::Registry;
 
 /// Most inputs by which a run that broke off comes to where it can be gone on with or ended: an observation and a
 /// verification for each call that may be open at once, and some more.

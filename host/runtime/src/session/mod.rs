@@ -35,22 +35,22 @@ mod life;
 mod observer;
 mod permit;
 mod record;
-mod redaction;
 mod setup;
 mod vault;
 mod words;
 
 use countersign_kernel::{Closed, Effect, Input, Run, Status};
 use countersign_store::{Diagnostic, SharedStore, Side};
+use countersign_tools::redact::Salt;
+use countersign_tools::registry::Registry;
 
 use crate::host::Judges;
 use crate::operate::BucketReservation;
 use crate::operations::Operations;
-use crate::redact::Salt;
-use crate::registry::Registry;
 use crate::shadow::Shadow;
 
 pub use clock::Clock;
+pub use countersign_tools::{Hidden, Redaction, VisibleResult};
 pub use decision::{CallDecision, Proposal, Refusal, Standing, Stop};
 pub use drive::{ModelAnswer, World};
 pub use error::{SessionError, TakeUpError};
@@ -59,7 +59,6 @@ pub use life::Held;
 pub use observer::{Observer, Silent};
 pub use permit::{Observed, Permit, ReadBack, Seen};
 pub use record::Past;
-pub use redaction::{Hidden, Redaction, VisibleResult};
 pub use setup::Setup;
 pub(crate) use setup::slots;
 pub use words::stop_here;

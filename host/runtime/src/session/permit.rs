@@ -3,10 +3,10 @@ use std::time::Duration;
 
 use countersign_spec::Verifier;
 use countersign_spec::budget::Demand;
+use countersign_tools::registry::Reading;
 
 use super::{Standing, VisibleResult};
 use crate::operate::BucketReservation;
-use crate::registry::Reading;
 
 /// The proof that one call may be made.
 ///

@@ -11,9 +11,9 @@ use countersign_store::{
     Attributes, Chain, ChainReader, Diagnostic, Durability, FrameMark, Holder, NewRun, RunLog, RunReader, SharedStore,
     Side, SideLog, StorageError, Stored, TraceError,
 };
+use countersign_tools::redact::Salt;
 
 use super::{SessionError, Stop, TakeUpError};
-use crate::redact::Salt;
 
 /// Where the frames of one run go.
 #[derive(Debug)]

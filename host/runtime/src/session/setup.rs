@@ -5,12 +5,12 @@ use countersign_kernel::Slot;
 use countersign_kernel::contract::{Asked, Tier};
 use countersign_spec::{Boundary, Driver, Goal, Manifest, Model};
 use countersign_store::Durability;
+use countersign_tools::redact::Salt;
+use countersign_tools::registry::Registry;
 
 use super::{Clock, Observer, Silent};
 use crate::host::Host;
 use crate::operations::Operations;
-use crate::redact::Salt;
-use crate::registry::Registry;
 use crate::settings::{SettingsError, sealed};
 
 /// The slots that can be heard where the agent owns the loop.

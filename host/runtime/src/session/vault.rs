@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use countersign_tools::redact::salted;
+
 use super::Session;
-use crate::redact::salted;
 
 /// Most arguments that are held at once: calls that wait for people, and the one at hand. The oldest go first; a call
 /// whose arguments are gone is refused, never made with marks in them.

@@ -1,7 +1,6 @@
 //! What an operator can read and change: graphs, budgets, profiles, the ladder of autonomy, the table
 //! of escalations. Each has a default that ships as a TOML file, under `presets/`.
 
-mod error;
 mod files;
 mod operator;
 mod presets;
@@ -16,7 +15,7 @@ use countersign_spec::routing::{RiskState, Route};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use error::SettingsError;
+pub use countersign_tools::SettingsError;
 pub(crate) use files::{merge, read_merged};
 pub use operator::OperatorSpec;
 pub use presets::{Autonomy, BudgetCaps, PresetFiles, Presets, Profile};
@@ -77,7 +76,7 @@ pub fn escalation_table(path: Option<&Path>) -> Result<Vec<Route>, SettingsError
 
 /// Digest of a setting: of its canonical JSON, so that order and layout of a file do not count.
 pub fn digest_of(value: &impl Serialize) -> Digest {
-    sha256(crate::canonical(&serde_json::to_value(value).unwrap_or_default()).as_bytes())
+    sha256(countersign_tools::canonical(&serde_json::to_value(value).unwrap_or_default()).as_bytes())
 }
 
 /// Fills in the digest of a boundary.

@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use countersign_tools::process;
+
 use super::spec::checked_time_out;
 use super::{CommandSpec, SinkError};
-use crate::process;
 
 /// How much of a command's standard error is looked at, bytes.
 const MOST_STDERR: u64 = 8 << 10;

@@ -9,12 +9,12 @@ use countersign_spec::budget::Limits;
 use countersign_spec::routing::Route;
 use countersign_spec::state::Memory;
 use countersign_spec::{Boundary, Driver, EscalationRules, KERNEL_RULES, Manifest, Mode, Model, TRACE_FORMAT, Tool};
+use countersign_tools::registry::ToolSpec;
 
 use super::{ModelSpec, Spec};
 use crate::host::Host;
 use crate::models::Registry;
 use crate::prompt::{overhead, templates_digest};
-use crate::registry::ToolSpec;
 use crate::settings::{self, Presets, Profile, SettingsError};
 
 /// What a run is given beside its scenario.

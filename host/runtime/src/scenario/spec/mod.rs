@@ -13,13 +13,13 @@ use countersign_kernel::Slot;
 use countersign_kernel::contract::{PastOutcomes, Specialist, Tier};
 use countersign_spec::state::Memory;
 use countersign_spec::{HostRules, Mode, PolicyMode};
+use countersign_tools::registry::{ToolSpec, VerifySpec};
 use serde::Deserialize;
 use toml::Table;
 
 use super::expect::Expectations;
 use crate::mcp::{Overrides, ServersSpec, check_servers, split};
 use crate::one_or_many::{OneOrMany, place};
-use crate::registry::{ToolSpec, VerifySpec};
 use crate::settings::{OperatorSpec, PresetFiles};
 
 pub use manifest::Pinned;

@@ -9,10 +9,10 @@ use countersign_spec::budget::Limits;
 use countersign_spec::plan::PlanStep;
 use countersign_spec::state::StateKind;
 use countersign_spec::{Goal, Need};
+use countersign_tools::keys;
+use countersign_tools::registry::ToolSpec;
 use serde::Deserialize;
 
-use crate::keys;
-use crate::registry::ToolSpec;
 use crate::settings::{BudgetCaps, Presets};
 
 #[derive(Debug, Deserialize)]

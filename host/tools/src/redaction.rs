@@ -40,7 +40,8 @@ pub struct VisibleResult {
 }
 
 impl VisibleResult {
-    pub(super) fn new(result: ToolResult, redaction: Option<Redaction>) -> Self {
+    /// A result of which so much may be seen; of one that no guard looked at, all.
+    pub fn new(result: ToolResult, redaction: Option<Redaction>) -> Self {
         let ToolResult { outcome, text, all, .. } = result;
         // What the guard looked at is all that stands in the result; without one the plain text is what there is.
         let text = if redaction.is_some() { all.unwrap_or(text) } else { text };
@@ -89,14 +90,14 @@ impl Redaction {
     }
 
     /// What stands in the place of bytes that nobody has looked at.
-    pub(crate) fn note(unseen: usize) -> String {
+    pub fn note(unseen: usize) -> String {
         format!("… {unseen} bytes not shown: longer than what the guard looks at.")
     }
 }
 
 /// A text as it is observed, and what stood where.
 #[derive(Debug)]
-pub(super) struct Inspected {
+pub struct Inspected {
     /// With marks for secrets, cut to size.
     pub text: Arc<str>,
     marks: Vec<Found>,

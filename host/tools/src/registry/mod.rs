@@ -10,6 +10,6 @@ mod verification;
 
 pub use compiled::Registry;
 pub use observation::ToolResult;
-pub(crate) use observation::fill;
+pub use observation::fill;
 pub use spec::{ReadBackSpec, ResultSpec, ToolSpec, TouchesSpec, VerifySpec};
 pub use verification::{Called, Finding, Reading};

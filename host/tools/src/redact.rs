@@ -14,7 +14,7 @@
 //! them must therefore never stand for a text that could do something, whatever it is called: nothing with a blank, a
 //! slash, a quote, a dollar or a semicolon in it, and no word of letters alone.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use countersign_kernel::contract::hex;
 use countersign_patterns::{Hit, Kind, Scanner};
@@ -50,14 +50,17 @@ static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::builder().build())
 
 /// A secret in a text, and the mark that is to stand in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub struct Found {
+    /// Where it begins.
     pub start: usize,
+    /// Where it ends.
     pub end: usize,
+    /// What is to stand in its place.
     pub mark: String,
 }
 
 /// The secrets of a text, first to last; no two overlap.
-pub(crate) fn found(text: &str, salt: &Salt) -> Vec<Found> {
+pub fn found(text: &str, salt: &Salt) -> Vec<Found> {
     marked(text, salt, |hit, _| hit.kind.is_secret() && hit.score >= SURE)
 }
 
@@ -119,7 +122,7 @@ pub fn redact(text: &str, salt: &Salt) -> Option<String> {
 }
 
 /// A text with the marks in the places of its secrets.
-pub(crate) fn replaced(text: &str, found: &[Found]) -> String {
+pub fn replaced(text: &str, found: &[Found]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
     for Found { start, end, mark } in found {
@@ -195,8 +198,16 @@ fn redacted_argument(text: &str, salt: &Salt) -> Option<String> {
     (!found.is_empty()).then(|| replaced(text, &found))
 }
 
+/// Secrets replaced, cut to size.
+pub fn clean(text: &str, most: usize, salt: &Salt) -> Arc<str> {
+    // Cut after replacing: a secret must not lose the part by which it is known.
+    let redacted = redact(text, salt);
+    let text = redacted.as_deref().unwrap_or(text);
+    text[..text.floor_char_boundary(most)].into()
+}
+
 /// How the mark of a replaced secret begins.
-pub(crate) const REDACTED: &str = "[redacted:";
+pub const REDACTED: &str = "[redacted:";
 
 fn mark(kind: &str, secret: &str, salt: &Salt) -> String {
     format!("{REDACTED}{kind}:{}]", &salted(secret.as_bytes(), salt)[7..15])

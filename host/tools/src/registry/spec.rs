@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use countersign_bundle::sha256;
-use countersign_kernel::contract::{Compliance, Reversibility, ToolCategory};
+use countersign_kernel::contract::{Compliance, Reversibility, ToolCategory, sha256};
 use countersign_spec::boundary::FailClosed;
 use countersign_spec::tool::{ApprovalRule, Freshness, SideEffectClass, ToolLimits};
 use countersign_spec::{Tool, Verifier};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// A secret; never shown.
 #[derive(Clone)]
-pub(crate) struct Secret(Vec<u8>);
+pub struct Secret(Vec<u8>);
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -14,28 +14,35 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Secret {
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// What it is. Whoever asks must not show it.
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
 /// A secret that is not where it was said to be.
-pub(crate) enum SecretError {
+pub enum SecretError {
     /// Both places are named.
     Two,
+    /// It was to be in a variable of the environment.
     Variable {
+        /// Its name.
         variable: String,
+        /// That it is not set, or empty.
         problem: &'static str,
     },
+    /// It was to be in a file.
     File {
+        /// As it was named.
         path: PathBuf,
+        /// Why it cannot be read, or that it is empty.
         problem: String,
     },
 }
 
 /// Reads the secret that a variable or a file holds, a relative path from `base`; line ends at its end
 /// do not count. None where neither is named.
-pub(crate) fn read(
+pub fn read(
     variable: Option<&str>,
     file: Option<&Path>,
     base: &Path,

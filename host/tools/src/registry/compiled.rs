@@ -9,8 +9,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use super::spec::{ToolSpec, VerifySpec};
-use crate::reply::Arguments;
-use crate::settings::SettingsError;
+use crate::{Arguments, SettingsError};
 
 /// Tools by name.
 #[derive(Debug, Default)]

@@ -8,11 +8,10 @@ use serde_json::Value;
 
 use super::Registry;
 use crate::keys;
-use crate::redact::{Salt, salted};
-use crate::reply::clean;
+use crate::redact::{Salt, clean, salted};
 
 /// Most bytes of a result that are kept.
-pub(crate) const SHOWN: usize = 4 << 10;
+pub const SHOWN: usize = 4 << 10;
 
 /// What a tool gave.
 #[derive(Debug, Clone)]
@@ -55,7 +54,7 @@ impl Registry {
     }
 
     /// The same, where it is known how much of it is to be seen.
-    pub(crate) fn observed(&self, tool: &str, result: &ToolResult, text: Arc<str>, salt: &Salt) -> Observation {
+    pub fn observed(&self, tool: &str, result: &ToolResult, text: Arc<str>, salt: &Salt) -> Observation {
         let spec = self.spec(tool);
         let full = &result.text;
         let whole = text.len() as u64 == result.bytes;
@@ -105,7 +104,7 @@ fn without(mut value: Value, pointers: &[String]) -> Value {
 }
 
 /// Replaces `{name}` by the argument of that name.
-pub(crate) fn fill(word: &str, values: &serde_json::Value) -> String {
+pub fn fill(word: &str, values: &serde_json::Value) -> String {
     let mut out = String::with_capacity(word.len());
     let mut rest = word;
     while let Some(start) = rest.find('{') {

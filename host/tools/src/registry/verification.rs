@@ -5,8 +5,7 @@ use countersign_spec::Verifier;
 use serde_json::{Map, Value};
 
 use super::{Registry, ToolResult, VerifySpec, fill};
-use crate::redact::Salt;
-use crate::reply::clean;
+use crate::redact::{Salt, clean};
 
 /// A call and its whole result.
 #[derive(Debug)]

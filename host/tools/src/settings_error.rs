@@ -22,7 +22,8 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    pub(crate) fn invalid(file: &str, key: &str, problem: impl std::fmt::Display) -> Self {
+    /// A key of a file that makes no sense.
+    pub fn invalid(file: &str, key: &str, problem: impl std::fmt::Display) -> Self {
         SettingsError::Invalid { file: file.to_owned(), problem: format!("key `{key}`: {problem}") }
     }
 }

@@ -4,7 +4,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 /// Puts the command into a group of its own, so that what it starts can be ended with it.
-pub(crate) fn in_own_group(command: &mut Command) {
+pub fn in_own_group(command: &mut Command) {
     #[cfg(unix)]
     {
         use std::os::unix::process::CommandExt;
@@ -16,7 +16,7 @@ pub(crate) fn in_own_group(command: &mut Command) {
 
 /// Waits until the child has ended or its time is over, and ends it and what it left running in
 /// its group. `None`: it outlasted its time.
-pub(crate) fn ended_within(mut child: Child, time_out: Duration) -> Option<ExitStatus> {
+pub fn ended_within(mut child: Child, time_out: Duration) -> Option<ExitStatus> {
     let until = Instant::now() + time_out;
     let status = loop {
         match child.try_wait() {
