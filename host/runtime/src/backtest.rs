@@ -12,6 +12,7 @@ use std::time::Duration;
 use countersign_engine::Outcome;
 use countersign_kernel::contract::{CONTRACT, Tier, Verdict};
 use countersign_kernel::{Answered, Event as RunEvent, Frame, Input, Run, Slot};
+use countersign_models::templates_digest;
 use countersign_spec::budget::Limits;
 use countersign_spec::{
     Driver, EscalationRules, Goal, HostRules, KERNEL_RULES, Manifest, Mode, Model, Source, TRACE_FORMAT,
@@ -25,7 +26,6 @@ use serde::Serialize;
 
 use crate::adaptation::{AdaptationFile, FILE, Triples, WriteError};
 use crate::host::Host;
-use crate::prompt::templates_digest;
 use crate::recording::{Adapter, Envelope, RecordingError};
 use crate::session::{Observer, Session, SessionError};
 use crate::settings::SettingsError;

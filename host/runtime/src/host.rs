@@ -9,12 +9,12 @@ use countersign_engine::{Engine, EngineError, EngineOptions, History, OpenError,
 use countersign_kernel::contract::CONTRACT;
 use countersign_kernel::contract::view::Read;
 use countersign_kernel::{Answered, Cause, InputError, Judged, Judgement, Question, Run};
+use countersign_models::templates_digest;
 use countersign_spec::budget::Limits;
 use countersign_spec::{
     Boundary, Driver, EscalationRules, Goal, HostRules, KERNEL_RULES, Manifest, Mode, Model, TRACE_FORMAT, Tool,
 };
 
-use crate::prompt::templates_digest;
 use crate::session::Record;
 use crate::settings::{SettingsError, escalation_table, sealed, the_default_graph};
 use crate::shadow::Shadow;

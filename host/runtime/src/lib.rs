@@ -11,25 +11,19 @@
 //! [`replay`] re-executes the judgements of a trace. [`shadow`] asks policies beside a run, and compares.
 
 pub mod adaptation;
-mod address;
 pub mod backtest;
 mod clock;
 pub mod convergence;
 pub mod deployment;
 mod governor;
 mod host;
-mod http;
 mod live;
 pub mod mcp;
-pub mod models;
-mod one_or_many;
 pub mod operate;
 mod operations;
-mod prompt;
 mod random;
 mod recording;
 pub mod replay;
-mod reply;
 pub mod scenario;
 pub mod session;
 pub mod settings;
@@ -41,10 +35,8 @@ pub use governor::{GovernedRun, Governor, GovernorError};
 pub use host::{Host, HostError, Judges};
 pub use live::{LiveHost, Refreshed};
 pub use operations::{NotDispatched, Operations};
-pub use prompt::{messages, overhead, render, templates_digest};
 pub use random::random_id;
 pub use recording::RecordingError;
-pub use reply::{INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, parse_patch, parse_step};
 
 pub use session::{Observer, Session, SessionError, Silent, World};
 
@@ -59,6 +51,9 @@ pub fn open_store(file: &std::path::Path) -> Result<store::SharedStore, store::S
 pub use countersign_bundle as bundle;
 pub use countersign_engine as engine;
 pub use countersign_kernel as kernel;
+pub use countersign_models as models;
+pub use countersign_models::{INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, parse_patch, parse_step};
+pub use countersign_models::{messages, overhead, render, templates_digest};
 pub use countersign_spec as spec;
 pub use countersign_store as store;
 pub use countersign_store::trace::{TransferError, beside, export, import};

@@ -20,12 +20,15 @@
 mod agent;
 mod boundary;
 mod bundle;
+#[cfg(test)]
+mod models_section;
 mod store;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign_models as models;
 use countersign_spec::budget::Limits;
 use countersign_spec::{HostRules, Manifest};
 use countersign_tools::registry::{Registry, ToolSpec};
@@ -34,7 +37,6 @@ use toml::Table;
 
 use crate::host::Host;
 use crate::mcp::{Overrides, ServersSpec, check_servers, split};
-use crate::models;
 use crate::operate::BucketsSpec;
 use crate::settings::{BudgetCaps, OperatorSpec, SettingsError, read_merged};
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use countersign_kernel::contract::Key;
 use countersign_kernel::{Action, Code, Input, Observation, Outcome, Reply, StepReply, StepStatus, Touched, Usage};
+use countersign_models::say;
 use countersign_tools::redact::{Salt, clean, redact_arguments};
 use countersign_tools::{canonical, keys};
 use serde_json::Value;
 
 use super::nature::{Nature, of_command};
 use super::stream::Event;
-use crate::reply::say;
 
 /// How a cut text ends: this, the number of characters left out, `]`.
 const CUT: &str = "…[+";

@@ -10,6 +10,7 @@ use countersign_kernel::contract::Tier;
 use countersign_kernel::{
     Code, Decision, Input, ModelRequest, Observation, Outcome, Purpose, Reply, Report, Usage, Verification,
 };
+use countersign_models::{Client, Parsed, Tools, injected_tools, parse_patch, parse_step, render};
 use countersign_spec::state::Memory;
 use countersign_spec::{Manifest, Verifier};
 use countersign_tools::redact::Salt;
@@ -22,9 +23,6 @@ use super::servers::{RunTools, Servers};
 use super::spec::Spec;
 use super::tools;
 use super::workspace::Workspace;
-use crate::models::{Client, Tools};
-use crate::prompt::render;
-use crate::reply::{Parsed, injected_tools, parse_patch, parse_step};
 use crate::session::{ModelAnswer, World};
 
 /// How often somebody looks whether a wait is to be given up.

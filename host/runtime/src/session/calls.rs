@@ -8,6 +8,7 @@ use countersign_kernel::{
     Action, Approval, CallDecision as Decided, Closed, Code, Decision, Effect, Frame, Input, Outcome, Reply, Response,
     Run, Slot, Status, StepReply, StepStatus, Usage,
 };
+use countersign_models::proposed;
 use countersign_spec::{Mode, PolicyMode, Verifier};
 use countersign_tools::Inspected;
 use countersign_tools::redact::clean;
@@ -18,7 +19,6 @@ use super::{
     CallDecision, Observed, Permit, Proposal, ReadBack, Redaction, Refusal, Seen, Session, SessionError, Standing,
     Stop, Task, Turn, VisibleResult,
 };
-use crate::reply::proposed;
 
 /// Most interventions of monitor mode that are kept for whoever asks; all are in the trace.
 const WOULD_HAVE: usize = 256;

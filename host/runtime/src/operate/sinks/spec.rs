@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use countersign_models::address::origin;
 use serde::Deserialize;
 
 use super::ItemKind;
-use crate::address::origin;
 
 /// One place where items go; `to` in the file names which.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

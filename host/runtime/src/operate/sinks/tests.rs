@@ -7,10 +7,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
+use countersign_models::address::origin;
 use serde::Deserialize;
 
 use super::*;
-use crate::address::origin;
 
 const SECRET: &str = "correct horse battery staple";
 

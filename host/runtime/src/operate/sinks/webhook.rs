@@ -4,13 +4,12 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use countersign_models::{address, http};
 use countersign_tools::secret::{self, Secret, SecretError};
 
 use super::spec::checked_time_out;
 use super::{ID_HEADER, SIGNATURE_HEADER, SinkError, WebhookSpec, sign};
-use crate::address;
 use crate::clock::utc_now;
-use crate::http;
 
 /// Most retries a webhook may be given: a run waits for them.
 const MOST_RETRIES: u32 = 10;

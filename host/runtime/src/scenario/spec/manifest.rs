@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_kernel::contract::{CONTRACT, Tier};
+use countersign_models::{Registry, overhead, templates_digest};
 use countersign_spec::budget::Limits;
 use countersign_spec::routing::Route;
 use countersign_spec::state::Memory;
@@ -13,8 +14,6 @@ use countersign_tools::registry::ToolSpec;
 
 use super::{ModelSpec, Spec};
 use crate::host::Host;
-use crate::models::Registry;
-use crate::prompt::{overhead, templates_digest};
 use crate::settings::{self, Presets, Profile, SettingsError};
 
 /// What a run is given beside its scenario.

@@ -8,7 +8,7 @@ use crate::address;
 ///
 /// # Errors
 /// When the machine has no certificates that it trusts.
-pub(crate) fn client(url: &str) -> Result<reqwest::ClientBuilder, String> {
+pub fn client(url: &str) -> Result<reqwest::ClientBuilder, String> {
     let secure = !url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
     let builder = reqwest::Client::builder()
         .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
@@ -35,7 +35,7 @@ fn tls(secure: bool) -> Result<rustls::ClientConfig, rustls::Error> {
 }
 
 /// Whether the server showed a certificate that the system does not trust.
-pub(crate) fn bad_certificate(error: &reqwest::Error) -> bool {
+pub fn bad_certificate(error: &reqwest::Error) -> bool {
     let is = |error: &(dyn std::error::Error + 'static)| {
         // An I/O error is not the source of what it wraps.
         let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
@@ -47,7 +47,7 @@ pub(crate) fn bad_certificate(error: &reqwest::Error) -> bool {
 }
 
 /// The cause at the bottom, which says what happened; those above it name types and addresses.
-pub(crate) fn deepest(error: &reqwest::Error) -> String {
+pub fn deepest(error: &reqwest::Error) -> String {
     causes(error).skip(1).last().map_or_else(|| "the request failed".to_owned(), ToString::to_string)
 }
 

@@ -1,8 +1,7 @@
 //! What a model is told, as one JSON object. The texts here are the prompt templates whose digest
 //! stands in the manifest.
 
-use countersign_bundle::{Digest, sha256};
-use countersign_kernel::contract::PlanningMode;
+use countersign_kernel::contract::{Digest, PlanningMode, sha256};
 use countersign_kernel::{ModelRequest, Purpose};
 use serde_json::{Value, json};
 

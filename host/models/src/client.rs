@@ -10,9 +10,9 @@ use std::time::Duration;
 use countersign_kernel::contract::Tier;
 use countersign_kernel::{ModelRequest, Purpose, Reply, Unavailability, Usage};
 use countersign_spec::Model;
-use countersign_tools::Arguments;
 use countersign_tools::redact::Salt;
 use countersign_tools::secret::{self, SecretError};
+use countersign_tools::{Arguments, SettingsError};
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -22,7 +22,6 @@ use super::schema::step_schema;
 use super::transport::{Endpoint, Failure};
 use crate::prompt::messages;
 use crate::reply::Parsed;
-use crate::settings::SettingsError;
 
 /// Alternatives of a token that are asked for: most of what a token might have been is among five.
 const ALTERNATIVES: u8 = 5;

@@ -1,4 +1,5 @@
-//! Models behind an OpenAI-compatible chat-completions interface.
+//! All words for models: what they are told, how their answers are read, and the client that calls those behind an
+//! OpenAI-compatible chat-completions interface.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -9,15 +10,24 @@
 //! | `answer` | what a completion says: samples, usage, signals |
 //! | `signals` | how sure the model was, as the confidence policy takes it |
 //! | `schema` | the form that an answer has, for servers that can hold a model to it |
+//! | `prompt` | what a model is told |
+//! | `reply` | what its answer means: a step, or a violation |
 
+pub mod address;
 mod answer;
 mod client;
+pub mod http;
+pub mod one_or_many;
+mod prompt;
 mod registry;
+mod reply;
 mod request;
 mod schema;
 mod signals;
 mod transport;
 
 pub use client::{Client, Tools};
+pub use prompt::{messages, overhead, render, templates_digest};
 pub use registry::{ModelSpec, OutputLimitKey, Registry, Section, StructuredOutput};
+pub use reply::{INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, parse_patch, parse_step, proposed, say};
 pub use schema::step_schema;

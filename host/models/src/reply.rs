@@ -182,7 +182,7 @@ fn action(value: Value, tools: &dyn Arguments, salt: &Salt) -> Result<(Action, O
 
 /// A call of a tool, or one of the two injected ones: what is recorded and judged, and what the tool
 /// receives.
-pub(crate) fn proposed(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &Salt) -> (Action, Option<String>) {
+pub fn proposed(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &Salt) -> (Action, Option<String>) {
     if !INJECTED.contains(&tool) {
         return call(tool, arguments, tools, salt);
     }
@@ -281,7 +281,7 @@ fn write(value: Value, salt: &Salt) -> Result<Action, String> {
 }
 
 /// A tool call: what is recorded and judged, and what the tool receives.
-pub(crate) fn call(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &Salt) -> (Action, Option<String>) {
+fn call(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &Salt) -> (Action, Option<String>) {
     let invalid = tools.problem(tool, &arguments).map(|problem| clean(&problem, 512, salt).to_string());
     let missing = tools.missing(tool, &arguments);
     let touches = tools.touches(tool, &arguments);
@@ -303,7 +303,8 @@ pub(crate) fn call(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &S
     (action, Some(exact))
 }
 
-pub(crate) fn say(text: &str, salt: &Salt) -> Action {
+/// A text that is neither a call nor an end: something said.
+pub fn say(text: &str, salt: &Salt) -> Action {
     let text = clean(text, MOST_TEXT, salt);
     Action::Say { key: keys::key(&[b"say", text.as_bytes()]), text }
 }

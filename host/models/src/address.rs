@@ -3,7 +3,7 @@
 use ::http::Uri;
 
 /// What may be shown of an address, of one that can be sent to; else what is wrong with it.
-pub(crate) fn checked(url: &str) -> Result<String, &'static str> {
+pub fn checked(url: &str) -> Result<String, &'static str> {
     let parsed: Uri = url.parse().map_err(|_| "is not an address")?;
     if !matches!(parsed.scheme_str(), Some("http" | "https")) {
         return Err("starts neither with `https://` nor with `http://`");
@@ -15,7 +15,7 @@ pub(crate) fn checked(url: &str) -> Result<String, &'static str> {
 }
 
 /// Scheme, host and port: what may be shown of an address.
-pub(crate) fn origin(url: &str) -> Option<String> {
+pub fn origin(url: &str) -> Option<String> {
     let parsed: Uri = url.parse().ok()?;
     let host = parsed.host().filter(|host| !host.is_empty())?;
     let port = parsed.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
@@ -23,7 +23,7 @@ pub(crate) fn origin(url: &str) -> Option<String> {
 }
 
 /// Whether it is one of this machine: nothing sent there can be overheard, and no proxy leads there.
-pub(crate) fn is_local(url: &str) -> bool {
+pub fn is_local(url: &str) -> bool {
     let Ok(parsed) = url.parse::<Uri>() else { return false };
     let host = parsed.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
