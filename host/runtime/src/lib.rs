@@ -18,7 +18,6 @@ pub mod deployment;
 mod governor;
 mod host;
 mod live;
-pub mod mcp;
 pub mod operate;
 mod operations;
 mod random;
@@ -51,6 +50,7 @@ pub fn open_store(file: &std::path::Path) -> Result<store::SharedStore, store::S
 pub use countersign_bundle as bundle;
 pub use countersign_engine as engine;
 pub use countersign_kernel as kernel;
+pub use countersign_mcp as mcp;
 pub use countersign_models as models;
 pub use countersign_models::{INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, parse_patch, parse_step};
 pub use countersign_models::{messages, overhead, render, templates_digest};

@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign_mcp::{Overrides, ServersSpec, check_servers, split};
 use countersign_models as models;
 use countersign_spec::budget::Limits;
 use countersign_spec::{HostRules, Manifest};
@@ -36,7 +37,6 @@ use serde::Deserialize;
 use toml::Table;
 
 use crate::host::Host;
-use crate::mcp::{Overrides, ServersSpec, check_servers, split};
 use crate::operate::BucketsSpec;
 use crate::settings::{BudgetCaps, OperatorSpec, SettingsError, read_merged};
 

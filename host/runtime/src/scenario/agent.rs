@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use countersign_kernel::{Action, Code, Reply, Run, Status};
+use countersign_mcp::Accept;
 use countersign_spec::{Driver, Manifest};
 use countersign_store::memory::MemoryStore;
 use countersign_store::{Durability, SharedStore};
@@ -16,7 +17,6 @@ use super::servers::{self, RunTools};
 use super::world::{ScenarioWorld, Surroundings};
 use super::{Finished, RunError, Scenario, machine, origin, spec, workspace};
 use crate::host::Host;
-use crate::mcp::Accept;
 use crate::random::random_id;
 use crate::session::{
     CallDecision, Clock, Observed, Observer, Past, Proposal, Session, SessionError, Setup, Silent, World,

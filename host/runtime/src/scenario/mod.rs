@@ -27,6 +27,7 @@ use std::time::Duration;
 use countersign_engine::Outcome;
 use countersign_kernel::contract::Trigger;
 use countersign_kernel::{Frame, Input, Run, Status};
+use countersign_mcp::{Accept, McpError, Pins, pins_beside};
 use countersign_models::{Client, Registry};
 use countersign_spec::ManifestError;
 use countersign_spec::state::Memory;
@@ -38,7 +39,6 @@ use toml::Table;
 
 use crate::convergence::RunFigures;
 use crate::host::{Host, HostError};
-use crate::mcp::{Accept, McpError, Pins, pins_beside};
 use crate::operate::SinkError;
 use crate::operations::{NotDispatched, Operations};
 use crate::random::random_id;

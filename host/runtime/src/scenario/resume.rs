@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use countersign_kernel::{Effect, Run, Status};
+use countersign_mcp::pins_beside;
 use countersign_models::Registry;
 use countersign_spec::{Manifest, Tool};
 use countersign_store::Durability;
@@ -16,7 +17,6 @@ use super::world::{ScenarioWorld, Surroundings};
 use super::{RunError, Scenario, ScenarioError, Watching, expect, machine, workspace};
 use crate::deployment::Deployment;
 use crate::host::Host;
-use crate::mcp::pins_beside;
 use crate::session::{Decided, Held, Observer, SessionError, Setup};
 use crate::settings::read_merged;
 

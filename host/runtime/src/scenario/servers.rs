@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_kernel::Outcome;
+use countersign_mcp::{self as mcp, Accept, Connection, McpError, Offer, Pins, Quiet, ToolsReport};
 use countersign_tools::registry::{ToolResult, ToolSpec};
 use rmcp::model::CallToolRequestParams;
 use tokio::runtime::Runtime;
 
 use super::spec::Spec;
-use crate::mcp::{self, Accept, Connection, McpError, Offer, Pins, Quiet, ToolsReport};
 
 /// How often a wait looks whether the run was cancelled.
 const LOOK: Duration = Duration::from_millis(20);

@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use countersign_engine::Outcome;
 use countersign_kernel::{Frame, Run};
-
-use crate::mcp::ToolsReport;
+use countersign_mcp::ToolsReport;
 
 /// Watches a run. It sees everything and changes nothing.
 pub trait Observer {

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use countersign_kernel::Slot;
 use countersign_kernel::contract::{PastOutcomes, Specialist, Tier};
+use countersign_mcp::{Overrides, ServersSpec, check_servers, split};
 use countersign_models::one_or_many::{OneOrMany, place};
 use countersign_spec::state::Memory;
 use countersign_spec::{HostRules, Mode, PolicyMode};
@@ -19,7 +20,6 @@ use serde::Deserialize;
 use toml::Table;
 
 use super::expect::Expectations;
-use crate::mcp::{Overrides, ServersSpec, check_servers, split};
 use crate::settings::{OperatorSpec, PresetFiles};
 
 pub use manifest::Pinned;

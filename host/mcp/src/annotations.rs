@@ -18,7 +18,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_bundle::{Digest, sha256};
+use countersign_kernel::contract::{Digest, sha256};
 use countersign_tools::registry::{ToolSpec, VerifySpec};
 use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};

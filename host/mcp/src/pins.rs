@@ -210,7 +210,7 @@ impl Pins {
     }
 
     /// The file as it is written: what a run was begun with.
-    pub(crate) fn text(&self) -> Result<String, toml::ser::Error> {
+    pub fn text(&self) -> Result<String, toml::ser::Error> {
         Ok(format!("{HEAD}{}", toml::to_string(&self.file)?))
     }
 

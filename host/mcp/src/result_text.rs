@@ -3,12 +3,12 @@
 
 use std::ops::Range;
 
+use countersign_tools::Redaction;
 use rmcp::model::{CallToolResult, ErrorData};
 use rmcp::{ServiceError, model::ContentBlock};
 use serde_json::{Map, Value, json};
 
 use super::Answer;
-use crate::session::Redaction;
 
 /// Where an answer has words, in the order in which they are read.
 const PLACES: [(&str, Reading); 5] = [
@@ -264,7 +264,7 @@ fn withheld() -> CallToolResult {
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use super::*;
-    use crate::session::Hidden;
+    use countersign_tools::Hidden;
 
     fn answer(value: Value) -> Answer {
         Answer::new(Ok(serde_json::from_value(value).unwrap()))
