@@ -12,13 +12,11 @@
 
 pub mod adaptation;
 pub mod backtest;
-mod clock;
 pub mod convergence;
 pub mod deployment;
 mod governor;
 mod host;
 mod live;
-pub mod operate;
 mod operations;
 mod random;
 mod recording;
@@ -28,7 +26,6 @@ pub mod session;
 pub mod settings;
 pub mod shadow;
 
-pub use clock::utc_now;
 pub use deployment::Deployment;
 pub use governor::{GovernedRun, Governor, GovernorError};
 pub use host::{Host, HostError, Judges};
@@ -54,6 +51,8 @@ pub use countersign_mcp as mcp;
 pub use countersign_models as models;
 pub use countersign_models::{INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, parse_patch, parse_step};
 pub use countersign_models::{messages, overhead, render, templates_digest};
+pub use countersign_operate as operate;
+pub use countersign_operate::utc_now;
 pub use countersign_spec as spec;
 pub use countersign_store as store;
 pub use countersign_store::trace::{TransferError, beside, export, import};

@@ -9,16 +9,16 @@ use countersign_kernel::{
     Alarm, Code, Effect, Event, Frame, IncompleteKind, Input, Observation, Outcome, Reply, Report, Run, Unavailability,
     Usage, Wanted,
 };
+use countersign_operate::{
+    self as operate, AgentHealth, BucketError, BucketReservation, Buckets, Counter, ErrorClass, Halt, HealthTracker,
+    Item, ItemKind, Severity, SinkError, Sinks, StoredSwitches, Switches,
+};
 use countersign_spec::budget::Demand;
 use countersign_spec::routing::{Authority, Severity as RouteSeverity, TriggerClass};
 use countersign_spec::{Manifest, Verifier};
 use countersign_store::SharedStore;
 use serde_json::json;
 
-use crate::operate::{
-    self, AgentHealth, BucketError, BucketReservation, Buckets, Counter, ErrorClass, Halt, HealthTracker, Item,
-    ItemKind, Severity, SinkError, Sinks, StoredSwitches, Switches,
-};
 use crate::settings::OperatorSpec;
 
 /// The operator's side of a run. Cheap to make; buckets and health are shared between runs.

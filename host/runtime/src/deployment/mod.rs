@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use countersign_mcp::{Overrides, ServersSpec, check_servers, split};
 use countersign_models as models;
+use countersign_operate::BucketsSpec;
 use countersign_spec::budget::Limits;
 use countersign_spec::{HostRules, Manifest};
 use countersign_tools::registry::{Registry, ToolSpec};
@@ -37,7 +38,6 @@ use serde::Deserialize;
 use toml::Table;
 
 use crate::host::Host;
-use crate::operate::BucketsSpec;
 use crate::settings::{BudgetCaps, OperatorSpec, SettingsError, read_merged};
 
 pub use agent::AgentSection;

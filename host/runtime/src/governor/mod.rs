@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_engine::EngineOptions;
+use countersign_operate::SinkError;
 use countersign_store::{BeginError, Durability, RunQuery, SharedStore, StorageError};
 use countersign_tools::registry::Registry;
 use tokio::sync::oneshot;
@@ -21,7 +22,6 @@ use tokio::sync::oneshot;
 use crate::deployment::Deployment;
 use crate::host::HostError;
 use crate::live::LiveHost;
-use crate::operate::SinkError;
 use crate::operations::Operations;
 use crate::session::{Held, Observer, Session, SessionError, Setup};
 use crate::settings::SettingsError;

@@ -29,6 +29,7 @@ use countersign_kernel::contract::Trigger;
 use countersign_kernel::{Frame, Input, Run, Status};
 use countersign_mcp::{Accept, McpError, Pins, pins_beside};
 use countersign_models::{Client, Registry};
+use countersign_operate::SinkError;
 use countersign_spec::ManifestError;
 use countersign_spec::state::Memory;
 use countersign_store::memory::MemoryStore;
@@ -39,7 +40,6 @@ use toml::Table;
 
 use crate::convergence::RunFigures;
 use crate::host::{Host, HostError};
-use crate::operate::SinkError;
 use crate::operations::{NotDispatched, Operations};
 use crate::random::random_id;
 use crate::session::{Observer, Session, SessionError, Setup};

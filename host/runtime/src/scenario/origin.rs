@@ -2,8 +2,9 @@
 
 use std::io;
 
+use countersign_operate::utc_now;
+
 use super::spec::Spec;
-use crate::clock::utc_now;
 use crate::random::random;
 
 /// When a run begins that is scripted from end to end: 2026-01-01, in UTC milliseconds.

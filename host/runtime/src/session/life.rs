@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use countersign_kernel::{Cause, Code, Effect, Input, Run, Slot, Status};
+use countersign_operate::utc_now;
 use countersign_spec::{Driver, Manifest};
 use countersign_store::{Durability, SharedStore};
 use countersign_tools::redact::Salt;
@@ -12,7 +13,6 @@ use super::calls::Calls;
 use super::clock::Running;
 use super::record::{Past, Record};
 use super::{ModelAnswer, Session, SessionError, Setup, Silent, TakeUpError, Vault};
-use crate::clock::utc_now;
 use crate::host::{Host, Judges};
 
 /// Most inputs by which a run that broke off comes to where it can be gone on with or ended: an observation and a

@@ -40,12 +40,12 @@ mod vault;
 mod words;
 
 use countersign_kernel::{Closed, Effect, Input, Run, Status};
+use countersign_operate::BucketReservation;
 use countersign_store::{Diagnostic, SharedStore, Side};
 use countersign_tools::redact::Salt;
 use countersign_tools::registry::Registry;
 
 use crate::host::Judges;
-use crate::operate::BucketReservation;
 use crate::operations::Operations;
 use crate::shadow::Shadow;
 

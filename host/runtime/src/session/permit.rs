@@ -1,12 +1,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use countersign_operate::BucketReservation;
 use countersign_spec::Verifier;
 use countersign_spec::budget::Demand;
 use countersign_tools::registry::Reading;
 
 use super::{Standing, VisibleResult};
-use crate::operate::BucketReservation;
 
 /// The proof that one call may be made.
 ///

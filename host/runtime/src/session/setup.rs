@@ -78,7 +78,7 @@ impl Host {
             SettingsError::invalid("the run's seed", "random bytes", format!("the machine gives none: {error}"))
         })?;
         manifest.seed = u64::from_le_bytes(seed);
-        manifest.started = crate::clock::utc_now();
+        manifest.started = countersign_operate::utc_now();
         manifest.driver = Driver::Agent;
         // What the agent did is its own to remember.
         manifest.boundary = sealed(Boundary { exchanges: 0, ..manifest.boundary });

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use countersign_operate::{BucketsSpec, HealthRules, SinkSpec};
 use serde::Deserialize;
 
 use super::{BudgetCaps, SettingsError, read_toml};
-use crate::operate::{BucketsSpec, HealthRules, SinkSpec};
 
 /// An operator's file. Every part may be left out.
 #[derive(Debug, Clone, Default, Deserialize)]

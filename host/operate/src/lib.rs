@@ -4,6 +4,7 @@
 //! Nothing here is policy: policies judge within a run, these hold above all runs.
 
 pub mod buckets;
+mod clock;
 pub mod health;
 mod memories;
 mod revoke;
@@ -14,6 +15,7 @@ pub mod switches;
 pub use buckets::{
     BucketError, BucketLine, BucketRefused, BucketReservation, BucketSpec, Buckets, BucketsSpec, Demand,
 };
+pub use clock::utc_now;
 pub use health::{
     AdminPause, AgentHealth, Counter, ErrorClass, Escalations, HealthRules, HealthTracker, Paused, Refused, RefusedBy,
 };

@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use countersign_bundle::Digest;
+use countersign_contract::Digest;
 use countersign_store::{RegisterName, SharedStore};
 use serde::{Deserialize, Serialize};
 

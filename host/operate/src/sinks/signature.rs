@@ -1,6 +1,6 @@
 //! How a webhook proves that it comes from this host.
 
-use countersign_kernel::contract::hex;
+use countersign_contract::hex;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
