@@ -1,5 +1,6 @@
 //! What a host does with policies, models, tools and people: one program, since each holds the whole engine.
 
+mod embedding;
 mod incidents;
 mod mcp;
 mod models;

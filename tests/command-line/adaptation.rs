@@ -8,7 +8,6 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use anyhow::Context;
-use countersign::adaptation::{AdaptationError, Came, Did, Triple, Triples, derive};
 use countersign::engine::EngineOptions;
 use countersign::kernel::{Code, Decision, Event, Outcome, Run, Slot};
 use countersign::registry::{Registry, ToolResult};
@@ -18,6 +17,7 @@ use countersign::spec::Mode;
 use countersign::store::memory::MemoryStore;
 use countersign::store::{Ending, RunQuery, SharedStore, Stored, TraceReader};
 use countersign::{Host, Observer, Session};
+use countersign_audit::adaptation::{AdaptationError, Came, Did, Triple, Triples, derive};
 use countersign_tests::{fake_mcp_server, root};
 use serde_json::{Value, json};
 

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use countersign::Host;
-use countersign::backtest::{Options, Report, backtest};
 use countersign::engine::EngineOptions;
+use countersign_audit::backtest::{Options, Report, backtest};
 use countersign_tests::recordings::{development, events, exchange, is_call, read, rehash, sample, write};
 use serde_json::{Value, json};
 

@@ -6,9 +6,9 @@ use countersign::Host;
 use countersign::engine::EngineOptions;
 use countersign::kernel::contract::Verdict;
 use countersign::kernel::{Answered, Judgement, Slot};
-use countersign::shadow::Report;
 use countersign::spec::Manifest;
 use countersign::store::{ShadowReader, ShadowRecord, Stored, TraceReader};
+use countersign_audit::shadow::Report;
 use serde_json::json;
 
 use super::loops::{Agent, driven, driven_in, exported, guarded, store};

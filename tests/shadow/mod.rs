@@ -16,8 +16,8 @@ use countersign::Host;
 use countersign::bundle::lock;
 use countersign::engine::{Engine, EngineOptions};
 use countersign::kernel::Frame;
-use countersign::shadow::{Compared, Report};
 use countersign::store::{Side, Stored, TraceReader};
+use countersign_audit::shadow::{Compared, Report};
 use countersign_tests::{copy_folder, root};
 
 fn options() -> EngineOptions {

@@ -1,8 +1,8 @@
 //! A backtest asks shadow policies with each frame, and compares at its end.
 
 use countersign::Host;
-use countersign::backtest::{Options, Report, backtest};
 use countersign::kernel::Slot;
+use countersign_audit::backtest::{Options, Report, backtest};
 use countersign_tests::recordings::sample;
 
 use super::{CAUTIOUS, entry, host_with, misbehaving};

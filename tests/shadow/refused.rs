@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use countersign::shadow::Report;
+use countersign_audit::shadow::Report;
 
 use super::loops::guarded;
 use super::{CAUTIOUS, host_with, side_stream};

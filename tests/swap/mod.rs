@@ -16,10 +16,10 @@ use countersign::bundle::{Digest, Installed};
 use countersign::engine::{Engine, EngineOptions};
 use countersign::kernel::{Approval, Decision, Outcome};
 use countersign::registry::{Registry, ToolResult};
-use countersign::replay::replay;
 use countersign::session::{CallDecision, Held, Observed, Proposal, Setup, Stop};
 use countersign::store::{Durability, Ending, SharedStore, Stored, TraceReader};
 use countersign::{Host, LiveHost, Operations, Session, SessionError, export};
+use countersign_audit::replay::replay;
 use serde_json::json;
 
 /// The lenient bundle lets it through; the cautious one asks about all that touches anything.

@@ -1,20 +1,21 @@
 //! Exit codes.
 
 use countersign::SessionError;
-use countersign::adaptation::AdaptationError;
-use countersign::backtest::BacktestError;
 use countersign::bundle::BundleError;
 use countersign::engine::{LoadError, OpenError};
 use countersign::kernel::{Code, Status};
 use countersign::operate::SwitchError;
-use countersign::replay::ReplayError;
 use countersign::scenario::{RunError, ScenarioError};
 use countersign::session::TakeUpError;
 use countersign::settings::SettingsError;
 use countersign::store::{
     BeginError, FindError, InboxError, OpenError as RunOpenError, ShadowError, StorageError, TraceError,
 };
-use countersign::{HostError, RecordingError, TransferError};
+use countersign::{HostError, TransferError};
+use countersign_audit::RecordingError;
+use countersign_audit::adaptation::AdaptationError;
+use countersign_audit::backtest::BacktestError;
+use countersign_audit::replay::ReplayError;
 use countersign_gateway::GatewayError;
 
 use crate::style;

@@ -7,11 +7,8 @@
 //! Governor ── the same from one file, for async programs: many runs at once, on threads of their own
 //! ```
 //!
-//! [`scenario`] runs a whole loop described in a file, [`backtest`] judges recorded runs, and
-//! [`replay`] re-executes the judgements of a trace. [`shadow`] asks policies beside a run, and compares.
+//! [`scenario`] runs a whole loop described in a file, [`shadow`] asks policies beside a run.
 
-pub mod adaptation;
-pub mod backtest;
 pub mod convergence;
 pub mod deployment;
 mod governor;
@@ -19,8 +16,6 @@ mod host;
 mod live;
 mod operations;
 mod random;
-mod recording;
-pub mod replay;
 pub mod scenario;
 pub mod session;
 pub mod settings;
@@ -32,7 +27,6 @@ pub use host::{Host, HostError, Judges};
 pub use live::{LiveHost, Refreshed};
 pub use operations::{NotDispatched, Operations};
 pub use random::random_id;
-pub use recording::RecordingError;
 
 pub use session::{Observer, Session, SessionError, Silent, World};
 

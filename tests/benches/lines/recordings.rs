@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
-use countersign::backtest::{Options, backtest};
+use countersign_audit::backtest::{Options, backtest};
 
 use super::Context;
 use crate::measure::clock::Samples;

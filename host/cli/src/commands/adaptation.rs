@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use countersign::adaptation::{AdaptationError, Outcome, Triple, derive_from};
 use countersign::kernel::Slot;
+use countersign_audit::adaptation::{AdaptationError, Outcome, Triple, derive_from};
 
 use super::Stored;
 use super::source::Source;

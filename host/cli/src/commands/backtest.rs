@@ -3,9 +3,9 @@ use std::time::Instant;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use countersign::Host;
-use countersign::backtest::{Options, Report, backtest};
 use countersign::bundle::Entry;
 use countersign::kernel::Slot;
+use countersign_audit::backtest::{Options, Report, backtest};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::style::{MIND, QUIET, STRONG, dollars, line, number, styled, table};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use countersign::kernel::contract::Verdict;
-use countersign::shadow::{Compared, Disagreement, Report};
 use countersign::store::{RunQuery, ShadowError, SharedStore, Side};
+use countersign_audit::shadow::{Compared, Disagreement, Report};
 
 use super::Stored;
 use crate::exit::{self, BadInput};

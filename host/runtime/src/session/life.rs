@@ -12,7 +12,7 @@ use countersign_tools::registry::Registry;
 use super::calls::Calls;
 use super::clock::Running;
 use super::record::{Past, Record};
-use super::{ModelAnswer, Session, SessionError, Setup, Silent, TakeUpError, Vault};
+use super::{ModelAnswer, Observer, Session, SessionError, Setup, Silent, TakeUpError, Vault};
 use crate::host::{Host, Judges};
 
 /// Most inputs by which a run that broke off comes to where it can be gone on with or ended: an observation and a
@@ -45,7 +45,10 @@ impl Session {
     }
 
     /// A run of a recording, judged for these slots: nothing is called, the shadow policies judge with each frame.
-    pub(crate) fn recorded(
+    ///
+    /// # Errors
+    /// As [`Session::begin`].
+    pub fn recorded(
         host: &Host,
         store: &SharedStore,
         manifest: Manifest,
@@ -57,6 +60,14 @@ impl Session {
         session.judges.shadow().only(slots);
         session.judges.shadow().in_step();
         Ok(session)
+    }
+
+    /// Takes what the recording says happened at this moment of its time; nothing that it leads to is done.
+    ///
+    /// # Errors
+    /// An input that the run does not expect, which changes nothing. After any other error the session is broken.
+    pub fn take_recorded(&mut self, at: u64, input: Input, watch: &mut dyn Observer) -> Result<(), SessionError> {
+        self.take(at, input, watch).map(drop)
     }
 
     fn of(run: Run, mut judges: Judges, store: SharedStore, record: Record, salt: Salt, setup: Setup) -> Self {
@@ -103,7 +114,10 @@ impl Session {
     }
 
     /// The same for a session that is still looked at.
-    pub(crate) fn put_away(&mut self) -> Result<Status, SessionError> {
+    ///
+    /// # Errors
+    /// As [`Session::leave`].
+    pub fn put_away(&mut self) -> Result<Status, SessionError> {
         self.record.release()?;
         self.judges.shadow().finish();
         Ok(self.run.status())

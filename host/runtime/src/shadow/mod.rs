@@ -6,15 +6,12 @@
 //!
 //! Nothing that a shadow policy says, costs or breaks reaches the run: its frames, budgets and
 //! verdicts are those of the same run without it. What the worker cannot keep up with is dropped and
-//! counted, and so is what a policy is not asked while an operator has it revoked. [`Report`] compares
-//! what was said with what counted.
+//! counted, and so is what a policy is not asked while an operator has it revoked. `countersign-audit`
+//! compares what was said with what counted.
 
-mod by_run;
 mod dropped;
-mod interval;
 mod policies;
 mod queue;
-mod report;
 mod stream;
 
 use std::sync::Arc;
@@ -23,9 +20,6 @@ use std::sync::mpsc::Receiver;
 use countersign_bundle::Bundle;
 use countersign_kernel::{Run, Sampled, Slot};
 use countersign_store::{RunReader, SideLog, StorageError};
-
-pub use interval::Interval;
-pub use report::{Compared, Disagreement, Outcomes, Report};
 
 use crate::operations::Operations;
 use dropped::Dropped;

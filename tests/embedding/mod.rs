@@ -1,11 +1,11 @@
-//! The examples of this crate: compiled, run, and as good as their word.
+//! The examples of the crate `countersign`: compiled, run, and as good as their word.
 
-#[path = "../examples/host_drives.rs"]
+#[path = "../../host/runtime/examples/host_drives.rs"]
 mod host_drives;
-#[path = "../examples/many_agents.rs"]
+#[path = "../../host/runtime/examples/many_agents.rs"]
 #[expect(dead_code, reason = "its program is for people to look at")]
 mod many_agents;
-#[path = "../examples/own_loop.rs"]
+#[path = "../../host/runtime/examples/own_loop.rs"]
 mod own_loop;
 
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use std::sync::Arc;
 use countersign::Host;
 use countersign::engine::EngineOptions;
 use countersign::kernel::{Code, Status};
-use countersign::replay::replay;
 use countersign::store::SharedStore;
 use countersign::store::memory::MemoryStore;
+use countersign_audit::replay::replay;
 
 #[test]
 fn an_agent_that_owns_its_loop() -> anyhow::Result<()> {
@@ -48,7 +48,7 @@ fn an_agent_that_owns_its_loop() -> anyhow::Result<()> {
 /// Tools aside, that is all that an agent of one's own needs.
 #[test]
 fn an_agents_own_loop_is_thirty_lines() {
-    let text = include_str!("../examples/own_loop.rs");
+    let text = include_str!("../../host/runtime/examples/own_loop.rs");
     let own = ["fn attempt(", "pub fn run(", "pub fn main("].map(|head| {
         let body = text.split_once(head).map_or("", |(_, rest)| rest);
         let body = body.split_once("\n}\n").map_or(body, |(body, _)| body);

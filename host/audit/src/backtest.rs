@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::Host;
+use countersign::session::{Observer, Session, SessionError};
+use countersign::settings::SettingsError;
 use countersign_engine::Outcome;
 use countersign_kernel::contract::{CONTRACT, Tier, Verdict};
 use countersign_kernel::{Answered, Event as RunEvent, Frame, Input, Run, Slot};
@@ -25,10 +28,7 @@ use countersign_tools::write_atomically;
 use serde::Serialize;
 
 use crate::adaptation::{AdaptationFile, FILE, Triples, WriteError};
-use crate::host::Host;
 use crate::recording::{Adapter, Envelope, RecordingError};
-use crate::session::{Observer, Session, SessionError};
-use crate::settings::SettingsError;
 use crate::shadow;
 
 use crate::recording::{Event, Header, Runs, Visit};
@@ -427,8 +427,8 @@ impl Judging<'_> {
                 first: None,
                 failed: None,
             };
-            match live.session.take(at, input, &mut watch) {
-                Ok(_) => {}
+            match live.session.take_recorded(at, input, &mut watch) {
+                Ok(()) => {}
                 Err(SessionError::Input(error)) => return Err(error.to_string()),
                 Err(error) => failed = Some(error.into()),
             }

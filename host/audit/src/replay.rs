@@ -9,6 +9,7 @@ use std::io::BufRead;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use countersign::{Host, HostError};
 use countersign_engine::{History, Session};
 use countersign_kernel::contract::view::Read;
 use countersign_kernel::{Answered, Cause, FoldError, Frame, Judged, Judgement, Question, Run};
@@ -17,7 +18,6 @@ use countersign_store::{Ending, Stored, TraceError, TraceReader};
 pub use decided::Decided;
 pub use served::{Role, Served};
 
-use crate::host::{Host, HostError};
 use decided::Rejoined;
 
 /// What a replay found.

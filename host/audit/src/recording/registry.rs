@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use countersign::settings::{SettingsError, sealed, the_default_graph};
 use countersign_kernel::contract::{Reversibility, ToolCategory};
 use countersign_spec::graph::Graph;
 use countersign_spec::tool::SideEffectClass;
 use countersign_spec::{Boundary, Tool};
-
-use crate::settings::{SettingsError, sealed, the_default_graph};
 
 /// What every run of a backtest is pinned to alike.
 pub struct Envelope {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use countersign::Host;
 use countersign_bundle::{EntryMode, Lock, SlotEntry};
 use countersign_engine::{NoHistory, OpenError, Session};
 use countersign_kernel::contract::Verdict;
@@ -11,7 +12,6 @@ use countersign_spec::Manifest;
 use serde::Serialize;
 
 use super::served::{is_judged, mode_of};
-use crate::host::Host;
 
 /// A slot that would have decided otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
