@@ -11,13 +11,13 @@ use anyhow::Context;
 use countersign::engine::EngineOptions;
 use countersign::kernel::{Code, Decision, Event, Outcome, Run, Slot};
 use countersign::registry::{Registry, ToolResult};
-use countersign::scenario::{Keep, RunOptions, Scenario};
 use countersign::session::{CallDecision, Observed, Proposal, Setup};
 use countersign::spec::Mode;
 use countersign::store::memory::MemoryStore;
 use countersign::store::{Ending, RunQuery, SharedStore, Stored, TraceReader};
 use countersign::{Host, Observer, Session};
 use countersign_audit::adaptation::{AdaptationError, Came, Did, Triple, Triples, derive};
+use countersign_scenario::{Keep, RunOptions, Scenario};
 use countersign_tests::{fake_mcp_server, root};
 use serde_json::{Value, json};
 

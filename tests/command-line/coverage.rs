@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use countersign::kernel::Code;
-use countersign::scenario::Scenario;
+use countersign_scenario::Scenario;
 use countersign_tests::{generated, root};
 
 /// The behaviours of the four documents that a single run can show.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use countersign::engine::EngineOptions;
-use countersign::scenario::{RunOptions, Scenario};
 use countersign::{Host, Salt, Silent};
+use countersign_scenario::{RunOptions, Scenario};
 use countersign_tests::root;
 
 /// A scenario and its trace.

@@ -7,7 +7,7 @@ use countersign::engine::EngineOptions;
 use countersign::kernel::Code;
 use countersign::kernel::Status;
 use countersign::kernel::contract::threshold::Trigger;
-use countersign::scenario::Scenario;
+use countersign_scenario::Scenario;
 use countersign_tests::root;
 
 /// Scenario, trigger, second, calls that are made, second at which its twin is over.

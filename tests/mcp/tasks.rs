@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use countersign::engine::EngineOptions;
 use countersign::kernel::{Code, Frame, Run, Status};
 use countersign::mcp::{Accept, ToolsReport, pins_beside};
-use countersign::scenario::{Finished, Keep, RunError, RunOptions, Scenario, resume};
 use countersign::store::RunQuery;
 use countersign::{Host, Observer};
+use countersign_scenario::{Finished, Keep, RunError, RunOptions, Scenario, resume};
 
 /// A folder with a task, and a server that describes `echo` as a file beside it says.
 struct Task {

@@ -10,10 +10,10 @@ use anyhow::{Context, Result, bail};
 use countersign::kernel::contract::Dimension;
 use countersign::kernel::contract::view::{Answer, Query, RunView};
 use countersign::kernel::{Frame, Judgement, Run, Slot};
-use countersign::scenario::{RunOptions, Scenario};
 use countersign::store::{Stored, TraceReader};
 use countersign::{Host, Observer};
 use countersign_audit::backtest::{Options, backtest};
+use countersign_scenario::{RunOptions, Scenario};
 use countersign_tests::recordings;
 use countersign_tests::root;
 

@@ -5,7 +5,6 @@ use countersign::bundle::BundleError;
 use countersign::engine::{LoadError, OpenError};
 use countersign::kernel::{Code, Status};
 use countersign::operate::SwitchError;
-use countersign::scenario::{RunError, ScenarioError};
 use countersign::session::TakeUpError;
 use countersign::settings::SettingsError;
 use countersign::store::{
@@ -17,6 +16,7 @@ use countersign_audit::adaptation::AdaptationError;
 use countersign_audit::backtest::BacktestError;
 use countersign_audit::replay::ReplayError;
 use countersign_gateway::GatewayError;
+use countersign_scenario::{RunError, ScenarioError};
 
 use crate::style;
 

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::Observer;
 use countersign::engine::Outcome;
 use countersign::kernel::{Action, Answered, Decision, Event, Frame, Input, Reply, Run, Slot};
 use countersign::mcp::ToolsReport;
-use countersign::{Observer, scenario};
+use countersign_scenario as scenario;
 
 use crate::style::{self, BAD, GOOD, MIND, QUIET, STRONG, line, number, styled};
 use crate::verdict_text;

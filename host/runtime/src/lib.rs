@@ -7,16 +7,14 @@
 //! Governor ── the same from one file, for async programs: many runs at once, on threads of their own
 //! ```
 //!
-//! [`scenario`] runs a whole loop described in a file, [`shadow`] asks policies beside a run.
+//! [`shadow`] asks policies beside a run.
 
-pub mod convergence;
 pub mod deployment;
 mod governor;
 mod host;
 mod live;
 mod operations;
 mod random;
-pub mod scenario;
 pub mod session;
 pub mod settings;
 pub mod shadow;
@@ -26,7 +24,7 @@ pub use governor::{GovernedRun, Governor, GovernorError};
 pub use host::{Host, HostError, Judges};
 pub use live::{LiveHost, Refreshed};
 pub use operations::{NotDispatched, Operations};
-pub use random::random_id;
+pub use random::{random, random_id};
 
 pub use session::{Observer, Session, SessionError, Silent, World};
 

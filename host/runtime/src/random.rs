@@ -6,7 +6,7 @@ use std::io;
 ///
 /// # Errors
 /// When the machine gives no random bytes.
-pub(crate) fn random() -> io::Result<u64> {
+pub fn random() -> io::Result<u64> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(u64::from_be_bytes(bytes))

@@ -6,8 +6,8 @@ use anyhow::{Context, ensure};
 use countersign::kernel::contract::Dimension;
 use countersign::kernel::{Event, Frame, Run, Status};
 use countersign::mcp::{Accept, ToolsReport};
-use countersign::scenario::{Finished, Keep, RunOptions, Scenario};
 use countersign::{Deployment, Host, Observer, Silent};
+use countersign_scenario::{Finished, Keep, RunOptions, Scenario};
 
 use super::savings::Stopped;
 use crate::exit::{self, BadInput};

@@ -2,7 +2,7 @@
 //! the host and by an agent that owns its loop.
 
 use countersign::Host;
-use countersign::scenario::{Finished, RunError, Scenario};
+use countersign_scenario::{Finished, RunError, Scenario};
 
 use crate::style::{BAD, GOOD, MIND, QUIET, styled};
 

@@ -2,10 +2,10 @@ use std::path::PathBuf;
 
 use countersign::kernel::contract::Dimension;
 use countersign::kernel::{Answered, Event, Frame, Input};
-use countersign::scenario::describe_event;
 use countersign::spec::Manifest;
 use countersign::store::{Ending, Holder, Stored};
 use countersign_audit::replay::{Decided, Difference, Replayed, Role, Served, replay};
+use countersign_scenario::describe_event;
 
 use super::source::Source;
 use crate::exit;

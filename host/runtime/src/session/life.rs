@@ -164,7 +164,7 @@ impl Held {
     }
 
     /// What its redaction marks are salted with.
-    pub(crate) fn salt(&self) -> Salt {
+    pub fn salt(&self) -> Salt {
         self.salt
     }
 
@@ -178,7 +178,10 @@ impl Held {
 
     /// The same. `past` is told what was asked for and answered, with the exact arguments where a tool was called: a
     /// script is caught up by it, and says again what it said.
-    pub(crate) fn resume_with(
+    ///
+    /// # Errors
+    /// As [`Held::resume`].
+    pub fn resume_with(
         self,
         host: &Host,
         setup: Setup,

@@ -60,7 +60,7 @@ pub use observer::{Observer, Silent};
 pub use permit::{Observed, Permit, ReadBack, Seen};
 pub use record::Past;
 pub use setup::Setup;
-pub(crate) use setup::slots;
+pub use setup::slots;
 pub use words::stop_here;
 
 use calls::Calls;
@@ -125,7 +125,7 @@ impl Session {
     }
 
     /// The fold, once nothing more is to happen to it here.
-    pub(crate) fn into_run(self) -> Run {
+    pub fn into_run(self) -> Run {
         self.run
     }
 
@@ -145,7 +145,7 @@ impl Session {
     }
 
     /// Milliseconds of the run's own time.
-    pub(crate) fn now(&self) -> u64 {
+    pub fn now(&self) -> u64 {
         self.clock.now().max(self.run.at())
     }
 

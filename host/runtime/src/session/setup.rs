@@ -14,7 +14,7 @@ use crate::operations::Operations;
 use crate::settings::{SettingsError, sealed};
 
 /// The slots that can be heard where the agent owns the loop.
-pub(crate) fn slots() -> impl Iterator<Item = Slot> {
+pub fn slots() -> impl Iterator<Item = Slot> {
     Slot::ALL.into_iter().filter(|slot| slot.asked() == Asked::Everywhere)
 }
 

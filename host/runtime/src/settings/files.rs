@@ -7,7 +7,8 @@ use toml::{Table, Value};
 use super::SettingsError;
 
 /// A file with everything that it includes.
-pub(crate) struct Merged {
+pub struct Merged {
+    /// What all of them say together.
     pub table: Table,
     /// The file's own text, where it includes nothing: errors then name its lines.
     pub text: Option<String>,
@@ -15,7 +16,10 @@ pub(crate) struct Merged {
 
 /// Reads a file. `include = ["other.toml"]`, relative to the file, is merged below it: what the file
 /// itself says counts.
-pub(crate) fn read_merged(path: &Path) -> Result<Merged, SettingsError> {
+///
+/// # Errors
+/// A file that cannot be read or is no TOML, or files that include each other.
+pub fn read_merged(path: &Path) -> Result<Merged, SettingsError> {
     let mut open = Vec::new();
     let (table, text) = read(path, &mut open, &mut { MOST_FILES })?;
     Ok(Merged { table, text })
@@ -65,7 +69,7 @@ fn read(path: &Path, open: &mut Vec<PathBuf>, left: &mut u32) -> Result<(Table, 
 }
 
 /// Lays one table over another: tables are merged, everything else is replaced.
-pub(crate) fn merge(base: &mut Table, over: Table) {
+pub fn merge(base: &mut Table, over: Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {
             (Some(Value::Table(below)), Value::Table(value)) => merge(below, value),

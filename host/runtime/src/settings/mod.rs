@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use countersign_tools::SettingsError;
-pub(crate) use files::{merge, read_merged};
+pub use files::{Merged, merge, read_merged};
 pub use operator::OperatorSpec;
 pub use presets::{Autonomy, BudgetCaps, PresetFiles, Presets, Profile};
 

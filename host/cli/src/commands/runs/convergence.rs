@@ -1,7 +1,7 @@
 //! `countersign runs convergence`.
 
-use countersign::convergence::{RunFigures, report};
 use countersign::store::RunQuery;
+use countersign_audit::convergence::{RunFigures, report};
 
 use super::loaded::read;
 use crate::commands::{Stored, print_json};

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use countersign::bundle::Digest;
 use countersign::kernel::Status;
-use countersign::scenario::{RunError, resume};
 use countersign::{Host, HostError};
+use countersign_scenario::{RunError, resume};
 
 use super::Resume;
 use super::loaded::load;

@@ -9,6 +9,7 @@ mod twin;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use countersign::settings::{OperatorSpec, PresetFiles};
 use countersign_kernel::Slot;
 use countersign_kernel::contract::{PastOutcomes, Specialist, Tier};
 use countersign_mcp::{Overrides, ServersSpec, check_servers, split};
@@ -20,7 +21,6 @@ use serde::Deserialize;
 use toml::Table;
 
 use super::expect::Expectations;
-use crate::settings::{OperatorSpec, PresetFiles};
 
 pub use manifest::Pinned;
 pub use model::{ModelSpec, ReplySpec, StepSpec};

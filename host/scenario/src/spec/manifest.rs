@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use countersign::Host;
+use countersign::settings::{self, Presets, Profile, SettingsError};
 use countersign_kernel::contract::{CONTRACT, Tier};
 use countersign_models::{Registry, overhead, templates_digest};
 use countersign_spec::budget::Limits;
@@ -13,8 +15,6 @@ use countersign_spec::{Boundary, Driver, EscalationRules, KERNEL_RULES, Manifest
 use countersign_tools::registry::ToolSpec;
 
 use super::{ModelSpec, Spec};
-use crate::host::Host;
-use crate::settings::{self, Presets, Profile, SettingsError};
 
 /// What a run is given beside its scenario.
 pub struct Pinned<'a> {
@@ -108,7 +108,7 @@ impl Spec {
             reliability: self.reliability,
             past: self.past.clone(),
             memory: self.memory.iter().chain(pinned.memory).cloned().collect(),
-            request_overhead: overhead(&crate::scenario::world::shown(pinned.tools, &shown)),
+            request_overhead: overhead(&crate::world::shown(pinned.tools, &shown)),
             prompt_templates: Arc::clone(templates_digest().as_str()),
             lock: Arc::clone(bundle.digest().as_str()),
             contract: CONTRACT.into(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use countersign::session::{ModelAnswer, World};
 use countersign_kernel::contract::Tier;
 use countersign_kernel::{
     Code, Decision, Input, ModelRequest, Observation, Outcome, Purpose, Reply, Report, Usage, Verification,
@@ -23,7 +24,6 @@ use super::servers::{RunTools, Servers};
 use super::spec::Spec;
 use super::tools;
 use super::workspace::Workspace;
-use crate::session::{ModelAnswer, World};
 
 /// How often somebody looks whether a wait is to be given up.
 const LOOK: Duration = Duration::from_millis(50);

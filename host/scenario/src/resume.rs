@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use countersign::Host;
+use countersign::deployment::Deployment;
+use countersign::session::{Decided, Held, Observer, SessionError, Setup};
+use countersign::settings::read_merged;
 use countersign_kernel::{Effect, Run, Status};
 use countersign_mcp::pins_beside;
 use countersign_models::Registry;
@@ -15,10 +19,6 @@ use super::kept::{Keep, KeptTask};
 use super::servers::{Place, RunTools};
 use super::world::{ScenarioWorld, Surroundings};
 use super::{RunError, Scenario, ScenarioError, Watching, expect, machine, workspace};
-use crate::deployment::Deployment;
-use crate::host::Host;
-use crate::session::{Decided, Held, Observer, SessionError, Setup};
-use crate::settings::read_merged;
 
 /// How a run stands after it was taken up.
 #[derive(Debug)]

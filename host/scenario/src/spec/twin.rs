@@ -1,11 +1,11 @@
 //! The twin of a scenario: the same file with one rule switched off, in which the harm happens
 //! that the rule prevents.
 
+use countersign::settings::merge;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::scenario::expect::Expectations;
-use crate::settings::merge;
+use crate::expect::Expectations;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -4,6 +4,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use countersign::session::{
+    CallDecision, Clock, Observed, Observer, Past, Proposal, Session, SessionError, Setup, Silent, World,
+};
+use countersign::{Host, random_id};
 use countersign_kernel::{Action, Code, Reply, Run, Status};
 use countersign_mcp::Accept;
 use countersign_spec::{Driver, Manifest};
@@ -16,11 +20,6 @@ use super::expect::{self, Matching};
 use super::servers::{self, RunTools};
 use super::world::{ScenarioWorld, Surroundings};
 use super::{Finished, RunError, Scenario, machine, origin, spec, workspace};
-use crate::host::Host;
-use crate::random::random_id;
-use crate::session::{
-    CallDecision, Clock, Observed, Observer, Past, Proposal, Session, SessionError, Setup, Silent, World,
-};
 
 /// What an agent was told in place of a call's result, or beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -132,7 +131,7 @@ fn driven_by_agent(mut manifest: Manifest) -> Manifest {
     manifest.rules.refusals = 0;
     manifest.rules.retry.attempts = 0;
     for entry in &mut manifest.entries {
-        entry.slots.retain(|pin| crate::session::slots().any(|slot| slot == pin.slot));
+        entry.slots.retain(|pin| countersign::session::slots().any(|slot| slot == pin.slot));
     }
     manifest.entries.retain(|entry| !entry.slots.is_empty());
     manifest

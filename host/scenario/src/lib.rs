@@ -24,6 +24,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use countersign::session::{Observer, Session, SessionError, Setup};
+use countersign::settings::{SettingsError, read_merged};
+use countersign::{Host, HostError, NotDispatched, Operations, random_id};
+use countersign_audit::convergence::RunFigures;
 use countersign_engine::Outcome;
 use countersign_kernel::contract::Trigger;
 use countersign_kernel::{Frame, Input, Run, Status};
@@ -37,13 +41,6 @@ use countersign_store::trace::TransferError;
 use countersign_store::{Durability, SharedStore};
 use countersign_tools::redact::Salt;
 use toml::Table;
-
-use crate::convergence::RunFigures;
-use crate::host::{Host, HostError};
-use crate::operations::{NotDispatched, Operations};
-use crate::random::random_id;
-use crate::session::{Observer, Session, SessionError, Setup};
-use crate::settings::{SettingsError, read_merged};
 
 pub use countersign_models::INJECTED;
 pub use describe::line as describe_event;
@@ -280,7 +277,7 @@ impl Scenario {
             complaints.append(&mut finished.unmet);
             if last {
                 if self.spec.expect.converges {
-                    complaints.extend(crate::convergence::not_converging(&figures));
+                    complaints.extend(countersign_audit::convergence::not_converging(&figures));
                 }
                 return Ok(Finished { unmet: complaints, figures, ..finished });
             }

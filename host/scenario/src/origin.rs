@@ -2,10 +2,10 @@
 
 use std::io;
 
+use countersign::random;
 use countersign_operate::utc_now;
 
 use super::spec::Spec;
-use crate::random::random;
 
 /// When a run begins that is scripted from end to end: 2026-01-01, in UTC milliseconds.
 const SCRIPTED: u64 = 1_767_225_600_000;

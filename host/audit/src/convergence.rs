@@ -113,7 +113,7 @@ pub fn report(runs: &[RunFigures]) -> Vec<ClassReport> {
 }
 
 /// Why runs of one scenario do not converge; nothing when they do.
-pub(crate) fn not_converging(figures: &[RunFigures]) -> Option<String> {
+pub fn not_converging(figures: &[RunFigures]) -> Option<String> {
     let (first, last) = (figures.first()?, figures.last()?);
     let fewer = last.steps < first.steps && last.escalations < first.escalations;
     (!fewer).then(|| {

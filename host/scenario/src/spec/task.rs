@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use countersign::settings::{BudgetCaps, Presets};
 use countersign_kernel::contract::{Compliance, SensitivityTag, Stakes};
 use countersign_spec::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
 use countersign_spec::budget::Limits;
@@ -12,8 +13,6 @@ use countersign_spec::{Goal, Need};
 use countersign_tools::keys;
 use countersign_tools::registry::ToolSpec;
 use serde::Deserialize;
-
-use crate::settings::{BudgetCaps, Presets};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

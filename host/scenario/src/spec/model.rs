@@ -146,7 +146,7 @@ impl ReplySpec {
             }
         }
         if let Some(hex) = &self.hex
-            && crate::scenario::script::from_hex(hex).is_none()
+            && crate::script::from_hex(hex).is_none()
         {
             return Err("key `hex`: expected pairs of hexadecimal digits".to_owned());
         }
