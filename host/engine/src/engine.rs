@@ -7,9 +7,8 @@ use wasmtime::component::Linker;
 use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use crate::call::CallState;
-use crate::error::{EngineError, LoadError};
-use crate::inspect::{self, Caps};
-use crate::policy::Policy;
+use crate::error::EngineError;
+use crate::inspect::Caps;
 use crate::watchdog::Watchdog;
 use crate::{fuel, v0_1};
 
@@ -123,16 +122,6 @@ impl Engine {
     /// target and CPU features.
     pub fn fingerprint(&self) -> &Arc<str> {
         &self.inner.fingerprint
-    }
-
-    /// Checks and compiles a component. `origin` names it in errors, such as a file.
-    ///
-    /// # Errors
-    /// What is wrong with it and what to do.
-    pub fn load(&self, origin: &str, bytes: &[u8]) -> Result<Policy, LoadError> {
-        let slots = inspect::inspect(bytes, &self.inner.options.caps)
-            .map_err(|problem| LoadError { origin: origin.to_owned(), problem })?;
-        with_stack(|| Policy::compile(self, origin, bytes, slots))
     }
 
     pub(crate) fn inner(&self) -> &Inner {

@@ -11,6 +11,7 @@
 
 mod accepted;
 mod call;
+mod cause;
 mod compiled;
 mod configuration;
 mod engine;

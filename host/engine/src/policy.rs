@@ -7,12 +7,13 @@ use wasmtime::component::{Instance, InstancePre};
 
 use crate::accepted::Accepted;
 use crate::call::{CallState, LogLine};
+use crate::cause::{cause_of, message};
 use crate::compiled;
 use crate::configuration::Schema;
-use crate::engine::Engine;
+use crate::engine::{Engine, with_stack};
 use crate::error::{ConfigurationError, LoadError, LoadProblem, OpenError};
+use crate::inspect;
 use crate::limits::{Limits, Memory};
-use crate::session::{Session, cause_of};
 use crate::v0_1::{Exports, Functions};
 use crate::watchdog::Watchdog;
 
@@ -48,6 +49,18 @@ impl std::fmt::Debug for Policy {
 pub(crate) struct Open {
     pub store: Store<CallState>,
     pub functions: Functions,
+}
+
+impl Engine {
+    /// Checks and compiles a component. `origin` names it in errors, such as a file.
+    ///
+    /// # Errors
+    /// What is wrong with it and what to do.
+    pub fn load(&self, origin: &str, bytes: &[u8]) -> Result<Policy, LoadError> {
+        let slots = inspect::inspect(bytes, &self.inner().options.caps)
+            .map_err(|problem| LoadError { origin: origin.to_owned(), problem })?;
+        with_stack(|| Policy::compile(self, origin, bytes, slots))
+    }
 }
 
 impl Policy {
@@ -105,31 +118,22 @@ impl Policy {
         self.inner.schema.check(&self.inner.label, configuration)
     }
 
-    /// Opens the policy for one run and bundle entry. `configuration` is canonical JSON that
-    /// [`Policy::check_configuration`] has passed.
-    ///
-    /// The first time an instance is made at once, so that a configuration which the policy refuses is an error
-    /// here. Where it has accepted the very same before, as when its bundle was loaded, an instance is made for the
-    /// first question: a run pays for no policy that it does not ask.
-    ///
-    /// # Errors
-    /// When the policy refuses the configuration, or the instance cannot be made.
-    pub fn open(&self, configuration: Arc<str>, limits: Limits) -> Result<Session, OpenError> {
-        if self.inner.accepted.holds(&configuration, &limits) {
-            return Ok(Session::new(self.clone(), configuration, limits, None));
-        }
-        let open = crate::engine::with_stack(|| self.instantiate(&configuration, &limits))?;
-        self.inner.accepted.add(&configuration, &limits);
-        Ok(Session::new(self.clone(), configuration, limits, Some(open)))
-    }
-
     /// What the policy logs about a configuration while it is configured: rules of its own that are never
     /// reached, say. Opens an instance for that alone.
     ///
     /// # Errors
     /// When the policy refuses the configuration, or the instance cannot be made.
     pub fn remarks(&self, configuration: &str, limits: &Limits) -> Result<Vec<LogLine>, OpenError> {
-        crate::engine::with_stack(|| self.configure(configuration, limits)).map(|(_, log)| log)
+        with_stack(|| self.configure(configuration, limits)).map(|(_, log)| log)
+    }
+
+    /// Whether it has accepted the very same configuration before.
+    pub(crate) fn has_accepted(&self, configuration: &str, limits: &Limits) -> bool {
+        self.inner.accepted.holds(configuration, limits)
+    }
+
+    pub(crate) fn accept(&self, configuration: &Arc<str>, limits: &Limits) {
+        self.inner.accepted.add(configuration, limits);
     }
 
     pub(crate) fn instantiate(&self, configuration: &str, limits: &Limits) -> Result<Open, OpenError> {
@@ -151,7 +155,7 @@ impl Policy {
             }
             Err(error) => {
                 let cause = cause_of(&error, None);
-                return Err(self.instance_error(&crate::session::message(&log, &cause)));
+                return Err(self.instance_error(&message(&log, &cause)));
             }
         }
         let functions = self.inner.exports.functions(&mut store, &instance);

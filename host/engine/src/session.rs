@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use countersign_contract::Violation;
 use countersign_contract::view::{Answer, Query, Read, RunView};
-use countersign_contract::{Answered, Cause, Judged, Level, Question};
-use wasmtime::Trap;
+use countersign_contract::{Answered, Cause, Judged, Question};
 
-use crate::call::{Broken, LogLine};
+use crate::call::LogLine;
+use crate::cause::{cause_of, message};
 use crate::engine::with_stack;
-use crate::limits::{Limits, MemoryLimit};
+use crate::error::OpenError;
+use crate::limits::Limits;
 use crate::policy::{Open, Policy};
 use crate::watchdog::Watchdog;
 
@@ -66,6 +67,26 @@ enum State {
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+impl Policy {
+    /// Opens the policy for one run and bundle entry. `configuration` is canonical JSON that
+    /// [`Policy::check_configuration`] has passed.
+    ///
+    /// The first time an instance is made at once, so that a configuration which the policy refuses is an error
+    /// here. Where it has accepted the very same before, as when its bundle was loaded, an instance is made for the
+    /// first question: a run pays for no policy that it does not ask.
+    ///
+    /// # Errors
+    /// When the policy refuses the configuration, or the instance cannot be made.
+    pub fn open(&self, configuration: Arc<str>, limits: Limits) -> Result<Session, OpenError> {
+        if self.has_accepted(&configuration, &limits) {
+            return Ok(Session::new(self.clone(), configuration, limits, None));
+        }
+        let open = with_stack(|| self.instantiate(&configuration, &limits))?;
+        self.accept(&configuration, &limits);
+        Ok(Session::new(self.clone(), configuration, limits, Some(open)))
     }
 }
 
@@ -216,34 +237,4 @@ fn within(answer: &Answered, limits: &Limits) -> Result<(), Violation> {
         expected: format!("at most {} bytes of text", limits.answer_bytes),
         bits: None,
     })
-}
-
-/// By type, never by text. What is none of these has no public type: wasmtime could not lift the
-/// answer.
-pub(crate) fn cause_of(error: &wasmtime::Error, violation: Option<Violation>) -> Cause {
-    if let Some(violation) = violation {
-        return Cause::ContractViolation(violation);
-    }
-    if error.downcast_ref::<Broken>().is_some() {
-        let expected = "an answer that belongs to the question".to_owned();
-        return Cause::ContractViolation(Violation { field: "run".to_owned(), expected, bits: None });
-    }
-    if error.downcast_ref::<MemoryLimit>().is_some() {
-        return Cause::OutOfMemory;
-    }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => Cause::OutOfFuel,
-        Some(Trap::StackOverflow) => Cause::Stack,
-        Some(Trap::Interrupt) => Cause::Environment,
-        Some(_) => Cause::Trap,
-        None => Cause::MalformedAnswer,
-    }
-}
-
-/// The author's own message first.
-pub(crate) fn message(log: &[LogLine], cause: &Cause) -> String {
-    match log.iter().rev().find(|line| line.level == Level::Error) {
-        Some(line) => format!("{} ({cause})", line.message),
-        None => cause.to_string(),
-    }
 }

@@ -10,11 +10,15 @@
 //! the agent is told. Everything but tool calls passes through.
 
 mod approval;
+mod error;
 mod messages;
 mod principal;
 mod serve;
+mod served;
 mod service;
 mod upstream;
 
-pub use serve::{GatewayError, Options, Report, review, serve};
+pub use error::GatewayError;
+pub use serve::{Options, review, serve};
+pub use served::Report;
 pub use upstream::ToolLine;

@@ -12,8 +12,8 @@ use countersign::spec::{Boundary, Manifest};
 use countersign::store::{Durability, OpenError, RunQuery, RunRow, SharedStore};
 use countersign::{Host, LiveHost, Operations, random_id, utc_now as now};
 
-use crate::serve::GatewayError;
-use crate::serve::Served;
+use crate::error::GatewayError;
+use crate::served::Served;
 
 /// Most runs of a principal that are looked at: those that are not over, and the one that was last.
 const MOST: usize = 64;

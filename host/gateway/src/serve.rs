@@ -4,66 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign::bundle::Installed;
-use countersign::deployment::AgentSection;
 use countersign::engine::EngineOptions;
-use countersign::mcp::{Accept, McpError, PinError, pins_beside};
-use countersign::operate::SinkError;
-use countersign::registry::Registry;
-use countersign::session::SessionError;
-use countersign::settings::SettingsError;
-use countersign::spec::{Manifest, Mode};
-use countersign::store::StorageError;
+use countersign::mcp::{Accept, pins_beside};
 use countersign::{Deployment, Host, HostError, LiveHost};
 use rmcp::ServiceExt;
 
+use crate::error::GatewayError;
+use crate::served::{Report, Served};
 use crate::service::Gateway;
 use crate::upstream::{ToolLine, tools};
-
-/// A gateway that cannot begin or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum GatewayError {
-    /// Its file.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// The policies.
-    #[error(transparent)]
-    Host(#[from] HostError),
-    /// A server.
-    #[error(transparent)]
-    Mcp(#[from] McpError),
-    /// The pins of the servers' tools.
-    #[error(transparent)]
-    Pins(#[from] PinError),
-    /// A sink of the operator's.
-    #[error("operator.sinks: {0}")]
-    Sink(#[from] SinkError),
-    /// The run.
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    /// Another process of the principal is in a run that lets nobody begin another one.
-    #[error("the run {run} of the same principal {why}")]
-    Barred {
-        /// That run.
-        run: String,
-        /// What stands in the way.
-        why: String,
-    },
-    /// Where runs are kept.
-    #[error(transparent)]
-    Store(#[from] StorageError),
-    /// The machine.
-    #[error("cannot get random bytes: {source}")]
-    Random {
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The client does not speak the protocol.
-    #[error("the client: {0}")]
-    Client(String),
-    /// A task of the gateway's own broke off.
-    #[error("a task broke off: {0}")]
-    Task(String),
-}
 
 /// How a gateway is run.
 #[derive(Debug, Clone)]
@@ -80,19 +29,6 @@ pub struct Options {
     pub monitor: bool,
     /// How policies are run.
     pub engine: EngineOptions,
-}
-
-/// What a gateway did until its client was gone.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    /// The run at its end, which the next process takes up.
-    pub run: Option<String>,
-    /// Calls that were proposed.
-    pub calls: u64,
-    /// Calls that were not forwarded.
-    pub held: u64,
-    /// What monitor mode would have stopped: the call, who, why.
-    pub would_have: Vec<String>,
 }
 
 /// Serves one client over standard input and output until it is gone.
@@ -123,46 +59,6 @@ pub async fn serve(options: &Options) -> Result<Report, GatewayError> {
     let report = gateway.leave().await?;
     ended?;
     Ok(report)
-}
-
-/// What is served: one agent of a deployment.
-pub(crate) struct Served {
-    pub deployment: Deployment,
-    pub name: String,
-    pub agent: AgentSection,
-    monitor: bool,
-}
-
-impl Served {
-    fn load(file: &Path, agent: Option<&str>, monitor: bool) -> Result<Self, SettingsError> {
-        let deployment = Deployment::load(file)?;
-        let wrong = |problem: &str| SettingsError::Invalid {
-            file: file.display().to_string(),
-            problem: format!("key `servers`: {problem}"),
-        };
-        if deployment.servers().is_empty() {
-            return Err(wrong("expected at least one server, such as `[servers.files]`"));
-        }
-        let name = agent.unwrap_or(deployment.only_agent()).to_owned();
-        // An agent that the file does not name would have no tenant, no goal and a health of its own.
-        let names: Vec<&str> = deployment.agents().collect();
-        if !names.is_empty() && !names.contains(&&*name) {
-            let names = names.join("`, `");
-            let problem = format!("key `agents`: there is no `{name}`; it names `{names}`: say which with `--agent`");
-            return Err(SettingsError::Invalid { file: file.display().to_string(), problem });
-        }
-        let agent = deployment.agent(&name);
-        Ok(Served { deployment, name, agent, monitor })
-    }
-
-    /// What a run of the agent is pinned to.
-    pub fn manifest(&self, host: &Host, run: &str, registry: &Registry) -> Result<Manifest, SettingsError> {
-        let mut manifest = self.deployment.manifest(host, &self.name, run, registry)?;
-        if self.monitor {
-            manifest.mode = Mode::Monitor;
-        }
-        Ok(manifest)
-    }
 }
 
 /// The host of each run: by the command's own word, else by the file's.

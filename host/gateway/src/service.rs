@@ -17,9 +17,10 @@ use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::approval::{self, Questions, Way};
+use crate::error::GatewayError;
 use crate::messages;
 use crate::principal::{Met, PrincipalRun};
-use crate::serve::{GatewayError, Report, Served};
+use crate::served::{Report, Served};
 use crate::upstream::{Shared, Upstream};
 
 /// The gateway of one client.

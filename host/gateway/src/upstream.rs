@@ -20,7 +20,7 @@ use rmcp::service::{NotificationContext, RequestContext, SubscriptionSink};
 use rmcp::{ClientHandler, Peer, RoleClient, RoleServer};
 use serde::Serialize;
 
-use crate::serve::GatewayError;
+use crate::error::GatewayError;
 
 /// What the client and the servers' handlers share.
 #[derive(Debug, Default)]

@@ -7,21 +7,9 @@ use rmcp::model::Tool;
 
 use super::annotations::{Overrides, derived};
 use super::names::{full_name, nearest, split};
+use super::offer::Offer;
 use super::pins::{Pin, Review};
 use super::{McpError, ServersSpec};
-
-/// What a server offers.
-#[derive(Debug, Clone)]
-pub struct Offer {
-    /// Its name in the file.
-    pub server: String,
-    /// The name that it gives itself.
-    pub title: String,
-    /// The version that it gives itself.
-    pub version: String,
-    /// Its tools, as it lists them.
-    pub tools: Vec<Tool>,
-}
 
 /// A tool that does not join.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use countersign_tools::redact::Salt;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::client::Tools;
 use super::signals::{self, Token};
+use super::tools::Tools;
 use super::transport::{Endpoint, Failure, Told, refused};
 use crate::reply::{Parsed, invalid, parse_patch, parse_step};
 

@@ -10,15 +10,15 @@ use std::time::Duration;
 use countersign_kernel::contract::Tier;
 use countersign_kernel::{ModelRequest, Purpose, Reply, Unavailability, Usage};
 use countersign_spec::Model;
+use countersign_tools::SettingsError;
 use countersign_tools::redact::Salt;
 use countersign_tools::secret::{self, SecretError};
-use countersign_tools::{Arguments, SettingsError};
-use serde_json::Value;
 
 use super::answer::Answer;
 use super::registry::{ModelSpec, OutputLimitKey, Registry, StructuredOutput};
 use super::request::{Message, NamedSchema, Request, ResponseFormat, Role};
 use super::schema::step_schema;
+use super::tools::Tools;
 use super::transport::{Endpoint, Failure};
 use crate::prompt::messages;
 use crate::reply::Parsed;
@@ -27,14 +27,6 @@ use crate::reply::Parsed;
 const ALTERNATIVES: u8 = 5;
 /// How often somebody looks whether a call is to be given up.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// What a model is told of its tools, and what they say of arguments.
-pub struct Tools<'a> {
-    /// As the request shows them.
-    pub shown: &'a [Value],
-    /// As an answer is checked.
-    pub arguments: &'a dyn Arguments,
-}
 
 /// The models of a registry, ready to be called. A call blocks: not from within an async task.
 pub struct Client {

@@ -24,10 +24,12 @@ mod reply;
 mod request;
 mod schema;
 mod signals;
+mod tools;
 mod transport;
 
-pub use client::{Client, Tools};
+pub use client::Client;
 pub use prompt::{messages, overhead, render, templates_digest};
 pub use registry::{ModelSpec, OutputLimitKey, Registry, Section, StructuredOutput};
 pub use reply::{INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, parse_patch, parse_step, proposed, say};
 pub use schema::step_schema;
+pub use tools::Tools;

@@ -36,6 +36,7 @@ mod observer;
 mod permit;
 mod record;
 mod setup;
+mod standing;
 mod vault;
 mod words;
 
@@ -51,7 +52,7 @@ use crate::shadow::Shadow;
 
 pub use clock::Clock;
 pub use countersign_tools::{Hidden, Redaction, VisibleResult};
-pub use decision::{CallDecision, Proposal, Refusal, Standing, Stop};
+pub use decision::{CallDecision, Proposal, Refusal};
 pub use drive::{ModelAnswer, World};
 pub use error::{SessionError, TakeUpError};
 pub use inbox::Decided;
@@ -61,6 +62,7 @@ pub use permit::{Observed, Permit, ReadBack, Seen};
 pub use record::Past;
 pub use setup::Setup;
 pub use setup::slots;
+pub use standing::{Standing, Stop};
 pub use words::stop_here;
 
 use calls::Calls;

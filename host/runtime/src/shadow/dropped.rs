@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use countersign_kernel::Slot;
 
-use super::policies::Listener;
+use super::listener::Listener;
 
 /// Questions that were never put, since the policies were too far behind the run, or revoked.
 #[derive(Debug, Clone, Default)]

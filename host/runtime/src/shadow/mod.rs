@@ -10,6 +10,7 @@
 //! compares what was said with what counted.
 
 mod dropped;
+mod listener;
 mod policies;
 mod queue;
 mod stream;
@@ -23,7 +24,8 @@ use countersign_store::{RunReader, SideLog, StorageError};
 
 use crate::operations::Operations;
 use dropped::Dropped;
-use policies::{Listener, NotShadowed, Place, Policies};
+use listener::Listener;
+use policies::{NotShadowed, Place, Policies};
 use queue::{Offered, Queue};
 use stream::Stream;
 

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use countersign_bundle::{Bundle, Entry};
 use countersign_engine::{History, OpenError, Session};
-use countersign_kernel::contract::Verdict;
 use countersign_kernel::contract::view::Read;
 use countersign_kernel::{Answered, Question, Sampled, Slot};
 use countersign_store::{
@@ -10,6 +9,7 @@ use countersign_store::{
 };
 
 use super::dropped::Dropped;
+use super::listener::Listener;
 use super::stream::Stream;
 
 /// Beside which run, by which bundle, for which slots.
@@ -41,22 +41,6 @@ impl Place {
         let slots: Vec<_> = slots.map(|slot| (slot.slot, slot.failure_verdict)).collect();
         let (name, component) = (entry.name.as_str().into(), entry.component_digest.as_str().into());
         (!slots.is_empty()).then_some(Listener { name, component, slots })
-    }
-}
-
-/// A shadow entry and what it hears.
-#[derive(Debug, Clone)]
-pub(super) struct Listener {
-    pub name: Arc<str>,
-    /// Digest of the component.
-    pub component: Arc<str>,
-    /// Each with its failure verdict.
-    pub slots: Vec<(Slot, Verdict)>,
-}
-
-impl Listener {
-    pub fn hears(&self, slot: Slot) -> bool {
-        self.slots.iter().any(|(own, _)| *own == slot)
     }
 }
 
