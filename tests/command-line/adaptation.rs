@@ -223,10 +223,10 @@ fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
 struct Live(BTreeMap<String, (Triples, Vec<Triple>)>);
 
 impl Observer for Live {
-    fn frame(&mut self, run: &Run, frame: &countersign::kernel::Frame) {
+    fn frame(&mut self, run: &Run, closed: &countersign::kernel::Closed) {
         let begun = || (Triples::new(Arc::clone(run.manifest())), Vec::new());
         let (triples, known) = self.0.entry(run.manifest().run.to_string()).or_insert_with(begun);
-        known.extend(triples.frame(frame));
+        known.extend(triples.frame(closed));
     }
 }
 

@@ -69,8 +69,8 @@ fn a_loop_that_the_host_drives() -> anyhow::Result<()> {
 struct Stuck(std::sync::mpsc::Receiver<()>);
 
 impl countersign::Observer for Stuck {
-    fn frame(&mut self, _: &countersign::kernel::Run, frame: &countersign::kernel::Frame) {
-        if matches!(frame.input, countersign::kernel::Input::Replied { .. }) {
+    fn frame(&mut self, _: &countersign::kernel::Run, closed: &countersign::kernel::Closed) {
+        if matches!(closed.frame.input, countersign::kernel::Input::Replied { .. }) {
             // An error is the sender's end.
             let _ = self.0.recv();
         }

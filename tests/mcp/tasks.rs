@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use countersign::engine::EngineOptions;
-use countersign::kernel::{Code, Frame, Run, Status};
+use countersign::kernel::{Closed, Code, Run, Status};
 use countersign::mcp::{Accept, ToolsReport, pins_beside};
 use countersign::store::RunQuery;
 use countersign::{Host, Observer};
@@ -28,8 +28,8 @@ impl Observer for Watched {
         self.reports.push(report.clone());
     }
 
-    fn frame(&mut self, _: &Run, frame: &Frame) {
-        if let countersign::kernel::Input::Observed { observation, .. } = &frame.input {
+    fn frame(&mut self, _: &Run, closed: &Closed) {
+        if let countersign::kernel::Input::Observed { observation, .. } = &closed.frame.input {
             self.observed.push(format!("{:?}: {}", observation.outcome, observation.text));
         }
     }

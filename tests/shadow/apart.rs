@@ -83,7 +83,7 @@ fn a_run_with_policies_in_shadow_is_the_run_without_them() -> anyhow::Result<()>
 
 /// Questions of the slot `risk` that the run's policies were asked.
 fn judgements(trace: &Path) -> anyhow::Result<u64> {
-    let risk = |judgement: &&Judgement| judgement.question.slot() == Slot::Risk;
+    let risk = |judgement: &&Judgement| judgement.slot == Slot::Risk;
     Ok(frames(trace)?.iter().map(|frame| frame.judgements.iter().filter(risk).count() as u64).sum())
 }
 
@@ -118,8 +118,7 @@ fn every_question_is_compared_with_what_counted() -> anyhow::Result<()> {
     for one in &found.disagreements {
         assert_eq!((one.slot, one.shadow, &*one.reason), (Slot::Risk, Verdict::Ask, "may touch something"));
         let frame = trace.iter().find(|frame| frame.frame == one.frame);
-        let judged =
-            frame.and_then(|frame| frame.judgements.iter().find(|judged| judged.question.slot() == Slot::Risk));
+        let judged = frame.and_then(|frame| frame.judgements.iter().find(|judged| judged.slot == Slot::Risk));
         assert_eq!(judged.and_then(|judged| judged.answer.verdict()), one.enforced);
     }
     Ok(())

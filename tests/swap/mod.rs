@@ -144,7 +144,9 @@ fn audit(live: &LiveHost, place: &Place, name: &str) -> anyhow::Result<Digest> {
         for judgement in &frame.judgements {
             let entries = &host.bundle().lock().entry;
             let entry = entries.iter().find(|entry| *entry.name == *judgement.entry).context("an unknown entry")?;
-            ensure!(*entry.component_digest == *judgement.policy, "{name}: frame {}: another policy", frame.frame);
+            let pin =
+                manifest.entries.iter().find(|pin| pin.name == judgement.entry).context("an entry without a pin")?;
+            ensure!(*entry.component_digest == *pin.component, "{name}: frame {}: another policy", frame.frame);
             judged += 1;
         }
     }

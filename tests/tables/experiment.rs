@@ -50,10 +50,11 @@ impl Asked {
 
 /// What a run of the policy was asked.
 fn asked(subject: &Subject, run: &Watched) -> Vec<Asked> {
-    let own =
-        |judgement: &&Judgement| *judgement.entry == *subject.name() && judgement.question.slot() == subject.slot();
-    let record = |judgement: &Judgement| {
-        let Ok(Value::Object(map)) = serde_json::to_value(&*judgement.question) else { return None };
+    let own = |(_, judgement): &&(Arc<Question>, Judgement)| {
+        *judgement.entry == *subject.name() && judgement.slot == subject.slot()
+    };
+    let record = |(question, judgement): &(Arc<Question>, Judgement)| {
+        let Ok(Value::Object(map)) = serde_json::to_value(&**question) else { return None };
         let (_, record) = map.into_iter().next()?;
         Some(Asked { record, view: Arc::new(Recorded(judgement.reads.clone())) })
     };

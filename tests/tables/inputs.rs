@@ -147,12 +147,12 @@ impl Inputs {
 /// How often runs fill a field of a slot's questions.
 fn filled_by(runs: &[Watched], slot: Slot, field: &Field) -> Filled {
     let mut counts = Filled::default();
-    for judgement in runs.iter().flat_map(|run| &run.judgements) {
-        if judgement.question.slot() != slot {
+    for (question, judgement) in runs.iter().flat_map(|run| &run.judgements) {
+        if judgement.slot != slot {
             continue;
         }
         counts.asked = true;
-        let Ok(Value::Object(map)) = serde_json::to_value(&*judgement.question) else { continue };
+        let Ok(Value::Object(map)) = serde_json::to_value(&**question) else { continue };
         for record in map.values() {
             let (there, says) = filled(record, field);
             counts.there += there;
@@ -172,7 +172,7 @@ fn said_by(runs: &[Watched], field: &str) -> Filled {
 /// Who has read what of a run.
 fn readers(material: &Material) -> BTreeMap<&'static str, BTreeSet<String>> {
     let mut readers: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
-    for judgement in material.all().flat_map(|run| &run.judgements) {
+    for (_, judgement) in material.all().flat_map(|run| &run.judgements) {
         for read in &judgement.reads {
             readers.entry(reading(&read.query)).or_default().insert(judgement.entry.to_string());
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, Result, bail};
 use countersign::kernel::contract::Dimension;
 use countersign::kernel::contract::view::{Answer, Query, RunView};
-use countersign::kernel::{Frame, Judgement, Run, Slot};
+use countersign::kernel::{Closed, Judgement, Question, Run, Slot};
 use countersign::store::{Stored, TraceReader};
 use countersign::{Host, Observer};
 use countersign_audit::backtest::{Options, backtest};
@@ -19,18 +19,18 @@ use countersign_tests::root;
 
 use super::gateway;
 
-/// One run: its judgements in order, and what its view said after each frame.
+/// One run: its judgements in order with what they answer, and what its view said after each frame.
 #[derive(Debug, Default)]
 pub struct Watched {
-    pub judgements: Vec<Judgement>,
+    pub judgements: Vec<(Arc<Question>, Judgement)>,
     /// Frames, and by reading those in which it said something.
     pub frames: u64,
     pub said: BTreeMap<&'static str, u64>,
 }
 
 impl Observer for Watched {
-    fn frame(&mut self, run: &Run, frame: &Frame) {
-        self.judgements.extend(frame.judgements.iter().cloned());
+    fn frame(&mut self, run: &Run, closed: &Closed) {
+        self.judgements.extend(closed.questions.iter().cloned().zip(closed.frame.judgements.iter().cloned()));
         self.frames += 1;
         let mut queries = queries(run);
         queries.retain(|query| run.view().read(query).as_ref().is_some_and(says));
@@ -197,8 +197,8 @@ pub fn watch(path: &Path) -> Result<Watched> {
     let mut watched = Watched::default();
     while let Some(stored) = reader.read()? {
         let Stored::Frame(frame) = stored else { continue };
-        run.fold(&frame)?;
-        watched.frame(&run, &frame);
+        let closed = run.fold(&frame)?;
+        watched.frame(&run, &closed);
     }
     Ok(watched)
 }

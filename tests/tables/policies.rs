@@ -52,8 +52,8 @@ pub fn table(host: &Host, contract: &Contract, material: &Material) -> Result<St
 /// What each call burnt, least first, by entry and slot.
 fn fuel(material: &Material) -> BTreeMap<(String, Slot), Vec<u64>> {
     let mut fuel: BTreeMap<_, Vec<u64>> = BTreeMap::new();
-    for judgement in material.recorded.iter().chain(&material.loops).flat_map(|run| &run.judgements) {
-        fuel.entry((judgement.entry.to_string(), judgement.question.slot())).or_default().push(judgement.fuel);
+    for (_, judgement) in material.recorded.iter().chain(&material.loops).flat_map(|run| &run.judgements) {
+        fuel.entry((judgement.entry.to_string(), judgement.slot)).or_default().push(judgement.fuel);
     }
     fuel.values_mut().for_each(|burnt| burnt.sort_unstable());
     fuel

@@ -14,7 +14,7 @@ use countersign::session::{Observer, Session, SessionError};
 use countersign::settings::SettingsError;
 use countersign_engine::Outcome;
 use countersign_kernel::contract::{CONTRACT, Tier, Verdict};
-use countersign_kernel::{Answered, Event as RunEvent, Frame, Input, Run, Slot};
+use countersign_kernel::{Answered, Closed, Event as RunEvent, Frame, Input, Run, Slot};
 use countersign_models::templates_digest;
 use countersign_spec::budget::Limits;
 use countersign_spec::{
@@ -492,14 +492,14 @@ impl Observer for Judged<'_> {
         self.counted.1 += u64::from(outcome.failure.is_some());
     }
 
-    fn frame(&mut self, _: &Run, frame: &Frame) {
+    fn frame(&mut self, _: &Run, closed: &Closed) {
         if let Some(log) = self.log {
-            let mut known = self.triples.frame(frame).into_iter();
+            let mut known = self.triples.frame(closed).into_iter();
             if let Err(error) = known.try_for_each(|triple| log.write(&triple)) {
                 self.failed = Some(error);
             }
         }
-        self.first = self.first.take().or_else(|| intervention(frame, self.adapter));
+        self.first = self.first.take().or_else(|| intervention(&closed.frame, self.adapter));
     }
 }
 

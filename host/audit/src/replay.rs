@@ -12,7 +12,7 @@ use std::sync::Arc;
 use countersign::{Host, HostError};
 use countersign_engine::{History, Session};
 use countersign_kernel::contract::view::Read;
-use countersign_kernel::{Answered, Cause, FoldError, Frame, Judged, Judgement, Question, Run};
+use countersign_kernel::{Answered, Cause, FoldError, Frame, Judged, Judgement, Question, Recorded, Run};
 use countersign_store::{Ending, Stored, TraceError, TraceReader};
 
 pub use decided::Decided;
@@ -122,7 +122,7 @@ pub fn replay<R: BufRead>(
     while let Some(stored) = reader.read()? {
         let Stored::Frame(frame) = stored else { continue };
         let mut difference = None;
-        let folded = run.fold_each(&frame, &mut |index, pin, recorded| {
+        let folded = run.fold_each(&frame, &mut |Recorded { index, entry: pin, question, judgement: recorded }| {
             if !re_executable(recorded, same_engine) {
                 replayed.skipped += 1;
                 return ControlFlow::Continue(());
@@ -130,7 +130,7 @@ pub fn replay<R: BufRead>(
             let entry = entries.iter().position(|name| *name == pin.name);
             let Some(session) = entry.and_then(|entry| judges.session(entry)) else { return ControlFlow::Continue(()) };
             let mut history = Before { file, reopen, entry: &recorded.entry, frame: frame.frame, index };
-            let (policy, now) = judge(session, recorded, &mut history);
+            let (policy, now) = judge(session, question, recorded, &mut history);
             replayed.judged += 1;
             let Some(what) = compare(recorded, &now) else { return ControlFlow::Continue(()) };
             let (recorded, recorded_policy) = (recorded.clone(), pin.policy.to_string());
@@ -159,10 +159,15 @@ pub fn replay<R: BufRead>(
     Ok(replayed)
 }
 
-/// Puts the recorded question with the recorded reads.
-fn judge(session: &mut Session, recorded: &Judgement, history: &mut dyn History) -> (String, Judged) {
+/// Puts the question again with the recorded reads.
+fn judge(
+    session: &mut Session,
+    question: &Question,
+    recorded: &Judgement,
+    history: &mut dyn History,
+) -> (String, Judged) {
     let view = Arc::new(RecordedView(recorded.reads.clone()));
-    let outcome = session.judge(&recorded.question, view, history);
+    let outcome = session.judge(question, view, history);
     (session.policy().label().to_string(), outcome.judged)
 }
 
@@ -200,7 +205,8 @@ fn compare(recorded: &Judgement, now: &Judged) -> Option<&'static str> {
     (recorded.fuel != now.fuel).then_some("fuel")
 }
 
-/// The judgements of an entry before one of them, from the trace itself.
+/// The judgements of an entry before one of them, from the trace itself. Its questions are made again by
+/// the fold.
 struct Before<'a, R> {
     file: &'a str,
     reopen: &'a dyn Fn() -> std::io::Result<R>,
@@ -213,17 +219,22 @@ impl<R: BufRead> History for Before<'_, R> {
     fn feed(&mut self, each: &mut dyn FnMut(&Question, &[Read], &Answered) -> bool) -> bool {
         let Ok(input) = (self.reopen)() else { return false };
         let mut reader = TraceReader::new(self.file, input);
+        let Ok(Some(Stored::Manifest(manifest))) = reader.read() else { return false };
+        let Ok(mut run) = Run::open(manifest.into()) else { return false };
         while let Ok(Some(stored)) = reader.read() {
             let Stored::Frame(frame) = stored else { continue };
             let last = frame.frame == self.frame;
-            let upto = if last { self.index } else { frame.judgements.len() };
-            for judgement in frame.judgements.iter().take(upto).filter(|judgement| *judgement.entry == *self.entry) {
-                if !each(&judgement.question, &judgement.reads, &judgement.answer) {
-                    return false;
+            let mut whole = true;
+            let folded = run.fold_each(&frame, &mut |Recorded { index, question, judgement, .. }| {
+                if last && index == self.index {
+                    return ControlFlow::Break(());
                 }
-            }
-            if last {
-                return true;
+                let own = *judgement.entry == *self.entry;
+                whole = !own || each(question, &judgement.reads, &judgement.answer);
+                if whole { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            if last || !whole || folded.is_err() {
+                return whole && folded.is_ok();
             }
         }
         false

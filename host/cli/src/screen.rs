@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign::Observer;
 use countersign::engine::Outcome;
-use countersign::kernel::{Action, Answered, Decision, Event, Frame, Input, Reply, Run, Slot};
+use countersign::kernel::{Action, Answered, Closed, Decision, Event, Input, Reply, Run, Slot};
 use countersign::mcp::ToolsReport;
 use countersign_scenario as scenario;
 
@@ -20,6 +20,8 @@ pub struct Screen {
     /// Size of the last packet, in tokens.
     pub packet: Option<u64>,
     score: Option<f64>,
+    /// Why the policies of the frame said what they said.
+    reasons: Vec<(Slot, Arc<str>, String)>,
     /// What the thresholds of the frame weighed, each with its entry.
     weighed: VecDeque<(Slot, Arc<str>, String)>,
     failures: Vec<(String, String)>,
@@ -36,7 +38,8 @@ impl Observer for Screen {
         }
     }
 
-    fn frame(&mut self, _: &Run, frame: &Frame) {
+    fn frame(&mut self, _: &Run, closed: &Closed) {
+        let frame = &closed.frame;
         self.input(&frame.input);
         for (_, failure) in self.failures.drain(..) {
             crate::say!("      {} {}", styled(BAD, "undecided"), line(&failure, 110));
@@ -45,9 +48,11 @@ impl Observer for Screen {
             Answered::Confidence(trust) => trust.score,
             _ => None,
         });
+        let reasons = frame.judgements.iter();
+        self.reasons = reasons.map(|one| (one.slot, Arc::clone(&one.entry), one.answer.reason().to_owned())).collect();
         let weighed = frame.judgements.iter();
-        let weighed = weighed
-            .filter_map(|one| Some((one.question.slot(), Arc::clone(&one.entry), verdict_text::terms(&one.answer)?)));
+        let weighed =
+            weighed.filter_map(|one| Some((one.slot, Arc::clone(&one.entry), verdict_text::terms(&one.answer)?)));
         self.weighed = weighed.collect();
         for event in &frame.events {
             self.event(event);
@@ -150,6 +155,10 @@ impl Screen {
                 tell("start", &format!("class {class}, tier {tier}"));
             }
             Event::Verdict { slot, verdict, by, reason } => {
+                // Of a verdict that lets the run go on the event leaves out why.
+                let own = |(of, entry, _): &&(Slot, Arc<str>, String)| of == slot && by.first() == Some(entry);
+                let said = self.reasons.iter().find(own).map(|(_, _, reason)| reason);
+                let reason = if reason.is_empty() { said.unwrap_or(reason) } else { reason };
                 let by = verdict_text::by(*slot, by);
                 let score = self.score.filter(|_| *slot == Slot::Confidence && reason.is_empty());
                 let reason = score.map_or_else(|| reason.clone(), |score| format!("score {score:.2}"));

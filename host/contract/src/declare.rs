@@ -32,6 +32,12 @@ macro_rules! cases {
             }
         }
 
+        impl crate::identity::Tell for $name {
+            fn tell(&self, out: &mut Vec<u8>) {
+                out.push(*self as u8);
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(&self.name().replace('-', " "))
@@ -58,11 +64,23 @@ macro_rules! record {
             $(#[serde(rename = $wit)] #[cfg_attr(feature = "component", component(name = $wit))])?
             pub $field: $type,)+
         }
+
+        impl crate::identity::Tell for $name {
+            fn tell(&self, out: &mut Vec<u8>) {
+                $(crate::identity::Tell::tell(&self.$field, out);)+
+            }
+        }
     };
 }
 
 /// A `variant` of the WIT.
 macro_rules! variant {
+    (@tell $self:ident $out:ident $name:ident $case:ident) => {};
+    (@tell $self:ident $out:ident $name:ident $case:ident ($type:ty)) => {
+        if let $name::$case(held) = $self {
+            crate::identity::Tell::tell(held, $out);
+        }
+    };
     ($(#[$meta:meta])* pub enum $name:ident {
         $($(#[$case_meta:meta])* $case:ident $(($type:ty))? = $wit:literal),+ $(,)?
     }) => {
@@ -87,6 +105,13 @@ macro_rules! variant {
             /// The name of its case in the WIT.
             pub fn name(&self) -> &'static str {
                 match self { $($name::$case { .. } => $wit),+ }
+            }
+        }
+
+        impl crate::identity::Tell for $name {
+            fn tell(&self, out: &mut Vec<u8>) {
+                crate::identity::Tell::tell(self.name(), out);
+                $(variant!(@tell self out $name $case $(($type))?);)+
             }
         }
     };

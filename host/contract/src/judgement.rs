@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::view::Read;
-use crate::{Answered, Question, Violation};
+use crate::{Answered, Key, Slot, Violation};
 
 /// Why a policy could not decide. The class alone: messages stand beside the trace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,16 +72,17 @@ pub struct Judged {
     pub fuel: u64,
 }
 
-/// A judgement as it is recorded.
+/// A judgement as it is recorded: what cannot be made again from the frames before it. The question can, so its
+/// identity alone is kept; which component the entry is stands in the manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Judgement {
     /// Name of the bundle entry.
     pub entry: Arc<str>,
-    /// Digest of the component.
-    pub policy: Arc<str>,
-    /// What was asked.
-    pub question: Arc<Question>,
+    /// The slot that was asked.
+    pub slot: Slot,
+    /// Identity of the question ([`Question::key`](crate::Question::key)).
+    pub question: Key,
     /// What was read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<Read>,

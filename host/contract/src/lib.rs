@@ -10,6 +10,7 @@
 mod declare;
 
 mod digest;
+mod identity;
 mod judgement;
 mod key;
 mod log;

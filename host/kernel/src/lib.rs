@@ -29,4 +29,6 @@ pub use record::input::{
 };
 pub use record::packet::{Approval, Packet, Report, Wanted};
 pub use record::status::{Code, Status};
-pub use run::{CallDecision, Closed, FoldError, Hold, InputError, Request, Run, Sampled, View, WouldHave, redacted};
+pub use run::{
+    CallDecision, Closed, FoldError, Hold, InputError, Recorded, Request, Run, Sampled, View, WouldHave, redacted,
+};

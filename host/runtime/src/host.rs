@@ -1,5 +1,6 @@
 //! The engine and the bundle of a process, and the open policies of a run.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -216,7 +217,7 @@ impl Judges {
                 continue;
             }
             let name = Arc::clone(&run.manifest().entries[entry].name);
-            let mut history = Recorded { entry: &name, record: &mut *record, open: run.open_judgements() };
+            let mut history = Recorded { entry: &name, record: &mut *record, run };
             let asked = Instant::now();
             let outcome = match self.sessions.get_mut(entry).and_then(Option::as_mut) {
                 Some(session) => session.judge(&question, view, &mut history),
@@ -229,21 +230,25 @@ impl Judges {
     }
 }
 
-/// The judgements of an entry, read back from where the run is stored, and those of the frame that
-/// is being filled.
+/// The judgements of an entry: read back from where the run is stored, where the fold makes the questions
+/// again, and those of the frame that is being filled.
 struct Recorded<'a> {
     entry: &'a str,
     record: &'a mut Record,
-    open: &'a [Judgement],
+    run: &'a Run,
 }
 
 impl History for Recorded<'_> {
     fn feed(&mut self, each: &mut dyn FnMut(&Question, &[Read], &Answered) -> bool) -> bool {
-        let entry = self.entry;
-        let mut feed = |judgements: &[Judgement]| {
-            let mut own = judgements.iter().filter(|judgement| *judgement.entry == *entry);
-            own.all(|judgement| each(&judgement.question, &judgement.reads, &judgement.answer))
+        let Ok(mut again) = Run::open(Arc::clone(self.run.manifest())) else { return false };
+        let mut feed = |question: &Question, judgement: &Judgement| {
+            *judgement.entry != *self.entry || each(question, &judgement.reads, &judgement.answer)
         };
-        self.record.frames(|frame| feed(&frame.judgements)) && feed(self.open)
+        let mut one = |recorded: countersign_kernel::Recorded<'_>| match feed(recorded.question, recorded.judgement) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        };
+        self.record.frames(|frame| matches!(again.fold_each(&frame, &mut one), Ok(Some(_))))
+            && self.run.open_judgements().all(|(question, judgement)| feed(question, judgement))
     }
 }

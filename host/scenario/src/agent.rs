@@ -113,10 +113,11 @@ impl Scenario {
             .map_err(|source| RunError::Manifest { file: self.file.clone(), source })?;
         let mut matching = Matching::new(&self.spec.expect, &self.spec.shows);
         for frame in &past.frames {
-            run.fold(frame)
+            let closed = run
+                .fold(frame)
                 .map_err(|error| RunError::NotResumable { run: self.file.clone(), problem: error.to_string() })?;
             matching.frame(frame);
-            observer.frame(&run, frame);
+            observer.frame(&run, &closed);
         }
         Ok((run, matching))
     }

@@ -30,7 +30,7 @@ use countersign::{Host, HostError, NotDispatched, Operations, random_id};
 use countersign_audit::convergence::RunFigures;
 use countersign_engine::Outcome;
 use countersign_kernel::contract::Trigger;
-use countersign_kernel::{Frame, Input, Run, Status};
+use countersign_kernel::{Closed, Input, Run, Status};
 use countersign_mcp::{Accept, McpError, Pins, pins_beside};
 use countersign_models::{Client, Registry};
 use countersign_operate::SinkError;
@@ -461,8 +461,8 @@ impl Observer for Watching<'_> {
         self.inner.judged(entry, outcome, took);
     }
 
-    fn frame(&mut self, run: &Run, frame: &Frame) {
-        self.matching.frame(frame);
-        self.inner.frame(run, frame);
+    fn frame(&mut self, run: &Run, closed: &Closed) {
+        self.matching.frame(&closed.frame);
+        self.inner.frame(run, closed);
     }
 }

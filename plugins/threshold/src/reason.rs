@@ -1,7 +1,5 @@
 //! The reason, for people.
 
-use std::fmt::Write as _;
-
 use countersign_sdk::threshold::{Ledger, Trigger};
 
 use crate::cost::{Cost, Line};
@@ -39,20 +37,18 @@ pub fn text(
         (Some(Trigger::BudgetExhausted), _, Some(Line { name, used, limit })) => {
             format!("{name}: {used} of {limit} used")
         }
-        (Some(_), ..) => sum("is not above", terms, cost),
-        (None, ..) => sum("is above", terms, cost),
+        (Some(_), ..) => sum(terms, cost),
+        (None, ..) if cost.term > cost.weighed => "a cap is used up, and the run may finish without a call".to_owned(),
+        // Going on is what the terms say by themselves; a run hears it twice a call.
+        (None, ..) => String::new(),
     };
-    if trigger.is_none() && cost.term > cost.weighed {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "; a cap is used up, and the run may finish without a call");
-    }
     text.truncate(text.floor_char_boundary(MOST_BYTES));
     text
 }
 
-fn sum(relation: &str, terms: &Terms, cost: &Cost) -> String {
+fn sum(terms: &Terms, cost: &Cost) -> String {
     format!(
-        "value {} {relation} risk {} + cost {} + irreversibility {}",
+        "value {} is not above risk {} + cost {} + irreversibility {}",
         hundredths(terms.value),
         hundredths(terms.risk),
         hundredths(cost.weighed),

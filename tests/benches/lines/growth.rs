@@ -60,8 +60,8 @@ impl Long {
 
     fn steps(&mut self, count: u64) -> Result<()> {
         for _ in 0..count {
-            for frame in self.running.step()? {
-                self.prev = encode_frame(&mut self.line, &self.prev, &frame);
+            for closed in self.running.step()? {
+                self.prev = encode_frame(&mut self.line, &self.prev, &closed.frame);
             }
         }
         Ok(())

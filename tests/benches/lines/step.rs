@@ -3,10 +3,11 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use anyhow::Result;
-use countersign::Host;
-use countersign::kernel::{Frame, Question, Slot};
+use anyhow::{Context, Result};
+use countersign::engine::NoHistory;
+use countersign::kernel::{Closed, Frame, Question, Slot, View};
 use countersign::store::{encode_frame, genesis};
+use countersign::{Host, Judges};
 
 use super::policies::Judging;
 use super::{Group, Line};
@@ -16,22 +17,23 @@ use crate::subject::{questions, session};
 
 pub fn group(host: &Host) -> Result<Group> {
     let mut running = Running::start(host)?;
-    let mut frames = Vec::new();
+    let mut closed = Vec::new();
     for _ in 0..questions::CALLS {
-        frames.extend(running.step()?);
+        closed.extend(running.step()?);
     }
-    let verdicts = Verdicts::of(host, &running, &frames)?;
+    let verdicts = Verdicts::of(host, &running, &closed)?;
     // The last two frames: those of a step in the middle of a run.
-    let frames = frames.split_off(frames.len() - 2);
+    let frames = closed[closed.len() - 2..].iter().map(|closed| closed.frame.clone()).collect();
     Ok(Group {
         title: "a step: confidence and risk on the reply, doom-loop on the observation",
         lines: vec![
             Line::new("its three verdicts", Box::new(verdicts)).below(3_000.0),
+            Line::new("all its verdicts", Box::new(All::of(host, &running, &closed)?)),
             Line::new("verdicts, records and fold", Box::new(Stepping(running))),
             // Valgrind's processor has no SHA instructions: it would count another implementation.
             Line::new("encoding and hashing its two frames", Box::new(Encoding::new(frames))).uncounted(),
         ],
-        differences: vec![("records and fold alone", 1, 0, None)],
+        differences: vec![("records and fold alone", 2, 1, None)],
     })
 }
 
@@ -39,11 +41,10 @@ pub fn group(host: &Host) -> Result<Group> {
 struct Verdicts([Judging; 3]);
 
 impl Verdicts {
-    fn of(host: &Host, running: &Running, frames: &[Frame]) -> Result<Self> {
+    fn of(host: &Host, running: &Running, closed: &[Closed]) -> Result<Self> {
         let view = Arc::new(running.run().view().clone());
         let judging = |slot| -> Result<Judging> {
-            let judgements = frames.iter().flat_map(|frame| &frame.judgements);
-            let asked = judgements.map(|judgement| &judgement.question).filter(|question| question.slot() == slot);
+            let asked = closed.iter().flat_map(|closed| &closed.questions).filter(|question| question.slot() == slot);
             let asked: Vec<Arc<Question>> = asked.map(Arc::clone).collect();
             Ok(Judging::seeing(session(host, slot)?, asked, Arc::clone(&view)))
         };
@@ -54,6 +55,44 @@ impl Verdicts {
 impl Work for Verdicts {
     fn run(&mut self, count: usize) -> Result<()> {
         (0..count).try_for_each(|_| self.0.iter_mut().try_for_each(Judging::once))
+    }
+}
+
+/// Every verdict that a step asks for, of every entry of the bundle.
+struct All {
+    judges: Judges,
+    view: Arc<View>,
+    /// The steps, each as the entries that are asked and what.
+    steps: Vec<Vec<(usize, Arc<Question>)>>,
+    next: usize,
+}
+
+impl All {
+    fn of(host: &Host, running: &Running, closed: &[Closed]) -> Result<Self> {
+        let entries = &running.run().manifest().entries;
+        let position = |name: &str| entries.iter().position(|entry| *entry.name == *name).context("an unknown entry");
+        let asked = |closed: &Closed| -> Result<Vec<_>> {
+            let judgements = closed.questions.iter().zip(&closed.frame.judgements);
+            judgements.map(|(question, judgement)| Ok((position(&judgement.entry)?, Arc::clone(question)))).collect()
+        };
+        let steps = closed
+            .chunks(2)
+            .map(|frames| -> Result<Vec<_>> { Ok(frames.iter().map(asked).collect::<Result<Vec<_>>>()?.concat()) });
+        let view = Arc::new(running.run().view().clone());
+        Ok(All { judges: host.open(running.run())?, view, steps: steps.collect::<Result<_>>()?, next: 0 })
+    }
+}
+
+impl Work for All {
+    fn run(&mut self, count: usize) -> Result<()> {
+        for _ in 0..count {
+            for (entry, question) in &self.steps[self.next] {
+                let session = self.judges.session(*entry).context("an entry of the run is not in the bundle")?;
+                drop(black_box(session.judge(question, Arc::clone(&self.view) as Arc<_>, &mut NoHistory)));
+            }
+            self.next = (self.next + 1) % self.steps.len();
+        }
+        Ok(())
     }
 }
 

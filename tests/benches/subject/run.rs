@@ -8,7 +8,7 @@ use countersign::kernel::contract::confidence::Signal;
 use countersign::kernel::contract::risk::Reversibility;
 use countersign::kernel::contract::{Tier, ToolCategory};
 use countersign::kernel::{
-    Action, Closed, Effect, Frame, Input, Observation, Outcome, Reply, Run, StepReply, StepStatus, Touched, Usage,
+    Action, Closed, Effect, Input, Observation, Outcome, Reply, Run, StepReply, StepStatus, Touched, Usage,
 };
 use countersign::spec::tool::SideEffectClass;
 use countersign::spec::{Goal, Manifest, Model, Tool};
@@ -77,7 +77,7 @@ impl Running {
     }
 
     /// One step: the frame of a reply with two verdicts, the frame of an observation with one.
-    pub fn step(&mut self) -> Result<[Frame; 2]> {
+    pub fn step(&mut self) -> Result<[Closed; 2]> {
         let replied = self.reply();
         let replied = self.take(replied)?;
         let [.., Effect::Dispatch { call, .. }] = replied.effects[..] else {
@@ -85,7 +85,7 @@ impl Running {
         };
         let observed = self.take(Input::Observed { call, observation: self.observation(call) })?;
         self.call = model_call(&observed)?;
-        Ok([replied.frame, observed.frame])
+        Ok([replied, observed])
     }
 
     /// One frame, kept nowhere: storing is not what is measured.

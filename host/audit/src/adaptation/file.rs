@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_store::{Stored, TraceError, TraceReader};
+use countersign_store::{TraceError, TraceReader};
 use countersign_tools::AtomicFile;
 
 use super::fold::Triples;
@@ -56,14 +56,15 @@ pub fn derive_from<R: BufRead, E: From<AdaptationError>>(
     mut each: impl FnMut(Triple) -> Result<(), E>,
 ) -> Result<(), E> {
     let failed = |error: TraceError| AdaptationError::from(error);
-    let mut triples: Option<Triples> = None;
-    while let Some(stored) = reader.read().map_err(failed)? {
-        match (stored, &mut triples) {
-            (Stored::Manifest(manifest), _) => triples = Some(Triples::new(Arc::new(manifest))),
-            (Stored::Frame(frame), Some(triples)) => triples.frame(&frame).into_iter().try_for_each(&mut each)?,
-            (Stored::Frame(_), None) => {}
+    let (mut triples, mut result) = (None, Ok(()));
+    let folded = reader.fold(|run, closed| {
+        let triples = triples.get_or_insert_with(|| Triples::new(Arc::clone(run.manifest())));
+        if result.is_ok() {
+            result = triples.frame(closed).into_iter().try_for_each(&mut each);
         }
-    }
+    });
+    result?;
+    folded.map_err(failed)?;
     triples.map_or_else(Vec::new, Triples::finish).into_iter().try_for_each(each)
 }
 

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use countersign_kernel::contract::{Key, Verdict};
 use countersign_kernel::{
-    Action, Code, Decision, Event, Frame, Input, Judgement, Outcome as CallOutcome, Reply, Response, Slot, Stage,
+    Action, Closed, Code, Decision, Event, Frame, Input, Judgement, Outcome as CallOutcome, Question, Reply, Response,
+    Slot, Stage,
 };
 use countersign_spec::{Driver, Manifest, Mode};
 
 use super::open::{Awaits, Decider, Open, OpenTriples};
-use super::recommended::{policies, recommendation, take_heard};
+use super::recommended::{Judged, policies, recommendation, take_heard};
 use super::slots::{self, Awaited};
 use super::triple::{Came, Decision as Decided, Did, Outcome, Triple, Used};
 
@@ -86,10 +87,12 @@ impl Triples {
         }
     }
 
-    /// Takes the next frame; the triples of which all is known with it, oldest first.
-    pub fn frame(&mut self, frame: &Frame) -> Vec<Triple> {
+    /// Takes the next frame, as the run closed or folded it; the triples of which all is known with it, oldest first.
+    pub fn frame(&mut self, closed: &Closed) -> Vec<Triple> {
+        let frame = &closed.frame;
         self.begin(frame);
-        let mut rest = frame.judgements.as_slice();
+        let judged: Vec<(&Question, &Judgement)> = closed.judged().collect();
+        let mut rest = judged.as_slice();
         for event in &frame.events {
             self.event(frame, event, &mut rest);
         }
@@ -165,7 +168,7 @@ impl Triples {
         self.call_came(came);
     }
 
-    fn event(&mut self, frame: &Frame, event: &Event, rest: &mut &[Judgement]) {
+    fn event(&mut self, frame: &Frame, event: &Event, rest: &mut &[Judged<'_>]) {
         match event {
             // They say nothing of what was decided.
             Event::Moved { .. } | Event::Notified { .. } | Event::ReviewDeferred { .. } | Event::WouldHave { .. } => {
@@ -248,8 +251,8 @@ impl Triples {
     }
 
     /// A slot has been heard.
-    fn heard(&mut self, frame: &Frame, slot: Slot, verdict: Verdict, by: &[Arc<str>], heard: &[Judgement]) {
-        let Some(question) = heard.first().map(|judgement| &*judgement.question) else { return };
+    fn heard(&mut self, frame: &Frame, slot: Slot, verdict: Verdict, by: &[Arc<str>], heard: &[Judged<'_>]) {
+        let Some((question, _)) = heard.first() else { return };
         let policies = policies(&self.manifest, heard);
         let recommendation = recommendation(slot, verdict, by, &policies);
         self.gate = slots::gate(slot, &policies).unwrap_or(self.gate);

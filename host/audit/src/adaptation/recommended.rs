@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use countersign_kernel::contract::Verdict;
-use countersign_kernel::{Answered, Judgement, Slot};
+use countersign_kernel::{Answered, Judgement, Question, Slot};
 use countersign_spec::{Manifest, PolicyMode};
 
 use super::triple::{PolicyAnswer, Recommendation};
 
+/// A judgement with what it answers.
+pub(super) type Judged<'a> = (&'a Question, &'a Judgement);
+
 /// The judgements of the slot that was heard next, taken off the front: each of its entries once.
-pub(super) fn take_heard<'a>(rest: &mut &'a [Judgement], slot: Slot) -> &'a [Judgement] {
+pub(super) fn take_heard<'a, 'b>(rest: &mut &'a [Judged<'b>], slot: Slot) -> &'a [Judged<'b>] {
     let own = |at: usize| {
-        let judgement = &rest[at];
+        let (_, judgement) = rest[at];
         // The same entry once more is the next question.
-        judgement.question.slot() == slot && rest[..at].iter().all(|before| before.entry != judgement.entry)
+        judgement.slot == slot && rest[..at].iter().all(|(_, before)| before.entry != judgement.entry)
     };
     let heard = (0..rest.len()).take_while(|at| own(*at)).count();
     let (heard, left) = rest.split_at(heard);
@@ -22,9 +25,9 @@ pub(super) fn take_heard<'a>(rest: &mut &'a [Judgement], slot: Slot) -> &'a [Jud
 }
 
 /// What each policy said.
-pub(super) fn policies(manifest: &Manifest, heard: &[Judgement]) -> Vec<PolicyAnswer> {
-    let answer = |judgement: &Judgement| {
-        let slot = judgement.question.slot();
+pub(super) fn policies(manifest: &Manifest, heard: &[Judged<'_>]) -> Vec<PolicyAnswer> {
+    let answer = |(_, judgement): &Judged<'_>| {
+        let slot = judgement.slot;
         let pin = manifest.entries.iter().find(|pin| pin.name == judgement.entry)?;
         let own = pin.slots.iter().find(|pin| pin.slot == slot);
         let failure_verdict = own.map_or(Verdict::Ask, |pin| pin.failure_verdict);
@@ -35,7 +38,7 @@ pub(super) fn policies(manifest: &Manifest, heard: &[Judgement]) -> Vec<PolicyAn
         Some(PolicyAnswer {
             entry: Arc::clone(&judgement.entry),
             policy: Arc::clone(&pin.policy),
-            component: Arc::clone(&judgement.policy),
+            component: Arc::clone(&pin.component),
             configuration: Arc::clone(&pin.configuration),
             mode: own.map_or(PolicyMode::Enforce, |pin| pin.mode),
             verdict: judgement.answer.verdict().unwrap_or(failure_verdict),

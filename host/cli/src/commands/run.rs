@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, ensure};
 use countersign::kernel::contract::Dimension;
-use countersign::kernel::{Event, Frame, Run, Status};
+use countersign::kernel::{Closed, Event, Run, Status};
 use countersign::mcp::{Accept, ToolsReport};
 use countersign::{Deployment, Host, Observer, Silent};
 use countersign_scenario::{Finished, Keep, RunOptions, Scenario};
@@ -440,8 +440,8 @@ impl Observer for Packets {
         style::tools(report);
     }
 
-    fn frame(&mut self, _: &Run, frame: &Frame) {
-        for event in &frame.events {
+    fn frame(&mut self, _: &Run, closed: &Closed) {
+        for event in &closed.frame.events {
             if let Event::Escalated { packet_tokens, .. } = event {
                 self.tokens = Some(*packet_tokens);
             }

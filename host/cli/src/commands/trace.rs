@@ -1,7 +1,8 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use countersign::kernel::contract::Dimension;
-use countersign::kernel::{Answered, Event, Frame, Input};
+use countersign::kernel::{Answered, Closed, Event, FoldError, Frame, Input, Run};
 use countersign::spec::Manifest;
 use countersign::store::{Ending, Holder, Stored};
 use countersign_audit::replay::{Decided, Difference, Replayed, Role, Served, replay};
@@ -112,9 +113,19 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
     let mut reader = source.reader()?;
     let diagnostics = source.diagnostics();
     let mut shown = false;
+    // Makes the questions of the one frame that is shown whole.
+    let mut again: Option<Run> = None;
     while let Some(stored) = reader.read()? {
         let number = reader.frames() - 1;
         shown |= arguments.frame == Some(number);
+        let folded = match &stored {
+            _ if arguments.frame.is_none() || arguments.stored.json => None,
+            Stored::Manifest(manifest) => {
+                again = Run::open(Arc::new(manifest.clone())).ok();
+                None
+            }
+            Stored::Frame(frame) => again.as_mut().map(|run| run.fold(frame)),
+        };
         if arguments.frame.is_some_and(|wanted| wanted != number) {
             continue;
         }
@@ -137,7 +148,7 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
                     tell("policy", &format!("{:<12} {:<20} {}", entry.name, entry.policy, entry.component));
                 }
             }
-            Stored::Frame(frame) => show_frame(&frame, arguments.frame.is_some()),
+            Stored::Frame(frame) => show_frame(&frame, folded.as_ref()),
         }
         for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.frame == number) {
             if let Some(failure) = &diagnostic.failure {
@@ -158,10 +169,11 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
     Ok(exit::OK)
 }
 
-fn show_frame(frame: &Frame, whole: bool) {
+/// `folded` is there where the frame is shown whole.
+fn show_frame(frame: &Frame, folded: Option<&Result<Closed, FoldError>>) {
     let at = styled(QUIET, format!("{} ms", number(frame.at)));
     crate::say!("{} {}  {at}", styled(STRONG, format!("{:>4}", frame.frame)), input(&frame.input));
-    for judgement in &frame.judgements {
+    for (index, judgement) in frame.judgements.iter().enumerate() {
         let (verdict, reason) = match &judgement.answer {
             Answered::Undecided(cause) => ("undecided".to_owned(), cause.to_string()),
             answer => {
@@ -177,9 +189,13 @@ fn show_frame(frame: &Frame, whole: bool) {
         if let Some(terms) = verdict_text::terms(&judgement.answer) {
             tell("", &terms);
         }
-        if whole {
+        if let Some(folded) = folded {
+            let question = match folded {
+                Ok(closed) => closed.questions.get(index).map(serde_json::to_string).transpose(),
+                Err(error) => Ok(Some(format!("cannot be made again: {error}"))),
+            };
             for (name, value) in [
-                ("question", serde_json::to_string(&*judgement.question)),
+                ("question", question.map(Option::unwrap_or_default)),
                 ("reads", serde_json::to_string(&judgement.reads)),
                 ("answer", serde_json::to_string(&judgement.answer)),
             ] {

@@ -191,6 +191,13 @@ macro_rules! define {
             }
         }
 
+        impl crate::identity::Tell for Question {
+            fn tell(&self, out: &mut Vec<u8>) {
+                crate::identity::Tell::tell(self.slot().name(), out);
+                match self { $(Question::$slot(asked) => crate::identity::Tell::tell(asked, out)),+ }
+            }
+        }
+
         $(impl From<crate::$module::$question> for Question {
             fn from(asked: crate::$module::$question) -> Self {
                 Question::$slot(asked)

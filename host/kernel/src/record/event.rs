@@ -18,14 +18,26 @@ fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 
-/// One transition along a compiled edge.
+/// One transition along a compiled edge; written as a pair, since most frames have several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(from = "(Exit, Arc<str>)", into = "(Exit, Arc<str>)")]
 pub struct Move {
     /// The exit that was found.
     pub on: Exit,
     /// The node that was entered.
     pub to: Arc<str>,
+}
+
+impl From<(Exit, Arc<str>)> for Move {
+    fn from((on, to): (Exit, Arc<str>)) -> Self {
+        Move { on, to }
+    }
+}
+
+impl From<Move> for (Exit, Arc<str>) {
+    fn from(Move { on, to }: Move) -> Self {
+        (on, to)
+    }
 }
 
 /// A stage of the tool pipeline (specification D13), in its order.
@@ -157,7 +169,8 @@ pub enum Event {
         verdict: Verdict,
         /// The entries that gave it.
         by: Vec<Arc<str>>,
-        /// Their reason.
+        /// Their reason; none where the run just goes on, for it stands in the judgements.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
     },
     /// The slot is empty, or what it needs is not there.
@@ -276,8 +289,6 @@ pub enum Event {
         from: Arc<str>,
         /// Along these edges.
         path: Vec<Move>,
-        /// Digest of the boundary that allows it.
-        boundary: Arc<str>,
     },
     /// What the run may do is settled.
     Bounded {

@@ -27,7 +27,8 @@ pub enum Input {
         call: u64,
         /// The answer.
         reply: Reply,
-        /// What it used.
+        /// What it used; nothing where an agent drives, whose models nobody sees.
+        #[serde(default, skip_serializing_if = "Usage::is_nothing")]
         usage: Usage,
     },
     /// A tool has answered, or failed to.
@@ -179,11 +180,13 @@ pub struct StepReply {
     pub step: Arc<str>,
     /// What it wants to do.
     pub action: Action,
-    /// Why, in its words.
+    /// Why, in its words; empty where it gave none.
+    #[serde(default = "nothing", skip_serializing_if = "is_empty")]
     pub reasoning: Arc<str>,
     /// How it feels about it.
     pub status: StepStatus,
     /// Its own word on its confidence, 0..=1; none where a recording has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
     /// Measurements beside its word.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -339,6 +342,21 @@ pub struct Usage {
     pub output_tokens: u64,
     /// Micro-dollars.
     pub cost: u64,
+}
+
+impl Usage {
+    /// Whether nothing was used, as far as anybody knows.
+    pub fn is_nothing(&self) -> bool {
+        *self == Usage::default()
+    }
+}
+
+fn nothing() -> Arc<str> {
+    "".into()
+}
+
+fn is_empty(text: &Arc<str>) -> bool {
+    text.is_empty()
 }
 
 /// What came back from a tool.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::View;
+use countersign_spec::EntryPin;
+
 use crate::contract::Finding;
-use crate::contract::Question;
+use crate::contract::{Judgement, Key, Question};
 use crate::contract::{Verdict, Violation};
 use crate::record::effect::Effect;
 use crate::record::event::{Event, Response, Stage};
@@ -19,8 +21,23 @@ pub struct Request<'a> {
     pub entry: usize,
     /// What to ask.
     pub question: &'a Arc<Question>,
+    /// Its identity.
+    pub key: Key,
     /// What the policy may read. Dropped before the answer is given, or the next change copies it.
     pub view: Arc<View>,
+}
+
+/// A recorded judgement of a frame that is folded.
+#[derive(Debug, Clone, Copy)]
+pub struct Recorded<'a> {
+    /// Position in the frame.
+    pub index: usize,
+    /// Whose it is.
+    pub entry: &'a EntryPin,
+    /// What it answers.
+    pub question: &'a Arc<Question>,
+    /// As it stands in the frame.
+    pub judgement: &'a Judgement,
 }
 
 /// A closed frame and what may now be done.
@@ -28,6 +45,8 @@ pub struct Request<'a> {
 pub struct Closed {
     /// To be made durable first.
     pub frame: Frame,
+    /// What its judgements answer, in their order.
+    pub questions: Vec<Arc<Question>>,
     /// To be started then, in order.
     pub effects: Vec<Effect>,
     /// What the slots were asked, where somebody wants to hear of it.
@@ -38,6 +57,13 @@ pub struct Closed {
     pub hidden: Vec<Finding>,
     /// What would have been done, were verdicts and rules enforced.
     pub would_have: Vec<WouldHave>,
+}
+
+impl Closed {
+    /// The judgements of the frame in their order, each with what it answers.
+    pub fn judged(&self) -> impl Iterator<Item = (&Question, &Judgement)> {
+        self.questions.iter().map(|question| &**question).zip(&self.frame.judgements)
+    }
 }
 
 /// What the run decides on a proposal.

@@ -367,7 +367,8 @@ impl Run {
             return self.then(SlotVerdict::default(), then);
         }
         if let Some(open) = &mut self.open {
-            open.stage = Some(Stage { question: Arc::new(question), next: 0, joined: SlotVerdict::default(), then });
+            let (key, question) = (question.key(), Arc::new(question));
+            open.stage = Some(Stage { question, key, next: 0, joined: SlotVerdict::default(), then });
         }
         Next::Wait
     }
@@ -385,7 +386,9 @@ impl Run {
     /// A slot has been heard.
     pub(super) fn heard(&mut self, slot: Slot, mut joined: SlotVerdict, then: Then) -> Next {
         let verdict = joined.verdict();
-        self.event(Event::Verdict { slot, verdict, by: joined.by.clone(), reason: joined.reason.clone() });
+        // Why the run just goes on stands in the judgements of the frame.
+        let reason = if verdict > Verdict::Proceed { joined.reason.clone() } else { String::new() };
+        self.event(Event::Verdict { slot, verdict, by: joined.by.clone(), reason });
         if !self.enforces() && verdict > Verdict::Notify {
             let reason = std::mem::take(&mut joined.reason);
             self.event(Event::WouldHave { verdict, by: slot.name().into(), reason });

@@ -44,18 +44,17 @@ mod waiting;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use countersign_spec::{EntryPin, Manifest, ManifestError, PolicyMode};
+use countersign_spec::{Manifest, ManifestError, PolicyMode};
 
 use crate::contract::Verdict;
-use crate::contract::{Answered, Judged, Judgement};
-use crate::record::effect::Effect;
+use crate::contract::{Answered, Judged, Judgement, Question};
 use crate::record::event::Event;
 use crate::record::frame::Frame;
 use crate::record::input::{Input, Observation, Outcome, Reply, Unavailability, Usage, Verification};
 use crate::record::status::Status;
 
 pub use consequence::{Asked, CONSEQUENCES, Consequence, Driving, HOLDING, Row, consequence, verdicts};
-pub use handed::{CallDecision, Closed, FoldError, InputError, Request, Sampled, WouldHave};
+pub use handed::{CallDecision, Closed, FoldError, InputError, Recorded, Request, Sampled, WouldHave};
 pub use screening::redacted;
 pub use threshold::Hold;
 pub use view::View;
@@ -218,6 +217,7 @@ impl Run {
             at,
             input: input.clone(),
             judgements: Vec::new(),
+            questions: Vec::new(),
             events: Vec::new(),
             effects: Vec::new(),
             stage: None,
@@ -276,12 +276,13 @@ impl Run {
     pub fn request(&self) -> Option<Request<'_>> {
         let stage = self.open.as_ref()?.stage.as_ref()?;
         let entry = self.manifest.entries_in(stage.question.slot()).nth(stage.next)?;
-        Some(Request { entry, question: &stage.question, view: Arc::clone(&self.view) })
+        Some(Request { entry, question: &stage.question, key: stage.key, view: Arc::clone(&self.view) })
     }
 
-    /// Judgements of the open frame so far.
-    pub fn open_judgements(&self) -> &[Judgement] {
-        self.open.as_ref().map_or(&[], |open| &open.judgements)
+    /// Judgements of the open frame so far, each with what it answers.
+    pub fn open_judgements(&self) -> impl Iterator<Item = (&Question, &Judgement)> {
+        let open = self.open.as_ref();
+        open.into_iter().flat_map(|open| open.questions.iter().map(|question| &**question).zip(&open.judgements))
     }
 
     /// Answers the question that [`Run::request`] gives.
@@ -311,10 +312,11 @@ impl Run {
         } else {
             stage.joined.add(&pin.name, &judged.answer, failure_verdict);
         }
+        open.questions.push(Arc::clone(&stage.question));
         open.judgements.push(Judgement {
             entry: Arc::clone(&pin.name),
-            policy: Arc::clone(&pin.component),
-            question: Arc::clone(&stage.question),
+            slot,
+            question: stage.key,
             reads: judged.reads,
             answer: judged.answer,
             fuel: judged.fuel,
@@ -342,11 +344,8 @@ impl Run {
         }
         let Some(mut open) = self.open.take() else { return Err(InputError::Order("no frame is open")) };
         if !open.path.is_empty() {
-            let moved = Event::Moved {
-                from: Arc::clone(self.place.name_of(open.from)),
-                path: std::mem::take(&mut open.path),
-                boundary: Arc::clone(&self.manifest.boundary.digest),
-            };
+            let moved =
+                Event::Moved { from: Arc::clone(self.place.name_of(open.from)), path: std::mem::take(&mut open.path) };
             // Where the input led comes first; an end stays the last word.
             open.events.insert(0, moved);
         }
@@ -360,27 +359,36 @@ impl Run {
             events: open.events,
         };
         self.frames += 1;
-        Ok(Closed { frame, effects: open.effects, sampled: open.sampled, decision, hidden: open.hidden, would_have })
+        Ok(Closed {
+            frame,
+            questions: open.questions,
+            effects: open.effects,
+            sampled: open.sampled,
+            decision,
+            hidden: open.hidden,
+            would_have,
+        })
     }
 
     /// Folds a recorded frame: no policy is called.
     ///
     /// # Errors
     /// When the frame does not follow from the ones before it.
-    pub fn fold(&mut self, frame: &Frame) -> Result<Vec<Effect>, FoldError> {
-        let folded = self.fold_each(frame, &mut |_, _, _| ControlFlow::Continue(()))?;
-        Ok(folded.map_or_else(Vec::new, |closed| closed.effects))
+    pub fn fold(&mut self, frame: &Frame) -> Result<Closed, FoldError> {
+        let folded = self.fold_each(frame, &mut |_| ControlFlow::Continue(()))?;
+        // Only `each` breaks off.
+        folded.ok_or(FoldError::Events)
     }
 
-    /// The same; `each` is shown every recorded judgement with its position in the frame and its entry, once it is known
-    /// to answer what the run asks, and may break off there: none then, and nobody can go on with the run.
+    /// The same; `each` is shown every recorded judgement with its position in the frame, its entry and its question, once
+    /// it is known to answer what the run asks, and may break off there: none then, and nobody can go on with the run.
     ///
     /// # Errors
     /// As [`Run::fold`].
     pub fn fold_each(
         &mut self,
         frame: &Frame,
-        each: &mut dyn FnMut(usize, &EntryPin, &Judgement) -> ControlFlow<()>,
+        each: &mut dyn FnMut(Recorded<'_>) -> ControlFlow<()>,
     ) -> Result<Option<Closed>, FoldError> {
         self.accept(frame.at, frame.input.clone())?;
         for (index, judgement) in frame.judgements.iter().enumerate() {
@@ -390,14 +398,15 @@ impl Run {
             if pin.name != judgement.entry {
                 return Err(differs("another entry is asked"));
             }
-            if pin.component != judgement.policy {
-                return Err(differs("another component than the run is pinned to"));
+            if request.question.slot() != judgement.slot {
+                return Err(differs("another slot is asked"));
             }
-            if **request.question != *judgement.question {
+            if request.key != judgement.question {
                 return Err(differs("the question is another"));
             }
+            let question = Arc::clone(request.question);
             drop(request);
-            if each(index, pin, judgement).is_break() {
+            if each(Recorded { index, entry: pin, question: &question, judgement }).is_break() {
                 return Ok(None);
             }
             self.answer(Judged {

@@ -11,7 +11,7 @@ use super::handed::{CallDecision, Sampled};
 use super::joined::SlotVerdict;
 use super::proposals::{Proposal, ToolCall};
 use crate::contract::Finding;
-use crate::contract::{Judgement, Question};
+use crate::contract::{Judgement, Key, Question};
 use crate::record::effect::{Effect, Purpose};
 use crate::record::event::{Event, Move};
 use crate::record::input::{Action, Input};
@@ -53,6 +53,8 @@ pub(super) struct Open {
     pub at: u64,
     pub input: Input,
     pub judgements: Vec<Judgement>,
+    /// What each of them answers.
+    pub questions: Vec<Arc<Question>>,
     pub events: Vec<Event>,
     pub effects: Vec<Effect>,
     pub stage: Option<Stage>,
@@ -69,6 +71,8 @@ pub(super) struct Open {
 #[derive(Debug)]
 pub(super) struct Stage {
     pub question: Arc<Question>,
+    /// Its identity.
+    pub key: Key,
     /// Position among the slot's entries of the one to be asked.
     pub next: usize,
     pub joined: SlotVerdict,

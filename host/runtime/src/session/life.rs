@@ -194,7 +194,7 @@ impl Held {
         let mut effects = Vec::new();
         for frame in &frames {
             effects.iter().for_each(|effect| session.caught_up(effect, past));
-            effects = session.run.fold(frame).map_err(|error| SessionError::Fold(error.to_string()))?;
+            effects = session.run.fold(frame).map_err(|error| SessionError::Fold(error.to_string()))?.effects;
             session.calls.recall(&session.run, frame);
         }
         // What the last frame asked for was not answered where the driver was lost.

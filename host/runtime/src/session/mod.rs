@@ -238,7 +238,7 @@ impl Session {
         self.judges.shadow().hear(closed.frame.frame, std::mem::take(&mut closed.sampled));
         self.operations.watch(&self.run, &closed.frame);
         self.calls.follow(&self.run, &mut closed);
-        watch.frame(&self.run, &closed.frame);
+        watch.frame(&self.run, &closed);
         Ok(closed)
     }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use countersign_engine::Outcome;
-use countersign_kernel::{Frame, Run};
+use countersign_kernel::{Closed, Run};
 use countersign_mcp::ToolsReport;
 
 /// Watches a run. It sees everything and changes nothing.
@@ -13,7 +13,7 @@ pub trait Observer {
     fn judged(&mut self, _entry: &str, _outcome: &Outcome, _took: Duration) {}
 
     /// A frame is durable.
-    fn frame(&mut self, _run: &Run, _frame: &Frame) {}
+    fn frame(&mut self, _run: &Run, _closed: &Closed) {}
 }
 
 /// Watches nothing.

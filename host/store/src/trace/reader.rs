@@ -1,6 +1,6 @@
 use std::io::BufRead;
 
-use countersign_kernel::{Frame, Run};
+use countersign_kernel::{Closed, Frame, Run};
 use countersign_spec::Manifest;
 
 use super::chain::{Chain, ReadFrame, ReadManifest, genesis, unseal};
@@ -245,14 +245,14 @@ impl<R: BufRead> TraceReader<R> {
     }
 
     /// Reads everything, folding it: each frame must follow from the ones before it. `each` sees
-    /// every frame once it is folded.
+    /// every frame once it is folded, with what its judgements answer.
     ///
     /// # Errors
     /// At the first frame that does not.
-    pub fn fold(&mut self, mut each: impl FnMut(&Run, &Frame)) -> Result<(Run, Ending), TraceError> {
-        self.fold_lines(|run, frame, _| {
-            if let Some(frame) = frame {
-                each(run, frame);
+    pub fn fold(&mut self, mut each: impl FnMut(&Run, &Closed)) -> Result<(Run, Ending), TraceError> {
+        self.fold_lines(|run, closed, _| {
+            if let Some(closed) = closed {
+                each(run, closed);
             }
         })
     }
@@ -263,7 +263,7 @@ impl<R: BufRead> TraceReader<R> {
     /// As there.
     pub fn fold_lines(
         &mut self,
-        mut each: impl FnMut(&Run, Option<&Frame>, &[u8]),
+        mut each: impl FnMut(&Run, Option<&Closed>, &[u8]),
     ) -> Result<(Run, Ending), TraceError> {
         let manifest = match self.read()? {
             Some(Stored::Manifest(manifest)) => manifest,
@@ -273,8 +273,9 @@ impl<R: BufRead> TraceReader<R> {
         each(&run, None, &self.line);
         while let Some(stored) = self.read()? {
             if let Stored::Frame(frame) = stored {
-                run.fold(&frame).map_err(|error| self.chain.broken(frame.frame, &error.to_string()))?;
-                each(&run, Some(&frame), &self.line);
+                let closed = run.fold(&frame);
+                let closed = closed.map_err(|error| self.chain.broken(frame.frame, &error.to_string()))?;
+                each(&run, Some(&closed), &self.line);
             }
         }
         Ok((run, self.ending.unwrap_or(Ending::Open { half_written: false })))

@@ -145,8 +145,8 @@ pub fn import(store: &dyn RunStore, path: &Path, holder: &Holder) -> Result<RunR
     // What was checked is what is written, whatever becomes of the file meanwhile.
     let mut lines: Vec<(Vec<u8>, FrameMark)> = Vec::new();
     let mut reader = TraceReader::new(path.display().to_string(), BufReader::new(file));
-    let (run, ending) = reader.fold_lines(|run, frame, line| {
-        let at = frame.map_or(0, |frame| frame.at);
+    let (run, ending) = reader.fold_lines(|run, closed, line| {
+        let at = closed.map_or(0, |closed| closed.frame.at);
         lines.push((line.to_vec(), FrameMark { at, status: run.status() }));
     })?;
     if ending == (Ending::Open { half_written: true }) {
