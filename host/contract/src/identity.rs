@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use crate::{Key, Question};
 
 /// Writes what tells a value apart from every other of its type. What has no fixed length says how long it is,
@@ -20,7 +18,7 @@ impl Question {
     pub fn key(&self) -> Key {
         let mut out = Vec::with_capacity(1 << 10);
         self.tell(&mut out);
-        Key(xxh3_64(&out))
+        Key::of(&out)
     }
 }
 

@@ -3,11 +3,20 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Identity of a call, a result or a state: equal keys, equal things. Written as 16 hexadecimal
 /// digits, since a JSON number that large is read back wrongly by many.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(pub u64);
+
+impl Key {
+    /// Of bytes, by XXH3 (64 bits): the same on every machine and in every release. Good against chance, not
+    /// against whoever looks for two texts with one key.
+    pub fn of(bytes: &[u8]) -> Key {
+        Key(xxh3_64(bytes))
+    }
+}
 
 impl From<Key> for u64 {
     fn from(key: Key) -> u64 {

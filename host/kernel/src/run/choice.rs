@@ -97,10 +97,10 @@ impl Run {
 /// Identities and tokens of a request's parts, in the order in which a prompt has them: its keys are
 /// sorted, and what stays the same from step to step happens to come first.
 fn parts(request: &ModelRequest) -> Vec<(Key, u64)> {
-    let mut parts = Vec::new();
+    let mut parts = Vec::with_capacity(16);
     let mut add = |text: &str| {
         if parts.len() < PARTS {
-            parts.push((Key(hash(text)), crate::record::packet::tokens(text.len() as u64)));
+            parts.push((Key::of(text.as_bytes()), crate::record::packet::tokens(text.len() as u64)));
         }
     };
     request.constraints.iter().for_each(|text| add(text));
@@ -118,9 +118,4 @@ fn parts(request: &ModelRequest) -> Vec<(Key, u64)> {
         add(result);
     });
     parts
-}
-
-/// FNV-1a: identity of a text within a run.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -216,13 +216,14 @@ impl Run {
         self.open = Some(Open {
             at,
             input: input.clone(),
-            judgements: Vec::new(),
-            questions: Vec::new(),
-            events: Vec::new(),
+            // What a frame of a call comes to: it grows in one go.
+            judgements: Vec::with_capacity(6),
+            questions: Vec::with_capacity(6),
+            events: Vec::with_capacity(10),
             effects: Vec::new(),
             stage: None,
             from: self.place.node(),
-            path: Vec::new(),
+            path: Vec::with_capacity(6),
             sampled: Vec::new(),
             decision: None,
             hidden: Vec::new(),

@@ -1,7 +1,7 @@
 //! What the run has tried and what came of it: one history of calls and results, and one set of counters
 //! of failures. Whoever asks whether a call is made again, or how often something failed, asks here.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::bounded::{cut, push_bounded};
@@ -18,9 +18,9 @@ const DENIED: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     calls: VecDeque<Key>,
-    /// The last two in words, for people.
-    last: VecDeque<Arc<str>>,
-    results: VecDeque<Key>,
+    /// The last two, tool and arguments, for people.
+    last: VecDeque<(Arc<str>, Arc<str>)>,
+    results: Results,
     /// The call that was proposed last, and how often in a row.
     same: Streak<Key>,
     /// The call at hand was made before.
@@ -55,6 +55,31 @@ struct Failures {
     denied_tools: BTreeMap<Arc<str>, u32>,
     denials: u32,
     reflections: u32,
+}
+
+/// Results that were seen: of more than [`RESULTS`] the oldest is forgotten.
+#[derive(Debug, Default)]
+struct Results {
+    by_age: VecDeque<Key>,
+    all: BTreeSet<Key>,
+}
+
+impl Results {
+    fn contains(&self, key: Key) -> bool {
+        self.all.contains(&key)
+    }
+
+    fn see(&mut self, key: Key) {
+        if !self.all.insert(key) {
+            return;
+        }
+        if self.by_age.len() >= RESULTS
+            && let Some(oldest) = self.by_age.pop_front()
+        {
+            self.all.remove(&oldest);
+        }
+        self.by_age.push_back(key);
+    }
 }
 
 /// The same thing so many times in a row.
@@ -102,12 +127,12 @@ impl Progress {
     }
 
     /// A call is made.
-    pub fn made(&mut self, key: Key, tool: &str, arguments: &str) {
+    pub fn made(&mut self, key: Key, tool: &Arc<str>, arguments: &Arc<str>) {
         self.failures.refused = 0;
         self.proposed(key);
         self.repeated = self.calls.contains(&key);
         push_bounded(&mut self.calls, CALLS, key);
-        push_bounded(&mut self.last, 2, format!("{tool} {}", cut(arguments, 256)).into());
+        push_bounded(&mut self.last, 2, (Arc::clone(tool), Arc::clone(arguments)));
     }
 
     /// Whether this call was made lately.
@@ -122,17 +147,13 @@ impl Progress {
 
     /// The last two calls in words.
     pub fn last_calls(&self) -> Vec<Arc<str>> {
-        self.last.iter().cloned().collect()
+        self.last.iter().map(|(tool, arguments)| format!("{tool} {}", cut(arguments, 256)).into()).collect()
     }
 
     /// A result was seen by these identities; whether it is new by the first of them.
     pub fn saw(&mut self, identity: Option<Key>, also: [Option<Key>; 2]) -> bool {
-        let novel = identity.is_some_and(|key| !self.results.contains(&key));
-        for key in also.into_iter().flatten() {
-            if !self.results.contains(&key) {
-                push_bounded(&mut self.results, RESULTS, key);
-            }
-        }
+        let novel = identity.is_some_and(|key| !self.results.contains(key));
+        also.into_iter().flatten().for_each(|key| self.results.see(key));
         novel
     }
 
@@ -357,12 +378,12 @@ mod tests {
     fn however_long_a_run_its_memory_stays() {
         let mut progress = Progress::default();
         for key in 0..10_000 {
-            progress.made(Key(key), "tool", "{}");
+            progress.made(Key(key), &"tool".into(), &"{}".into());
             progress.saw(Some(Key(key)), [Some(Key(key)), None]);
             progress.deny(Key(key));
             progress.deny_tool(&format!("tool {key}").into());
         }
-        assert_eq!((progress.calls.len(), progress.last.len(), progress.results.len()), (CALLS, 2, RESULTS));
+        assert_eq!((progress.calls.len(), progress.last.len(), progress.results.all.len()), (CALLS, 2, RESULTS));
         assert_eq!((progress.failures.denied.len(), progress.failures.denied_tools.len()), (DENIED, DENIED));
         // Beyond the bound a call's own denials are not told apart, but they all count.
         assert_eq!(progress.deny(Key(20_000)), (1, 10_001));
