@@ -100,6 +100,30 @@ fn a_result_is_shown_as_far_as_the_guard_has_looked() {
     agent.leave();
 }
 
+/// What is derivable is not written twice: a call's two frames have room for what it said and what was decided.
+#[test]
+fn a_call_takes_at_most_three_kib_of_trace() -> std::io::Result<()> {
+    const CALLS: usize = 40;
+    let folder = tempfile::tempdir()?;
+    let mut agent = Agent::start(&config(folder.path()));
+    for call in 0..CALLS {
+        let text = format!("message number {call}");
+        assert_eq!(agent.echo(&text), [text]);
+    }
+    agent.leave();
+    let kept = Kept::of_gateway(folder.path());
+    let [run] = &kept.ids()[..] else { panic!("one run") };
+    let trace = kept.text(run)?;
+    // Behind the manifest and the frame that starts the run.
+    let frames: Vec<&str> = trace.lines().skip(2).take(2 * CALLS).collect();
+    let bytes = frames.iter().map(|line| line.len() + 1).sum::<usize>() / CALLS;
+    assert!(bytes <= 3 << 10, "{bytes} bytes a call, such as\n{}\n{}", frames[CALLS], frames[CALLS + 1]);
+    // The question is none the less there for whoever looks at a frame.
+    let frame = super::countersign(["trace", "show", run, "--frame", "4", "--store", &kept.path()]).out();
+    assert!(frame.contains("question: {\"risk\":{\"tool\":\"fake__echo\""), "{frame}");
+    Ok(())
+}
+
 #[test]
 fn a_hostile_result_is_not_shown_and_no_other_process_goes_on() {
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
