@@ -247,13 +247,15 @@ fn make(folder: &Path, compiled: impl Fn(&str, &[u8]) -> Result<Policy, BundleEr
             component: table.component,
         });
     }
-    Ok(Lock {
+    let lock = Lock {
         version: 1,
         name: manifest.name,
         contract: CONTRACT.to_owned(),
         must_understand: Vec::new(),
         entry: entries,
-    })
+    };
+    lock.check_joins().map_err(invalid)?;
+    Ok(lock)
 }
 
 pub(crate) fn read(path: &Path, help: &'static str) -> Result<Vec<u8>, BundleError> {

@@ -1,6 +1,6 @@
 //! `bundle.lock`, written by machine: complete, so that no default of a host reaches a verdict.
 
-use countersign_contract::{CONTRACT, Slot, Verdict};
+use countersign_contract::{CONTRACT, Join, Slot, Verdict};
 use countersign_engine::Limits;
 use serde::{Deserialize, Serialize};
 
@@ -133,7 +133,30 @@ impl Lock {
                 )));
             }
         }
+        lock.check_joins().map_err(invalid)?;
         Ok(lock)
+    }
+
+    /// A slot whose answers do not join, such as `classifier`, has at most one entry that enforces.
+    ///
+    /// # Errors
+    /// The slot, the entries and what to do.
+    pub(crate) fn check_joins(&self) -> Result<(), String> {
+        for slot in Slot::ALL.into_iter().filter(|slot| slot.join() == Join::One) {
+            let enforces = |entry: &&Entry| {
+                entry.slot.iter().any(|served| served.slot == slot && served.mode == EntryMode::Enforce)
+            };
+            let names: Vec<String> =
+                self.entry.iter().filter(enforces).map(|entry| format!("`{}`", entry.name)).collect();
+            if names.len() > 1 {
+                return Err(format!(
+                    "slot `{slot}`: {} enforce, and one policy answers it; keep one, and give the others \
+                     `mode = \"monitor\"` or `\"shadow\"`",
+                    names.join(" and ")
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// As it is written.

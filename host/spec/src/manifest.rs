@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::boundary::{Boundary, Pattern, PlanRule};
 use crate::budget::Limits;
 use crate::contract::{Compliance, Dimension, SensitivityTag, Tier, ToolCategory, Verdict};
-use crate::contract::{ModelKind, PastOutcomes, Slot, Specialist, Stakes};
+use crate::contract::{Join, ModelKind, PastOutcomes, Slot, Specialist, Stakes};
 use crate::graph::Graph;
 use crate::host_rules::HostRules;
 use crate::plan::PlanStep;
@@ -433,6 +433,14 @@ impl Manifest {
         for (index, model) in self.models.iter().enumerate() {
             if self.models[..index].iter().any(|other| other.tier == model.tier && other.name == model.name) {
                 return invalid(format!("models.{}", model.name), "stands twice in its tier");
+            }
+        }
+        for slot in Slot::ALL.into_iter().filter(|slot| slot.join() == Join::One) {
+            let enforces =
+                |entry: &&EntryPin| entry.slots.iter().any(|pin| pin.slot == slot && pin.mode == PolicyMode::Enforce);
+            if let Some(second) = self.entries.iter().filter(enforces).nth(1) {
+                let problem = format!("is the second that enforces in `{slot}`, which one policy answers");
+                return invalid(format!("entries.{}", second.name), &problem);
             }
         }
         let share = |value: f64| (0.0..=1.0).contains(&value);
