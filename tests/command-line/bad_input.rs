@@ -126,11 +126,16 @@ fn graphs() -> std::io::Result<()> {
     let folder = tempfile::tempdir()?;
     let good = std::fs::read_to_string(root().join("host/runtime/presets/graph.toml"))?;
     let table = [
-        ("nodes.terminate.kind = \"terminate\"", "nodes.terminate.kind = \"finalise\"", 3, "terminate"),
+        ("{ kind = \"terminate\" }", "{ kind = \"finalise\" }", 3, "terminate"),
         ("{ from = \"finalise\", on = \"finalised\", to = \"memory-write\" },", "", 3, "`finalise`"),
         ("on = \"verified\", to = \"state-update\"", "on = \"verified\", to = \"finalise\"", 3, "verified"),
-        ("\"permission\", \"schema\", ", "\"schema\", ", 3, "permission"),
-        ("writes = [\"trace\", ", "writes = [", 3, "trace"),
+        (
+            "on = \"selected\", to = \"tool-eligibility\"",
+            "on = \"selected\", to = \"tool-invocation\"",
+            3,
+            "past the checks",
+        ),
+        ("{ kind = \"intake\" }", "{ kind = \"intake\", phases = [] }", 2, "unknown field `phases`"),
         ("on = \"verified\"", "on = \"proven\"", 2, "unknown variant `proven`"),
         ("version = 1", "version = 1\ncolour = \"red\"", 2, "unknown field `colour`"),
     ];
@@ -195,6 +200,10 @@ fn configurations() -> std::io::Result<()> {
     copy_folder(&root().join("plugins/bundle"), &bundle)?;
     let name = bundle.display().to_string();
     let good = std::fs::read_to_string(bundle.join("bundle.toml"))?;
+    let dispatch = "name = \"dispatch\"\ncomponent = \"dispatch.wasm\"\n";
+    let other = dispatch.replacen("dispatch", "second", 1);
+    let configured = "[policy.configuration]\nlongest_chain = 5\nreliability_floor = 0.75\n";
+    let two = format!("{other}{configured}\n[[policy]]\n{dispatch}");
     let table = [
         ("no_progress_loops = 3", "no_progres_loops = 3", "no_progres_loops"),
         ("hard_turn_cap = 50", "hard_turn_cap = \"many\"", "key `/trips/hard_turn_cap`"),
@@ -204,6 +213,7 @@ fn configurations() -> std::io::Result<()> {
         ("\"proceed_at_0.70\"", "\"proceed_at_7\"", "key `/matrix/1/decision`"),
         ("component = \"risk.wasm\"", "component = \"risk.wasm\"\nslots = [\"doom-loop\"]", "does not fill the slot"),
         ("version = 1\nname", "version = 3\nname", "key `version`: expected 1"),
+        (dispatch, &two, "slot `dispatch`: `second` and `dispatch` enforce, and one policy answers it"),
     ];
     for (from, to, part) in table {
         let text = good.replacen(from, to, 1);

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use countersign::spec::graph::LoopPhase;
+
 use super::{countersign, trace};
 
 fn text(path: &Path) -> String {
@@ -30,6 +32,24 @@ fn a_trace_verifies_replays_and_can_be_read() -> std::io::Result<()> {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     assert!(names.iter().all(|name| !name.ends_with(".open")), "{names:?}");
+    Ok(())
+}
+
+#[test]
+fn every_phase_of_a_run_is_shown_beside_its_moves() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = text(&folder.path().join("phases.jsonl"));
+    countersign(["run", "tests/scenarios/behaviours/d3-every-phase.toml", "--trace", &path]).expect(0, "SUCCESS");
+    let shown = countersign(["trace", "show", &path]).expect(0, "18 of 18").out();
+    let named = |line: &&str| line.trim_start().starts_with("phase ");
+    let phases: Vec<&str> = shown.lines().filter(named).collect();
+    for (at, phase) in LoopPhase::ALL.iter().enumerate() {
+        let name = format!("{} {phase}", at + 1);
+        assert!(phases.iter().any(|line| line.contains(&name)), "{name} is not shown:\n{shown}");
+    }
+    // A run that never asked anybody says so.
+    let path = text(&trace(folder.path()));
+    countersign(["trace", "show", &path]).expect(0, "not come to");
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 mod commands;
 mod component_build;
 mod exit;
+mod phases;
 mod screen;
 mod style;
 mod verdict_text;

@@ -8,16 +8,21 @@ use std::path::{Path, PathBuf};
 const MOST_FIELDS: usize = 20;
 const LISTS: [&str; 2] = ["Manifest", "HostRules"];
 
-/// What a verdict leads to stands in the README as the run has it.
+/// What a verdict leads to, and which phase takes place where, stand in the README as the run has them.
 #[test]
-fn the_readme_has_the_table_of_consequences() {
-    const BEGIN: &str = "<!-- verdicts -->\n";
-    const END: &str = "<!-- /verdicts -->";
+fn the_readme_has_the_kernels_tables() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let text = std::fs::read_to_string(&path).unwrap_or_default();
-    let (Some(from), Some(to)) = (text.find(BEGIN), text.find(END)) else { panic!("no place for the table") };
-    let table = countersign_kernel::consequence::verdicts();
-    let expected = format!("{}{table}{}", &text[..from + BEGIN.len()], &text[to..]);
+    let tables =
+        [("verdicts", countersign_kernel::consequence::verdicts()), ("phases", countersign_spec::graph::phases())];
+    let mut expected = text.clone();
+    for (name, table) in tables {
+        let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+        let (Some(from), Some(to)) = (expected.find(&begin), expected.find(&end)) else {
+            panic!("no place for `{name}`")
+        };
+        expected = format!("{}{table}{}", &expected[..from + begin.len()], &expected[to..]);
+    }
     if std::env::var_os("COUNTERSIGN_BLESS").is_some() {
         std::fs::write(&path, &expected).unwrap_or_else(|error| panic!("{error}"));
         return;

@@ -2,9 +2,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use countersign::settings;
-use countersign::spec::graph::{self, Graph, Violation};
+use countersign::spec::graph::{self, Graph, LoopPhase, Violation};
 use countersign::tools::write_atomically;
 
+use crate::phases::numbered;
 use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, line, styled, table};
 
 /// Check and draw workflow graphs
@@ -75,12 +76,15 @@ struct Checked<'a> {
     nodes: usize,
     edges: usize,
     interrupts: usize,
+    /// Phases of the loop that no node stands for.
+    absent_phases: &'a [LoopPhase],
     violations: &'a [Violation],
 }
 
 fn check(arguments: &Check) -> anyhow::Result<u8> {
     let (graph, digest) = read(arguments.file.as_deref())?;
     let violations = graph.compile().err().unwrap_or_default();
+    let absent = graph.absent_phases();
     let code = if violations.is_empty() { crate::exit::OK } else { crate::exit::DIFFERS };
     if arguments.json {
         super::print_json(&Checked {
@@ -91,6 +95,7 @@ fn check(arguments: &Check) -> anyhow::Result<u8> {
             nodes: graph.nodes.len(),
             edges: graph.edges.len(),
             interrupts: graph.interrupts.len(),
+            absent_phases: &absent,
             violations: &violations,
         })?;
         return Ok(code);
@@ -100,6 +105,9 @@ fn check(arguments: &Check) -> anyhow::Result<u8> {
         crate::say!("{} {} {}", styled(GOOD, "ok"), styled(STRONG, name), styled(QUIET, digest));
         let (nodes, edges, interrupts) = (graph.nodes.len(), graph.edges.len(), graph.interrupts.len());
         crate::say!("{nodes} nodes, {edges} edges, {interrupts} interrupts");
+        if !absent.is_empty() {
+            crate::say!("{} no node for {}: it does not take place", styled(MIND, "mind:"), numbered(&absent));
+        }
         return Ok(code);
     }
     crate::say!("{} {} {}\n", styled(BAD, count(&violations)), styled(STRONG, name), styled(QUIET, digest));

@@ -10,6 +10,7 @@ use countersign_scenario::describe_event;
 
 use super::source::Source;
 use crate::exit;
+use crate::phases::Phases;
 use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, line, number, styled, table};
 use crate::verdict_text;
 
@@ -113,11 +114,15 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
     let mut reader = source.reader()?;
     let diagnostics = source.diagnostics();
     let mut shown = false;
+    let mut phases = None;
     // Makes the questions of the one frame that is shown whole.
     let mut again: Option<Run> = None;
     while let Some(stored) = reader.read()? {
         let number = reader.frames() - 1;
         shown |= arguments.frame == Some(number);
+        if let Stored::Manifest(manifest) = &stored {
+            phases = Some(Phases::new(manifest));
+        }
         let folded = match &stored {
             _ if arguments.frame.is_none() || arguments.stored.json => None,
             Stored::Manifest(manifest) => {
@@ -148,7 +153,7 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
                     tell("policy", &format!("{:<12} {:<20} {}", entry.name, entry.policy, entry.component));
                 }
             }
-            Stored::Frame(frame) => show_frame(&frame, folded.as_ref()),
+            Stored::Frame(frame) => show_frame(&frame, phases.as_mut(), folded.as_ref()),
         }
         for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.frame == number) {
             if let Some(failure) = &diagnostic.failure {
@@ -164,13 +169,19 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
         return Err(exit::BadInput(format!("no frame {wanted}: the trace has frames 0 to {last}")).into());
     }
     if arguments.frame.is_none() && !arguments.stored.json {
+        if let Some(phases) = &phases {
+            crate::say!("\n     {} {}", styled(QUIET, "phases     "), phases.summary());
+            for (what, which) in phases.not_seen() {
+                tell(what, &which);
+            }
+        }
         crate::say!("\n{}", ending(reader.frames(), reader.ending().unwrap_or(Ending::Open { half_written: false })));
     }
     Ok(exit::OK)
 }
 
 /// `folded` is there where the frame is shown whole.
-fn show_frame(frame: &Frame, folded: Option<&Result<Closed, FoldError>>) {
+fn show_frame(frame: &Frame, mut phases: Option<&mut Phases>, folded: Option<&Result<Closed, FoldError>>) {
     let at = styled(QUIET, format!("{} ms", number(frame.at)));
     crate::say!("{} {}  {at}", styled(STRONG, format!("{:>4}", frame.frame)), input(&frame.input));
     for (index, judgement) in frame.judgements.iter().enumerate() {
@@ -205,6 +216,9 @@ fn show_frame(frame: &Frame, folded: Option<&Result<Closed, FoldError>>) {
     }
     for told in &frame.events {
         crate::say!("     · {}", line(&event(told), 120));
+        if let Some(came_to) = phases.as_mut().and_then(|phases| phases.of(told)) {
+            tell("phase", &came_to);
+        }
     }
 }
 

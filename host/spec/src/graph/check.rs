@@ -8,7 +8,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, EdgeRef, Reversed};
 use serde::{Deserialize, Serialize};
 
-use super::{Edge, Ending, Exit, Graph, INTERRUPTS, Node, NodeKind, Requirement, TerminalWrite};
+use super::{Edge, Ending, Exit, Graph, INTERRUPTS, Node, NodeKind};
 
 /// Most nodes of a graph: far more than anybody can read, and few enough for small indices.
 pub const MOST_NODES: usize = 1024;
@@ -23,11 +23,11 @@ pub enum Check {
     Cycles,
     /// 3: an edge has an exit that its node can give, alone, and a target that may follow.
     Labels,
-    /// 4: a node that runs tools has all it requires and lies between its neighbours.
+    /// 4: a node that runs tools lies behind the one that checks calls and before the one that keeps results.
     Tools,
     /// 5: success, failure, cancellation, escalation and budget exhaustion reach a terminal node.
     Paths,
-    /// 6: terminal nodes write what they must, and every node has a name and a way to it.
+    /// 6: there is one start and an end, nothing follows an end, and every node has a name and a way to it.
     Terminals,
 }
 
@@ -309,24 +309,10 @@ fn follows(way: &Ending, to: Option<&Node>, name: &str, edge: &str, add: &mut im
     }
 }
 
-/// Check 4.
+/// Check 4. Permission, schema and budget of a call are checked at the node before, its time-out is the tool's own,
+/// and its result is verified behind the node after: the neighbours are what makes that so.
 fn tools(graph: &Graph, found: &mut Found) {
     let kind = |name: &str| graph.nodes.get(name).map(|node| node.kind);
-    for (name, node) in &graph.nodes {
-        let missing: Vec<_> = Requirement::ALL.iter().filter(|needed| !node.requires.contains(needed)).collect();
-        let runs_tools = node.kind == NodeKind::ToolInvocation;
-        if runs_tools && !missing.is_empty() {
-            let problem = format!("`{name}` runs tools without {}: add it to `requires`", list(&missing, "and"));
-            found.add(Check::Tools, Some(name), None, problem);
-        }
-        if !runs_tools && !node.requires.is_empty() {
-            let problem = format!(
-                "`{name}` is of kind `{}` and runs no tools: take `requires` away, it would promise what nothing keeps",
-                node.kind
-            );
-            found.add(Check::Tools, Some(name), None, problem);
-        }
-    }
     for edge in &graph.edges {
         let (from, to) = (kind(&edge.from), kind(&edge.to));
         if to == Some(NodeKind::ToolInvocation) && from.is_some_and(|from| from != NodeKind::ToolEligibility) {
@@ -455,22 +441,13 @@ fn paths(shape: &Shape<'_>, found: &mut Found) {
 /// Check 6.
 fn terminals(shape: &Shape<'_>, found: &mut Found) {
     let graph = shape.graph;
-    for (name, node) in &graph.nodes {
+    for name in graph.nodes.keys() {
         if !is_name(name) {
             let problem = format!(
                 "`{}` is no name of a node: use lower-case letters, digits and single hyphens, a letter \
                  first",
                 name.escape_debug()
             );
-            found.add(Check::Terminals, Some(name), None, problem);
-        }
-        let missing: Vec<_> = TerminalWrite::ALL.iter().filter(|needed| !node.writes.contains(needed)).collect();
-        if node.kind.is_terminal() && !missing.is_empty() {
-            let problem = format!("`{name}` ends the run without {}: add it to `writes`", list(&missing, "and"));
-            found.add(Check::Terminals, Some(name), None, problem);
-        }
-        if !node.kind.is_terminal() && !node.writes.is_empty() {
-            let problem = format!("`{name}` is of kind `{}` and ends no run: take `writes` away", node.kind);
             found.add(Check::Terminals, Some(name), None, problem);
         }
     }

@@ -69,6 +69,8 @@ pub fn mermaid(graph: &Graph) -> String {
         if *name != node.kind.name() {
             label.push_str(&format!("<br/>{}", node.kind));
         }
+        let phases: Vec<u8> = node.kind.phases().iter().map(|phase| phase.number()).collect();
+        label.push_str(&format!("<br/>phase {}", joined(&phases)));
         let (open, close, class) = match node.kind {
             NodeKind::Intake => ("([", "])", ":::start"),
             kind if kind.is_terminal() => ("(((", ")))", ":::terminal"),

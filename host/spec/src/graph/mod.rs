@@ -9,29 +9,9 @@
 //! Nineteen: the eighteen of the document, and `memory-write` between `finalise` and `terminate`.
 //!
 //! # Phases and nodes
-//! The loop has 18 phases. A phase is what a trace speaks of, a node is where the run stands; the
-//! default graph (`presets/graph.toml` of the runtime) puts them together so:
-//!
-//! | phase | node of the default graph |
-//! |---|---|
-//! | 1 goal-intake | intake, classify |
-//! | 2 scope-resolution | scope |
-//! | 3 policy-check | scope |
-//! | 4 state-init | state-init |
-//! | 5 plan-selection | plan, plan-validation |
-//! | 6 budget-assignment | state-init |
-//! | 7 tool-eligibility | tool-eligibility |
-//! | 8 action-selection | action-selection |
-//! | 9 tool-invocation | tool-invocation |
-//! | 10 observation-grounding | observation-capture, observation-verification |
-//! | 11 state-update | state-update |
-//! | 12 validation-check | observation-verification, completion-check |
-//! | 13 reflection-trigger | repair |
-//! | 14 termination-check | completion-check |
-//! | 15 escalation-check | ask-user, escalate |
-//! | 16 final-response | finalise |
-//! | 17 memory-write | memory-write |
-//! | 18 trace-logging | terminate |
+//! The loop has 18 phases. A phase is what a reader of a trace looks for, a node is where the run stands; which
+//! phases take place at a node follows from its kind, see [`NodeKind::phases`] and [`phases`]. Where a graph has no
+//! node for a phase, that phase does not take place in it: [`Graph::absent_phases`].
 //!
 //! # What is checked
 //! [`Graph::compile`] makes six [`Check`]s and names every [`Violation`], not only the first.
@@ -48,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use check::{Check, MOST_NODES, Violation};
 pub use draw::mermaid;
-pub use vocabulary::{Ending, Exit, INTERRUPTS, LoopPhase, NodeKind, Requirement, TerminalWrite};
+pub use vocabulary::{Ending, Exit, INTERRUPTS, LoopPhase, NodeKind};
 
 /// A workflow graph as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,15 +52,6 @@ pub struct Graph {
 pub struct Node {
     /// What happens here.
     pub kind: NodeKind,
-    /// The phases it covers, for the trace.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub phases: Vec<LoopPhase>,
-    /// Of a node that runs tools: all five.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub requires: Vec<Requirement>,
-    /// Of a node that ends the run: all four.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub writes: Vec<TerminalWrite>,
 }
 
 /// One edge.
@@ -134,12 +105,7 @@ impl Graph {
         let mut nodes: Vec<CompiledNode> = self
             .nodes
             .iter()
-            .map(|(name, node)| CompiledNode {
-                name: name.clone(),
-                kind: node.kind,
-                phases: node.phases.clone().into(),
-                next: [None; EXITS],
-            })
+            .map(|(name, node)| CompiledNode { name: name.clone(), kind: node.kind, next: [None; EXITS] })
             .collect();
         let mut limits = BTreeMap::new();
         for edge in &self.edges {
@@ -159,6 +125,39 @@ impl Graph {
     }
 }
 
+impl Graph {
+    /// The phases that take place at these nodes, each once, in the order in which a run comes to them. Names
+    /// of no node stand for nothing.
+    pub fn phases_at<'a>(&self, nodes: impl IntoIterator<Item = &'a str>) -> Vec<LoopPhase> {
+        let mut found = Vec::new();
+        for node in nodes.into_iter().filter_map(|name| self.nodes.get(name)) {
+            for phase in node.kind.phases() {
+                if !found.contains(phase) {
+                    found.push(*phase);
+                }
+            }
+        }
+        found
+    }
+
+    /// The phases that no node stands for, in their order: they do not take place in this graph.
+    pub fn absent_phases(&self) -> Vec<LoopPhase> {
+        let present = self.phases_at(self.nodes.keys().map(|name| &**name));
+        LoopPhase::ALL.iter().copied().filter(|phase| !present.contains(phase)).collect()
+    }
+}
+
+/// Which phase takes place at which kind of node, as a table in Markdown.
+pub fn phases() -> String {
+    let mut out = String::from("| phase | takes place at a node of kind |\n|---|---|\n");
+    for phase in LoopPhase::ALL {
+        let kinds = NodeKind::ALL.iter().filter(|kind| kind.phases().contains(phase));
+        let kinds: Vec<String> = kinds.map(|kind| format!("`{kind}`")).collect();
+        out.push_str(&format!("| {} {phase} | {} |\n", phase.number(), kinds.join(", ")));
+    }
+    out
+}
+
 const EXITS: usize = Exit::ALL.len();
 
 /// A node of a [`Compiled`] graph; it means nothing to another one.
@@ -175,7 +174,6 @@ impl NodeId {
 struct CompiledNode {
     name: Arc<str>,
     kind: NodeKind,
-    phases: Arc<[LoopPhase]>,
     next: [Option<NodeId>; EXITS],
 }
 
@@ -212,11 +210,6 @@ impl Compiled {
     /// Its name.
     pub fn name(&self, node: NodeId) -> &Arc<str> {
         &self.nodes[node.index()].name
-    }
-
-    /// The phases it covers.
-    pub fn phases(&self, node: NodeId) -> &[LoopPhase] {
-        &self.nodes[node.index()].phases
     }
 
     /// How often a run may take an edge, where that is limited.

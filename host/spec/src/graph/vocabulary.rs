@@ -80,7 +80,7 @@ words! {
 }
 
 words! {
-    /// The phases of the step loop, in their order. A node says which of them it covers.
+    /// The phases of the step loop (document 003), in their order.
     pub enum LoopPhase {
         /// The request becomes a goal.
         GoalIntake = "goal-intake",
@@ -237,36 +237,6 @@ words! {
     }
 }
 
-words! {
-    /// What a node that runs tools must have.
-    pub enum Requirement {
-        /// The call is allowed for this user, tenant and boundary.
-        Permission = "permission",
-        /// Its arguments fit the tool's schema.
-        Schema = "schema",
-        /// What it may use is set aside before it starts.
-        Budget = "budget",
-        /// It may take so long.
-        TimeOut = "time-out",
-        /// Its result is verified before it counts.
-        Verification = "verification",
-    }
-}
-
-words! {
-    /// What a node that ends the run must write.
-    pub enum TerminalWrite {
-        /// The closed trace.
-        Trace = "trace",
-        /// The status with its code.
-        Status = "status",
-        /// That resources were released.
-        Release = "release",
-        /// The last version of the task state.
-        FinalState = "final-state",
-    }
-}
-
 /// One way a node of a kind can end, and which kinds of node may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ending {
@@ -291,7 +261,38 @@ pub const INTERRUPTS: &[Ending] = exits! {
     Halted => [Escalate, Terminate],
 };
 
+impl LoopPhase {
+    /// From 1 to 18, as the document numbers them.
+    pub fn number(self) -> u8 {
+        self as u8 + 1
+    }
+}
+
 impl NodeKind {
+    /// The phases that take place at a node of this kind. What happens at a node is the kernel's, so whoever
+    /// writes a graph does not say it.
+    pub fn phases(self) -> &'static [LoopPhase] {
+        match self {
+            NodeKind::Intake => &[LoopPhase::GoalIntake],
+            NodeKind::Classify => &[LoopPhase::GoalIntake, LoopPhase::PolicyCheck],
+            NodeKind::Scope => &[LoopPhase::ScopeResolution],
+            NodeKind::StateInit => &[LoopPhase::StateInit, LoopPhase::BudgetAssignment],
+            NodeKind::Plan | NodeKind::PlanValidation => &[LoopPhase::PlanSelection],
+            NodeKind::ActionSelection => &[LoopPhase::ActionSelection],
+            NodeKind::ToolEligibility => &[LoopPhase::ToolEligibility],
+            NodeKind::ToolInvocation => &[LoopPhase::ToolInvocation],
+            NodeKind::ObservationCapture => &[LoopPhase::ObservationGrounding],
+            NodeKind::ObservationVerification => &[LoopPhase::ObservationGrounding, LoopPhase::ValidationCheck],
+            NodeKind::Repair => &[LoopPhase::ReflectionTrigger],
+            NodeKind::AskUser | NodeKind::Escalate => &[LoopPhase::EscalationCheck],
+            NodeKind::StateUpdate => &[LoopPhase::StateUpdate],
+            NodeKind::CompletionCheck => &[LoopPhase::ValidationCheck, LoopPhase::TerminationCheck],
+            NodeKind::Finalise => &[LoopPhase::FinalResponse],
+            NodeKind::MemoryWrite => &[LoopPhase::MemoryWrite],
+            NodeKind::Terminate => &[LoopPhase::TraceLogging],
+        }
+    }
+
     /// Every way a node of this kind can end. A terminal node has none.
     pub fn exits(self) -> &'static [Ending] {
         match self {
@@ -451,14 +452,20 @@ mod tests {
             NodeKind::ALL.iter().map(|word| word.name()).collect::<Vec<_>>(),
             LoopPhase::ALL.iter().map(|word| word.name()).collect(),
             Exit::ALL.iter().map(|word| word.name()).collect(),
-            Requirement::ALL.iter().map(|word| word.name()).collect(),
-            TerminalWrite::ALL.iter().map(|word| word.name()).collect(),
         ];
         for list in lists {
             assert!(list.iter().all(|name| name.bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase())));
             assert_eq!(list.iter().collect::<std::collections::BTreeSet<_>>().len(), list.len());
         }
         assert_eq!((NodeKind::ALL.len(), LoopPhase::ALL.len()), (19, 18));
+    }
+
+    #[test]
+    fn every_phase_takes_place_at_some_kind_of_node() {
+        for (at, phase) in LoopPhase::ALL.iter().enumerate() {
+            assert_eq!(usize::from(phase.number()), at + 1);
+            assert!(NodeKind::ALL.iter().any(|kind| kind.phases().contains(phase)), "no node stands for `{phase}`");
+        }
     }
 
     #[test]

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use countersign_spec::graph::{
-    Edge, Graph, INTERRUPTS, InterruptEdge, LoopPhase, Node, NodeKind, Requirement, TerminalWrite,
-};
+use countersign_spec::graph::{Edge, Graph, INTERRUPTS, InterruptEdge, Node, NodeKind};
 use proptest::prelude::*;
 
 /// A graph with a random permitted target for every exit: sometimes with more than one node of a
@@ -49,14 +47,9 @@ pub fn valid_graph() -> impl Strategy<Value = Graph> {
     })
 }
 
-/// A node with all that its kind must have.
+/// A node of a kind.
 pub fn node(kind: NodeKind) -> Node {
-    Node {
-        kind,
-        phases: LoopPhase::ALL.iter().copied().filter(|phase| phase.name() == kind.name()).collect(),
-        requires: if kind == NodeKind::ToolInvocation { Requirement::ALL.to_vec() } else { Vec::new() },
-        writes: if kind == NodeKind::Terminate { TerminalWrite::ALL.to_vec() } else { Vec::new() },
-    }
+    Node { kind }
 }
 
 /// Takes away what nobody picked. Whatever is left leads only to what is left.
