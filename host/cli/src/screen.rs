@@ -190,10 +190,16 @@ impl Screen {
             | Event::Moved { .. }
             | Event::EvidenceKept { .. }
             | Event::Bounded { .. }
+            | Event::Scoped { .. }
             | Event::BucketRefused { .. }
             | Event::Halted { .. } => {}
             Event::CriterionMet { id } => {
                 crate::say!("      {:<11} {}", "criterion", styled(GOOD, format!("{id} is verified")))
+            }
+            Event::Finalised { unverified, .. } => {
+                if !unverified.is_empty() {
+                    mind("unverified", &format!("the answer claims {}, which nothing verified", unverified.join(", ")));
+                }
             }
             Event::CriterionLost { id } => mind("criterion", &format!("{id} no longer holds")),
             Event::ClaimUnsupported { unmet } => stop("claim", &format!("not verified: {}", unmet.join(", "))),

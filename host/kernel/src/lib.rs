@@ -20,7 +20,7 @@ pub mod consequence {
 pub use countersign_contract as contract;
 pub use countersign_contract::{Answered, Cause, Judged, Judgement, Question, Slot};
 pub use record::effect::{Effect, ModelRequest, Purpose};
-pub use record::event::{Event, IncompleteKind, Move, Response, Stage};
+pub use record::event::{Event, IncompleteKind, Move, Response, Stage, Support};
 pub use record::frame::Frame;
 pub use record::grounding;
 pub use record::input::{

@@ -1,7 +1,7 @@
 //! One line for each event: for expectations, and for people.
 
 use countersign_kernel::contract::{Layer, PlanningMode};
-use countersign_kernel::{Alarm, Event};
+use countersign_kernel::{Alarm, Event, Support};
 
 /// The line of an event. Begins with the event's name as traces have it.
 pub fn line(event: &Event) -> String {
@@ -10,6 +10,26 @@ pub fn line(event: &Event) -> String {
         Event::Moved { from, path, .. } => {
             let path = path.iter().map(|step| format!(" -{}-> {}", step.on, step.to)).collect::<String>();
             format!("moved {from}{path}")
+        }
+        Event::Scoped { tools, withheld, memories, lapsed, tiers, out_of_reach, .. } => {
+            let tiers = tiers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let mut text = format!("scoped {tools} tools, {memories} memories, tiers [{tiers}]");
+            for (what, which) in [("withheld", withheld), ("lapsed", lapsed)] {
+                if !which.is_empty() {
+                    text.push_str(&format!("; {what} {}", list(which)));
+                }
+            }
+            if !out_of_reach.is_empty() {
+                text.push_str(&format!("; out of reach: {}", out_of_reach.join("; ")));
+            }
+            text
+        }
+        Event::Finalised { criteria, facts, unverified } => {
+            let mut text = format!("finalised: criteria [{}], facts [{}]", supports(criteria), supports(facts));
+            if !unverified.is_empty() {
+                text.push_str(&format!("; claimed and not verified: {}", list(unverified)));
+            }
+            text
         }
         Event::Bounded { autonomy, least_autonomy, boundary, .. } => {
             format!("bounded autonomy {autonomy}, least {least_autonomy}, boundary {boundary}")
@@ -143,6 +163,10 @@ pub fn line(event: &Event) -> String {
         Event::Withdrawn { call } => format!("withdrawn call {call}"),
         Event::RightWithheld { right } => format!("right-withheld {}", right.name()),
     }
+}
+
+fn supports(all: &[Support]) -> String {
+    all.iter().map(|one| format!("{} by call {}", one.of, one.call)).collect::<Vec<_>>().join(", ")
 }
 
 fn planning_name(planning: PlanningMode) -> String {

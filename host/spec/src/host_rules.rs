@@ -22,6 +22,9 @@ pub struct HostRules {
     /// A change that is not idempotent and was made once, or may have been, is not made again with the
     /// very same arguments.
     pub duplicate_actions: bool,
+    /// What the goal's criteria, the task's own plan and what must come from a tool need is in reach when the
+    /// run begins, or it ends before anything is spent.
+    pub reachable_goal: bool,
     /// A plan's tools must belong to the task, and its steps fit into the budget.
     pub plan_validation: bool,
     /// Where there is a plan, calls follow it.
@@ -146,6 +149,7 @@ impl Default for HostRules {
             repeated_calls: 15,
             failing_calls: 3,
             duplicate_actions: true,
+            reachable_goal: true,
             plan_validation: true,
             plan_adherence: true,
             acyclic_plans: true,

@@ -40,6 +40,16 @@ impl From<Move> for (Exit, Arc<str>) {
     }
 }
 
+/// What a final answer rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Support {
+    /// Id of a criterion, or name of a fact.
+    pub of: Arc<str>,
+    /// Number of the call whose observation was verified.
+    pub call: u64,
+}
+
 /// A stage of the tool pipeline (specification D13), in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -289,6 +299,27 @@ pub enum Event {
         from: Arc<str>,
         /// Along these edges.
         path: Vec<Move>,
+    },
+    /// What is in reach for the task is settled.
+    Scoped {
+        /// Tools that may be called.
+        tools: u32,
+        /// Tools of the boundary that may not be: they need a permission that the run does not hold. At most 64.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        withheld: Vec<Arc<str>>,
+        /// Memories of earlier runs that still count.
+        memories: u32,
+        /// Memories whose time is over: no request has them. At most 64.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lapsed: Vec<Arc<str>>,
+        /// Tiers with a model that may be told what the run holds. Empty where an agent brings its own model.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tiers: Vec<Tier>,
+        /// What the task needs and cannot reach, for people.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        out_of_reach: Vec<String>,
+        /// Digest of the boundary that says so.
+        boundary: Arc<str>,
     },
     /// What the run may do is settled.
     Bounded {
@@ -590,6 +621,16 @@ pub enum Event {
     ClaimUnsupported {
         /// The criteria that are not verified.
         unmet: Vec<Arc<str>>,
+    },
+    /// The final answer is put together from what was committed.
+    Finalised {
+        /// Criteria that are verified, each with the call that verified it.
+        criteria: Vec<Support>,
+        /// Facts that hold at the end. What was only read before a later change is not among them.
+        facts: Vec<Support>,
+        /// Tools that the answer claims to have used and of which no verified observation holds.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unverified: Vec<Arc<str>>,
     },
     /// An effect does not fit into what is left.
     BudgetRefused {

@@ -183,17 +183,18 @@ impl Run {
         }
         let reason = lacking.join("; ");
         if !lacking.is_empty() && self.blocks("grounding", Verdict::Replan, &reason) {
-            return self.ungrounded(&reason, unmet.len());
+            return self.ungrounded(&reason, unmet.len(), claims);
         }
         if let Some(next) = self.incomplete(IncompleteKind::PseudoCompletion) {
             return next;
         }
+        self.evidence.claim(claims);
         let summary = cut(summary, 1024).to_owned();
         self.leave(Exit::Complete, StopCause::ended(Code::Success, summary))
     }
 
     /// A claim without ground: repaired a few times, then it is what it is.
-    fn ungrounded(&mut self, reason: &str, unmet: usize) -> Next {
+    fn ungrounded(&mut self, reason: &str, unmet: usize, claims: &[Arc<str>]) -> Next {
         if let Some(next) = self.fails_closed(FailClosed::UngroundedClaim, reason) {
             return next;
         }
@@ -209,6 +210,7 @@ impl Run {
             return self.leave(Exit::Exhausted, halt);
         }
         if unmet < self.evidence.criteria() {
+            self.evidence.claim(claims);
             return self
                 .leave(Exit::Partial, StopCause::ended(Code::PartialSuccess, format!("not all of it: {reason}")));
         }

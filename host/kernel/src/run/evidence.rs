@@ -10,6 +10,8 @@ use super::bounded::push_bounded;
 
 /// Calls that are known as committed; a memory that rests on an older one is not written.
 const COMMITTED: usize = 4096;
+/// Tools that an answer's claims are kept of.
+const CLAIMED: usize = 64;
 /// Facts whose readings are kept; of more the one read longest ago counts as never read.
 const FACTS: usize = 256;
 
@@ -17,10 +19,22 @@ const FACTS: usize = 256;
 pub(super) struct Evidence {
     criteria: Vec<CriterionState>,
     committed: VecDeque<u64>,
+    /// Committed facts that still hold, by name. No more than there are tools: a fact bears its tool's name.
+    facts: BTreeMap<Arc<str>, Fact>,
+    /// Tools that the model's accepted answer claims to have used.
+    claimed: Vec<Arc<str>>,
     readings: BTreeMap<Arc<str>, Reading>,
     /// Two sources that contradict each other, as nobody has looked at yet.
     conflict: Option<String>,
     conflicts: u32,
+}
+
+/// A committed observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Fact {
+    call: u64,
+    /// Its tool only reads.
+    reading: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -45,6 +59,8 @@ impl Evidence {
         Evidence {
             criteria: manifest.goal.criteria.iter().map(state).collect(),
             committed: VecDeque::new(),
+            facts: BTreeMap::new(),
+            claimed: Vec::new(),
             readings: BTreeMap::new(),
             conflict: None,
             conflicts: 0,
@@ -70,6 +86,12 @@ impl Evidence {
         pairs.filter(move |(_, state)| state.met == met).map(|(criterion, _)| &criterion.id)
     }
 
+    /// The ids of the goal's criteria that are met, each with the call that it rests on.
+    pub fn verified<'a>(&'a self, goal: &'a [Criterion]) -> impl Iterator<Item = (&'a Arc<str>, u64)> {
+        let met = goal.iter().zip(&self.criteria).filter(|(_, state)| state.met);
+        met.filter_map(|(criterion, _)| Some((&criterion.id, self.fact(&criterion.tool)?)))
+    }
+
     /// Tools on which criteria hang that are not met, and all on which any hang: one call can verify
     /// everything that hangs on its tool.
     pub fn tools(&self, goal: &[Criterion]) -> (usize, usize) {
@@ -91,6 +113,7 @@ impl Evidence {
     /// What was read before a change says nothing about after it; gives the criteria that are lost.
     pub fn forget_readings(&mut self, goal: &[Criterion]) -> Vec<Arc<str>> {
         self.readings.clear();
+        self.facts.retain(|_, fact| !fact.reading);
         self.set(goal, false, |_, state| state.reading)
     }
 
@@ -112,8 +135,34 @@ impl Evidence {
             .collect()
     }
 
-    pub fn commit(&mut self, call: u64) {
+    /// A verified observation of this tool is part of the task's state.
+    pub fn commit(&mut self, call: u64, tool: &Arc<str>, reading: bool) {
         push_bounded(&mut self.committed, COMMITTED, call);
+        self.facts.insert(Arc::clone(tool), Fact { call, reading });
+    }
+
+    /// Facts that still hold, by name, each with the call that it comes from.
+    pub fn facts(&self) -> impl Iterator<Item = (&Arc<str>, u64)> {
+        self.facts.iter().map(|(name, fact)| (name, fact.call))
+    }
+
+    /// The call that a fact comes from; none where nothing of the kind holds.
+    pub fn fact(&self, name: &str) -> Option<u64> {
+        self.facts.get(name).map(|fact| fact.call)
+    }
+
+    /// The model's answer counts, with what it claims; of more than a run can have used the first.
+    pub fn claim(&mut self, tools: &[Arc<str>]) {
+        self.claimed.clear();
+        for tool in tools {
+            if self.claimed.len() < CLAIMED && !self.claimed.contains(tool) {
+                self.claimed.push(Arc::clone(tool));
+            }
+        }
+    }
+
+    pub fn take_claimed(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.claimed)
     }
 
     pub fn commits(&self) -> usize {
@@ -164,8 +213,16 @@ mod tests {
             .map(|(id, tool)| Criterion { id: id.into(), text: "".into(), tool: tool.into() })
             .collect();
         let criteria = [true, false].map(|reading| CriterionState { met: false, reading }).to_vec();
-        let none = (VecDeque::new(), BTreeMap::new());
-        (Evidence { criteria, committed: none.0, readings: none.1, conflict: None, conflicts: 0 }, goal)
+        let evidence = Evidence {
+            criteria,
+            committed: VecDeque::new(),
+            facts: BTreeMap::new(),
+            claimed: Vec::new(),
+            readings: BTreeMap::new(),
+            conflict: None,
+            conflicts: 0,
+        };
+        (evidence, goal)
     }
 
     #[test]
@@ -177,6 +234,17 @@ mod tests {
         assert!(evidence.is_complete());
         assert_eq!(evidence.forget_readings(&goal), ["a".into()]);
         assert_eq!((evidence.met(), evidence.tools(&goal)), (1, (1, 2)));
+    }
+
+    #[test]
+    fn an_answer_rests_on_the_last_call_of_a_tool_and_on_no_reading_before_a_change() {
+        let (mut evidence, goal) = evidence();
+        for (call, tool, reading) in [(1, "read", true), (2, "write", false), (4, "read", true), (5, "write", false)] {
+            evidence.commit(call, &tool.into(), reading);
+        }
+        assert_eq!((evidence.fact("read"), evidence.fact("write")), (Some(4), Some(5)));
+        evidence.forget_readings(&goal);
+        assert_eq!(evidence.facts().map(|(name, call)| (&**name, call)).collect::<Vec<_>>(), [("write", 5)]);
     }
 
     #[test]
@@ -194,7 +262,7 @@ mod tests {
     fn what_is_kept_has_a_bound_and_what_is_forgotten_supports_nothing() {
         let (mut evidence, _) = evidence();
         for call in 0..5000 {
-            evidence.commit(call);
+            evidence.commit(call, &"read".into(), true);
             let reading = Reading { value: "v".into(), source: "s".into(), at: call };
             evidence.read(&format!("{call}").into(), reading);
         }

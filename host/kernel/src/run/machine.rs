@@ -187,7 +187,7 @@ impl Run {
         match kind {
             NodeKind::Intake => self.intake(),
             NodeKind::Classify => self.classify(),
-            NodeKind::Scope => Next::Leave(Exit::Resolved),
+            NodeKind::Scope => self.resolve_scope(),
             NodeKind::StateInit => self.initialise(),
             NodeKind::Plan => {
                 // Going on: what would have ended the run is over.
@@ -205,7 +205,7 @@ impl Run {
             NodeKind::Escalate => self.hand_over(),
             NodeKind::StateUpdate => self.update_state(),
             NodeKind::CompletionCheck => self.check_completion(),
-            NodeKind::Finalise => Next::Leave(Exit::Finalised),
+            NodeKind::Finalise => self.finalise(),
             NodeKind::MemoryWrite => self.write_memories(),
             NodeKind::Terminate => {
                 let halt = self.halt.take();

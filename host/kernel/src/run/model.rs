@@ -142,11 +142,7 @@ impl Run {
     pub(super) fn compose(&self, purpose: Purpose) -> ModelRequest {
         let bare = self.recorded() || matches!(purpose, Purpose::Patch(_));
         let notice = self.context.said();
-        let now = self.manifest.started.saturating_add(self.at);
-        let lasting = self.manifest.memory.iter().filter(|memory| {
-            let written = memory.written.unwrap_or(self.manifest.started);
-            memory.tenure.is_none_or(|tenure| now <= written.saturating_add(tenure))
-        });
+        let lasting = self.manifest.memory.iter().filter(|memory| self.lasts(memory));
         let memory = lasting.map(|memory| (Arc::clone(&memory.key), self.context.hidden().hidden(&memory.text)));
         ModelRequest {
             purpose,

@@ -135,7 +135,7 @@ impl Run {
     }
 
     /// Why a tool is not this run's to call.
-    fn outside(&self, tool: &Tool) -> Option<String> {
+    pub(super) fn outside(&self, tool: &Tool) -> Option<String> {
         let boundary = &self.manifest.boundary;
         if !boundary.tools.contains(&tool.name) {
             return Some(format!("tool `{}` is outside the boundary", tool.name));

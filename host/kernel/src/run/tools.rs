@@ -429,12 +429,13 @@ impl Run {
         let text: Arc<str> = cut(&call.observation().text, FACT_TEXT).into();
         self.context.reached(state_text(call.tool(), call.observation(), "verified"));
         self.view_mut().commit(call.tool(), text);
-        self.evidence.commit(call.id());
-        self.event(Event::Committed { call: call.id(), fact: Arc::clone(call.tool()) });
         let index = self.manifest.tools.iter().position(|tool| tool.name == *call.tool());
+        let reading = index.is_some_and(|at| !self.manifest.tools[at].mutating());
+        self.evidence.commit(call.id(), call.tool(), reading);
+        self.event(Event::Committed { call: call.id(), fact: Arc::clone(call.tool()) });
         self.note_success(index);
         self.meet_criteria(call.tool(), true);
-        self.complete_step(&Arc::clone(call.tool()), index.is_some_and(|at| !self.manifest.tools[at].mutating()));
+        self.complete_step(&Arc::clone(call.tool()), reading);
         self.succeed();
         Next::Leave(Exit::Updated)
     }

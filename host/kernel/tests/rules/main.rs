@@ -13,6 +13,7 @@ mod people;
 mod pipeline;
 mod plans;
 mod routing;
+mod scope;
 mod threshold;
 mod verdicts;
 
