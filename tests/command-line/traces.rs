@@ -50,6 +50,8 @@ fn every_phase_of_a_run_is_shown_beside_its_moves() -> std::io::Result<()> {
     // A run that never asked anybody says so.
     let path = text(&trace(folder.path()));
     countersign(["trace", "show", &path]).expect(0, "not come to");
+    // And what each model was told can be held against what was sent.
+    countersign(["trace", "show", &path, "--frame", "2"]).expect(0, "request     sha256:");
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use countersign::kernel::contract::Digest;
 use countersign::kernel::contract::Tier;
 use countersign::kernel::contract::classifier::PlanningMode;
 use countersign::kernel::{ModelRequest, Packet, Purpose, Reply, Unavailability, Usage};
@@ -34,7 +35,8 @@ fn request(purpose: Purpose) -> ModelRequest {
         acting: None,
         guidance: None,
         notice: None,
-        plan: None,
+        message: None,
+        plan: vec![],
         kept: None,
         scratchpad: None,
         memory: vec![],
@@ -72,6 +74,16 @@ fn registry(folder: &Path) -> Result<Registry> {
 }
 
 fn ask(client: &Client, purpose: Purpose, reserved: u64, cancel: Option<&AtomicBool>) -> (Parsed, Usage) {
+    let (parsed, usage, _) = called(client, purpose, reserved, cancel);
+    (parsed, usage)
+}
+
+fn called(
+    client: &Client,
+    purpose: Purpose,
+    reserved: u64,
+    cancel: Option<&AtomicBool>,
+) -> (Parsed, Usage, Option<Digest>) {
     let shown = [json!({"name": "look"})];
     let tools = Tools { shown: &shown, arguments: &Any };
     client.call((Tier::Cheap, "small"), &request(purpose), &tools, reserved, &Salt([0; 32]), cancel)
@@ -233,6 +245,26 @@ fn what_is_not_said_of_usage_is_estimated() -> Result<()> {
     assert!(usage.input_tokens > 100 && usage.output_tokens == written, "{usage:?}");
     // Micro-dollars for 1,000 tokens, rounded up.
     assert_eq!(usage.cost, usage.input_tokens + 2 * usage.output_tokens);
+    Ok(())
+}
+
+#[test]
+fn the_digest_of_a_request_is_of_the_bytes_that_arrive() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = ChatServer::start(|_| Does::Says(good()))?;
+    let client = client(&server, folder.path(), "")?;
+    let mut digests = Vec::new();
+    for purpose in [Purpose::Step, Purpose::Step, packet()] {
+        let (_, _, digest) = called(&client, purpose, 3000, None);
+        let sent = server.requests().pop().context("nothing was sent")?;
+        assert_eq!(digest.as_ref(), Some(&sent.digest));
+        digests.push(digest);
+    }
+    assert!(digests[0] == digests[1] && digests[1] != digests[2], "{digests:?}");
+    // A model that nobody serves was sent nothing.
+    let tools = Tools { shown: &[], arguments: &Any };
+    let nobody = client.call((Tier::Strong, "none"), &request(Purpose::Step), &tools, 1, &Salt([0; 32]), None);
+    assert_eq!(nobody.2, None);
     Ok(())
 }
 

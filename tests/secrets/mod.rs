@@ -56,7 +56,7 @@ impl World for Program {
         let answer =
             json!({"step": "push", "action": action, "reasoning": "asked for", "status": "ok", "confidence": 0.95});
         let parsed = parse_step(answer.to_string().as_bytes(), Vec::new(), &self.registry, &self.salt);
-        ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage: Usage::default() }
+        ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage: Usage::default(), request: None }
     }
 
     fn dispatch(&mut self, _: &str, arguments: &Arc<str>, _: Option<&str>) -> Observation {

@@ -66,7 +66,7 @@ impl World for Script {
             "step": step, "action": action, "reasoning": "next", "status": "ok", "confidence": 0.95,
         });
         let parsed = parse_step(answer.to_string().as_bytes(), Vec::new(), &self.registry, &salt());
-        ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage: Usage::default() }
+        ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage: Usage::default(), request: None }
     }
 
     fn dispatch(&mut self, tool: &str, _: &Arc<str>, _: Option<&str>) -> Observation {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use countersign::kernel::contract::{Digest, sha256};
 use serde_json::{Value, json};
 
 /// A request as it arrived.
@@ -20,6 +21,8 @@ pub struct Request {
     pub authorization: Option<String>,
     /// Its body; null where that is no JSON.
     pub body: Value,
+    /// Digest of the body as it arrived.
+    pub digest: Digest,
 }
 
 impl Request {
@@ -229,6 +232,7 @@ fn read(stream: &TcpStream) -> std::io::Result<Option<Request>> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
+    let digest = sha256(&body);
     let body = serde_json::from_slice(&body).unwrap_or_default();
-    Ok(Some(Request { number: 0, path, authorization, body }))
+    Ok(Some(Request { number: 0, path, authorization, body, digest }))
 }

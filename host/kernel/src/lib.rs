@@ -29,6 +29,7 @@ pub use record::input::{
 };
 pub use record::packet::{Approval, Packet, Report, Wanted};
 pub use record::status::{Code, Status};
+pub use record::told;
 pub use run::{
     CallDecision, Closed, FoldError, Hold, InputError, Recorded, Request, Run, Sampled, View, WouldHave, redacted,
 };

@@ -400,6 +400,7 @@ fn play(manifest: &Arc<Manifest>, chances: &[Chance]) -> Result<(Run, Vec<Frame>
                     (_, reply) => reply,
                 },
                 usage: Usage { input_tokens: u64::from(*choice), output_tokens: 10, cost: 5 },
+                request: None,
             }),
             Effect::Dispatch { call, .. } => Some(Input::Observed { call: *call, observation: observation(*choice) }),
             Effect::Verify { call, verifier } => Some(Input::Verified {
@@ -422,7 +423,12 @@ fn play(manifest: &Arc<Manifest>, chances: &[Chance]) -> Result<(Run, Vec<Frame>
         let input = match kind % 32 {
             0 => Input::Started,
             1 => Input::Message { text: "hello".into() },
-            2 => Input::Replied { call: u64::from(*choice), reply: reply(*choice), usage: Usage::default() },
+            2 => Input::Replied {
+                call: u64::from(*choice),
+                reply: reply(*choice),
+                usage: Usage::default(),
+                request: None,
+            },
             3 => Input::Observed { call: u64::from(*choice), observation: observation(*choice) },
             4 if *choice > 250 => Input::Cancelled,
             5 => Input::Closed { code: Code::Success },
@@ -447,6 +453,11 @@ fn play(manifest: &Arc<Manifest>, chances: &[Chance]) -> Result<(Run, Vec<Frame>
                 .map_err(|error| TestCaseError::fail(error.to_string()))?;
         }
         let closed = run.close().map_err(|error| TestCaseError::fail(error.to_string()))?;
+        // An end releases what the run holds, once, and nothing is begun after it.
+        let ends = closed.effects.iter().filter(|effect| matches!(effect, Effect::End { .. })).count();
+        prop_assert_eq!(ends, usize::from(closed.frame.is_terminal()));
+        let last = matches!(closed.effects.last(), Some(Effect::End { .. }));
+        prop_assert!(ends == 0 || last);
         asked = closed.effects;
         frames.push(closed.frame);
     }
@@ -483,6 +494,23 @@ fn legal_moves(manifest: &Manifest, frames: &[Frame]) -> Result<(), TestCaseErro
                 prop_assert!(edge || interrupt, "{} -{}-> {} is no edge", at, step.on, step.to);
                 at = Arc::clone(&step.to);
             }
+        }
+        // A call is made past its checks alone, or once more after a wait.
+        let calls = frame.events.iter().any(|event| matches!(event, Event::Dispatched { .. }));
+        if calls && !matches!(frame.input, Input::Waited { .. }) {
+            let checked = frame.events.iter().any(|event| match event {
+                Event::Moved { path, .. } => {
+                    let kind = |name: &Arc<str>| graph.nodes.get(name).map(|node| node.kind);
+                    path.iter()
+                        .rev()
+                        .take(2)
+                        .map(|step| kind(&step.to))
+                        .eq([Some(NodeKind::ToolInvocation), Some(NodeKind::ToolEligibility)])
+                        || (path.len() == 1 && kind(&path[0].to) == Some(NodeKind::ToolInvocation))
+                }
+                _ => false,
+            });
+            prop_assert!(checked, "{:?}", frame.events);
         }
         let ended = frame.is_terminal();
         let terminal = graph.nodes.get(&at).is_some_and(|node| node.kind == NodeKind::Terminate);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use countersign_kernel::contract::Tier;
+use countersign_kernel::contract::{Digest, Tier, sha256};
 use countersign_kernel::{ModelRequest, Purpose, Reply, Unavailability, Usage};
 use countersign_spec::Model;
 use countersign_tools::SettingsError;
@@ -98,7 +98,8 @@ impl Client {
     }
 
     /// Calls a model of a tier by its id. `max_output_tokens` is what was reserved, for all samples together. A
-    /// call that is given up gives no answer at once: dropping it closes its connection.
+    /// call that is given up gives no answer at once: dropping it closes its connection. What comes back is the
+    /// answer, what it used, and the digest of the request's body; none where there was nobody to send it to.
     pub fn call(
         &self,
         (tier, model): (Tier, &str),
@@ -107,15 +108,16 @@ impl Client {
         max_output_tokens: u64,
         salt: &Salt,
         cancel: Option<&AtomicBool>,
-    ) -> (Parsed, Usage) {
+    ) -> (Parsed, Usage, Option<Digest>) {
         let (Some(served), Some(runtime)) = (self.served.get(&(tier, model.to_owned())), &self.runtime) else {
             let failure = Failure::new(Unavailability::Permanent, format!("there is no {tier} model `{model}`"));
-            return (unavailable(failure), Usage::default());
+            return (unavailable(failure), Usage::default(), None);
         };
         let patch = matches!(request.purpose, Purpose::Patch(_));
         let (system, user) = messages(request, tools.shown);
         let sent = (system.len() as u64).saturating_add(user.len() as u64);
         let body = served.request(system, user, max_output_tokens, patch);
+        let request = serde_json::to_vec(&body).ok().map(|bytes| sha256(&bytes));
         let answer = runtime
             .block_on(served.within_time(&body, cancel))
             .and_then(|body| Answer::read(&body, &served.endpoint, salt));
@@ -127,11 +129,11 @@ impl Client {
                 } else {
                     answer.step(tools, salt)
                 };
-                (parsed, usage)
+                (parsed, usage, request)
             }
             Err(failure) => {
                 let reason = served.endpoint.cleaned(&format!("{} {}", served.told, failure.reason), salt);
-                (unavailable(Failure { reason, ..failure }), Usage::default())
+                (unavailable(Failure { reason, ..failure }), Usage::default(), request)
             }
         }
     }

@@ -11,6 +11,7 @@
 //! | `signals` | how sure the model was, as the confidence policy takes it |
 //! | `schema` | the form that an answer has, for servers that can hold a model to it |
 //! | `prompt` | what a model is told |
+//! | `words` | every word of it, and the digest of all |
 //! | `reply` | what its answer means: a step, or a violation |
 
 pub mod address;
@@ -26,10 +27,12 @@ mod schema;
 mod signals;
 mod tools;
 mod transport;
+pub mod words;
 
 pub use client::Client;
-pub use prompt::{messages, overhead, render, templates_digest};
+pub use prompt::{messages, notice, overhead, render};
 pub use registry::{ModelSpec, OutputLimitKey, Registry, Section, StructuredOutput};
 pub use reply::{INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, parse_patch, parse_step, proposed, say};
 pub use schema::step_schema;
 pub use tools::Tools;
+pub use words::templates_digest;

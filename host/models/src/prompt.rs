@@ -1,40 +1,12 @@
-//! What a model is told, as one JSON object. The texts here are the prompt templates whose digest
-//! stands in the manifest.
+//! What a model is told, as one JSON object: the state of its task, worded.
 
-use countersign_kernel::contract::{Digest, PlanningMode, sha256};
-use countersign_kernel::{ModelRequest, Purpose};
+use countersign_kernel::contract::PlanningMode;
+use countersign_kernel::told::{CameOf, CompactedHistory, Did, Exchange, Notice};
+use countersign_kernel::{ModelRequest, Packet, Purpose};
+use countersign_spec::plan::PlanLine;
 use serde_json::{Value, json};
 
-const FORM: &str = "Answer with one JSON object and nothing else: {\"step\": short name of what you are doing, \
-\"action\": {\"tool\": name, \"arguments\": {…}}, {\"finish\": summary, \"claims\": [tools used]}, \
-{\"plan\": [{\"id\", \"does\", \"tool\", \"after\": [ids]}]}, {\"sub-tasks\": [… with \"parent\"]}, \
-{\"write\": {\"state\", \"key\", \"text\", \"sources\": [calls]}}, {\"reflect\": on what}, {\"compact\": true} when the context \
-gets in the way, {\"ask\": question} or \
-{\"abandon\": reason}, \"reasoning\": why, \"status\": \"ok\", \
-\"confused\" or \"blocked\", \"confidence\": 0.0 to 1.0}.";
-/// Who a model is, where the interface has a place of its own for that.
-const STEPPING: &str = "You are the model in an agent loop. You propose one step at a time; a host decides whether it \
-runs, runs it, and shows you what came of it. You are told the state of the task as a JSON object. Use only the tools \
-it lists.";
-const HELPING: &str = "A weaker model in an agent loop is stuck. You are told the goal, the last valid state, where it \
-failed and why. Answer in plain words: what is wrong, and what exactly to do next, in a few short sentences. The \
-weaker model follows your text.";
-const PLANNING: [(&str, &str); 4] = [
-    ("act", "Take one step at a time."),
-    ("act-with-reflexion", "Take one step at a time, and mind the lessons of earlier tries."),
-    ("plan-then-execute", "Make a plan first, then follow it step by step."),
-    ("extended-thinking", "Think the decision through before you answer."),
-];
-
-/// Digest of the templates.
-pub fn templates_digest() -> Digest {
-    let mut text = [FORM, STEPPING, HELPING].concat();
-    for (name, words) in PLANNING {
-        text.push_str(name);
-        text.push_str(words);
-    }
-    sha256(text.as_bytes())
-}
+use crate::words::{self, fill};
 
 /// Tokens of what a request says of the tools, estimated as a quarter of its bytes.
 pub fn overhead(tools: &[Value]) -> u64 {
@@ -43,30 +15,32 @@ pub fn overhead(tools: &[Value]) -> u64 {
 
 /// The request as text. An escalation is told the six fields of its packet and nothing more.
 pub fn render(request: &ModelRequest, tools: &[Value]) -> String {
-    body(request, tools, Some(FORM))
+    body(request, tools, Some(words::FORM))
 }
 
 /// The same as two messages: who the model is and how it answers, and what this request says.
 pub fn messages(request: &ModelRequest, tools: &[Value]) -> (String, String) {
     let system = match &request.purpose {
-        Purpose::Patch(_) => HELPING.to_owned(),
-        _ => format!("{STEPPING}\n{FORM}"),
+        Purpose::Patch(_) => words::HELPING.to_owned(),
+        _ => [words::STEPPING, words::FORM].join("\n"),
     };
     (system, body(request, tools, None))
 }
 
 fn body(request: &ModelRequest, tools: &[Value], form: Option<&str>) -> String {
     if let Purpose::Patch(packet) = &request.purpose {
-        return serde_json::to_string(packet).unwrap_or_default();
+        return help(packet);
     }
     let planning = match request.planning {
-        PlanningMode::Act => 0,
-        PlanningMode::ActWithReflexion => 1,
-        PlanningMode::PlanThenExecute => 2,
-        PlanningMode::ExtendedThinking(_) => 3,
+        PlanningMode::Act => words::ACT,
+        PlanningMode::ActWithReflexion => words::ACT_WITH_REFLEXION,
+        PlanningMode::PlanThenExecute => words::PLAN_THEN_EXECUTE,
+        PlanningMode::ExtendedThinking(_) => words::EXTENDED_THINKING,
     };
-    let recent: Vec<Value> =
-        request.recent.iter().map(|(action, result)| json!({"action": **action, "result": **result})).collect();
+    let exchange = |Exchange { did, came }: &Exchange| json!({"action": action(did), "result": result(came)});
+    let recent: Vec<Value> = request.recent.iter().map(exchange).collect();
+    let said = [request.notice.as_ref().map(notice), request.message.as_deref().map(str::to_owned)];
+    let said: Vec<String> = said.into_iter().flatten().collect();
     let (purpose, about) = match &request.purpose {
         Purpose::Plan => ("plan", None),
         Purpose::Replan => ("replan", None),
@@ -77,9 +51,9 @@ fn body(request: &ModelRequest, tools: &[Value], form: Option<&str>) -> String {
         "purpose": purpose,
         "goal": *request.goal,
         "constraints": request.constraints.iter().map(|text| &**text).collect::<Vec<_>>(),
-        "planning": PLANNING[planning].1,
+        "planning": planning,
         "guidance": request.guidance.as_deref(),
-        "notice": request.notice,
+        "notice": (!said.is_empty()).then(|| said.join("\n")),
         "recent": recent,
         "tools": tools,
     });
@@ -88,9 +62,9 @@ fn body(request: &ModelRequest, tools: &[Value], form: Option<&str>) -> String {
     let parts = [
         ("form", form.map(Value::from)),
         ("about", about.map(Value::from)),
-        ("plan", request.plan.as_deref().map(Value::from)),
+        ("plan", (!request.plan.is_empty()).then(|| Value::from(plan(&request.plan)))),
         ("role", request.acting.as_ref().map(|(name, is_for)| json!({"name": **name, "is-for": **is_for}))),
-        ("kept", request.kept.as_deref().map(Value::from)),
+        ("kept", request.kept.as_ref().map(|history| Value::from(kept(history)))),
         ("scratchpad", request.scratchpad.as_deref().map(Value::from)),
         ("memory", (!memory.is_empty()).then_some(Value::Array(memory))),
     ];
@@ -98,4 +72,94 @@ fn body(request: &ModelRequest, tools: &[Value], form: Option<&str>) -> String {
         value.extend(parts.into_iter().filter_map(|(key, part)| Some((key.to_owned(), part?))));
     }
     value.to_string()
+}
+
+/// A packet in its six fields, with words where there is nothing.
+fn help(packet: &Packet) -> String {
+    let or = |text: &str, words: &str| if text.is_empty() { words.to_owned() } else { text.to_owned() };
+    let mut packet = packet.clone();
+    packet.last_valid_state = or(&packet.last_valid_state, words::NOTHING_DONE);
+    packet.snippet = or(&packet.snippet, words::NOTHING_RUN);
+    if packet.constraints.is_empty() {
+        packet.constraints.push(words::NO_CONSTRAINTS.into());
+    }
+    serde_json::to_string(&packet).unwrap_or_default()
+}
+
+/// What an agent that owns its loop is told by a notice.
+pub fn notice(notice: &Notice) -> String {
+    match notice {
+        Notice::NoTerminalTool => words::NO_TERMINAL_TOOL.to_owned(),
+        Notice::PlanRefused { problems } => fill(words::PLAN_REFUSED, &[&problems.join("; ")]),
+        Notice::AnotherPlan { reason } => fill(words::ANOTHER_PLAN, &[reason]),
+        Notice::GetsNowhere { reason } => reason.to_string(),
+        Notice::Rejected { tool: Some(tool), instead } => fill(words::REJECTED_CALL, &[tool, instead]),
+        Notice::Rejected { tool: None, instead } => instead.to_string(),
+        // Newer than these words: better nothing than a guess.
+        _ => String::new(),
+    }
+}
+
+fn action(did: &Did) -> String {
+    match did {
+        Did::Called(text) | Did::Said(text) => text.to_string(),
+        Did::Planned => words::PLANNED.to_owned(),
+        Did::Finished => words::FINISHED.to_owned(),
+        Did::Reflected => words::REFLECTED.to_owned(),
+        Did::AskedForRoom => words::ASKED_FOR_ROOM.to_owned(),
+        Did::Wrote { state, key: None } => fill(words::WROTE, &[state.name()]),
+        Did::Wrote { state, key: Some(key) } => fill(words::WROTE_UNDER, &[state.name(), key]),
+        Did::AskedUser => words::ASKED_USER.to_owned(),
+        Did::HandedOver => words::HANDED_OVER.to_owned(),
+        Did::GaveUp => words::GAVE_UP.to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn result(came: &CameOf) -> String {
+    match came {
+        CameOf::Result { text, cut_from: None } => text.to_string(),
+        CameOf::Result { text, cut_from: Some(bytes) } => fill(words::CUT, &[text, &bytes.to_string()]),
+        CameOf::NotRun { reason } => fill(words::NOT_RUN, &[reason]),
+        CameOf::NotAccepted { reason } => fill(words::NOT_ACCEPTED, &[reason]),
+        CameOf::NotWritten { reason } => fill(words::NOT_WRITTEN, &[reason]),
+        CameOf::NotDone { reason } => fill(words::NOT_DONE, &[reason]),
+        CameOf::NoReflection { reason } => fill(words::NO_REFLECTION, &[reason]),
+        CameOf::NoCall => words::NO_CALL.to_owned(),
+        CameOf::LookedAtLater => words::LOOKED_AT_LATER.to_owned(),
+        CameOf::Noted => words::NOTED.to_owned(),
+        CameOf::Plan(lines) => plan(lines),
+        _ => String::new(),
+    }
+}
+
+fn plan(lines: &[PlanLine]) -> String {
+    let line = |line: &PlanLine| match &line.tool {
+        Some(tool) => fill(words::PLAN_LINE_WITH_TOOL, &[line.state.name(), &line.id, &line.does, tool]),
+        None => fill(words::PLAN_LINE, &[line.state.name(), &line.id, &line.does]),
+    };
+    lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn kept(history: &CompactedHistory) -> String {
+    let mut out = words::KEPT_FACTS.to_owned();
+    for (name, text) in &history.facts {
+        out.push_str(&fill(words::KEPT_FACT, &[name, text]));
+    }
+    let unmet = match history.unmet.as_slice() {
+        [] => words::KEPT_NOTHING.to_owned(),
+        unmet => unmet.iter().map(|id| &**id).collect::<Vec<_>>().join(", "),
+    };
+    out.push_str(&fill(words::KEPT_UNMET, &[&unmet]));
+    out.push_str(&fill(words::KEPT_CALL, &[&history.last_call.to_string()]));
+    out.push_str(&fill(words::KEPT_STEPS, &[&history.steps_left.to_string()]));
+    if let Some(tool) = &history.approved {
+        out.push_str(&fill(words::KEPT_APPROVED, &[tool]));
+    }
+    let state = match &*history.last_valid_state {
+        "" => words::NOTHING_DONE,
+        state => state,
+    };
+    out.push_str(&fill(words::KEPT_STATE, &[state]));
+    out
 }

@@ -48,7 +48,7 @@ impl World for Shop {
             r#"{{"step": "count", "action": {action}, "reasoning": "that was asked", "status": "ok", "confidence": 0.95}}"#
         );
         let parsed = parse_step(answer.as_bytes(), Vec::new(), &self.registry, &self.salt);
-        ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage: Usage::default() }
+        ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage: Usage::default(), request: None }
     }
 
     fn dispatch(&mut self, tool: &str, arguments: &Arc<str>, _: Option<&str>) -> Observation {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use countersign::session::{ModelAnswer, World};
-use countersign_kernel::contract::Tier;
+use countersign_kernel::contract::{Tier, sha256};
 use countersign_kernel::{
     Code, Decision, Input, ModelRequest, Observation, Outcome, Purpose, Reply, Report, Usage, Verification,
 };
@@ -289,10 +289,12 @@ impl World for ScenarioWorld<'_> {
         if let Some(models) = &self.models {
             let tools = Tools { shown: &self.shown_tools, arguments: &self.tools };
             let cancel = self.cancel.as_deref();
-            let (parsed, usage) = models.call((tier, model), request, &tools, max_output_tokens, &self.salt, cancel);
-            return ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage };
+            let (parsed, usage, request) =
+                models.call((tier, model), request, &tools, max_output_tokens, &self.salt, cancel);
+            return ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage, request };
         }
         let text = render(request, &self.shown_tools);
+        let request = Some(sha256(text.as_bytes()));
         let (answer, takes) = self.script.answer((tier, model), &text, patch);
         self.clock.skip(takes);
         let (bytes, signals) = match answer {
@@ -300,7 +302,7 @@ impl World for ScenarioWorld<'_> {
             Answer::Repeat(text, times) => (text.repeat(times as usize).into_bytes(), Vec::new()),
             Answer::Unavailable(reason, class) => {
                 let reply = Reply::Unavailable { reason, class, retry_after: None };
-                return ModelAnswer { reply, arguments: None, usage: Usage::default() };
+                return ModelAnswer { reply, arguments: None, usage: Usage::default(), request };
             }
         };
         // A scripted model has no tokenizer: four bytes a token.
@@ -310,10 +312,10 @@ impl World for ScenarioWorld<'_> {
         let cost = own.map_or(0, |model| model.cost(input_tokens, output_tokens));
         let usage = Usage { input_tokens, output_tokens, cost };
         if patch {
-            return ModelAnswer { reply: parse_patch(&bytes, &self.salt), arguments: None, usage };
+            return ModelAnswer { reply: parse_patch(&bytes, &self.salt), arguments: None, usage, request };
         }
         let parsed = parse_step(&bytes, signals, &self.tools, &self.salt);
-        ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage }
+        ModelAnswer { reply: parsed.reply, arguments: parsed.arguments, usage, request }
     }
 
     fn dispatch(&mut self, tool: &str, arguments: &Arc<str>, _idempotency_key: Option<&str>) -> Observation {

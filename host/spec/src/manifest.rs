@@ -460,6 +460,10 @@ impl Manifest {
             if self.tools.iter().filter(|other| other.name == tool.name).count() > 1 {
                 return invalid(format!("tools.{}", tool.name), "declared twice");
             }
+            // What a recording's tools took is long over.
+            if tool.time_out == 0 && self.mode != Mode::Recorded {
+                return invalid(format!("tools.{}.time-out", tool.name), "expected at least 1 ms");
+            }
             if let Some(cheaper) = &tool.cheaper
                 && self.tool(cheaper).is_none_or(|other| other.name == tool.name)
             {

@@ -32,6 +32,41 @@ pub struct PlanStep {
     pub signature: Key,
 }
 
+/// A step of the plan as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanLine {
+    /// Its id.
+    pub id: Arc<str>,
+    /// What it does.
+    pub does: Arc<str>,
+    /// With which tool.
+    pub tool: Option<Arc<str>>,
+    /// How it stands.
+    pub state: StepState,
+}
+
+/// How a step of the plan stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepState {
+    /// It is complete.
+    Done,
+    /// It can be begun.
+    Next,
+    /// It waits for others.
+    Waits,
+}
+
+impl StepState {
+    /// As people and models read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            StepState::Done => "done",
+            StepState::Next => "next",
+            StepState::Waits => "waits",
+        }
+    }
+}
+
 /// The plan of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -200,18 +235,27 @@ impl Plan {
         left.peek().is_some() && !left.any(|(step, _)| self.ready(step))
     }
 
-    /// What is left of it, for a request.
+    /// Each step as it stands.
+    pub fn lines(&self) -> Vec<PlanLine> {
+        let line = |(step, done): &(PlanStep, bool)| PlanLine {
+            id: Arc::clone(&step.id),
+            does: Arc::clone(&step.does),
+            tool: step.tool.clone(),
+            state: match done {
+                true => StepState::Done,
+                false if self.ready(step) => StepState::Next,
+                false => StepState::Waits,
+            },
+        };
+        self.steps.iter().map(line).collect()
+    }
+
+    /// It as one text, for whoever approves it.
     pub fn outline(&self) -> String {
-        let lines = self.steps.iter().map(|(step, done)| {
-            let mark = if *done {
-                "done"
-            } else if self.ready(step) {
-                "next"
-            } else {
-                "waits"
-            };
-            let tool = step.tool.as_ref().map_or_else(String::new, |tool| format!(" ({tool})"));
-            format!("{mark} {}: {}{tool}", step.id, step.does)
+        let lines = self.lines();
+        let lines = lines.iter().map(|line| {
+            let tool = line.tool.as_ref().map_or_else(String::new, |tool| format!(" ({tool})"));
+            format!("{} {}: {}{tool}", line.state.name(), line.id, line.does)
         });
         lines.collect::<Vec<_>>().join("\n")
     }

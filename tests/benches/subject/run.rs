@@ -126,6 +126,7 @@ impl Running {
                 bytes: 240,
             }),
             usage: Usage { input_tokens: 900, output_tokens: 80, cost: 122 },
+            request: None,
         }
     }
 

@@ -112,7 +112,7 @@ impl Adapter {
             signals: Vec::new(),
             bytes: event.args.values().map(|value| value.as_str().map_or(8, str::len) as u64).sum(),
         });
-        out.push((self.at, Input::Replied { call: self.model_calls, reply, usage }));
+        out.push((self.at, Input::Replied { call: self.model_calls, reply, usage, request: None }));
         self.model_calls += 1;
     }
 

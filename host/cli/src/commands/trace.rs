@@ -184,6 +184,9 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
 fn show_frame(frame: &Frame, mut phases: Option<&mut Phases>, folded: Option<&Result<Closed, FoldError>>) {
     let at = styled(QUIET, format!("{} ms", number(frame.at)));
     crate::say!("{} {}  {at}", styled(STRONG, format!("{:>4}", frame.frame)), input(&frame.input));
+    if let Input::Replied { request: Some(digest), .. } = &frame.input {
+        tell("request", digest);
+    }
     for (index, judgement) in frame.judgements.iter().enumerate() {
         let (verdict, reason) = match &judgement.answer {
             Answered::Undecided(cause) => ("undecided".to_owned(), cause.to_string()),

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use countersign_spec::budget::Demand;
+use countersign_spec::plan::PlanLine;
 use countersign_spec::routing::Authority;
 use countersign_spec::state::Memory;
 use countersign_spec::tool::Verifier;
@@ -9,6 +10,7 @@ use crate::contract::{PlanningMode, Tier};
 use crate::record::input::Alarm;
 use crate::record::packet::{Packet, Report, tokens};
 use crate::record::status::Code;
+use crate::record::told::{CompactedHistory, Exchange, Notice, Texts};
 
 /// What the driver is to do once the frame is durable.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +35,7 @@ pub enum Effect {
         /// Number of the call.
         call: u64,
         /// What the agent is told with the answer to its last proposal.
-        notice: Option<String>,
+        notice: Option<Notice>,
     },
     /// Call a tool with the arguments of the reply that proposed it; comes back as `Observed`.
     Dispatch {
@@ -121,17 +123,19 @@ pub struct ModelRequest {
     /// Text of a stronger model, to be followed.
     pub guidance: Option<Arc<str>>,
     /// What the loop has to say about the last step.
-    pub notice: Option<String>,
-    /// The plan as it stands.
-    pub plan: Option<String>,
+    pub notice: Option<Notice>,
+    /// What a person has said since the last request.
+    pub message: Option<Arc<str>>,
+    /// The plan as it stands; empty where there is none.
+    pub plan: Vec<PlanLine>,
     /// What was kept when the rest was compressed.
-    pub kept: Option<Arc<str>>,
+    pub kept: Option<Arc<CompactedHistory>>,
     /// The model's own notes of its last step.
     pub scratchpad: Option<Arc<str>>,
     /// What earlier runs left: name and text.
     pub memory: Vec<(Arc<str>, Arc<str>)>,
-    /// The last exchanges, oldest first: action and what came of it.
-    pub recent: Vec<(Arc<str>, Arc<str>)>,
+    /// The last exchanges, oldest first.
+    pub recent: Vec<Exchange>,
 }
 
 /// What a model call is for.
@@ -157,17 +161,17 @@ impl ModelRequest {
             return packet.tokens() + 256;
         }
         let of = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
-        let of_string = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let bytes = self.goal.len()
             + self.constraints.iter().map(|text| text.len()).sum::<usize>()
             + self.acting.as_ref().map_or(0, |(name, description)| name.len() + description.len())
             + of(&self.guidance)
-            + of(&self.kept)
+            + of(&self.message)
             + of(&self.scratchpad)
-            + of_string(&self.notice)
-            + of_string(&self.plan)
+            + self.kept.as_ref().map_or(0, |kept| kept.bytes())
+            + self.notice.as_ref().map_or(0, Texts::bytes)
+            + self.plan.iter().map(Texts::bytes).sum::<usize>()
             + self.memory.iter().map(|(key, text)| key.len() + text.len()).sum::<usize>()
-            + self.recent.iter().map(|(action, result)| action.len() + result.len()).sum::<usize>();
+            + self.recent.iter().map(Texts::bytes).sum::<usize>();
         tokens(bytes as u64) + 256
     }
 }

@@ -30,6 +30,10 @@ pub enum Input {
         /// What it used; nothing where an agent drives, whose models nobody sees.
         #[serde(default, skip_serializing_if = "Usage::is_nothing")]
         usage: Usage,
+        /// Digest of the request as it was sent, by whoever rendered it. None where nothing was: an agent's own
+        /// model, a recording, a host that was lost on the way.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<Arc<str>>,
     },
     /// A tool has answered, or failed to.
     Observed {

@@ -7,3 +7,4 @@ pub mod grounding;
 pub mod input;
 pub mod packet;
 pub mod status;
+pub mod told;

@@ -22,6 +22,7 @@ use crate::record::event::{Event, Response, Stage};
 use crate::record::input::Decision;
 use crate::record::packet::Approval;
 use crate::record::status::Code;
+use crate::record::told::Notice;
 
 impl Run {
     /// The agent owns the loop.
@@ -132,7 +133,7 @@ impl Run {
     pub(super) fn trip(&mut self, reason: String) {
         self.event(Event::Replanned { reason: reason.clone() });
         self.progress.trip(&reason);
-        self.context.notice(reason);
+        self.context.notice(Notice::GetsNowhere { reason: reason.into() });
     }
 
     /// The agent hands its task over. Where it owns the loop it may take the next one.

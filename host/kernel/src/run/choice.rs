@@ -9,6 +9,7 @@ use countersign_spec::{Model, Retention};
 use super::Run;
 use crate::contract::{Key, SensitivityTag, Tier};
 use crate::record::effect::ModelRequest;
+use crate::record::told::Texts;
 
 /// Parts of a request that are remembered of each model.
 const PARTS: usize = 64;
@@ -106,16 +107,14 @@ fn parts(request: &ModelRequest) -> Vec<(Key, u64)> {
     request.constraints.iter().for_each(|text| add(text));
     add(&request.goal);
     request.guidance.iter().for_each(|text| add(text));
-    request.kept.iter().for_each(|text| add(text));
+    request.kept.iter().for_each(|kept| kept.texts(&mut add));
     request.memory.iter().for_each(|(key, text)| {
         add(key);
         add(text);
     });
-    request.notice.iter().for_each(|text| add(text));
-    request.plan.iter().for_each(|text| add(text));
-    request.recent.iter().for_each(|(action, result)| {
-        add(action);
-        add(result);
-    });
+    request.notice.iter().for_each(|notice| notice.texts(&mut add));
+    request.message.iter().for_each(|text| add(text));
+    request.plan.iter().for_each(|line| line.texts(&mut add));
+    request.recent.iter().for_each(|exchange| exchange.texts(&mut add));
     parts
 }

@@ -1,6 +1,7 @@
 //! Pressure on the context: what the slot `context` says, done layer by layer (specification B7, D12).
 
 use countersign_spec::state::StateKind;
+use std::sync::Arc;
 
 use super::Run;
 use super::bounded::cut;
@@ -12,9 +13,12 @@ use crate::contract::Question;
 use crate::contract::context::{Item, ItemKind, Layer, Pressure, Strategy, Tenure};
 use crate::record::effect::{ModelRequest, Purpose};
 use crate::record::event::Event;
+use crate::record::told::{CompactedHistory, Texts};
 
 /// Most parts that a policy is told of.
 const ITEMS: usize = 64;
+/// Most bytes of a fact that stand for the exchanges it came from.
+const FACT_TEXT: usize = 256;
 
 impl Run {
     /// Asks what about the pressure, where it is known; then the model is called.
@@ -93,25 +97,18 @@ impl Run {
         request
     }
 
-    /// All exchanges but the last so many become a digest.
+    /// All exchanges but the last so many go; what must not be lost of them stays.
     fn collapse(&mut self, exchanges: usize) {
-        let mut kept = String::from("verified so far:");
-        for (name, text) in self.view.facts() {
-            kept.push_str(&format!("\n{name}: {}", cut(text, 256)));
-        }
-        let open: Vec<&str> = self.unmet().map(|id| &**id).collect();
-        kept.push_str(&format!(
-            "\nnot verified yet: {}",
-            if open.is_empty() { "nothing".to_owned() } else { open.join(", ") }
-        ));
-        kept.push_str(&format!("\nlast call: {}", self.proposals.calls().saturating_sub(1)));
-        let steps = self.view.budget(Dimension::Steps);
-        kept.push_str(&format!("\nsteps left: {}", steps.left()));
-        if let Some(granted) = self.approvals.granted() {
-            kept.push_str(&format!("\napproved and not yet done: {}", granted));
-        }
-        kept.push_str(&format!("\nlast valid state: {}", self.context.last_valid_state()));
-        self.context.collapse(exchanges, &kept);
+        let fact = |(name, text): (&Arc<str>, &Arc<str>)| (Arc::clone(name), cut(text, FACT_TEXT).into());
+        let kept = CompactedHistory {
+            facts: self.view.facts().map(fact).collect(),
+            unmet: self.unmet().cloned().collect(),
+            last_call: self.proposals.calls().saturating_sub(1),
+            steps_left: self.view.budget(Dimension::Steps).left(),
+            approved: self.approvals.granted().cloned(),
+            last_valid_state: self.context.last_valid_state().into(),
+        };
+        self.context.collapse(exchanges, kept);
     }
 }
 
@@ -127,15 +124,16 @@ fn items(request: &ModelRequest) -> Vec<Item> {
     let goal = request.goal.len() + request.constraints.iter().map(|text| text.len()).sum::<usize>();
     add(ItemKind::Goal, goal, Tenure::Pinned);
     add(ItemKind::Guidance, request.guidance.as_deref().map_or(0, str::len), Tenure::Working);
-    add(ItemKind::Notice, request.notice.as_deref().map_or(0, str::len), Tenure::Transient);
-    add(ItemKind::Plan, request.plan.as_deref().map_or(0, str::len), Tenure::Pinned);
-    add(ItemKind::Digest, request.kept.as_deref().map_or(0, str::len), Tenure::Pinned);
+    let said = request.notice.as_ref().map_or(0, Texts::bytes) + request.message.as_deref().map_or(0, str::len);
+    add(ItemKind::Notice, said, Tenure::Transient);
+    add(ItemKind::Plan, request.plan.iter().map(Texts::bytes).sum(), Tenure::Pinned);
+    add(ItemKind::Digest, request.kept.as_ref().map_or(0, |kept| kept.bytes()), Tenure::Pinned);
     add(ItemKind::Scratchpad, request.scratchpad.as_deref().map_or(0, str::len), Tenure::Transient);
     for (key, text) in &request.memory {
         add(ItemKind::Memory, key.len() + text.len(), Tenure::Pinned);
     }
-    for (action, result) in &request.recent {
-        add(ItemKind::Exchange, action.len() + result.len(), Tenure::Working);
+    for exchange in &request.recent {
+        add(ItemKind::Exchange, exchange.bytes(), Tenure::Working);
     }
     items
 }

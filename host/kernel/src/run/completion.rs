@@ -24,12 +24,10 @@ use crate::contract::{Question, Slot};
 use crate::record::effect::Effect;
 use crate::record::event::{Event, IncompleteKind};
 use crate::record::status::Code;
+use crate::record::told::{CameOf, Did, Notice};
 
 /// What a boundary names when memories need approval.
 const MEMORY: &str = "memory";
-/// What a cycle is told that ended without a terminal tool (document 004).
-const DIRECTIVE: &str = "Your last cycle ended without a call of any terminal tool. Either finish the work with one, \
-or call defer_to_human or escalate_to_architect with a reason.";
 
 impl Run {
     /// The completion-check node.
@@ -199,7 +197,7 @@ impl Run {
             return next;
         }
         self.context.signal(&format!("claimed success: {reason}"));
-        self.exchange("finish", &format!("Not accepted: {reason}."));
+        self.exchange(Did::Finished, CameOf::NotAccepted { reason: reason.into() });
         self.context.show(&format!("finish\n{reason}"));
         self.progress.fail();
         if self.progress.failed_attempts() < self.manifest.escalation.failed_attempts.max(1) {
@@ -237,7 +235,7 @@ impl Run {
         }
         if retried {
             self.progress.direct();
-            self.context.notice(DIRECTIVE.to_owned());
+            self.context.notice(Notice::NoTerminalTool);
             return Some(Next::Leave(Exit::Ungrounded));
         }
         let reason = "incomplete: the cycle ended without a terminal tool".to_owned();
@@ -273,7 +271,7 @@ impl Run {
             && self.blocks("state", Verdict::Deny, &reason)
         {
             self.context.signal(&reason);
-            self.exchange(&format!("write {state}"), &format!("Not written: {reason}."));
+            self.exchange(Did::Wrote { state, key: None }, CameOf::NotWritten { reason: reason.as_str().into() });
             self.event(Event::WriteRefused { state, key, reason });
             self.progress.fail();
             return Next::Leave(Exit::Idle);
@@ -286,7 +284,7 @@ impl Run {
         let written = Some(self.manifest.started.saturating_add(self.at));
         let memory = Memory { key, text, run: Arc::clone(&self.manifest.run), sources, written, tenure };
         self.event(Event::MemoryProposed { key: Arc::clone(&memory.key) });
-        self.exchange(&format!("write memory {}", memory.key), "It is looked at when the run is over.");
+        self.exchange(Did::Wrote { state, key: Some(Arc::clone(&memory.key)) }, CameOf::LookedAtLater);
         if self.manifest.boundary.asks.iter().any(|name| **name == *MEMORY)
             && self.blocks("boundary", Verdict::Ask, "the boundary wants approval for memories")
         {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::bounded::{cut, push_bounded};
 use super::hidden::Hidden;
+use crate::record::told::{CameOf, CompactedHistory, Did, Exchange, Notice, Texts};
 
 /// Most bytes of an action or a result that the next request carries.
 const EXCHANGE_TEXT: usize = 2 << 10;
@@ -24,15 +25,15 @@ const LAST_OUTPUT: usize = 512;
 #[derive(Debug)]
 pub(super) struct Context {
     guidance: Option<Arc<str>>,
-    notice: Option<String>,
+    notice: Option<Notice>,
     message: Option<Arc<str>>,
     /// People have said something that nobody has rated yet.
     unrated: bool,
     /// What no model is to see.
     hidden: Hidden,
     scratchpad: Option<Arc<str>>,
-    kept: Option<Arc<str>>,
-    recent: VecDeque<(Arc<str>, Arc<str>)>,
+    kept: Option<Arc<CompactedHistory>>,
+    recent: VecDeque<Exchange>,
     /// Bytes that a loop without packets would have carried along.
     history_bytes: u64,
     last_valid_state: String,
@@ -57,7 +58,7 @@ impl Default for Context {
             kept: None,
             recent: VecDeque::new(),
             history_bytes: 0,
-            last_valid_state: "nothing has been done yet".to_owned(),
+            last_valid_state: String::new(),
             error_signals: VecDeque::new(),
             snippet: String::new(),
             last_output: "".into(),
@@ -79,11 +80,11 @@ impl Context {
         self.notice = None;
     }
 
-    pub fn notice(&mut self, notice: String) {
+    pub fn notice(&mut self, notice: Notice) {
         self.notice = Some(notice);
     }
 
-    pub fn take_notice(&mut self) -> Option<String> {
+    pub fn take_notice(&mut self) -> Option<Notice> {
         self.notice.take()
     }
 
@@ -93,27 +94,32 @@ impl Context {
         self.unrated = true;
     }
 
-    /// A person's words go out as a notice.
-    pub fn notice_of_person(&mut self, notice: Option<String>) {
-        self.notice = notice;
+    /// A person does not want something done, and says what to do instead.
+    pub fn rejected(&mut self, tool: Option<Arc<str>>, instead: Option<Arc<str>>) {
+        self.notice = instead.map(|instead| Notice::Rejected { tool, instead });
         self.unrated = true;
     }
 
-    /// What people and the loop have said since the last request, where nobody has rated it yet.
+    /// What people have said since the last request, where nobody has rated it yet. The loop's own notices have
+    /// nothing in them that is not rated.
     pub fn take_unrated(&mut self) -> Option<String> {
         std::mem::take(&mut self.unrated).then(|| {
-            let words = [self.notice.as_deref(), self.message.as_deref()];
-            words.into_iter().flatten().collect::<Vec<_>>().join("\n")
+            let instead = match &self.notice {
+                Some(Notice::Rejected { instead, .. }) => Some(&**instead),
+                _ => None,
+            };
+            [instead, self.message.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("\n")
         })
     }
 
-    /// What the loop and people have to say of the last step.
-    pub fn said(&self) -> Option<String> {
-        match (&self.notice, &self.message) {
-            (Some(notice), Some(message)) => Some(format!("{notice}\n{message}")),
-            (Some(notice), None) => Some(notice.clone()),
-            (None, message) => message.as_deref().map(str::to_owned),
-        }
+    /// What the loop has to say of the last step.
+    pub fn own_notice(&self) -> Option<&Notice> {
+        self.notice.as_ref()
+    }
+
+    /// What a person has said since the last request.
+    pub fn own_message(&self) -> Option<&Arc<str>> {
+        self.message.as_ref()
     }
 
     /// The request was sent: what was said once is not said again.
@@ -143,17 +149,17 @@ impl Context {
         self.scratchpad = Some(text);
     }
 
-    pub fn kept(&self) -> Option<&Arc<str>> {
+    pub fn kept(&self) -> Option<&Arc<CompactedHistory>> {
         self.kept.as_ref()
     }
 
-    pub fn recent(&self) -> impl ExactSizeIterator<Item = &(Arc<str>, Arc<str>)> {
+    pub fn recent(&self) -> impl ExactSizeIterator<Item = &Exchange> {
         self.recent.iter()
     }
 
     /// An action and what came of it.
-    pub fn exchange(&mut self, action: &str, result: &str, most: usize) {
-        push_bounded(&mut self.recent, most, (cut(action, EXCHANGE_TEXT).into(), cut(result, EXCHANGE_TEXT).into()));
+    pub fn exchange(&mut self, did: Did, came: CameOf, most: usize) {
+        push_bounded(&mut self.recent, most, Exchange { did: bounded_action(did), came: bounded_result(came) });
     }
 
     pub fn carry(&mut self, bytes: u64) {
@@ -219,9 +225,17 @@ impl Context {
         (std::mem::take(&mut self.boundary), std::mem::take(&mut self.asked))
     }
 
-    /// All exchanges but the last so many go, and a digest stands for them.
-    pub fn collapse(&mut self, exchanges: usize, kept: &str) {
-        self.kept = Some(cut(kept, KEPT_TEXT).into());
+    /// All exchanges but the last so many go, and this stands for them; of more facts than there is room for the
+    /// first by name.
+    pub fn collapse(&mut self, exchanges: usize, mut kept: CompactedHistory) {
+        let mut room = KEPT_TEXT;
+        kept.facts.retain(|(name, text)| {
+            let size = name.len() + text.len();
+            let fits = size <= room;
+            room = room.saturating_sub(size);
+            fits
+        });
+        self.kept = Some(Arc::new(kept));
         self.scratchpad = None;
         // The exchange at hand is what the next step is about.
         while self.recent.len() > exchanges {
@@ -241,8 +255,8 @@ impl Context {
     }
 
     pub fn cut_largest(&mut self) {
-        if let Some((_, result)) = self.recent.iter_mut().max_by_key(|(_, result)| result.len()) {
-            *result = shortened(result);
+        if let Some(exchange) = self.recent.iter_mut().max_by_key(|exchange| exchange.came.bytes()) {
+            shorten(&mut exchange.came);
         }
     }
 
@@ -255,28 +269,78 @@ impl Context {
     /// All results but the last are cut.
     pub fn cut_older(&mut self) {
         let last = self.recent.len().saturating_sub(1);
-        for (_, result) in self.recent.iter_mut().take(last) {
-            *result = shortened(result);
+        for exchange in self.recent.iter_mut().take(last) {
+            shorten(&mut exchange.came);
         }
     }
 }
 
-/// The first bytes of a result, and how many there were.
-fn shortened(result: &Arc<str>) -> Arc<str> {
-    if result.len() <= CUT_RESULT {
-        return Arc::clone(result);
+/// Leaves the first bytes of a result, and how many there were.
+fn shorten(came: &mut CameOf) {
+    if let CameOf::Result { text, cut_from } = came
+        && text.len() > CUT_RESULT
+    {
+        *cut_from = Some(cut_from.unwrap_or(text.len() as u64));
+        *text = cut(text, CUT_RESULT).into();
     }
-    format!("{} … ({} bytes, cut)", cut(result, CUT_RESULT), result.len()).into()
+}
+
+/// A text of at most so many bytes.
+fn short(text: &Arc<str>) -> Arc<str> {
+    if text.len() <= EXCHANGE_TEXT { Arc::clone(text) } else { cut(text, EXCHANGE_TEXT).into() }
+}
+
+fn bounded_action(did: Did) -> Did {
+    match did {
+        Did::Called(text) => Did::Called(short(&text)),
+        Did::Said(text) => Did::Said(short(&text)),
+        Did::Wrote { state, key } => Did::Wrote { state, key: key.as_ref().map(short) },
+        other => other,
+    }
+}
+
+fn bounded_result(came: CameOf) -> CameOf {
+    match came {
+        CameOf::Result { text, cut_from } => CameOf::Result { text: short(&text), cut_from },
+        CameOf::NotRun { reason } => CameOf::NotRun { reason: short(&reason) },
+        CameOf::NotAccepted { reason } => CameOf::NotAccepted { reason: short(&reason) },
+        CameOf::NotWritten { reason } => CameOf::NotWritten { reason: short(&reason) },
+        CameOf::NotDone { reason } => CameOf::NotDone { reason: short(&reason) },
+        CameOf::NoReflection { reason } => CameOf::NoReflection { reason: short(&reason) },
+        CameOf::Plan(mut lines) => {
+            let mut room = EXCHANGE_TEXT;
+            lines.retain(|line| {
+                let fits = line.bytes() <= room;
+                room = room.saturating_sub(line.bytes());
+                fits
+            });
+            CameOf::Plan(lines)
+        }
+        other => other,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use countersign_spec::plan::{PlanLine, StepState};
+
+    fn history() -> CompactedHistory {
+        CompactedHistory {
+            facts: vec![],
+            unmet: vec![],
+            last_call: 8,
+            steps_left: 1,
+            approved: None,
+            last_valid_state: "".into(),
+        }
+    }
 
     fn full() -> Context {
         let mut context = Context::default();
         for number in 0..9 {
-            context.exchange(&format!("call {number}"), &"x".repeat(10_000), 4);
+            let result = CameOf::Result { text: "x".repeat(10_000).into(), cut_from: None };
+            context.exchange(Did::Called(format!("call {number}").into()), result, 4);
         }
         context
     }
@@ -285,33 +349,44 @@ mod tests {
     fn exchanges_are_bounded_in_number_and_bytes() {
         let context = full();
         assert_eq!(context.recent().len(), 4);
-        assert!(context.recent().all(|(_, result)| result.len() == EXCHANGE_TEXT));
+        assert!(context.recent().all(|exchange| exchange.came.bytes() == EXCHANGE_TEXT));
+        let mut context = Context::default();
+        let line = PlanLine { id: "a".into(), does: "x".repeat(900).into(), tool: None, state: StepState::Next };
+        context.exchange(Did::Planned, CameOf::Plan(vec![line; 9]), 4);
+        assert!(context.recent().all(|exchange| (1..EXCHANGE_TEXT).contains(&exchange.came.bytes())));
+        let fact = |number: u32| (format!("fact {number}").into(), "x".repeat(256).into());
+        context.collapse(0, CompactedHistory { facts: (0..99).map(fact).collect(), ..history() });
+        let kept = context.kept().map_or(0, |kept| kept.facts.len());
+        assert!((1..99).contains(&kept), "{kept}");
     }
 
     #[test]
     fn each_layer_makes_the_context_smaller() {
         let layers: [fn(&mut Context); 4] =
-            [Context::cut_largest, Context::snip, Context::cut_older, |context| context.collapse(1, "kept")];
+            [Context::cut_largest, Context::snip, Context::cut_older, |context| context.collapse(1, history())];
         for layer in layers {
             let mut context = full();
-            let size = |context: &Context| context.recent().map(|(_, result)| result.len()).sum::<usize>();
+            let size = |context: &Context| context.recent().map(|exchange| exchange.came.bytes()).sum::<usize>();
             let before = size(&context);
             layer(&mut context);
             assert!(size(&context) < before);
-            assert_eq!(context.recent().last().map(|(action, _)| &**action), Some("call 8"), "the last one stays");
+            let last = context.recent().last().map(|exchange| &exchange.did);
+            assert_eq!(last, Some(&Did::Called("call 8".into())), "the last one stays");
         }
     }
 
     #[test]
     fn what_was_said_is_rated_once_and_sent_once() {
         let mut context = Context::default();
-        context.notice("stop".to_owned());
-        assert_eq!(context.take_unrated(), None, "the loop's own words need no rating");
+        context.notice(Notice::NoTerminalTool);
+        assert_eq!(context.take_unrated(), None, "the loop's own notices need no rating");
         context.message("go on".into());
-        assert_eq!(context.take_unrated().as_deref(), Some("stop\ngo on"));
+        assert_eq!(context.take_unrated().as_deref(), Some("go on"));
         assert_eq!(context.take_unrated(), None);
-        assert_eq!(context.said().as_deref(), Some("stop\ngo on"));
+        context.rejected(Some("write".into()), Some("read".into()));
+        assert_eq!(context.take_unrated().as_deref(), Some("read\ngo on"));
+        assert!(context.own_notice().is_some() && context.own_message().is_some());
         context.sent();
-        assert_eq!(context.said(), None);
+        assert!(context.own_notice().is_none() && context.own_message().is_none());
     }
 }

@@ -261,6 +261,7 @@ impl Run {
                     retry_after: None,
                 },
                 usage: Usage::default(),
+                request: None,
             },
             Waiting::Retry(wait, _) => Input::Waited { wait: *wait },
             Waiting::Calls | Waiting::Person(_) | Waiting::Nothing => return None,

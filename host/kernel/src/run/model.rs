@@ -24,6 +24,7 @@ use crate::record::effect::{Effect, ModelRequest, Purpose};
 use crate::record::event::Event;
 use crate::record::input::{Action, Alarm, Reply, StepReply, StepStatus, Unavailability, Usage};
 use crate::record::status::Code;
+use crate::record::told::{CameOf, Did};
 
 /// Most bytes of a text that policies see.
 pub(super) const ACTION_TEXT: usize = 8 << 10;
@@ -141,7 +142,6 @@ impl Run {
     /// What a model is told now.
     pub(super) fn compose(&self, purpose: Purpose) -> ModelRequest {
         let bare = self.recorded() || matches!(purpose, Purpose::Patch(_));
-        let notice = self.context.said();
         let lasting = self.manifest.memory.iter().filter(|memory| self.lasts(memory));
         let memory = lasting.map(|memory| (Arc::clone(&memory.key), self.context.hidden().hidden(&memory.text)));
         ModelRequest {
@@ -154,8 +154,9 @@ impl Run {
                 .filter(|_| !bare)
                 .map(|specialist| (Arc::clone(&specialist.name), Arc::clone(&specialist.description))),
             guidance: self.context.guidance().cloned().filter(|_| !bare),
-            notice: notice.filter(|_| !bare),
-            plan: (!bare && !self.tasks.plan().is_empty()).then(|| self.tasks.plan().outline()),
+            notice: self.context.own_notice().cloned().filter(|_| !bare),
+            message: self.context.own_message().cloned().filter(|_| !bare),
+            plan: if bare { Vec::new() } else { self.tasks.plan().lines() },
             kept: self.context.kept().cloned().filter(|_| !bare),
             scratchpad: self.context.scratchpad().cloned().filter(|_| !bare),
             memory: if bare { Vec::new() } else { memory.collect() },
@@ -416,18 +417,18 @@ impl Run {
             Action::Ask { question } => self.asks_user(&question),
             Action::Abandon { reason } => {
                 if self.withholds(DecisionRight::Abandon) {
-                    return self.not_allowed("give the goal up");
+                    return self.not_allowed(Did::GaveUp, "give the goal up");
                 }
                 self.leave(Exit::HandedOver, StopCause::ended(Code::Impossible, reason.to_string()))
             }
             Action::Compact => {
                 self.context.ask_for_room();
-                self.exchange("compact", "Noted.");
+                self.exchange(Did::AskedForRoom, CameOf::Noted);
                 Next::Leave(Exit::Idle)
             }
             Action::Defer { reason } => {
                 if self.withholds(DecisionRight::HandOver) {
-                    return self.not_allowed("hand the task over");
+                    return self.not_allowed(Did::HandedOver, "hand the task over");
                 }
                 self.event(Event::Deferred { reason: Arc::clone(&reason) });
                 let mut halt = StopCause::review(reason.to_string(), RiskState::MissingInput);
@@ -437,7 +438,7 @@ impl Run {
             }
             Action::EscalateToArchitect { severity, reason } => {
                 if self.withholds(DecisionRight::HandOver) {
-                    return self.not_allowed("hand the task over");
+                    return self.not_allowed(Did::HandedOver, "hand the task over");
                 }
                 self.event(Event::EscalatedToArchitect { severity, reason: Arc::clone(&reason) });
                 self.effect(Effect::Alarm { severity, reason: Arc::clone(&reason) });
@@ -473,7 +474,7 @@ impl Run {
         };
         self.summarise(None, Some(key), false, false);
         if !self.recorded() {
-            self.exchange(text, "No tool was called. Call a tool, or finish.");
+            self.exchange(Did::Said(Arc::clone(text)), CameOf::NoCall);
             self.proposals.claim(Claim::Words);
         }
         self.ask(Question::DoomLoop(step), Then::Watch(Exit::Idle))
@@ -481,17 +482,17 @@ impl Run {
 
     fn asks_user(&mut self, question: &Arc<str>) -> Next {
         if self.withholds(DecisionRight::Clarify) {
-            return self.not_allowed("ask the user");
+            return self.not_allowed(Did::AskedUser, "ask the user");
         }
         let halt = StopCause::question(Code::MissingInfo, question.to_string(), RiskState::MissingInput);
         self.leave(Exit::HandedOver, halt)
     }
 
     /// The boundary does not leave that to the model.
-    pub(super) fn not_allowed(&mut self, what: &str) -> Next {
+    pub(super) fn not_allowed(&mut self, did: Did, what: &str) -> Next {
         let reason = format!("the boundary does not let the model {what}");
         self.context.signal(&reason);
-        self.exchange(what, &format!("Not done: {reason}."));
+        self.exchange(did, CameOf::NotDone { reason: reason.into() });
         self.progress.fail();
         Next::Leave(Exit::Idle)
     }
@@ -511,8 +512,8 @@ impl Run {
         self.view_mut().push_step(StepSummary { index, call_key, result_key, failed, mutating });
     }
 
-    pub(super) fn exchange(&mut self, action: &str, result: &str) {
-        self.context.exchange(action, result, self.manifest.boundary.exchanges as usize);
+    pub(super) fn exchange(&mut self, did: Did, came: CameOf) {
+        self.context.exchange(did, came, self.manifest.boundary.exchanges as usize);
     }
 
     /// An attempt succeeded.

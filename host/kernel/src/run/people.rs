@@ -62,15 +62,8 @@ impl Run {
                 signals if signals.is_empty() => vec![cause.clone()],
                 signals => signals,
             },
-            snippet: match self.context.snippet() {
-                "" => "(nothing was run)".to_owned(),
-                snippet => snippet.to_owned(),
-            },
-            constraints: if self.manifest.goal.constraints.is_empty() {
-                vec!["none".into()]
-            } else {
-                self.manifest.goal.constraints.clone()
-            },
+            snippet: self.context.snippet().to_owned(),
+            constraints: self.manifest.goal.constraints.clone(),
         };
         self.event(Event::Escalated {
             from: self.models.tier(),
@@ -100,7 +93,10 @@ impl Run {
         Report {
             goal: Arc::clone(&self.manifest.goal.text),
             reason: halt.reason.clone(),
-            last_valid_state: self.context.last_valid_state().to_owned(),
+            last_valid_state: match self.context.last_valid_state() {
+                "" => "nothing has been done yet".to_owned(),
+                state => state.to_owned(),
+            },
             authority,
             wanted: halt.wanted,
             dimension: halt.dimension,
@@ -216,7 +212,7 @@ impl Run {
             // Nothing hangs on a memory: the run goes on without it.
             let reason = "a person does not want it kept".to_owned();
             self.event(Event::WriteRefused { state: StateKind::Memory, key: memory.key, reason });
-            self.context.notice_of_person(instead.as_deref().map(str::to_owned));
+            self.context.rejected(None, instead);
             self.take_up();
             return Next::Leave(exit);
         }
@@ -226,8 +222,7 @@ impl Run {
                 self.tasks.drop_plan();
                 self.models.aim(Purpose::Plan);
             }
-            let refused = what.map_or_else(String::new, |name| format!("`{name}` is not approved. "));
-            self.context.notice_of_person(Some(format!("{refused}{note}")));
+            self.context.rejected(what, Some(note));
             self.take_up();
             return Next::Leave(exit);
         }

@@ -29,6 +29,7 @@ use crate::contract::{Failure, FailureClass, ObservedStep};
 use crate::record::effect::Purpose;
 use crate::record::event::{Event, Response, Stage};
 use crate::record::status::Code;
+use crate::record::told::{CameOf, Did};
 
 /// Most bytes of arguments that a policy sees.
 const ARGUMENTS_TEXT: usize = 64 << 10;
@@ -442,7 +443,7 @@ impl Run {
         self.event(Event::Blocked { tool: Arc::clone(&proposal.name), stage, response, reason: reason.clone() });
         self.context.signal(&reason);
         let action = proposal.text();
-        self.exchange(&action, &format!("Not run: {reason}."));
+        self.exchange(Did::Called(action.as_str().into()), CameOf::NotRun { reason: reason.as_str().into() });
         self.context.show(&action);
         self.progress.proposed(proposal.key);
         self.progress.fail();
@@ -498,7 +499,7 @@ impl Run {
         self.decide(CallDecision::Refused { stage: Some(stage), response, reason: reason.clone() });
         self.event(Event::Blocked { tool: Arc::clone(&proposal.name), stage, response, reason: reason.clone() });
         self.context.signal(&reason);
-        self.exchange(&proposal.text(), &format!("Not run: {reason}."));
+        self.exchange(Did::Called(proposal.text().into()), CameOf::NotRun { reason: reason.as_str().into() });
         self.leave(Exit::ReviewRequired, StopCause::escalation(EscalationCause::Divergence, reason))
     }
 }

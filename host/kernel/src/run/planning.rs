@@ -12,6 +12,7 @@ use super::tasks::Draft;
 use crate::contract::{Dimension, Verdict};
 use crate::record::effect::Purpose;
 use crate::record::event::Event;
+use crate::record::told::{CameOf, Did, Notice};
 
 impl Run {
     /// The plan node: calls a model where a plan is wanted and none is at hand.
@@ -50,7 +51,7 @@ impl Run {
                 self.models.aim(Purpose::Step);
                 let steps = self.tasks.plan().steps().map(|(step, _)| step.clone()).collect();
                 self.event(Event::Planned { steps });
-                self.exchange("plan", &self.tasks.plan().outline());
+                self.exchange(Did::Planned, CameOf::Plan(self.tasks.plan().lines()));
                 self.assign_sub_tasks()
             }
             Err(problems) => self.send_back(problems),
@@ -65,9 +66,9 @@ impl Run {
             self.models.aim(Purpose::Step);
             return Next::Leave(Exit::Valid);
         }
-        self.event(Event::PlanRefused { problems });
+        self.event(Event::PlanRefused { problems: problems.clone() });
         self.context.signal(&reason);
-        self.context.notice(reason.clone());
+        self.context.notice(Notice::PlanRefused { problems });
         if !self.tasks.send_back(self.manifest.rules.plan_repairs) {
             self.models.aim(Purpose::Step);
             return self.leave(Exit::Exhausted, StopCause::escalation(EscalationCause::Divergence, reason));
@@ -108,7 +109,7 @@ impl Run {
         self.event(Event::Replanned { reason: reason.clone() });
         self.progress.another_way();
         self.new_boundary();
-        self.context.notice(format!("Stop: {reason}. Make another plan."));
+        self.context.notice(Notice::AnotherPlan { reason: reason.into() });
         self.models.aim(if self.tasks.plan().is_empty() { Purpose::Replan } else { Purpose::Plan });
     }
 }

@@ -12,6 +12,7 @@ use super::halt::{EscalationCause, RepairCause, StopCause};
 use super::next::Next;
 use crate::contract::{Dimension, Verdict};
 use crate::record::event::Event;
+use crate::record::told::{CameOf, Did};
 
 impl Run {
     pub(super) fn repair(&mut self) -> Next {
@@ -117,7 +118,7 @@ impl Run {
         };
         if let Some(reason) = refused {
             self.event(Event::ReflectionRefused { reason: reason.to_owned() });
-            self.exchange("reflect", &format!("Not done: {reason}. Act, or finish."));
+            self.exchange(Did::Reflected, CameOf::NoReflection { reason: reason.into() });
             self.progress.fail();
         }
         Next::Leave(Exit::Idle)

@@ -28,6 +28,7 @@ use crate::record::effect::{Effect, Purpose};
 use crate::record::event::Event;
 use crate::record::grounding::Call;
 use crate::record::input::{Observation, Outcome, Verification};
+use crate::record::told::{CameOf, Did};
 
 /// Most bytes of a committed fact.
 const FACT_TEXT: usize = 4 << 10;
@@ -245,7 +246,8 @@ impl Run {
             return self.remedy();
         }
         self.count_failure(proposal.key, failure);
-        self.exchange(&action, &text);
+        let result = CameOf::Result { text: Arc::clone(&text), cut_from: None };
+        self.exchange(Did::Called(action.as_str().into()), result);
         self.context.show(&format!("{action}\n{text}"));
         if let Some(class) = failure {
             // It did not answer, or died on the way: what it had done by then nobody knows.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use countersign_kernel::told::Notice;
 use countersign_kernel::{Approval, CallDecision, Frame};
 use countersign_spec::Driver;
 
@@ -59,7 +60,7 @@ impl Agent {
             signals: vec![],
             bytes: 0,
         });
-        self.give(Input::Replied { call, reply, usage: countersign_kernel::Usage::default() });
+        self.give(Input::Replied { call, reply, usage: countersign_kernel::Usage::default(), request: None });
         self.effects.iter().any(|effect| matches!(effect, Effect::Dispatch { .. }))
     }
 
@@ -82,7 +83,7 @@ impl Agent {
         self.run.parked().cloned().collect()
     }
 
-    fn notice(&self) -> Option<String> {
+    fn notice(&self) -> Option<Notice> {
         self.effects.iter().find_map(|effect| match effect {
             Effect::Await { notice, .. } => notice.clone(),
             _ => None,

@@ -317,7 +317,9 @@ fn a_request_is_compressed_at_the_gate() {
     assert!(before > 1200 && after < before);
     assert!(kept.contains(&StateKind::TaskState) && dropped.contains(&StateKind::Scratchpad));
     let carries = compressed.effects().iter().any(|effect| match effect {
-        Effect::CallModel { request, .. } => request.kept.as_deref().is_some_and(|text| text.contains("read: ")),
+        Effect::CallModel { request, .. } => {
+            request.kept.as_ref().is_some_and(|kept| kept.facts.iter().any(|(name, _)| **name == *"read"))
+        }
         _ => false,
     });
     assert!(carries, "what was verified is kept");
@@ -360,7 +362,7 @@ fn what_a_recording_used_is_booked() {
             bytes: 1,
         })
     };
-    recorded.give(Input::Replied { call: 0, reply: reply(call("write", 1)), usage });
+    recorded.give(Input::Replied { call: 0, reply: reply(call("write", 1)), usage, request: None });
     recorded.give(Input::Observed { call: 0, observation: Observation::new(ok(), "x".into()) });
     let used = |dimension| recorded.run.view().budget(dimension).used;
     assert_eq!((used(Dimension::Steps), used(Dimension::Cost), used(Dimension::ToolCalls)), (1, 110, 1));

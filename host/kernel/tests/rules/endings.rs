@@ -1,5 +1,7 @@
 //! How runs end, and who takes over.
 
+use countersign_kernel::told::Notice;
+
 use super::*;
 
 /// Conditions of a boundary that end a run at once.
@@ -223,9 +225,7 @@ fn a_cycle_needs_a_terminal_tool() {
     let mut pseudo = Loop::start(terminal(TerminalTools::RequiredWithRetry));
     pseudo.does(call("read", 1)).answers("x").does(finish(&[]));
     let directive = pseudo.effects().iter().any(|effect| match effect {
-        Effect::CallModel { request, .. } => {
-            request.notice.as_deref().is_some_and(|text| text.contains("defer_to_human"))
-        }
+        Effect::CallModel { request, .. } => request.notice == Some(Notice::NoTerminalTool),
         _ => false,
     });
     assert!(directive && pseudo.status() == Status::Running);
@@ -360,7 +360,7 @@ fn buckets_switches_and_cancellation_stop_a_run() {
 
 #[test]
 fn a_manifest_that_makes_no_sense_is_refused() {
-    let cases: [(&str, Setting); 14] = [
+    let cases: [(&str, Setting); 15] = [
         ("limits.steps", |m| m.limits.steps = 0),
         ("limits.cost", |m| m.ceilings.cost = 5),
         ("boundary.autonomy", |m| m.boundary.autonomy = 8),
@@ -371,6 +371,7 @@ fn a_manifest_that_makes_no_sense_is_refused() {
         ("plan", |m| m.boundary.autonomy = 3),
         ("boundary.preauthorised.x", |m| m.boundary.preauthorised = vec!["x".into()]),
         ("boundary.asks.x", |m| m.boundary.asks = vec!["x".into()]),
+        ("tools.read.time-out", |m| m.tools[0].time_out = 0),
         ("tools.read.cheaper", |m| m.tools[0].cheaper = Some("read".into())),
         ("tools.read.verify.read-back", |m| m.tools[0].verifier = Some(Verifier::ReadBack("write".into()))),
         ("models", |m| m.models.clear()),

@@ -1,5 +1,7 @@
 //! Approvals, and what else people decide.
 
+use countersign_kernel::told::Notice;
+
 use super::*;
 
 /// What the host itself asks a person about.
@@ -121,7 +123,9 @@ fn expired_rejected_and_unavailable_are_three_things() {
     let mut otherwise = Loop::start(asking());
     otherwise.does(call("write", 1)).decides(Decision::Rejected { fingerprint: None, instead: Some("read".into()) });
     let told = otherwise.effects().iter().any(|effect| match effect {
-        Effect::CallModel { request, .. } => request.notice.as_deref().is_some_and(|notice| notice.contains("read")),
+        Effect::CallModel { request, .. } => {
+            request.notice == Some(Notice::Rejected { tool: Some("write".into()), instead: "read".into() })
+        }
         _ => false,
     });
     assert!(told && otherwise.status() == Status::Running && otherwise.dispatched() == 0);
@@ -334,7 +338,8 @@ fn a_plan_that_a_person_does_not_like_is_made_anew() {
     l.decides(Decision::Rejected { fingerprint: None, instead: Some("look twice".into()) });
     let wants = l.effects().iter().any(|effect| match effect {
         Effect::CallModel { request, .. } => {
-            request.purpose == Purpose::Plan && request.notice.as_deref().is_some_and(|text| text.contains("twice"))
+            let twice = Notice::Rejected { tool: None, instead: "look twice".into() };
+            request.purpose == Purpose::Plan && request.notice == Some(twice)
         }
         _ => false,
     });

@@ -7,6 +7,7 @@ use countersign_kernel::contract::context::{Compaction, Layer, Strategy};
 use countersign_kernel::contract::dispatch::{Assigned, Assignment, Specialist, SubTask};
 use countersign_kernel::contract::guard::{Direction, Finding, FindingKind, Inspection, Severity};
 use countersign_kernel::contract::sensitivity::Rating;
+use countersign_kernel::told::CameOf;
 use countersign_kernel::{ModelRequest, redacted};
 use countersign_spec::Retention;
 
@@ -198,8 +199,8 @@ fn a_model_does_not_see_what_is_personal_or_secret() {
     let manifest = filled(&[Slot::Guard], PolicyMode::Enforce, |_| {});
     let mut l = Loop::judged(manifest, finds("ada@example.com", FindingKind::PersonalData, Severity::Low));
     l.does(call("read", 1)).answers("write to ada@example.com now");
-    let told = called(&l).and_then(|(_, request)| request.recent.last().map(|(_, result)| result.to_string()));
-    assert_eq!(told.as_deref(), Some("write to [personal-data] now"));
+    let told = called(&l).and_then(|(_, request)| request.recent.last().map(|exchange| exchange.came.clone()));
+    assert_eq!(told, Some(CameOf::Result { text: "write to [personal-data] now".into(), cut_from: None }));
     assert_eq!(l.count(|event| matches!(event, Event::Redacted { .. })), 1);
     let finding = |start, end| Finding { kind: FindingKind::Secret, start, end, score: 1.0, severity: Severity::Low };
     assert_eq!(redacted("abcdef", &[finding(1, 3), finding(2, 5)]).as_deref(), Some("a[secret]f"), "overlapping");

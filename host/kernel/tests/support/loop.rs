@@ -225,7 +225,8 @@ impl Loop {
             Effect::CallModel { call, .. } | Effect::Await { call, .. } => Some(*call),
             _ => None,
         });
-        self.give(Input::Replied { call, reply, usage: Usage { input_tokens: 100, output_tokens: 10, cost: 110 } });
+        let usage = Usage { input_tokens: 100, output_tokens: 10, cost: 110 };
+        self.give(Input::Replied { call, reply, usage, request: Some("sha256:r".into()) });
         self
     }
 

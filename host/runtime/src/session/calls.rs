@@ -9,6 +9,7 @@ use countersign_kernel::{
     Run, Slot, Status, StepReply, StepStatus, Usage,
 };
 use countersign_models::proposed;
+use countersign_models::words;
 use countersign_spec::{Mode, PolicyMode, Verifier};
 use countersign_tools::Inspected;
 use countersign_tools::redact::clean;
@@ -97,7 +98,7 @@ impl Session {
         }
         let Some(call) = self.calls.awaiting else {
             // As many calls are under way as may be.
-            let reason = "other calls are under way; hand in what came of one of them first".to_owned();
+            let reason = words::OTHERS_UNDER_WAY.to_owned();
             return Ok(CallDecision::Refused(Refusal { stage: None, response: Response::Defer, reason }));
         };
         if let Some(halted) = self.operations.halted(self.run.manifest()) {
@@ -120,7 +121,7 @@ impl Session {
             bytes,
         });
         self.calls.notice = None;
-        let turn = self.proceed(Input::Replied { call, reply, usage })?;
+        let turn = self.proceed(Input::Replied { call, reply, usage, request: None })?;
         if let Some(decision) = self.permit(turn.tasks)? {
             return Ok(decision);
         }
@@ -132,9 +133,9 @@ impl Session {
             Some(Decided::Refused { stage, response, reason }) => {
                 CallDecision::Refused(Refusal { stage, response, reason })
             }
-            Some(Decided::Noted) => CallDecision::Noted("handed over; a person is told".to_owned()),
+            Some(Decided::Noted) => CallDecision::Noted(words::PERSON_TOLD.to_owned()),
             Some(Decided::Permitted { .. } | Decided::Stopped { .. }) | None => {
-                let reason = self.calls.notice.as_deref().unwrap_or("a policy wants something else done").to_owned();
+                let reason = self.calls.notice.as_deref().unwrap_or(words::SOMETHING_ELSE).to_owned();
                 CallDecision::Refused(Refusal { stage: None, response: Response::Repair, reason })
             }
         })
@@ -146,7 +147,7 @@ impl Session {
         for task in &turn.tasks {
             // A call that returns beside another has nothing to say of what that one was told.
             if let Effect::Await { notice: Some(notice), .. } = &task.effect {
-                self.calls.notice = Some(notice.as_str().into());
+                self.calls.notice = Some(countersign_models::notice(notice).into());
             }
         }
         Ok(turn)
@@ -323,7 +324,7 @@ impl Session {
             signals: Vec::new(),
             bytes: 0,
         });
-        self.proceed(Input::Replied { call, reply, usage: Usage::default() })?;
+        self.proceed(Input::Replied { call, reply, usage: Usage::default(), request: None })?;
         Ok(self.standing())
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_kernel::contract::Tier;
+use countersign_kernel::contract::{Digest, Tier};
 use countersign_kernel::{
     Action, Code, Effect, Input, ModelRequest, Observation, Outcome, Reply, Report, Status, Usage, Verification,
 };
@@ -56,6 +56,8 @@ pub struct ModelAnswer {
     pub arguments: Option<String>,
     /// What the call used.
     pub usage: Usage,
+    /// Digest of the request as it was sent, [`sha256`](countersign_kernel::sha256) of its bytes; none where none was.
+    pub request: Option<Digest>,
 }
 
 impl Session {
@@ -100,13 +102,14 @@ impl Session {
             Effect::CallModel { call, tier, model, request, max_output_tokens, .. } => {
                 let answer = world.call_model(tier, &model, &request, max_output_tokens);
                 self.hold_for(&answer);
-                let ModelAnswer { reply, usage, .. } = answer;
+                let ModelAnswer { reply, usage, request, .. } = answer;
                 self.operations.settle(usage, held);
                 // A call that a person broke off says nothing of the model.
                 if !(world.cancelled() && matches!(reply, Reply::Unavailable { .. })) {
                     self.operations.replied(&self.run, &reply);
                 }
-                Some(Input::Replied { call, reply, usage })
+                let request = request.map(|digest| Arc::clone(digest.as_str()));
+                Some(Input::Replied { call, reply, usage, request })
             }
             Effect::Dispatch { call, tool, arguments, payload, idempotency_key, demand } => {
                 let observation = match self.exact(&arguments, payload.as_ref()) {

@@ -3,24 +3,19 @@
 use countersign_kernel::Stage;
 
 use super::{CallDecision, Refusal, Standing, Stop};
-
-/// What becomes of an agent whose next call is not worth it (specification C4).
-const STOP: &str = "Stop here: report to your user what you found out and what is in the way, and take the next task.";
-/// How an agent that was told to stop may go on.
-const REPORT: &str = "Nothing is forwarded before you have reported: call defer_to_human with your diagnosis as its \
-reason; after that the next task can begin.";
+use countersign_models::words::{self, REPORT, STOP, fill};
 
 impl CallDecision {
     /// What the agent is told in place of a result where its call is not made; none with a permit.
     pub fn told(&self) -> Option<String> {
         Some(match self {
             CallDecision::Permitted(_) => return None,
-            CallDecision::Parked(approval) => format!("Not forwarded yet: {}", approval.reason),
+            CallDecision::Parked(approval) => fill(words::PARKED, &[&approval.reason]),
             CallDecision::Refused(refusal) => {
-                refusal.stop().unwrap_or_else(|| format!("Not forwarded: {}", refusal.reason))
+                refusal.stop().unwrap_or_else(|| fill(words::REFUSED, &[&refusal.reason]))
             }
             CallDecision::Noted(text) => text.clone(),
-            CallDecision::Stopped(stop) => format!("Not forwarded: {} ({})", stop.reason, stop.code),
+            CallDecision::Stopped(stop) => fill(words::STOPPED, &[&stop.reason, stop.code.name()]),
         })
     }
 }
@@ -43,10 +38,9 @@ impl Refusal {
     pub fn stop(&self) -> Option<String> {
         let reason = &self.reason;
         if self.is_hold() {
-            return Some(format!("Not forwarded: {reason}. {STOP} {REPORT}"));
+            return Some(fill(words::REFUSED_BY_HOLD, &[reason, STOP, REPORT]));
         }
-        self.is_loop()
-            .then(|| format!("Not forwarded: this call gets nowhere ({reason}). {STOP} Do not make this call again."))
+        self.is_loop().then(|| fill(words::REFUSED_AS_LOOP, &[reason, STOP]))
     }
 }
 
@@ -55,17 +49,17 @@ impl Standing {
     /// nobody has let it pass.
     pub fn instead(&self) -> Option<String> {
         let Stop { code, ended, reason, .. } = self.stop.as_ref()?;
-        let state = if *ended { "is over with" } else { "waits for a person," };
-        Some(format!("The call was made; its result is not shown: this run {state} {code} ({reason}). {STOP}"))
+        let template = if *ended { words::OVER_INSTEAD } else { words::WAITS_INSTEAD };
+        Some(fill(template, &[code.name(), reason, STOP]))
     }
 
     /// What the agent is told beside a call's result; none where there is nothing to say.
     pub fn told(&self) -> Option<String> {
         if let Some(hold) = &self.hold {
-            return Some(format!("The next action is not worth it ({}). {STOP} {REPORT}", hold.reason));
+            return Some(fill(words::HELD, &[&hold.reason, STOP, REPORT]));
         }
         let reason = self.notice.as_ref()?;
-        Some(format!("This gets nowhere: {reason}. {STOP} The same call will not be forwarded again."))
+        Some(fill(words::GETS_NOWHERE, &[reason, STOP]))
     }
 }
 
