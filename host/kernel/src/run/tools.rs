@@ -120,6 +120,10 @@ impl Run {
         self.see_step(u64::from(step), Phase::Observation);
         if self.agent_drives() {
             self.place.leave_for(node);
+            if let Some(open) = &mut self.open {
+                // The frame is about this call: it moves from where the call stands.
+                open.from = node;
+            }
         } else {
             self.waiting = Waiting::Nothing;
         }
