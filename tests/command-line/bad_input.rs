@@ -153,6 +153,13 @@ fn graphs() -> std::io::Result<()> {
     countersign(["graph", "check", &path]).expect(0, "ok default");
     countersign(["graph", "draw", &path]).expect(0, "flowchart TD");
     countersign(["graph", "verdicts"]).expect(0, "| `risk`, a call | agent |");
+    countersign(["graph", "phases"]).expect(0, "| 16 final-response | `finalise` |");
+    let without =
+        good.replacen("on = \"finalised\", to = \"memory-write\"", "on = \"finalised\", to = \"terminate\"", 1);
+    let without = without.replacen("nodes.memory-write = { kind = \"memory-write\" }\n", "", 1);
+    let without = without.replacen("    { from = \"memory-write\", on = \"written\", to = \"terminate\" },\n", "", 1);
+    let path = written(folder.path(), "g.toml", without);
+    countersign(["graph", "check", &path]).expect(0, "no node for 17 memory-write: it does not take place");
     countersign(["graph", "check", "no/such.toml"]).expect(2, "`no/such.toml`");
     Ok(())
 }

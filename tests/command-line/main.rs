@@ -106,6 +106,8 @@ fn help_lists_what_works_and_each_command_has_an_example() {
         vec!["agents", "resume"],
         vec!["graph", "check"],
         vec!["graph", "draw"],
+        vec!["graph", "verdicts"],
+        vec!["graph", "phases"],
         vec!["shadow", "report"],
         vec!["trace", "show"],
         vec!["trace", "verify"],

@@ -5,6 +5,7 @@
 
 use countersign_kernel::contract::{Digest, sha256};
 
+use crate::models::step_schema;
 use crate::reply::injected_tools;
 
 /// Defines the words, and the list of all of them: none can be left out of the digest.
@@ -98,7 +99,7 @@ reason; after that the next task can begin.";
     GETS_NOWHERE = "This gets nowhere: {}. {} The same call will not be forwarded again.";
 }
 
-/// Digest of all of them, and of what the tools say that every agent has.
+/// Digest of all of them, of what the tools say that every agent has, and of the schema of an answer.
 pub fn templates_digest() -> Digest {
     let mut text = ALL.join("\0");
     for (name, description, _) in injected_tools() {
@@ -107,6 +108,8 @@ pub fn templates_digest() -> Digest {
         text.push('\0');
         text.push_str(description);
     }
+    text.push('\0');
+    text.push_str(&step_schema().to_string());
     sha256(text.as_bytes())
 }
 

@@ -20,6 +20,9 @@ pub enum Command {
     /// Print what each verdict of each slot leads to
     #[command(after_help = "Example:\n  countersign graph verdicts")]
     Verdicts,
+    /// Print which phase of the loop takes place at which kind of node
+    #[command(after_help = "Example:\n  countersign graph phases")]
+    Phases,
 }
 
 #[derive(clap::Args)]
@@ -46,6 +49,10 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Draw(arguments) => draw(arguments),
         Command::Verdicts => {
             crate::say!("{}", countersign::kernel::consequence::verdicts().trim_end());
+            Ok(crate::exit::OK)
+        }
+        Command::Phases => {
+            crate::say!("{}", graph::phases().trim_end());
             Ok(crate::exit::OK)
         }
     }
