@@ -4,7 +4,7 @@
 #[path = "support/loop.rs"]
 #[allow(dead_code, reason = "shared with the tests of the rules, which use all of it")]
 mod driven;
-#[path = "support/graphs.rs"]
+#[path = "../../spec/tests/support/graphs.rs"]
 mod graphs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +13,13 @@ use std::sync::Arc;
 use countersign_kernel::contract::doom_loop::{Handoff, Signal, Trip, TripReason};
 use countersign_kernel::contract::risk::Assessment;
 use countersign_kernel::contract::{Dimension, Key, Verdict};
-use countersign_kernel::graph::{Graph, NodeKind};
-use countersign_kernel::tool::ApprovalRule;
 use countersign_kernel::{
-    Action, Answered, Code, Decision, Driver, Effect, Event, Frame, Input, Judged, Manifest, Observation, Outcome,
-    PolicyMode, Question, Reply, Run, Slot, Status, StepReply, StepStatus, Usage, Verification, Verifier,
+    Action, Answered, Code, Decision, Effect, Event, Frame, Input, Judged, Observation, Outcome, Question, Reply, Run,
+    Slot, Status, StepReply, StepStatus, Usage, Verification,
 };
+use countersign_spec::graph::{Graph, NodeKind};
+use countersign_spec::tool::ApprovalRule;
+use countersign_spec::{Driver, Manifest, PolicyMode, Tool, Verifier};
 use proptest::prelude::*;
 
 use driven::{call, entry, finish, manifest, reading};
@@ -43,7 +44,7 @@ fn agents_manifest(steps: u64, tool_calls: u64, graph: Graph, shape: u8) -> Mani
     manifest.graph = Arc::new(graph);
     manifest.limits.steps = steps;
     manifest.limits.tool_calls = tool_calls;
-    manifest.tools.push(countersign_kernel::Tool { verifier: Some(Verifier::ExitCode(0)), ..reading("check") });
+    manifest.tools.push(Tool { verifier: Some(Verifier::ExitCode(0)), ..reading("check") });
     manifest.boundary.tools.push("check".into());
     manifest.tools[1].approval = shape.is_multiple_of(3).then_some(ApprovalRule::Always);
     if shape.is_multiple_of(2) {

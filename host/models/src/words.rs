@@ -1,12 +1,11 @@
 //! Every word for a model that is not somebody else's text: what requests say around the state of a task, and what
 //! an agent that owns its loop is told. Where something is put in stands `{}`. The digest of all of them is in each
 //! run's manifest.
-#![allow(missing_docs, reason = "a word says itself what it says")]
 
 use countersign_kernel::contract::{Digest, sha256};
 
-use crate::models::step_schema;
 use crate::reply::injected_tools;
+use crate::schema::step_schema;
 
 /// Defines the words, and the list of all of them: none can be left out of the digest.
 macro_rules! words {
@@ -33,51 +32,89 @@ it lists.";
     HELPING = "A weaker model in an agent loop is stuck. You are told the goal, the last valid state, where it \
 failed and why. Answer in plain words: what is wrong, and what exactly to do next, in a few short sentences. The \
 weaker model follows your text.";
+    /// The planning mode `act`.
     ACT = "Take one step at a time.";
+    /// The planning mode `act-with-reflexion`.
     ACT_WITH_REFLEXION = "Take one step at a time, and mind the lessons of earlier tries.";
+    /// The planning mode `plan-then-execute`.
     PLAN_THEN_EXECUTE = "Make a plan first, then follow it step by step.";
+    /// The planning mode `extended-thinking`.
     EXTENDED_THINKING = "Think the decision through before you answer.";
 
     /// A cycle that ended without a terminal tool (document 004).
     NO_TERMINAL_TOOL = "Your last cycle ended without a call of any terminal tool. Either finish the work with one, \
 or call defer_to_human or escalate_to_architect with a reason.";
+    /// A plan does not hold: everything that is wrong with it.
     PLAN_REFUSED = "the plan is not valid: {}";
+    /// Another plan is wanted: why.
     ANOTHER_PLAN = "Stop: {}. Make another plan.";
+    /// A person does not approve a call: its tool, and what the person says instead.
     REJECTED_CALL = "`{}` is not approved. {}";
 
+    /// The model handed in a plan.
     PLANNED = "plan";
+    /// The model claimed to be done.
     FINISHED = "finish";
+    /// The model asked for a pass of reflection.
     REFLECTED = "reflect";
+    /// The model asked for room in its context.
     ASKED_FOR_ROOM = "compact";
+    /// The model proposed to write a kind of state.
     WROTE = "write {}";
+    /// The model proposed to write a kind of state under a name.
     WROTE_UNDER = "write {} {}";
+    /// The model asked the user.
     ASKED_USER = "ask the user";
+    /// The model handed the task over.
     HANDED_OVER = "hand the task over";
+    /// The model gave the goal up.
     GAVE_UP = "give the goal up";
 
+    /// A result that was cut to make room: its beginning, and the bytes that it had.
     CUT = "{} … ({} bytes, cut)";
+    /// A call was not made: why.
     NOT_RUN = "Not run: {}.";
+    /// A claim of success does not count: what it lacks.
     NOT_ACCEPTED = "Not accepted: {}.";
+    /// State is not written: why.
     NOT_WRITTEN = "Not written: {}.";
+    /// What was asked for is not done: why.
     NOT_DONE = "Not done: {}.";
+    /// There is no pass of reflection: why.
     NO_REFLECTION = "Not done: {}. Act, or finish.";
+    /// The model only spoke.
     NO_CALL = "No tool was called. Call a tool, or finish.";
+    /// A memory waits for the end of the run.
     LOOKED_AT_LATER = "It is looked at when the run is over.";
+    /// The host has taken note.
     NOTED = "Noted.";
 
+    /// A step of the plan: how it stands, its id, what it does.
     PLAN_LINE = "{} {}: {}";
+    /// The same with its tool.
     PLAN_LINE_WITH_TOOL = "{} {}: {} ({})";
+    /// Begins what stands for exchanges that were left out.
     KEPT_FACTS = "verified so far:";
+    /// A committed fact: name and text.
     KEPT_FACT = "\n{}: {}";
+    /// Criteria that are not verified.
     KEPT_UNMET = "\nnot verified yet: {}";
+    /// There are none of those.
     KEPT_NOTHING = "nothing";
+    /// Number of the last call.
     KEPT_CALL = "\nlast call: {}";
+    /// Model calls that are left.
     KEPT_STEPS = "\nsteps left: {}";
+    /// The tool of a call that is approved and was not made.
     KEPT_APPROVED = "\napproved and not yet done: {}";
+    /// The last thing that is known to hold.
     KEPT_STATE = "\nlast valid state: {}";
 
+    /// Nothing is known to hold.
     NOTHING_DONE = "nothing has been done yet";
+    /// There is no text to show in a packet.
     NOTHING_RUN = "(nothing was run)";
+    /// A packet without constraints.
     NO_CONSTRAINTS = "none";
 
     /// What becomes of an agent whose next call is not worth it (specification C4).
@@ -85,17 +122,60 @@ or call defer_to_human or escalate_to_architect with a reason.";
     /// How an agent that was told to stop may go on.
     REPORT = "Nothing is forwarded before you have reported: call defer_to_human with your diagnosis as its \
 reason; after that the next task can begin.";
+    /// An agent has as many calls under way as it may.
     OTHERS_UNDER_WAY = "other calls are under way; hand in what came of one of them first";
+    /// A policy refuses without a word.
     SOMETHING_ELSE = "a policy wants something else done";
+    /// A task is handed over.
     PERSON_TOLD = "handed over; a person is told";
+    /// A call waits for a person: why.
     PARKED = "Not forwarded yet: {}";
+    /// A call is refused: why.
     REFUSED = "Not forwarded: {}";
+    /// The run takes no call: why, and its code.
     STOPPED = "Not forwarded: {} ({})";
+    /// No call is worth it: why, [`STOP`], [`REPORT`].
     REFUSED_BY_HOLD = "Not forwarded: {}. {} {}";
+    /// A call goes in circles: why, [`STOP`].
     REFUSED_AS_LOOP = "Not forwarded: this call gets nowhere ({}). {} Do not make this call again.";
+    /// In place of a result, of a run that is over: code, reason, [`STOP`].
     OVER_INSTEAD = "The call was made; its result is not shown: this run is over with {} ({}). {}";
+    /// The same of a run that waits for a person.
     WAITS_INSTEAD = "The call was made; its result is not shown: this run waits for a person, {} ({}). {}";
+    /// Beside a result, where the next action is not worth it: why, [`STOP`], [`REPORT`].
     HELD = "The next action is not worth it ({}). {} {}";
+    /// What an agent is told of the gateway when it connects.
+    GATEWAY = "Tool calls go through a gateway that may hold one back: its result then says why and \
+what to do. A call that needs a person's approval is not lost: make the very same call again once it is approved. \
+Call defer_to_human when a task needs a person, escalate_to_architect when something larger is wrong.";
+    /// The host took a call itself.
+    TAKEN = "Noted: {}. Leave this task as it is and take the next one.";
+    /// A call was not forwarded: why, and what to do next.
+    REFUSED_WITH_NEXT = "Not forwarded: {}. {}";
+    /// What to do about a call that is malformed.
+    MEND = "Mend the call, or do something else.";
+    /// What to do about a call that comes too soon.
+    LATER = "Try again later.";
+    /// What to do about a call that a cheaper tool should make.
+    OTHER_MEANS = "Use the other means first.";
+    /// What to do about a call that lacks what only the user knows.
+    ASK_USER = "Ask your user.";
+    /// What to do about any other call.
+    SOMETHING_OTHER = "Do something else; if the task cannot go on without it, call defer_to_human.";
+    /// A tool that cannot be used: which, and why.
+    LEFT_OUT = "Not forwarded: `{}` {}. Do something else.";
+    /// A tool whose definition nobody has accepted: which, why, and which again.
+    LEFT_OUT_ACCEPTABLE = "Not forwarded: `{}` {}. An operator accepts it with `countersign mcp accept {}`. Do something else.";
+    /// A call waits for a person: why, token, run, token, store.
+    PARKED_WITH_TOKEN = "Not forwarded yet: a person must approve this call ({}). Token: {}. Whoever may, approves it with \
+`countersign runs approve {} {} --store {}`. Go on with something else; once it is approved, make exactly this call \
+again, with the very same arguments. It then runs once.";
+    /// A run is over: code, reason, [`STOP`].
+    RUN_OVER = "Not forwarded: this run is over with {} ({}). {}";
+    /// A run waits for a person: code, reason, [`STOP`], run, store.
+    RUN_WAITS = "Not forwarded: this run waits for a person, {} ({}). {} Whoever may, lets it go on: \
+`countersign runs show {} --store {}`.";
+    /// Beside a result that gets nowhere: why, [`STOP`].
     GETS_NOWHERE = "This gets nowhere: {}. {} The same call will not be forwarded again.";
 }
 

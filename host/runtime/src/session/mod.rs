@@ -63,7 +63,6 @@ pub use record::Past;
 pub use setup::Setup;
 pub use setup::slots;
 pub use standing::{Standing, Stop};
-pub use words::stop_here;
 
 use calls::Calls;
 use clock::Running;

@@ -62,8 +62,3 @@ impl Standing {
         Some(fill(words::GETS_NOWHERE, &[reason, STOP]))
     }
 }
-
-/// The same words for whoever refuses an agent's calls for reasons of its own.
-pub fn stop_here() -> &'static str {
-    STOP
-}
