@@ -128,6 +128,7 @@ pub fn line(event: &Event) -> String {
         Event::BucketRefused { bucket, dimension } => format!("bucket-refused {bucket}: {dimension}"),
         Event::Halted { switch } => format!("halted by {switch}"),
         Event::Approved { by, .. } => format!("approved by {by}"),
+        Event::ApprovalJoined { by, reason, .. } => format!("approval-joined by {}: {reason}", list(by)),
         Event::ApprovalSpent { .. } => "approval-spent".to_owned(),
         Event::ApprovalRequested { approval } => {
             format!("approval-requested {} {}", approval.tool, approval.fingerprint)

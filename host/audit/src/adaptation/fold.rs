@@ -203,6 +203,7 @@ impl Triples {
                 self.open.of_host().filter(|open| open.loud).for_each(|open| open.ask(Decider::Person));
             }
             Event::Approved { fingerprint, by } => self.approved(fingerprint, by),
+            Event::ApprovalJoined { fingerprint, by, .. } => self.joined(fingerprint, by),
             Event::ApprovalSpent { fingerprint } => self.spent(fingerprint),
             Event::Rejected { by } => self.rejected(frame, by),
             Event::ApprovalExpired { fingerprint, asked_again: false } => self.expired(fingerprint),

@@ -548,6 +548,16 @@ pub enum Event {
         /// Who.
         by: Arc<str>,
     },
+    /// More policies ask about a call that a person was asked about before. What the person approves, or has
+    /// approved, is the call, also against them.
+    ApprovalJoined {
+        /// Which approval.
+        fingerprint: Arc<str>,
+        /// Those who did not ask before.
+        by: Vec<Arc<str>>,
+        /// Why the call is held up by now, in the words of all who ask.
+        reason: String,
+    },
     /// The approval was used.
     ApprovalSpent {
         /// Which.

@@ -10,7 +10,7 @@ use countersign_spec::graph::Exit;
 use countersign_spec::routing::RiskState;
 
 use super::Run;
-use super::approvals::{State, WAITING};
+use super::approvals::{Joined, State, WAITING};
 use super::halt::StopCause;
 use super::handed::{CallDecision, InputError};
 use super::next::Next;
@@ -154,13 +154,14 @@ impl Run {
         let manifest = Arc::clone(&self.manifest);
         let call = proposal.approved_as(&manifest.tools);
         let (response, why) = match self.approvals.of(call) {
-            Some(State::Waiting) => (Response::AskApproval, reason),
+            Some(State::Waiting) => {
+                self.ask_too(proposal, &by, &reason);
+                (Response::AskApproval, reason)
+            }
             Some(State::Rejected(None)) => (Response::Block, "a person refused it".to_owned()),
             Some(State::Rejected(Some(note))) => (Response::Block, format!("a person refused it: {note}")),
             Some(State::Expired) => (Response::Block, "nobody decided in time".to_owned()),
-            // Granted, but to be asked by somebody who was not named then: asked again.
-            Some(State::Granted) | None if self.approvals.has_room() => {
-                self.approvals.forget(call);
+            None if self.approvals.has_room() => {
                 let approval = self.approval(proposal, by, reason.clone());
                 self.ask_beside(approval, proposal.payload.clone());
                 (Response::AskApproval, reason)
@@ -179,6 +180,17 @@ impl Run {
         // Asking again whether it may is not a loop: the doom-loop slot hears nothing of it.
         self.summarise(Some(proposal.key), None, false, false);
         Next::Leave(Exit::Refused)
+    }
+
+    /// Others ask about a call that waits for a person already: who decides is told.
+    fn ask_too(&mut self, proposal: &Proposal, by: &[Arc<str>], reason: &str) {
+        let call = proposal.approved_as(&self.manifest.tools);
+        let Some(Joined { approval, by }) = self.approvals.join(call, by, reason) else { return };
+        let fingerprint = Arc::clone(&approval.fingerprint);
+        self.event(Event::ApprovalJoined { fingerprint, by, reason: reason.to_owned() });
+        let halt = StopCause::approval(approval.reason.clone(), RiskState::HighImpactMutation, approval);
+        let report = self.report(&halt);
+        self.effect(Effect::Report { code: Code::ConfirmRequired, report });
     }
 
     /// A person is asked while the run goes on.

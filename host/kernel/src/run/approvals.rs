@@ -58,6 +58,17 @@ pub(super) struct Call<'a> {
     pub payload: Option<&'a Arc<str>>,
 }
 
+/// An approval, and who asks by now that did not when its packet was made.
+#[derive(Debug)]
+pub(super) struct Joined {
+    pub approval: Approval,
+    pub by: Vec<Arc<str>>,
+}
+
+fn joining(approval: &Approval, by: &[Arc<str>]) -> Vec<Arc<str>> {
+    by.iter().filter(|name| !approval.asked_by.contains(name)).cloned().collect()
+}
+
 /// An approval that nobody decided on in time.
 #[derive(Debug)]
 pub(super) struct Lapsed {
@@ -121,13 +132,6 @@ impl Approvals {
         self.entries.iter().find(|entry| entry.is_of(call)).map(|entry| &entry.state)
     }
 
-    /// Forgets what was asked of this very call.
-    pub fn forget(&mut self, call: Call<'_>) {
-        if let Some(at) = self.entries.iter().position(|entry| entry.is_of(call)) {
-            self.entries.remove(at);
-        }
-    }
-
     /// Approvals that wait for a person now.
     pub fn waiting(&self, at: u64) -> impl Iterator<Item = &Approval> {
         let waits = move |entry: &&Entry| entry.state == State::Waiting && at <= entry.approval.expires;
@@ -139,16 +143,30 @@ impl Approvals {
         self.entries.iter().find(|entry| entry.state == State::Granted).map(|entry| &entry.approval.tool)
     }
 
-    /// Uses the approval of this very call against those who ask; gives its fingerprint.
-    pub fn spend(&mut self, call: Call<'_>, by: &[Arc<str>], at: u64) -> Option<Arc<str>> {
-        let fits = |entry: &Entry| {
-            entry.state == State::Granted
-                && entry.is_of(call)
-                && at <= entry.approval.expires
-                && by.iter().all(|name| entry.approval.asked_by.contains(name))
+    /// Others ask about a call that a person was asked about already: whoever decides is shown them too. None where
+    /// nobody joins, or nobody waits for a decision on this very call.
+    pub fn join(&mut self, call: Call<'_>, by: &[Arc<str>], reason: &str) -> Option<Joined> {
+        let waits = |entry: &&mut Entry| entry.state == State::Waiting && entry.is_of(call);
+        let approval = &mut self.entries.iter_mut().find(waits)?.approval;
+        let joined = joining(approval, by);
+        if joined.is_empty() {
+            return None;
+        }
+        approval.asked_by.extend(joined.iter().cloned());
+        approval.reason = match reason.contains(&*approval.reason) {
+            true => reason.to_owned(),
+            false => format!("{}; {reason}", approval.reason),
         };
+        Some(Joined { approval: approval.clone(), by: joined })
+    }
+
+    /// Uses the approval of this very call, whoever asks by now: a person has approved the call, and not an answer to
+    /// one policy.
+    pub fn spend(&mut self, call: Call<'_>, by: &[Arc<str>], at: u64) -> Option<Joined> {
+        let fits = |entry: &Entry| entry.state == State::Granted && entry.is_of(call) && at <= entry.approval.expires;
         let found = self.entries.iter().position(fits)?;
-        Some(self.entries.remove(found).approval.fingerprint)
+        let approval = self.entries.remove(found).approval;
+        Some(Joined { by: joining(&approval, by), approval })
     }
 
     /// Whether a decision on this fingerprint is waited for. A person may think better of an approval.
@@ -239,7 +257,7 @@ mod tests {
             key: Key(1),
             definition: "d".into(),
             asked_by: vec!["risk".into()],
-            reason: String::new(),
+            reason: "risky".into(),
             confidence: None,
             touches: Touched::default(),
             fingerprint: "".into(),
@@ -257,25 +275,44 @@ mod tests {
     }
 
     #[test]
-    fn an_approval_is_of_one_call_against_those_who_asked_and_is_spent_once() {
+    fn an_approval_is_of_one_call_whoever_asks_and_is_spent_once() {
         let mut ledger = Approvals::default();
         let fingerprint = ask(&mut ledger, "write");
         let definition: Arc<str> = "d".into();
         let call = Call { tool: "write", arguments: "{}", definition: Some(&definition), payload: None };
         let by: [Arc<str>; 1] = ["risk".into()];
-        assert_eq!(ledger.spend(call, &by, 1), None, "nobody has decided");
+        let spend = |ledger: &mut Approvals, call: Call<'_>, by: &[Arc<str>], at: u64| {
+            ledger.spend(call, by, at).map(|spent| (spent.approval.fingerprint, spent.by))
+        };
+        assert_eq!(spend(&mut ledger, call, &by, 1), None, "nobody has decided");
         assert!(ledger.decide(&fingerprint, State::Granted));
         let payload: Arc<str> = "secret".into();
         for other in
             [Call { arguments: "{1}", ..call }, Call { tool: "read", ..call }, Call { definition: None, ..call }]
         {
-            assert_eq!(ledger.spend(other, &by, 1), None);
+            assert_eq!(spend(&mut ledger, other, &by, 1), None);
         }
-        assert_eq!(ledger.spend(Call { payload: Some(&payload), ..call }, &by, 1), None);
-        assert_eq!(ledger.spend(call, &["other".into()], 1), None);
-        assert_eq!(ledger.spend(call, &by, 101), None);
-        assert_eq!(ledger.spend(call, &by, 100), Some(fingerprint));
-        assert_eq!(ledger.spend(call, &by, 1), None);
+        let other: [Arc<str>; 2] = ["other".into(), "risk".into()];
+        assert_eq!(spend(&mut ledger, Call { payload: Some(&payload), ..call }, &by, 1), None);
+        assert_eq!(spend(&mut ledger, call, &by, 101), None);
+        assert_eq!(spend(&mut ledger, call, &other, 100), Some((fingerprint, vec!["other".into()])));
+        assert_eq!(spend(&mut ledger, call, &by, 1), None);
+    }
+
+    #[test]
+    fn whoever_decides_is_shown_who_came_to_ask_meanwhile() {
+        let mut ledger = Approvals::default();
+        let fingerprint = ask(&mut ledger, "write");
+        let definition: Arc<str> = "d".into();
+        let call = Call { tool: "write", arguments: "{}", definition: Some(&definition), payload: None };
+        assert!(ledger.join(call, &["risk".into()], "again").is_none(), "nobody new");
+        let joined = ledger.join(call, &["risk".into(), "threshold".into()], "not worth it");
+        assert_eq!(joined.map(|joined| joined.by), Some(vec!["threshold".into()]));
+        let shown: Vec<_> = ledger.waiting(0).map(|approval| (approval.asked_by.len(), &*approval.reason)).collect();
+        assert_eq!(shown, [(2, "risky; not worth it")]);
+        assert!(ledger.decide(&fingerprint, State::Granted));
+        assert!(ledger.join(call, &["guard".into()], "late").is_none(), "it is decided");
+        assert_eq!(ledger.spend(call, &["threshold".into()], 1).map(|spent| spent.by), Some(vec![]));
     }
 
     #[test]

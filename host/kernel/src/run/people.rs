@@ -9,7 +9,7 @@ use countersign_spec::routing::{RiskState, route};
 use countersign_spec::state::StateKind;
 
 use super::Run;
-use super::approvals::State;
+use super::approvals::{Joined, State};
 use super::asked::Asked;
 use super::bounded::cut;
 use super::halt::StopCause;
@@ -316,10 +316,17 @@ impl Run {
         self.leave(Exit::HandedOver, StopCause::approval(reason, RiskState::HighImpactMutation, approval))
     }
 
-    /// Uses an approval for the very call it was given for, and only against those who asked.
-    pub(super) fn spend_approval(&mut self, proposal: &Proposal, by: &[Arc<str>]) -> bool {
+    /// Uses an approval for the very call it was given for, whoever asks by now. People are told of those whom nobody
+    /// was shown who approved it.
+    pub(super) fn spend_approval(&mut self, proposal: &Proposal, by: &[Arc<str>], reason: &str) -> bool {
         let call = proposal.approved_as(&self.manifest.tools);
-        let Some(fingerprint) = self.approvals.spend(call, by, self.at) else { return false };
+        let Some(Joined { approval, by }) = self.approvals.spend(call, by, self.at) else { return false };
+        let fingerprint = approval.fingerprint;
+        if !by.is_empty() {
+            let others = by.join(", ");
+            self.event(Event::ApprovalJoined { fingerprint: Arc::clone(&fingerprint), by, reason: reason.to_owned() });
+            self.notify(format!("`{}` is approved and made; by then {others} asked too: {reason}", proposal.name));
+        }
         self.event(Event::ApprovalSpent { fingerprint });
         true
     }

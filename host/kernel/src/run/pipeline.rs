@@ -364,7 +364,7 @@ impl Run {
                 self.leave(Exit::ReviewRequired, StopCause::escalation(EscalationCause::Review, reason))
             }
             // What it asks for was given: the very call may be made, once.
-            Consequence::CallWaits | Consequence::Approval if self.spend_approval(&proposal, &by) => {
+            Consequence::CallWaits | Consequence::Approval if self.spend_approval(&proposal, &by, &reason) => {
                 self.eligible(proposal)
             }
             Consequence::CallWaits => self.park(&proposal, by, reason),

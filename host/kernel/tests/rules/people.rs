@@ -157,14 +157,14 @@ fn a_person_takes_what_there_is() {
 }
 
 #[test]
-fn an_approval_does_not_cover_whoever_asks_later() {
+fn an_approval_answers_whoever_asks_by_then_and_overrules_no_denial() {
     use countersign_kernel::contract::risk::Assessment;
-    // The policy proceeds when the ceiling asks, and asks itself once a person has approved.
-    for (later, dispatched, status) in [
-        (Verdict::Proceed, 1, Status::Running),
-        (Verdict::Ask, 0, Status::Suspended(Code::ConfirmRequired)),
-        (Verdict::Deny, 0, Status::Running),
-        (Verdict::Terminate, 0, Status::Ended(Code::UnsafeDetection)),
+    // The policy proceeds when the ceiling asks, and objects once a person has approved.
+    for (later, dispatched, status, joined) in [
+        (Verdict::Proceed, 1, Status::Running, 0),
+        (Verdict::Ask, 1, Status::Running, 1),
+        (Verdict::Deny, 0, Status::Running, 0),
+        (Verdict::Terminate, 0, Status::Ended(Code::UnsafeDetection), 0),
     ] {
         let mut times = 0;
         let judge = move |_: &Question| {
@@ -176,6 +176,10 @@ fn an_approval_does_not_cover_whoever_asks_later() {
         let mut judged = Loop::judged(filled(&[Slot::Risk], PolicyMode::Enforce, payment), judge);
         judged.does(call("write", 1)).approves();
         assert_eq!((judged.dispatched(), judged.status()), (dispatched, status), "{later}");
+        let named = |event: &Event| matches!(event, Event::ApprovalJoined { by, .. } if *by == [Arc::from("p")]);
+        assert_eq!(judged.count(named), joined, "{later}");
+        let told = |event: &Event| matches!(event, Event::Notified { text } if text.contains("p asked too: r"));
+        assert_eq!(judged.count(told), joined, "{later}");
     }
 }
 

@@ -158,6 +158,43 @@ fn a_person_is_asked_once_for_all_who_want_it() {
 }
 
 #[test]
+fn an_approved_call_of_an_agent_runs_once_although_another_slot_came_to_ask() {
+    // The threshold slot asks from the second time on, or only once a person has approved.
+    for joins in [2, 3] {
+        let mut weighed = 0;
+        let asks = move |question: &Question| match question {
+            Question::Threshold(ledger) if ledger.next.as_ref().is_some_and(|next| next.mutating) => {
+                weighed += 1;
+                let stops = weighed >= joins;
+                weighs(if stops { Weighed::Escalate(Trigger::IrreversibleAction) } else { Weighed::Continue })
+            }
+            Question::Threshold(_) => weighs(Weighed::Continue),
+            _ => Answered::Risk(Assessment { verdict: Verdict::Proceed, score: 0.9, reason: String::new() }),
+        };
+        let change = |m: &mut Manifest| {
+            agent(m);
+            m.tools[1].approval = Some(ApprovalRule::Always);
+            m.tools[1].idempotent = true;
+        };
+        let mut l = Loop::judged(filled(&[Slot::Risk, Slot::Threshold], PolicyMode::Enforce, change), asks);
+        l.proposes(call("write", 1)).proposes(call("write", 1));
+        let shown = l.run.parked().next().cloned();
+        let Some(approval) = shown else { panic!("nobody is asked") };
+        assert_eq!(approval.asked_by.contains(&"p".into()), joins == 2, "{:?}", approval.asked_by);
+        assert_eq!(approval.reason.contains("irreversible action"), joins == 2, "{}", approval.reason);
+        let reported = l.effects().iter().any(|effect| matches!(effect, Effect::Report { .. }));
+        assert_eq!(reported, joins == 2, "people are told of one more who asks, and only of that");
+        l.decides(Decision::Approved { fingerprint: approval.fingerprint });
+        l.proposes(call("write", 1));
+        assert_eq!(l.dispatched(), 1, "one approval, and the call is made: {:?}", l.blocked());
+        l.answers("written").proposes(call("write", 1));
+        assert_eq!(l.dispatched(), 1, "an approval is for one call");
+        assert_eq!(l.count(|event| matches!(event, Event::ApprovalJoined { .. })), 1);
+        assert_eq!(l.count(|event| matches!(event, Event::ApprovalRequested { .. })), 2);
+    }
+}
+
+#[test]
 fn nothing_left_to_find_out_ends_a_run_whose_criteria_are_met() {
     let collapses = |ledger: &Ledger| {
         let late = ledger.next.is_none() && ledger.actions > 1;

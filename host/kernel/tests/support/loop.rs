@@ -221,9 +221,12 @@ impl Loop {
     }
 
     pub fn replies(&mut self, reply: Reply) -> &mut Self {
-        let call = self.wanted(|effect| match effect {
-            Effect::CallModel { call, .. } | Effect::Await { call, .. } => Some(*call),
-            _ => None,
+        // An agent is still waited for after a person has decided.
+        let call = self.run.awaited().unwrap_or_else(|| {
+            self.wanted(|effect| match effect {
+                Effect::CallModel { call, .. } => Some(*call),
+                _ => None,
+            })
         });
         let usage = Usage { input_tokens: 100, output_tokens: 10, cost: 110 };
         self.give(Input::Replied { call, reply, usage, request: Some("sha256:r".into()) });

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use countersign_kernel::contract::Verdict;
 use countersign_kernel::{Approval, Decision, Frame, Input};
 use countersign_spec::Driver;
 
@@ -45,6 +46,25 @@ impl Triples {
         }
     }
 
+    /// Slots that let a call pass when a person was asked about it ask too: each is a triple of its own, beside what it
+    /// recommended before.
+    pub(super) fn joined(&mut self, fingerprint: &Arc<str>, by: &[Arc<str>]) {
+        let Some(waiting) = self.waiting.iter().find(|waiting| waiting.fingerprint == *fingerprint) else { return };
+        let proposal = waiting.proposal;
+        let asks = |open: &Open| open.triple.recommendation.verdict == Verdict::Ask;
+        let mut asked = Vec::new();
+        for open in self.open.asked(proposal) {
+            open.triple.decision.asked_by.extend(by.iter().cloned());
+            if asks(open) {
+                asked.push(open.triple.slot);
+            }
+        }
+        for open in self.open.actions().filter(|open| asks(open) && !asked.contains(&open.triple.slot)) {
+            open.ask(Decider::Approver);
+            open.triple.decision.asked_by = by.to_vec();
+        }
+    }
+
     /// An agent proposes a call again that waits for an approval: no other triple.
     pub(super) fn asked_again(&mut self) {
         let Some(own) = &self.at_hand else { return };
@@ -77,6 +97,10 @@ impl Triples {
         if let Some(waiting) = at.map(|at| self.waiting.remove(at)) {
             let number = self.at_hand.as_ref().map_or(waiting.proposal, |proposal| proposal.number);
             self.join(number, waiting.proposal);
+            let by = self.open.asked(waiting.proposal).find_map(|open| open.triple.decision.by.clone());
+            // Who came to ask behind the person's back is answered by the same approval.
+            let joined = self.open.asked(waiting.proposal).filter(|open| open.decider == Decider::Approver);
+            joined.for_each(|open| open.decided_by(Did::Approved, by.as_ref()));
         }
         // Where the first one is not kept any more, this is what is left of it.
         self.open.actions().for_each(|open| open.decide(Did::Approved));
