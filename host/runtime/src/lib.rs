@@ -47,7 +47,7 @@ pub use countersign_operate as operate;
 pub use countersign_operate::utc_now;
 pub use countersign_spec as spec;
 pub use countersign_store as store;
-pub use countersign_store::trace::{TransferError, beside, export, import};
+pub use countersign_store::trace::{Incoming, TransferError, beside, export, import, open_regular};
 pub use countersign_tools as tools;
 pub use countersign_tools::redact::{Salt, redact, salted};
 pub use countersign_tools::{Arguments, Strict, canonical, keys, registry};

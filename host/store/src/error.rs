@@ -6,8 +6,9 @@ use std::error::Error;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
-    /// Nothing more fits. What was asked for has not happened.
-    #[error("{store}: no space is left; make room, then try again")]
+    /// Nothing more fits: what was to be kept is not. Whether it may be tried again is for those to say who know what
+    /// was done before it.
+    #[error("{store}: no space is left, and what came last is not kept; make room first")]
     Full {
         /// The store.
         store: String,
@@ -28,7 +29,15 @@ pub enum StorageError {
         /// The newest that is known here.
         known: u64,
     },
-    /// It is no store, or no longer what was written.
+    /// It is something else than a store. Nothing of it was changed.
+    #[error("{store}: is no store of Countersign: {problem}")]
+    NoStore {
+        /// What was taken for one.
+        store: String,
+        /// What was found.
+        problem: String,
+    },
+    /// It is no longer what was written.
     #[error("{store}: is damaged: {problem}")]
     Damaged {
         /// The store.

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use countersign_kernel::{Code, Frame, Input, Run, Status};
 use countersign_store::memory::MemoryStore;
 use countersign_store::sqlite::SqliteStore;
-use countersign_store::trace::{TraceFile, TraceFileError, TransferError, also_to_file, beside, export, import};
+use countersign_store::trace::{
+    Incoming, TraceFile, TraceFileError, TransferError, also_to_file, beside, export, import,
+};
 use countersign_store::{
     Attributes, BeginError, Chain, Durability, Ending, FrameMark, Holder, NewRun, RunReader, RunStore, Side,
     TraceError, TraceReader,
@@ -143,6 +145,7 @@ fn what_was_changed_in_a_store_or_a_file_is_not_moved() {
         let path = folder.path().join("changed.jsonl");
         fs::write(&path, text).unwrap();
         let to = MemoryStore::new();
+        assert!(Incoming::read(&path).is_err(), "{what}: it is refused before any store is looked for");
         assert!(import(&to, &path, &here()).is_err(), "{what}");
         assert!(to.find("r").is_err(), "{what}: nothing of it is in the store");
     }
@@ -153,6 +156,49 @@ fn what_was_changed_in_a_store_or_a_file_is_not_moved() {
     let target = folder.path().join("broken.jsonl");
     assert!(matches!(export(&broken, "r", &target), Err(TransferError::Trace(_))));
     assert!(!target.exists(), "no file is left that looks like a trace");
+}
+
+#[test]
+fn what_a_file_is_that_is_no_trace_or_was_changed_on_its_way_is_said() {
+    let (folder, path) = place();
+    let store = MemoryStore::new();
+    stored(&store, 2);
+    export(&store, "r", &path).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let with = |begin: &[u8]| [begin, text.as_bytes()].concat();
+    let table = [
+        (text.replace('\n', "\r\n").into_bytes(), "frame 0 is not what was written", "carriage return"),
+        (text.trim_end().as_bytes().to_vec(), "frame 2 is not what was written", "put it back"),
+        (text.lines().next().unwrap().as_bytes().to_vec(), "frame 0 is not what was written", "put it back"),
+        (with(b"\xef\xbb\xbf"), "is no trace", "byte order mark"),
+        (with(b"\xff\xfe"), "is no trace", "UTF-16"),
+        (with(b"\x1f\x8b\x08"), "is no trace", "gunzip"),
+        (with(b"\x28\xb5\x2f\xfd"), "is no trace", "zstd"),
+        (with(b"PK\x03\x04"), "is no trace", "zip archive"),
+        (with(b"SQLite format 3\0"), "is no trace", "`--store`"),
+    ];
+    for (bytes, what, then) in table {
+        let path = folder.path().join("changed.jsonl");
+        fs::write(&path, bytes).unwrap();
+        let error = ending(&path).unwrap_err().to_string();
+        assert!(error.contains(what) && error.contains(then), "expected `{what}` and `{then}`: {error}");
+    }
+    // A frame that was being written when its process was lost is no change.
+    fs::write(&path, &text[..text.len() - 40]).unwrap();
+    assert_eq!(ending(&path).unwrap(), Ending::Open { half_written: true });
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+    let (folder, path) = place();
+    let status = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(status.success());
+    let store = MemoryStore::new();
+    for (path, expected) in [(path.as_path(), "a pipe or a device"), (folder.path(), "a folder")] {
+        let error = import(&store, path, &here()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
 }
 
 #[test]

@@ -5,18 +5,18 @@
 //! of each other's runs.
 
 mod answer;
+mod files;
 mod frames;
 mod inner;
 mod log;
+mod place;
 mod problem;
 mod read;
 mod schema;
 mod writer;
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign_kernel::Status;
@@ -66,10 +66,11 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens a store, and makes it where there is none: its file is for its owner alone, as is a folder
-    /// that has to be made for it. A file that is marked as read-only is only read.
+    /// that has to be made for it. A file that is marked as read-only, or lies where nothing can be written, is only
+    /// read.
     ///
     /// # Errors
-    /// A file that cannot be opened, is no store, or was written by a newer release.
+    /// A file that cannot be opened, is no store (an empty one is none), or was written by a newer release.
     pub fn open(file: &Path) -> Result<Self, StorageError> {
         SqliteStore::open_with(file, SqliteOptions::default())
     }
@@ -80,21 +81,13 @@ impl SqliteStore {
     /// As there.
     pub fn open_with(file: &Path, options: SqliteOptions) -> Result<Self, StorageError> {
         let name = named(file)?;
-        if std::fs::metadata(file).is_ok_and(|about| about.permissions().readonly()) {
+        if !place::is_writable(file) {
             return SqliteStore::read_only(file);
         }
-        let making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-        make(file).map_err(|source| match source.kind() {
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                StorageError::ReadOnly { store: name.clone() }
-            }
-            ErrorKind::StorageFull => StorageError::Full { store: name.clone() },
-            _ => StorageError::failed(&name, source),
-        })?;
+        place::make(file, &name)?;
         const PAGE: u64 = 4096;
         let most = options.most_bytes.map(|bytes| u32::try_from(bytes / PAGE).unwrap_or(u32::MAX).max(1));
         let connection = schema::writing(&name, most)?;
-        drop(making);
         let writer = Some(Writer::start(&name, connection, options.lease)?);
         let readers = Readers::new(&name, false);
         Ok(SqliteStore { inner: Arc::new(Inner { file: name, readers, writer, lease: options.lease }) })
@@ -423,35 +416,6 @@ fn understood(text: &str) -> Result<Entry, String> {
     match entry.version {
         1 => Ok(entry),
         other => Err(format!("expected version 1, found {other}")),
-    }
-}
-
-/// Held while a file is made: see [`make`].
-static MAKING: Mutex<()> = Mutex::new(());
-
-/// The file, where it is not there yet: SQLite gives what it puts beside it the same permissions. A file that is
-/// there is not even opened: where it is closed again, the system takes all locks on it from this process, also those
-/// by which SQLite keeps other processes from clearing its log away.
-fn make(file: &Path) -> std::io::Result<()> {
-    let folder: PathBuf = match file.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
-        Some(parent) => parent.to_owned(),
-        None => PathBuf::from("."),
-    };
-    let mut folders = DirBuilder::new();
-    folders.recursive(true);
-    let mut options = OpenOptions::new();
-    options.create_new(true).write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-        folders.mode(0o700);
-        options.mode(0o600);
-    }
-    folders.create(folder)?;
-    match options.open(file) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        made => made.map(|_| ()),
     }
 }
 

@@ -9,9 +9,8 @@ pub(super) fn storage(file: &str, error: rusqlite::Error) -> StorageError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StorageError::Full { store },
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StorageError::ReadOnly { store },
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            StorageError::Damaged { store, problem: error.to_string() }
-        }
+        Some(ErrorCode::DatabaseCorrupt) => StorageError::Damaged { store, problem: error.to_string() },
+        Some(ErrorCode::NotADatabase) => StorageError::NoStore { store, problem: error.to_string() },
         _ => StorageError::failed(file, error),
     }
 }

@@ -85,15 +85,20 @@ const MIGRATIONS: [&str; 1] = [
 /// The version that is written here.
 pub(super) const VERSION: u64 = MIGRATIONS.len() as u64;
 
-/// A connection that writes. The file is there already.
+/// Makes a store of an empty file, and leaves nothing beside it.
+pub(super) fn create(file: &str) -> Result<(), StorageError> {
+    let mut connection = connect(file, false)?;
+    log_ahead(&connection, file)?;
+    migrate(&mut connection, file)?;
+    connection.close().map_err(|(_, error)| storage(file, error))
+}
+
+/// A connection that writes. The file is a store already.
 pub(super) fn writing(file: &str, most_pages: Option<u32>) -> Result<Connection, StorageError> {
     let failed = |error| storage(file, error);
     let mut connection = connect(file, false)?;
     check(&connection, file)?;
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
-    if mode != "wal" {
-        return Err(StorageError::failed(file, format!("write-ahead logging is not possible here: {mode}")));
-    }
+    log_ahead(&connection, file)?;
     // What is erased is overwritten, not only forgotten.
     connection
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000;")
@@ -105,11 +110,19 @@ pub(super) fn writing(file: &str, most_pages: Option<u32>) -> Result<Connection,
     Ok(connection)
 }
 
+fn log_ahead(connection: &Connection, file: &str) -> Result<(), StorageError> {
+    let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
+    match mode.map_err(|error| storage(file, error))? {
+        mode if mode == "wal" => Ok(()),
+        mode => Err(StorageError::failed(file, format!("write-ahead logging is not possible here: {mode}"))),
+    }
+}
+
 /// A connection that only reads.
 pub(super) fn reading(file: &str, read_only: bool) -> Result<Connection, StorageError> {
     let connection = connect(file, read_only)?;
     if read_only {
-        check(&connection, file)?;
+        check(&connection, file).map_err(|error| if log_is_left(file) { unread(file, error) } else { error })?;
         if version(&connection, file)? != VERSION {
             let problem = "an older release made it, and it cannot be brought up to date where it cannot be written";
             return Err(StorageError::failed(file, problem));
@@ -125,8 +138,7 @@ fn connect(file: &str, read_only: bool) -> Result<Connection, StorageError> {
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     // Beside a file that nobody may write no process leaves anything, unless one was lost while it still
     // could: without such a rest the file is all there is.
-    let rest = std::fs::metadata(format!("{file}-wal")).is_ok_and(|rest| rest.len() > 0);
-    let immutable = if read_only && !rest { "?immutable=1" } else { "" };
+    let immutable = if read_only && !log_is_left(file) { "?immutable=1" } else { "" };
     let escaped = file.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let mut connection = Connection::open_with_flags(format!("file:{escaped}{immutable}"), flags).map_err(failed)?;
     connection.busy_handler(Some(wait)).map_err(failed)?;
@@ -140,21 +152,44 @@ fn wait(looked: i32) -> bool {
     LOOK.saturating_mul(looked.unsigned_abs()) < PATIENCE
 }
 
+/// Whether a write-ahead log lies beside the file that holds something.
+fn log_is_left(file: &str) -> bool {
+    std::fs::metadata(format!("{file}-wal")).is_ok_and(|log| log.len() > 0)
+}
+
+/// Where nothing can be written, SQLite reads no log that a lost process has left without its index.
+fn unread(file: &str, error: StorageError) -> StorageError {
+    match error {
+        StorageError::Failed { source, .. } => {
+            let text = format!(
+                "`{file}-wal` holds what its last writer had no time to put into it, and cannot be read where nothing can \
+                 be written ({source}); copy both files to a folder that can be written, and read them there"
+            );
+            StorageError::failed(file, text)
+        }
+        other => other,
+    }
+}
+
 /// Whether it is a store that this release can read.
 fn check(connection: &Connection, file: &str) -> Result<(), StorageError> {
     let failed = |error| storage(file, error);
+    let no_store = |problem: &str| StorageError::NoStore { store: file.to_owned(), problem: problem.to_owned() };
+    // A store has its tables from the moment on that it has its name.
+    if std::fs::metadata(file).is_ok_and(|about| about.len() == 0) {
+        return Err(no_store(
+            "it is empty; where no run was ever kept in it, remove it, and the next run makes it anew",
+        ));
+    }
     let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(failed)?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
-    if application != APPLICATION && (application != 0 || tables > 0) {
-        let problem = "it is a database of another program".to_owned();
-        return Err(StorageError::Damaged { store: file.to_owned(), problem });
+    if application != APPLICATION {
+        return Err(no_store("it is a database of another program; name another file"));
     }
-    let found = version(connection, file)?;
-    if found > VERSION {
-        return Err(StorageError::NewerSchema { store: file.to_owned(), found, known: VERSION });
+    match version(connection, file)? {
+        0 => Err(no_store("it has no schema version: another program has changed it")),
+        found if found > VERSION => Err(StorageError::NewerSchema { store: file.to_owned(), found, known: VERSION }),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn version(connection: &Connection, file: &str) -> Result<u64, StorageError> {

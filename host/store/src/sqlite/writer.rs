@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 
 use super::answer::answer;
+use super::files::Files;
 use super::frames::{Held, Pending, Task, Unit};
 use super::problem::storage;
 use super::read::signed;
 use crate::error::StorageError;
 use crate::run_log::Then;
-use crate::trace::identity;
 
 /// How long what nobody waits for may lie in memory.
 const LINGER: Duration = Duration::from_millis(2);
@@ -90,9 +90,10 @@ impl Writer {
             closed: false,
         };
         let shared = Shared { queue: Arc::new((Mutex::new(queue), Condvar::new())) };
+        let files = Files::new(file, &connection).map_err(|error| storage(file, error))?;
         let loops = Loop {
             file: file.to_owned(),
-            identity: std::fs::metadata(file).ok().and_then(|found| identity(&found)),
+            files,
             connection,
             shared: shared.clone(),
             lease,
@@ -222,8 +223,8 @@ fn fail(job: Job, file: &str) {
 /// What the thread has.
 struct Loop {
     file: String,
-    /// Which file the name led to when it was opened.
-    identity: Option<(u64, u64)>,
+    /// Nobody meddles with them unnoticed.
+    files: Files,
     connection: Connection,
     shared: Shared,
     lease: Duration,
@@ -355,11 +356,9 @@ impl Loop {
         if !writes && !touch {
             return Ok(());
         }
-        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         // What is written to a file that was moved or removed, nobody finds again.
-        if std::fs::metadata(&self.file).ok().and_then(|found| identity(&found)) != self.identity {
-            return Err(moved());
-        }
+        self.files.check(connection)?;
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         for unit in units {
             unit.write(connection)?;
         }
@@ -367,6 +366,7 @@ impl Loop {
             connection.prepare_cached("UPDATE synced SET times = times + 1")?.execute([])?;
         }
         connection.prepare_cached("COMMIT")?.execute([])?;
+        self.files.committed();
         self.unsynced = !synced;
         Ok(())
     }
@@ -396,11 +396,6 @@ impl Loop {
             let _ = self.connection.execute_batch(end);
         }
     }
-}
-
-fn moved() -> rusqlite::Error {
-    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
-    rusqlite::Error::SqliteFailure(code, Some("the file was moved or removed while it was in use".to_owned()))
 }
 
 impl Unit {

@@ -179,6 +179,22 @@ pub(crate) fn identity(_: &std::fs::Metadata) -> Option<(u64, u64)> {
     None
 }
 
+/// A file to be read from its begin to its end, as often as is needed.
+///
+/// # Errors
+/// What cannot be opened, and what is no regular file: of a pipe nobody knows when it has something to say.
+pub fn open_regular(path: &Path) -> std::io::Result<File> {
+    let about = std::fs::metadata(path)?;
+    if about.is_file() {
+        return File::open(path);
+    }
+    let (what, then) = match about.is_dir() {
+        true => ("a folder", "name a file in it"),
+        false => ("a pipe or a device", "write what it gives into a file first"),
+    };
+    Err(std::io::Error::new(ErrorKind::InvalidInput, format!("is {what}, and no regular file; {then}")))
+}
+
 /// A file that was not there.
 pub(super) fn create_new(path: &Path) -> Result<File, TraceFileError> {
     let mut options = OpenOptions::new();

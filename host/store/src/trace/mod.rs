@@ -11,7 +11,7 @@ mod transfer;
 
 pub use chain::{Chain, encode_frame, encode_manifest, genesis};
 pub(crate) use file::identity;
-pub use file::{TraceFile, TraceFileError};
+pub use file::{TraceFile, TraceFileError, open_regular};
 pub use reader::{ChainReader, Ending, Stored, TraceError, TraceReader};
 pub use tee::also_to_file;
-pub use transfer::{TransferError, beside, export, import};
+pub use transfer::{Incoming, TransferError, beside, export, import};

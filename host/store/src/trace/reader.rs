@@ -228,10 +228,26 @@ impl<R: BufRead> TraceReader<R> {
         if self.chain.is_complete() {
             return Err(self.chain.broken(next, "something follows the terminal frame"));
         }
+        if next == 0
+            && let Some(problem) = foreign(&self.line)
+        {
+            return Err(self.chain.not_a_trace(problem));
+        }
         if self.line.last() == Some(&b'\n') {
             self.line.pop();
+            if let Some(before) = self.line.strip_suffix(b"\r")
+                && unseal(before).is_some()
+            {
+                let problem = "its line ends with a carriage return (CRLF): the file was changed on its way, as by a \
+                               transfer in text mode; take it again as it is, or remove the carriage returns";
+                return Err(self.chain.broken(next, problem));
+            }
         } else if self.line.len() > LARGEST_FRAME {
             return Err(self.chain.broken(next, &format!("it is longer than {LARGEST_FRAME} bytes")));
+        } else if unseal(&self.line).is_some() {
+            let problem = "all of it is there but the line's end, a newline that an editor or a copy has taken away; \
+                           put it back at the end of the file";
+            return Err(self.chain.broken(next, problem));
         } else if unseal(&self.line[..self.line.len() - 1]).is_some() {
             return Err(self.chain.broken(next, "something stands between its seal and its end"));
         } else if next > 0 {
@@ -280,6 +296,25 @@ impl<R: BufRead> TraceReader<R> {
         }
         Ok((run, self.ending.unwrap_or(Ending::Open { half_written: false })))
     }
+}
+
+/// What a file is whose first bytes no trace begins with.
+fn foreign(line: &[u8]) -> Option<&'static str> {
+    const FORMS: [(&[u8], &str); 6] = [
+        (b"\x1f\x8b", "it is compressed with gzip; unpack it first, as with `gunzip --keep`"),
+        (b"\x28\xb5\x2f\xfd", "it is compressed with zstd; unpack it first, as with `unzstd`"),
+        (b"PK\x03\x04", "it is a zip archive; unpack it first"),
+        (
+            b"SQLite format 3\0",
+            "it is a database; where it is a store, give the id of a run and `--store` with its name",
+        ),
+        (
+            b"\xef\xbb\xbf",
+            "it begins with a byte order mark, which an editor has put there; remove its first three bytes",
+        ),
+        (b"\xff\xfe", "it is UTF-16, which an editor has made of it; take the file as it was written"),
+    ];
+    FORMS.into_iter().find(|(begins, _)| line.starts_with(begins)).map(|(_, what)| what)
 }
 
 fn contains(line: &[u8], part: &[u8]) -> bool {

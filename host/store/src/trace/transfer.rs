@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::chain::{genesis, linked};
-use super::file::{TraceFile, TraceFileError, create_new};
+use super::file::{TraceFile, TraceFileError, create_new, open_regular};
 use super::reader::{Ending, TraceError, TraceReader};
+use crate::checks;
 use crate::error::StorageError;
 use crate::holder::Holder;
 use crate::query::{Attributes, RunRow};
@@ -133,56 +135,88 @@ fn records(reader: &dyn RunReader, side: Side, path: &Path) -> Result<(), Transf
     }
 }
 
-/// Takes a trace into a store, with what lies beside it: every frame is checked and folded before the first is
-/// written. An open trace is an open run there, one that ends half-written is refused. Its salt stays where the run
-/// was. The run's row.
+/// A trace that was read whole, with what lies beside it: every frame is checked and folded. What was checked is what is
+/// taken into a store, whatever becomes of the file meanwhile.
+#[derive(Debug)]
+pub struct Incoming {
+    run: Arc<str>,
+    attributes: Attributes,
+    manifest: Vec<u8>,
+    frames: Vec<(Vec<u8>, FrameMark)>,
+    sides: Vec<(Side, Vec<Vec<u8>>)>,
+}
+
+impl Incoming {
+    /// Reads a trace. No store is needed for it, and none is made for one that would be refused.
+    ///
+    /// # Errors
+    /// A trace that is not what was written, or ends half-written.
+    pub fn read(path: &Path) -> Result<Self, TransferError> {
+        let io = |source| TraceFileError::Io { path: path.to_owned(), source };
+        let file = open_regular(path).map_err(io)?;
+        let mut lines: Vec<(Vec<u8>, FrameMark)> = Vec::new();
+        let mut reader = TraceReader::new(path.display().to_string(), BufReader::new(file));
+        let (run, ending) = reader.fold_lines(|run, closed, line| {
+            let at = closed.map_or(0, |closed| closed.frame.at);
+            lines.push((line.to_vec(), FrameMark { at, status: run.status() }));
+        })?;
+        if ending == (Ending::Open { half_written: true }) {
+            return Err(TraceFileError::Torn { path: path.to_owned() }.into());
+        }
+        let mut frames = lines.into_iter();
+        let (manifest, _) = frames.next().ok_or_else(|| io(std::io::ErrorKind::UnexpectedEof.into()))?;
+        let frames = frames.collect();
+        let mut sides = Vec::new();
+        for side in Side::ALL {
+            sides.push((side, read_records(&beside(path, side))?));
+        }
+        let attributes = Attributes {
+            tenant: run.manifest().tenant.clone(),
+            agent: Arc::clone(&run.manifest().agent),
+            principal: None,
+            started: run.manifest().started,
+        };
+        let incoming = Incoming { run: Arc::clone(&run.manifest().run), attributes, manifest, frames, sides };
+        checks::begin(&incoming.begins())?;
+        Ok(incoming)
+    }
+
+    fn begins(&self) -> NewRun<'_> {
+        NewRun { id: &self.run, manifest: &self.manifest, attributes: self.attributes.clone(), salt: None }
+    }
+
+    /// Takes it into a store: an open trace is an open run there. Its salt stays where the run was. The run's row.
+    ///
+    /// # Errors
+    /// A run that is there already, a store that cannot be written.
+    pub fn put_into(&self, store: &dyn RunStore, holder: &Holder) -> Result<RunRow, TransferError> {
+        let mut log = store.begin(self.begins(), holder, Durability::Buffered)?;
+        for (frame, (line, mark)) in (1..).zip(&self.frames) {
+            log.append(frame, line, *mark)?;
+        }
+        for (side, records) in &self.sides {
+            let mut side = log.side(*side)?;
+            records.iter().try_for_each(|record| side.append(record))?;
+            side.flush()?;
+        }
+        log.sync()?;
+        let row = log.row()?;
+        log.release()?;
+        Ok(RunRow { held: None, ..row })
+    }
+}
+
+/// Reads a trace and takes it into a store that is there: [`Incoming::read`] and [`Incoming::put_into`].
 ///
 /// # Errors
-/// A trace that is not what was written, a run that is there already, a store that cannot be written.
+/// As there.
 pub fn import(store: &dyn RunStore, path: &Path, holder: &Holder) -> Result<RunRow, TransferError> {
-    let io = |source| TraceFileError::Io { path: path.to_owned(), source };
-    let file = File::open(path).map_err(io)?;
-    // What was checked is what is written, whatever becomes of the file meanwhile.
-    let mut lines: Vec<(Vec<u8>, FrameMark)> = Vec::new();
-    let mut reader = TraceReader::new(path.display().to_string(), BufReader::new(file));
-    let (run, ending) = reader.fold_lines(|run, closed, line| {
-        let at = closed.map_or(0, |closed| closed.frame.at);
-        lines.push((line.to_vec(), FrameMark { at, status: run.status() }));
-    })?;
-    if ending == (Ending::Open { half_written: true }) {
-        return Err(TraceFileError::Torn { path: path.to_owned() }.into());
-    }
-    let manifest = run.manifest();
-    let (first, frames) = lines.split_first().ok_or_else(|| io(std::io::ErrorKind::UnexpectedEof.into()))?;
-    let attributes = Attributes {
-        tenant: manifest.tenant.clone(),
-        agent: manifest.agent.clone(),
-        principal: None,
-        started: manifest.started,
-    };
-    let new = NewRun { id: &manifest.run, manifest: &first.0, attributes, salt: None };
-    let mut sides = Vec::new();
-    for side in Side::ALL {
-        sides.push((side, read_records(&beside(path, side))?));
-    }
-    let mut log = store.begin(new, holder, Durability::Buffered)?;
-    for (frame, (line, mark)) in (1..).zip(frames) {
-        log.append(frame, line, *mark)?;
-    }
-    for (side, records) in sides {
-        let mut side = log.side(side)?;
-        records.iter().try_for_each(|record| side.append(record))?;
-        side.flush()?;
-    }
-    log.sync()?;
-    let row = log.row()?;
-    log.release()?;
-    Ok(RunRow { held: None, ..row })
+    Incoming::read(path)?.put_into(store, holder)
 }
 
 fn read_records(path: &Path) -> Result<Vec<Vec<u8>>, TransferError> {
     let io = |source| TraceFileError::Io { path: path.to_owned(), source };
-    let mut file = match File::open(path) {
+    let mut file = match open_regular(path) {
         Ok(file) => BufReader::new(file),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => return Err(io(source).into()),

@@ -45,15 +45,27 @@ fn elsewhere() -> Holder {
 #[test]
 fn a_lease_is_renewed_as_long_as_the_log_is_there() {
     let folder = tempfile::tempdir().unwrap();
-    let options = SqliteOptions { lease: Duration::from_millis(300), ..SqliteOptions::default() };
+    // Long enough that no machine is too busy to renew it in time: how long it still runs is looked up, not waited for.
+    let options = SqliteOptions { lease: Duration::from_secs(6), ..SqliteOptions::default() };
     let store = SqliteStore::open_with(&file(&folder), options).unwrap();
-    let other = SqliteStore::open_with(&file(&folder), options).unwrap();
     let mut log = store.begin(new("r"), &elsewhere(), Durability::Written).unwrap();
-    // As long as the store that took it is open, the lease is renewed.
-    std::thread::sleep(Duration::from_millis(900));
-    assert!(matches!(other.open("r", &here(), Durability::Written), Err(OpenError::Held { .. })));
+    let database = rusqlite::Connection::open(file(&folder)).unwrap();
+    let until = || database.query_row("SELECT until FROM run", [], |row| row.get::<_, i64>(0)).unwrap();
+    let (first, since) = (until(), Instant::now());
+    while until() == first {
+        assert!(since.elapsed() < Duration::from_secs(60), "it is never renewed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(until() > first);
+    let held = SqliteStore::open(&file(&folder)).unwrap().open("r", &here(), Durability::Written);
+    assert!(matches!(held, Err(OpenError::Held { .. })));
     log.append(1, &line(1), running(1)).unwrap();
     log.flush().unwrap();
+    // Whoever gives it back renews it no more.
+    drop(log);
+    drop(store);
+    let last = until();
+    assert_eq!(last, 0, "it is given back");
 }
 
 #[test]

@@ -87,10 +87,27 @@ fn a_newer_schema_and_what_is_no_store_are_refused_by_name() {
     rusqlite::Connection::open(&other).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
     let text = folder.path().join("text");
     fs::write(&text, "no database at all, and long enough to be looked at".repeat(100)).unwrap();
-    for path in [other, text] {
+    let (empty, bare) = (folder.path().join("empty"), folder.path().join("bare.db"));
+    fs::write(&empty, "").unwrap();
+    // What another program makes of an empty database, and what a store's first version never was.
+    rusqlite::Connection::open(&bare).unwrap().execute_batch("PRAGMA user_version = 1; VACUUM").unwrap();
+    let zero = folder.path().join("zero.db");
+    drop(SqliteStore::open(&zero).unwrap());
+    rusqlite::Connection::open(&zero).unwrap().execute_batch("PRAGMA user_version = 0").unwrap();
+    for (path, expected) in [
+        (other, "another program"),
+        (text, "not a database"),
+        (empty, "it is empty"),
+        (bare, "another program"),
+        (zero, "no schema version"),
+    ] {
         let before = fs::read(&path).unwrap();
-        let error = SqliteStore::open(&path).unwrap_err();
-        assert!(matches!(&error, StorageError::Damaged { .. }), "{error}");
+        for opened in [SqliteStore::open(&path), SqliteStore::read_only(&path)] {
+            let error = opened.unwrap_err();
+            assert!(matches!(&error, StorageError::NoStore { .. }), "{error}");
+            assert!(error.to_string().contains("is no store of Countersign"), "{error}");
+            assert!(error.to_string().contains(expected), "{error}");
+        }
         assert_eq!(fs::read(&path).unwrap(), before, "it is not touched");
     }
     assert!(SqliteStore::read_only(&folder.path().join("nothing")).is_err());
@@ -109,6 +126,45 @@ fn an_entry_that_a_newer_release_offered_holds_nobody_up() {
     let rejects = store.rejects("r").unwrap();
     assert_eq!(rejects.len(), 1);
     assert_eq!((&*rejects[0].id, &*rejects[0].problem), ("new", "expected version 1, found 2"));
+}
+
+#[test]
+fn a_store_has_its_name_once_it_is_whole_whoever_makes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder);
+    let made: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| SqliteStore::open(&path))).collect();
+        // Whoever looks meanwhile finds no file, or all of it.
+        while !path.exists() {}
+        drop(SqliteStore::read_only(&path).unwrap());
+        threads.into_iter().map(|thread| thread.join().unwrap().unwrap()).collect()
+    });
+    for (number, store) in made.iter().enumerate() {
+        drop(store.begin(new(&format!("r{number}")), &here(), Durability::Synced).unwrap());
+    }
+    assert_eq!(made[0].list(&RunQuery::default()).unwrap().len(), 8);
+    drop(made);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn a_log_that_begins_anew_is_not_taken_for_one_that_was_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder);
+    let (store, other) = (SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap());
+    let mut log = store.begin(new("r"), &here(), Durability::Synced).unwrap();
+    let database = rusqlite::Connection::open(&path).unwrap();
+    for frame in 1..=30 {
+        log.append(frame, &line(frame), running(frame)).unwrap();
+        if frame % 3 == 0 {
+            // Another process clears the log away, and writes to it.
+            database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        }
+        if frame % 2 == 0 {
+            drop(other.begin(new(&format!("s{frame}")), &here(), Durability::Synced).unwrap());
+        }
+    }
+    assert_eq!(lines(&*log, 1).len(), 30);
 }
 
 #[cfg(unix)]
