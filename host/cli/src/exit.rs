@@ -4,7 +4,7 @@ use countersign::SessionError;
 use countersign::bundle::BundleError;
 use countersign::engine::{LoadError, OpenError};
 use countersign::kernel::{Code, Status};
-use countersign::operate::SwitchError;
+use countersign::operate::{StateError, SwitchError};
 use countersign::session::TakeUpError;
 use countersign::settings::SettingsError;
 use countersign::store::{
@@ -71,6 +71,9 @@ fn of(error: &anyhow::Error) -> u8 {
         if let Some(ReplayError::Trace(error)) = cause.downcast_ref() {
             return of_trace(error);
         }
+        if let Some(TransferError::Trace(error)) = cause.downcast_ref() {
+            return of_trace(error);
+        }
         if let Some(TakeUpError::Trace(error)) = cause.downcast_ref() {
             return of_trace(error);
         }
@@ -100,6 +103,7 @@ fn of(error: &anyhow::Error) -> u8 {
             || cause.is::<BadInput>()
             || cause.is::<SettingsError>()
             || cause.is::<SwitchError>()
+            || cause.is::<StateError>()
             || matches!(
                 cause.downcast_ref(),
                 Some(

@@ -79,7 +79,9 @@ impl Client {
                 refused(match error {
                     SecretError::Two => ("key-env", "stands beside `key-file`; expected at most one".to_owned()),
                     SecretError::Variable { variable, problem } => {
-                        let problem = format!("names `{variable}`, which is {problem}; set it where the run starts");
+                        let problem = format!(
+                            "names `{variable}`, which is {problem}; set it in the environment of this command"
+                        );
                         ("key-env", problem)
                     }
                     SecretError::File { path, problem } => {

@@ -163,6 +163,11 @@ impl Registry {
         &self.file
     }
 
+    /// The same, told of in errors under another name than that of its file.
+    pub fn named(self, file: String) -> Self {
+        Registry { file, ..self }
+    }
+
     /// What relative paths in it start from.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -361,8 +361,10 @@ impl Scenario {
         let mut watching =
             Watching { inner: observer, matching: expect::Matching::new(&self.spec.expect, &self.spec.shows) };
         let driven = session.drive(Input::Started, &mut world, &mut watching);
-        let status = session.put_away()?;
+        // What went wrong first says more than that the run cannot be given back because of it.
+        let put_away = session.put_away();
         driven?;
+        let status = put_away?;
         let mut unmet = Vec::new();
         let held = watching.matching.held;
         let left = expect::Left { workspace: world.workspace().path(), operator: &operator, store: &*store };

@@ -13,7 +13,7 @@ use countersign_kernel::{Effect, Run, Status};
 use countersign_mcp::pins_beside;
 use countersign_models::Registry;
 use countersign_spec::{Manifest, Tool};
-use countersign_store::Durability;
+use countersign_store::{Durability, Offer};
 
 use super::kept::{Keep, KeptTask};
 use super::servers::{Place, RunTools};
@@ -49,15 +49,23 @@ pub fn resume(
     let held = Held::open(&keep.store, run, Durability::Synced).map_err(SessionError::from)?;
     let manifest = held.past().manifest.clone();
     let task = Task::of(keep, run)?;
-    let Task { scenario, models, .. } = &task;
+    let Task { scenario, models, pins, .. } = &task;
+    let folder = keep.workspace(run);
+    // Its end needs no folder.
+    if !folder.is_dir() && !is_cancelled(keep, run)? {
+        return Err(unable(format!(
+            "the folder `{}`, which its tools work in, is gone; put it back, or end the run with `countersign runs cancel \
+             {run}`",
+            folder.display()
+        )));
+    }
     let host = host(scenario.bundle())?;
     if *manifest.lock != **host.bundle().digest().as_str() {
         return Err(unable(format!("it is pinned to the bundle {}; name that with --bundle", manifest.lock)));
     }
-    let workspace = workspace::Workspace::again(keep.workspace(run));
+    let workspace = workspace::Workspace::again(folder);
     // As they were accepted when the run began: nothing is accepted on the way.
-    let pins = scenario.pins();
-    let place = Place { folder: &scenario.folder, workspace: workspace.path(), pins: &pins };
+    let place = Place { folder: &scenario.folder, workspace: workspace.path(), pins };
     let (tools, _) = RunTools::of(&scenario.spec, &place, None).map_err(|source| scenario.mcp(source))?;
     same_scenario(scenario, models.as_ref(), &tools, &host, &manifest).map_err(unable)?;
     if manifest.engine != *host.engine().fingerprint() {
@@ -87,15 +95,23 @@ pub fn resume(
     };
     let driven = session.drive_inbox(&mut world, &mut watching);
     // Whatever came of it, the run is given back: what was appended is whole.
-    let status = session.put_away()?;
+    let put_away = session.put_away();
     let Decided { taken, refused } = driven?;
+    let status = put_away?;
     Ok(Resumed { status, run: session.into_run(), taken, refused })
+}
+
+/// Whether a person wants it to end.
+fn is_cancelled(keep: &Keep, run: &str) -> Result<bool, SessionError> {
+    Ok(keep.store.waiting(run)?.iter().any(|entry| entry.wants == Offer::Cancel))
 }
 
 /// The task of a run as it was begun with it.
 struct Task {
     scenario: Scenario,
     models: Option<Registry>,
+    /// Where the tools of its servers are pinned.
+    pins: PathBuf,
     /// Its files while they are read.
     _folder: tempfile::TempDir,
 }
@@ -118,9 +134,12 @@ impl Task {
             Some(path) => Deployment::load(&path)?.models().cloned(),
             None => None,
         };
-        let scenario = Scenario::from_table(path.display().to_string(), read_merged(&path)?.table, None, folder)
+        // These files are here for a moment only: what is wrong with one is told of the run.
+        let models = models.map(|models| models.named(format!("countersign.toml of run {run}")));
+        let table = read_merged(&path)?.table;
+        let scenario = Scenario::from_table(format!("scenario of run {run}"), table, None, folder)
             .map_err(|error: ScenarioError| unable(error.to_string()))?;
-        Ok(Task { scenario, models, _folder: files })
+        Ok(Task { scenario, models, pins: pins_beside(&path), _folder: files })
     }
 }
 

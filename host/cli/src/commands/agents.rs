@@ -1,4 +1,8 @@
+use std::sync::Arc;
+
 use countersign::operate::{HealthRules, HealthTracker};
+use countersign::store::SharedStore;
+use countersign::store::memory::MemoryStore;
 use countersign::utc_now;
 
 use super::Stored;
@@ -46,23 +50,28 @@ pub struct Resume {
 
 pub fn run(command: &Command) -> anyhow::Result<u8> {
     match command {
-        Command::List(stored) => list(stored, &tracker(stored)?),
+        // To look at a store makes none.
+        Command::List(stored) => match stored.open_if_there()? {
+            Some(store) => list(stored, &tracker(store)),
+            None => list(stored, &tracker(Arc::new(MemoryStore::new()))),
+        },
+        // An agent can be paused before there is any run.
         Command::Pause(pause) => {
-            let tracker = tracker(&pause.stored)?;
+            let tracker = tracker(super::open_store(&pause.stored.store)?);
             tracker.pause(&pause.agent, &pause.by, &pause.reason, utc_now())?;
             list(&pause.stored, &tracker)
         }
         Command::Resume(resume) => {
-            let tracker = tracker(&resume.stored)?;
+            let tracker = tracker(resume.stored.open()?);
             tracker.resume(&resume.agent, resume.clear_health)?;
             list(&resume.stored, &tracker)
         }
     }
 }
 
-/// The health of the agents of a store, which need not be there before an agent is paused.
-fn tracker(stored: &Stored) -> anyhow::Result<HealthTracker> {
-    Ok(HealthTracker::new(super::open_store(&stored.store)?, HealthRules::default()))
+/// The health of the agents of a store.
+fn tracker(store: SharedStore) -> HealthTracker {
+    HealthTracker::new(store, HealthRules::default())
 }
 
 fn list(stored: &Stored, tracker: &HealthTracker) -> anyhow::Result<u8> {

@@ -15,9 +15,14 @@ pub mod shadow;
 pub mod source;
 pub mod trace;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, Command};
 use countersign::bundle::{Digest, Installed};
 use countersign::engine::{Engine, EngineError, EngineOptions};
 use countersign::store::SharedStore;
@@ -108,11 +113,40 @@ pub const STORE: &str = ".countersign/runs.db";
 #[derive(clap::Args)]
 pub struct Stored {
     /// Store of the runs: a file
-    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_STORE", default_value = STORE)]
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_STORE", default_value = STORE, value_parser = StoreParser)]
     pub store: PathBuf,
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Takes the name of a store. A variable that is set to nothing is not set.
+#[derive(Debug, Clone)]
+pub struct StoreParser;
+
+impl TypedValueParser for StoreParser {
+    type Value = PathBuf;
+
+    fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<PathBuf, clap::Error> {
+        if value.to_str().is_none() {
+            let text = format!("the store `{}`: its name is not UTF-8; give it another one\n", value.display());
+            return Err(clap::Error::raw(ErrorKind::InvalidUtf8, text));
+        }
+        PathBufValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn parse_ref_(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+        source: ValueSource,
+    ) -> Result<PathBuf, clap::Error> {
+        match source {
+            ValueSource::EnvVariable if value.is_empty() => Ok(PathBuf::from(STORE)),
+            _ => self.parse_ref(command, argument, value),
+        }
+    }
 }
 
 impl Stored {

@@ -39,7 +39,7 @@ pub struct Arguments {
     trace: Option<PathBuf>,
     /// Keep the run in this store: `countersign runs` shows it, and a suspended one is taken up again
     /// from there
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::StoreParser)]
     store: Option<PathBuf>,
     /// Accept tools of MCP servers as they are now, where their definition has changed or they are new:
     /// all of them, or these

@@ -1,7 +1,6 @@
 //! What a command is given as a run: a trace in a file, or a run of a store by the beginning of its id.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor};
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,10 +21,22 @@ pub enum Source {
 impl Source {
     /// The file of this name, else the run of the store whose id begins so.
     pub fn find(given: &Path, stored: &Stored) -> anyhow::Result<Self> {
-        if given.is_file() || !stored.store.exists() {
+        // Whatever else it is than a file, it is told when it is opened.
+        let about = given.metadata();
+        if about.as_ref().is_ok_and(|about| !about.is_dir()) {
             return Ok(Source::File(given.to_owned()));
         }
-        let store = stored.open()?;
+        let Some(store) = stored.open_if_there()? else {
+            if about.is_ok() {
+                return Ok(Source::File(given.to_owned()));
+            }
+            let (name, store) = (given.display(), stored.store.display());
+            let text = format!(
+                "`{name}` is no file, and there is no store `{store}` that could have a run of this id; name the file of a \
+                 trace, or with --store the store of the run"
+            );
+            return Err(BadInput(text).into());
+        };
         match store.find(&given.to_string_lossy()) {
             Ok(row) => Ok(Source::Run(store, row.id)),
             Err(error) => {
@@ -46,7 +57,7 @@ impl Source {
     /// Its lines from the first on.
     pub fn open(&self) -> std::io::Result<Box<dyn BufRead>> {
         Ok(match self {
-            Source::File(path) => Box::new(BufReader::new(File::open(path)?)),
+            Source::File(path) => Box::new(BufReader::new(countersign::open_regular(path)?)),
             Source::Run(store, id) => Box::new(Cursor::new(lines(store, id, None)?)),
         })
     }
@@ -62,12 +73,18 @@ impl Source {
     /// What policies logged beside it; nothing where nothing is kept.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         let bytes = match self {
-            Source::File(path) => std::fs::read(countersign::beside(path, Side::Log)),
+            Source::File(path) => countersign::open_regular(&countersign::beside(path, Side::Log)).and_then(whole),
             Source::Run(store, id) => lines(store, id, Some(Side::Log)),
         };
         let text = bytes.unwrap_or_default();
         text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
     }
+}
+
+fn whole(mut file: std::fs::File) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn lines(store: &SharedStore, run: &str, side: Option<Side>) -> std::io::Result<Vec<u8>> {

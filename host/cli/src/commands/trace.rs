@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use countersign::Incoming;
 use countersign::kernel::contract::Dimension;
 use countersign::kernel::{Answered, Closed, Event, FoldError, Frame, Input, Run};
 use countersign::spec::Manifest;
@@ -422,8 +423,10 @@ fn export(arguments: &Export) -> anyhow::Result<u8> {
 }
 
 fn import(arguments: &Import) -> anyhow::Result<u8> {
+    // Before there is a store: a trace that is refused leaves none behind.
+    let incoming = Incoming::read(&arguments.file)?;
     let store = super::open_store(&arguments.stored.store)?;
-    let row = countersign::import(&*store, &arguments.file, &Holder::this_process("trace import"))?;
+    let row = incoming.put_into(&*store, &Holder::this_process("trace import"))?;
     if arguments.stored.json {
         super::print_json(&serde_json::json!({"run": &*row.id, "frames": row.frames}))?;
     } else {

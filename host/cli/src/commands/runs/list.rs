@@ -3,7 +3,7 @@
 use countersign::store::RunQuery;
 
 use super::loaded::read;
-use super::row::{Row, offered};
+use super::row::{Row, offered, standing};
 use crate::commands::{Stored, print_json};
 use crate::exit;
 use crate::style::{BAD, QUIET, line, number, styled, table};
@@ -43,7 +43,7 @@ pub(super) fn list(stored: &Stored) -> anyhow::Result<u8> {
             (None, None) if !row.parked.is_empty() => format!("{} approvals", row.parked.len()),
             (None, None) => String::new(),
         };
-        cells.push(vec![row.run.to_owned(), row.status.to_string(), waits, number(row.steps), line(&row.goal, 60)]);
+        cells.push(vec![row.run.to_owned(), standing(row), waits, number(row.steps), line(&row.goal, 60)]);
     }
     for (index, text) in table(&cells, &[3]).into_iter().enumerate() {
         match index {

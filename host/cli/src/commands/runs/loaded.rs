@@ -41,8 +41,9 @@ impl Loaded {
                 }
             };
         };
-        // Whoever decides has seen what: the fingerprint is of exactly this action.
-        let found = waiting.find(|approval| fingerprint.len() >= 8 && approval.fingerprint.starts_with(fingerprint));
+        // Whoever decides has seen what: the fingerprint is of exactly this action. Its digits are the same in either case.
+        let digits = fingerprint.to_ascii_lowercase();
+        let found = waiting.find(|approval| digits.len() >= 8 && approval.fingerprint.starts_with(&digits));
         found.ok_or_else(|| {
             let text = format!(
                 "`{fingerprint}` is not the fingerprint of what waits; `countersign runs show {id}` shows it (at least \

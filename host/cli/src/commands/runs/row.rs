@@ -20,6 +20,8 @@ pub(super) struct Row<'a> {
     pub(super) steps: u64,
     pub(super) cost: u64,
     pub(super) waiting: Vec<Entry>,
+    /// Came when the run was over, or was not taken before it was.
+    pub(super) too_late: Vec<Entry>,
     pub(super) report: &'a Option<Report>,
     pub(super) decided: &'a [(String, String)],
     pub(super) parked: &'a [Approval],
@@ -30,6 +32,9 @@ pub(super) struct Row<'a> {
 impl<'a> Row<'a> {
     pub(super) fn of(loaded: &'a Loaded) -> anyhow::Result<Self> {
         let manifest = loaded.run.manifest();
+        let entries = loaded.store.waiting(&loaded.row.id)?;
+        let over = matches!(loaded.run.status(), Status::Ended(_));
+        let (waiting, too_late) = if over { (Vec::new(), entries) } else { (entries, Vec::new()) };
         Ok(Row {
             run: &loaded.row.id,
             status: loaded.run.status(),
@@ -41,13 +46,22 @@ impl<'a> Row<'a> {
             autonomy: manifest.boundary.autonomy,
             steps: loaded.run.view().budget(Dimension::Steps).used,
             cost: loaded.run.view().budget(Dimension::Cost).used,
-            waiting: loaded.store.waiting(&loaded.row.id)?,
+            waiting,
+            too_late,
             report: &loaded.report,
             decided: &loaded.decided,
             parked: &loaded.parked,
             held: loaded.run.held().map(|hold| hold.reason.as_str()),
             would_have: &loaded.would_have,
         })
+    }
+}
+
+/// Where a run stands, for people. One that nobody drives is not told of as one that runs.
+pub(super) fn standing(row: &Row<'_>) -> String {
+    match row.status {
+        Status::Running if !row.being_written => "open, held by nobody".to_owned(),
+        status => status.to_string(),
     }
 }
 

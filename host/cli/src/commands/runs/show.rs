@@ -4,7 +4,7 @@ use countersign::kernel::{Approval, Status, Wanted};
 
 use super::One;
 use super::loaded::{Loaded, load};
-use super::row::{Row, offered};
+use super::row::{Row, offered, standing};
 use crate::commands::{print_json, run};
 use crate::exit;
 use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
@@ -24,7 +24,7 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
         Status::Running => QUIET,
         Status::Ended(_) => BAD,
     };
-    crate::say!("{}\n", styled(style, row.status));
+    crate::say!("{}\n", styled(style, standing(&row)));
     let tell = |what: &str, text: &str| crate::say!("  {} {}", styled(QUIET, format!("{what:<18}")), line(text, 110));
     let boundary = &loaded.run.manifest().boundary;
     tell("goal", &row.goal);
@@ -32,6 +32,9 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
     tell("boundary", &format!("{}, autonomy {}, {}", boundary.name, boundary.autonomy, boundary.digest));
     for (by, what) in row.decided {
         tell("decided", &format!("{by} {what}"));
+    }
+    for entry in &row.too_late {
+        tell("came too late", &format!("{} by {}", offered(&entry.wants), entry.by));
     }
     if let Some(report) = row.report {
         tell("why", &report.reason);
@@ -93,9 +96,12 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
             tell("", &format!("and {} times more", row.would_have.len() - SHOWN));
         }
     }
-    if row.status == Status::Running && !loaded.agent_drives() {
-        let command = format!("countersign runs resume {} --store {}", row.run, one.stored.store.display());
-        crate::say!("  {} where nobody drives it any more: {command}", styled(QUIET, format!("{:<18}", "next")));
+    if row.status == Status::Running && !row.being_written {
+        let next = match loaded.agent_drives() {
+            true => "the next process of its agent takes it up".to_owned(),
+            false => format!("countersign runs resume {} --store {}", row.run, one.stored.store.display()),
+        };
+        crate::say!("  {} {next}", styled(QUIET, format!("{:<18}", "next")));
     }
     crate::say!();
     run::budget(&loaded.run);
