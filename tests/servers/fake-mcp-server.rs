@@ -21,6 +21,8 @@ struct Manner {
     pages: bool,
     /// Where it writes down the methods that it hears.
     log: Option<String>,
+    /// Words of a shell that `echo` runs before it answers.
+    does: Option<String>,
 }
 
 fn main() {
@@ -33,6 +35,7 @@ fn main() {
                 manner.describe = std::fs::read_to_string(file).unwrap_or_default();
             }
             "--log" => manner.log = words.next(),
+            "--does" => manner.does = words.next(),
             "--modern" => manner.modern = true,
             "--impatient" => manner.impatient = true,
             "--chatty" => manner.chatty = true,
@@ -132,7 +135,13 @@ fn list(manner: &Manner, cursor: Option<&str>) -> Value {
 fn call(manner: &mut Manner, params: &Value) -> Option<Said> {
     let text = |text: &str| Some(Ok(json!({"resultType": "complete", "content": [{"type": "text", "text": text}]})));
     match params["name"].as_str().unwrap_or_default() {
-        "echo" => text(params["arguments"]["text"].as_str().unwrap_or_default()),
+        "echo" => {
+            if let Some(words) = &manner.does {
+                let _ =
+                    std::process::Command::new("sh").args(["-c", words]).stdout(std::process::Stdio::null()).status();
+            }
+            text(params["arguments"]["text"].as_str().unwrap_or_default())
+        }
         "fail" => Some(Ok(json!({"content": [{"type": "text", "text": "it did not work"}], "isError": true}))),
         "crash" => {
             eprintln!("out of memory");

@@ -49,6 +49,15 @@ pub fn not_dispatched(refused: &dyn std::error::Error) -> String {
     fill(words::REFUSED_WITH_NEXT, &[&refused.to_string(), STOP])
 }
 
+/// A call was made, and nobody will find what came of it.
+pub fn unrecorded(why: &dyn std::error::Error) -> String {
+    format!(
+        "This call was made, but what came of it could not be recorded, and its result is not passed on: {why}. Do not \
+         make it again before somebody has looked at what it did. {}",
+        stop_here()
+    )
+}
+
 /// A call waits for a person.
 pub fn parked(run: &str, store: &Path, approval: &Approval) -> String {
     let (token, store) = (&approval.fingerprint, store.display().to_string());

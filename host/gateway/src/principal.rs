@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::kernel::{Code, Run, Status};
+use countersign::kernel::{Code, Input, Run, Status};
 use countersign::mcp::Joined;
 use countersign::registry::Registry;
 use countersign::session::{Held, Past, Session, SessionError, Setup, Stop, TakeUpError};
 use countersign::spec::{Boundary, Manifest};
-use countersign::store::{Durability, OpenError, RunQuery, RunRow, SharedStore};
+use countersign::store::{Durability, OpenError, RunQuery, RunRow, SharedStore, StorageError};
 use countersign::{Host, LiveHost, Operations, random_id, utc_now as now};
 
 use crate::error::GatewayError;
@@ -222,7 +222,8 @@ impl PrincipalRun {
             Err(TakeUpError::Open(OpenError::Ended { .. } | OpenError::NotFound { .. })) => return Ok(Found::Gone),
             // Missing or damaged is not fresh: nothing begins beside it before a person has looked.
             Err(error) => {
-                return Err(GatewayError::Barred { run: run.to_owned(), why: format!("is damaged: {error}") });
+                let what = if is_of_the_place(&error) { "cannot be taken up now" } else { "is damaged" };
+                return Err(GatewayError::Barred { run: run.to_owned(), why: format!("{what}: {error}") });
             }
         };
         let manifest = held.past().manifest.clone();
@@ -267,6 +268,10 @@ impl PrincipalRun {
     /// what runs are pinned to, the next one is another.
     fn over(&self, run: &str) -> Result<Found, GatewayError> {
         let past = Past::read(&self.store, run).map_err(SessionError::from)?;
+        // One that was put away here, as after a time without calls, stopped nobody.
+        if past.frames.last().is_some_and(|frame| matches!(frame.input, Input::Closed { .. })) {
+            return Ok(Found::Gone);
+        }
         let registry = Registry::new(&self.tools.tools);
         let same = match self.live.host_for(&past.manifest.lock) {
             Ok(Some(host)) => {
@@ -301,6 +306,12 @@ impl PrincipalRun {
         let deployment = &self.served.deployment;
         Ok(Operations::new(deployment.operator(), &self.store, deployment.store().folder())?)
     }
+}
+
+/// Whether a run cannot be taken up because of where it lies, and not because of what is there.
+fn is_of_the_place(error: &TakeUpError) -> bool {
+    let (TakeUpError::Store(error) | TakeUpError::Open(OpenError::Store(error))) = error else { return false };
+    matches!(error, StorageError::Full { .. } | StorageError::ReadOnly { .. })
 }
 
 /// The agent is gone.

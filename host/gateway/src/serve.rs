@@ -45,8 +45,10 @@ pub async fn serve(options: &Options) -> Result<Report, GatewayError> {
     let ended = match serving.await {
         Ok(service) => {
             let idle = tokio::spawn(crate::service::end_when_idle(Arc::clone(&gateway)));
+            let watch = tokio::spawn(crate::service::watch_servers(Arc::clone(&gateway)));
             let ended = service.waiting().await.map(drop).map_err(|error| GatewayError::Task(error.to_string()));
             idle.abort();
+            watch.abort();
             ended
         }
         // A client that goes without a word has done nothing.

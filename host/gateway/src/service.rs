@@ -23,6 +23,9 @@ use crate::principal::{Met, PrincipalRun};
 use crate::served::{Report, Served};
 use crate::upstream::{Shared, Upstream};
 
+/// How often it is looked whether a server has ended.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// The gateway of one client.
 pub struct Gateway {
     live: Arc<LiveHost>,
@@ -117,9 +120,10 @@ impl Gateway {
                 self.count(|report| report.held += 1);
                 return Ok(Ruled::Answer(error(messages::not_dispatched(&barred)).into()));
             }
-            Err(error) => return Err(internal(error)),
+            Err(error) => return Err(internal(format!("Not forwarded: {error}"))),
         };
         let name = &*request.name;
+        upstream.heed_ended(&self.shared).await;
         run.withhold(name, self.shared.withheld(name));
         let arguments = Value::Object(request.arguments.clone().unwrap_or_default());
         let proposal = Proposal::new(name, arguments);
@@ -127,7 +131,8 @@ impl Gateway {
             self.count(|report| report.held += 1);
             Ok(Ruled::Answer(error(text).into()))
         };
-        let ruled = match run.propose(proposal).map_err(internal)? {
+        let decision = run.propose(proposal).map_err(|error| internal(format!("Not forwarded: {error}")))?;
+        let ruled = match decision {
             CallDecision::Permitted(permit) => {
                 let answer = self.forward(upstream, run, permit, request, context).await;
                 answer.map(|answer| Ruled::Answer(answer.into()))
@@ -228,19 +233,26 @@ impl Gateway {
             answer = connection.call(params, time_out) => answer,
         };
         self.shared.set_progress(None);
+        upstream.heed_ended(&self.shared).await;
         let spec = upstream.joined().tools.get(&full);
         let said = answer.said();
         let result = answer.result(spec.is_some_and(reads_json)).with_all(said.text());
-        let seen = match run.observe(permit, result).map_err(internal)? {
-            Observed::Done(seen) => seen,
-            Observed::ReadBack(reading) => {
+        let seen = match run.observe(permit, result) {
+            Ok(Observed::Done(seen)) => Ok(seen),
+            Ok(Observed::ReadBack(reading)) => {
                 let read = split(reading.tool()).and_then(|(server, own)| Some((upstream.connection(server)?, own)));
                 let Some((connection, own)) = read else { return Err(internal("the reading tool has no server")) };
                 let mut params = CallToolRequestParams::new(own.to_owned());
                 params.arguments = serde_json::from_str(reading.arguments()).ok();
                 let read = connection.call(params, time_out).await;
-                run.read_back(reading, &read.result(false)).map_err(internal)?
+                run.read_back(reading, &read.result(false))
             }
+            Err(error) => Err(error),
+        };
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(SessionError::Unrecorded { source, .. }) => return Ok(error(messages::unrecorded(&source))),
+            Err(error) => return Err(internal(error)),
         };
         // The call is made, but nobody has let its result pass.
         if let Some(instead) = seen.standing.instead() {
@@ -292,6 +304,16 @@ pub async fn end_when_idle(gateway: Arc<Gateway>) {
     }
 }
 
+/// Notices servers that end while nobody calls them.
+pub async fn watch_servers(gateway: Arc<Gateway>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if let Some(upstream) = gateway.upstream.get() {
+            upstream.heed_ended(&gateway.shared).await;
+        }
+    }
+}
+
 /// As the servers' own lists, with the server's name in front.
 fn prefixed(server: &str, name: &str) -> String {
     format!("{server}__{name}")
@@ -301,7 +323,7 @@ impl ServerHandler for Gateway {
     fn get_info(&self) -> ServerConfig {
         let mut capabilities = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
         let mut instructions = vec![messages::INSTRUCTIONS.to_owned()];
-        for (server, connection) in self.upstream.get().into_iter().flat_map(Upstream::connections) {
+        for (server, connection) in self.upstream.get().into_iter().flat_map(Upstream::alive) {
             let Some(info) = connection.info() else { continue };
             let own = &info.capabilities;
             capabilities.resources = capabilities.resources.or_else(|| own.resources.clone());
@@ -339,6 +361,7 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let upstream = self.upstream(&context).await?;
+        upstream.heed_ended(&self.shared).await;
         let mut tools: Vec<Tool> = Vec::new();
         for (name, definition) in &upstream.joined().definitions {
             let allowed = self.served.deployment.boundary().tools.as_ref().is_none_or(|tools| tools.contains(name));
@@ -397,13 +420,28 @@ impl ServerHandler for Gateway {
         Ok(error(messages::parked(&run, self.store_file(), &approval)).into())
     }
 
+    /// What the protocol's own types did not take: a method that nobody knows here, or a known one with parameters that
+    /// are not those of the protocol.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = &request.method;
+        if !METHODS.contains(&method.as_str()) {
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method `{method}`"), None));
+        }
+        let params = request.params.unwrap_or_default();
+        Err(ErrorData::invalid_params(format!("`{method}`: {}", unlike(method, &params)), None))
+    }
+
     async fn list_resources(
         &self,
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let mut all = Vec::new();
-        for (_, connection) in self.upstream(&context).await?.connections() {
+        for (_, connection) in self.upstream(&context).await?.alive() {
             if connection.info().is_some_and(|info| info.capabilities.resources.is_some()) {
                 all.extend(connection.peer().list_all_resources().await.map_err(passed)?);
             }
@@ -417,7 +455,7 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let mut all = Vec::new();
-        for (_, connection) in self.upstream(&context).await?.connections() {
+        for (_, connection) in self.upstream(&context).await?.alive() {
             if connection.info().is_some_and(|info| info.capabilities.resources.is_some()) {
                 all.extend(connection.peer().list_all_resource_templates().await.map_err(passed)?);
             }
@@ -433,7 +471,7 @@ impl ServerHandler for Gateway {
         let upstream = self.upstream(&context).await?;
         self.may_read(upstream)?;
         let mut last = ErrorData::resource_not_found(format!("no server has `{}`", request.uri), None);
-        for (_, connection) in upstream.connections() {
+        for (_, connection) in upstream.alive() {
             if connection.info().is_none_or(|info| info.capabilities.resources.is_none()) {
                 continue;
             }
@@ -451,7 +489,7 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
         let mut all = Vec::new();
-        for (server, connection) in self.upstream(&context).await?.connections() {
+        for (server, connection) in self.upstream(&context).await?.alive() {
             if connection.info().is_some_and(|info| info.capabilities.prompts.is_some()) {
                 for mut prompt in connection.peer().list_all_prompts().await.map_err(passed)? {
                     prompt.name = prefixed(server, &prompt.name);
@@ -488,7 +526,7 @@ impl ServerHandler for Gateway {
             prompt.name = own.to_owned();
             return connection.peer().complete(request).await.map_err(passed);
         }
-        for (_, connection) in upstream.connections() {
+        for (_, connection) in upstream.alive() {
             if connection.info().is_some_and(|info| info.capabilities.completions.is_some())
                 && let Ok(result) = connection.peer().complete(request.clone()).await
             {
@@ -504,7 +542,7 @@ impl ServerHandler for Gateway {
         request: SetLevelRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        for (_, connection) in self.upstream(&context).await?.connections() {
+        for (_, connection) in self.upstream(&context).await?.alive() {
             if connection.info().is_some_and(|info| info.capabilities.logging.is_some()) {
                 connection.peer().set_level(request.clone()).await.map_err(passed)?;
             }
@@ -519,7 +557,7 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let mut last = Err(ErrorData::resource_not_found(format!("no server has `{}`", request.uri), None));
-        for (_, connection) in self.upstream(&context).await?.connections() {
+        for (_, connection) in self.upstream(&context).await?.alive() {
             if connection.info().is_some_and(|info| info.capabilities.resources.is_some()) {
                 last = connection.peer().subscribe(request.clone()).await.map(drop).map_err(passed);
                 if last.is_ok() {
@@ -536,7 +574,7 @@ impl ServerHandler for Gateway {
         request: UnsubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        for (_, connection) in self.upstream(&context).await?.connections() {
+        for (_, connection) in self.upstream(&context).await?.alive() {
             let _ = connection.peer().unsubscribe(request.clone()).await;
         }
         Ok(())
@@ -551,6 +589,48 @@ impl ServerHandler for Gateway {
         context.cancelled().await;
         self.shared.unlisten(context.sink());
         Ok(())
+    }
+}
+
+/// Methods that are answered here, or passed on.
+const METHODS: [&str; 15] = [
+    "completion/complete",
+    "initialize",
+    "logging/setLevel",
+    "ping",
+    "prompts/get",
+    "prompts/list",
+    "resources/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/templates/list",
+    "resources/unsubscribe",
+    "server/discover",
+    "subscriptions/listen",
+    "tools/call",
+    "tools/list",
+];
+
+/// Where parameters are not what the protocol says that they are.
+fn unlike(method: &str, params: &Value) -> String {
+    let found = |value: &Value| match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    let (name, arguments) = (&params["name"], &params["arguments"]);
+    match method {
+        _ if !params.is_object() => format!("expected parameters as an object, found {}", found(params)),
+        "tools/call" | "prompts/get" if !name.is_string() => {
+            format!("key `name`: expected a text, found {}", found(name))
+        }
+        "tools/call" | "prompts/get" if !matches!(arguments, Value::Null | Value::Object(_)) => {
+            format!("key `arguments`: expected an object, found {}", found(arguments))
+        }
+        _ => "its parameters are not those that the protocol gives it".to_owned(),
     }
 }
 

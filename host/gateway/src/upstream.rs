@@ -3,12 +3,12 @@
 
 #![expect(deprecated, reason = "what servers and clients of older revisions say is passed on")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign::Deployment;
-use countersign::mcp::{Accept, Connection, Joined, McpError, Offer, Pin, Pins, Quiet, pins_beside, settle};
+use countersign::mcp::{Accept, Connection, Joined, McpError, Offer, Pin, Pins, Quiet, pins_beside, settle, split};
 use rmcp::model::{
     ClientCapabilities, ClientConfig, CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams,
     ElicitResult, ElicitationAction, ErrorData, Implementation, ListRootsResult, LoggingMessageNotification,
@@ -31,6 +31,8 @@ pub struct Shared {
     sinks: Mutex<Vec<SubscriptionSink>>,
     /// Tools that are no longer what was accepted, and why.
     withheld: Mutex<BTreeMap<String, String>>,
+    /// Servers that have ended.
+    ended: Mutex<BTreeSet<String>>,
     pins: Mutex<Option<Pins>>,
 }
 
@@ -65,7 +67,19 @@ impl Shared {
 
     /// Why a tool may not be called any more; none where it may.
     pub fn withheld(&self, tool: &str) -> Option<String> {
-        locked(&self.withheld).get(tool).cloned()
+        let ended = split(tool).filter(|(server, _)| locked(&self.ended).contains(*server));
+        let ended =
+            ended.map(|(server, _)| format!("its server `{server}` has ended, and has no tools before it is back"));
+        ended.or_else(|| locked(&self.withheld).get(tool).cloned())
+    }
+
+    /// Takes in which servers have ended; whether that is news.
+    fn end(&self, now: BTreeSet<String>) -> bool {
+        let mut ended = locked(&self.ended);
+        for server in now.difference(&ended) {
+            tracing::warn!(server, "the server has ended; its tools are taken out of the list");
+        }
+        std::mem::replace(&mut *ended, now.clone()) != now
     }
 
     /// Tells the client, the way it listens: over its subscriptions, or as of old.
@@ -254,8 +268,18 @@ impl Upstream {
         &self.joined
     }
 
-    pub fn connections(&self) -> impl Iterator<Item = (&String, &Connection<Relay>)> {
-        self.connections.iter()
+    /// The servers that are there: one that has ended takes nothing with it that others have.
+    pub fn alive(&self) -> impl Iterator<Item = (&String, &Connection<Relay>)> {
+        self.connections.iter().filter(|(_, connection)| !connection.is_closed())
+    }
+
+    /// Takes the tools of servers that have ended out of the list, and tells the client that it is another.
+    pub async fn heed_ended(&self, shared: &Shared) {
+        let ended = self.connections.iter().filter(|(_, connection)| connection.is_closed());
+        if shared.end(ended.map(|(server, _)| server.clone()).collect()) {
+            let notification = ToolListChangedNotification::default();
+            shared.tell(ServerNotification::ToolListChangedNotification(notification)).await;
+        }
     }
 
     pub fn connection(&self, server: &str) -> Option<&Connection<Relay>> {

@@ -18,7 +18,7 @@ use countersign_tools::registry::{Called, Finding, ToolResult};
 use super::permit::{Abandoned, Granted};
 use super::{
     CallDecision, Observed, Permit, Proposal, ReadBack, Redaction, Refusal, Seen, Session, SessionError, Standing,
-    Stop, Task, Turn, VisibleResult,
+    Stop, Task, Turn, VisibleResult, unrecorded,
 };
 
 /// Most interventions of monitor mode that are kept for whoever asks; all are in the trace.
@@ -174,7 +174,7 @@ impl Session {
                 return Ok(Some(CallDecision::Refused(Refusal { stage: None, response: Response::Repair, reason })));
             }
         };
-        if self.run.manifest().tool(&tool).is_none_or(countersign_spec::Tool::mutating) {
+        if self.changes(&tool) {
             // What acts on the world begins after its frame survives even the machine.
             self.whole(|session| session.record.sync())?;
         }
@@ -238,12 +238,22 @@ impl Session {
         };
         self.operations.observed(&observation, &granted.demand, granted.held);
         let turn = self.proceed(Input::Observed { call: granted.call, observation })?;
+        if self.changes(&granted.tool) {
+            // Whoever is handed the result of a change knows that it is on record.
+            let flushed = self.whole(|session| session.record.flush());
+            flushed.map_err(|error| unrecorded(Some(granted.call), error))?;
+        }
         let redaction = self.calls.inspected.take().map(|inspected| inspected.redaction());
         let verify = turn.tasks.into_iter().find_map(|task| match task.effect {
             Effect::Verify { call, verifier } => Some((call, verifier)),
             _ => None,
         });
         Ok((verify, redaction))
+    }
+
+    /// Whether a call of this tool acts on the world.
+    fn changes(&self, tool: &str) -> bool {
+        self.run.manifest().tool(tool).is_none_or(countersign_spec::Tool::mutating)
     }
 
     fn verified(&mut self, call: u64, verifier: &Verifier, finding: &Finding) -> Result<(), SessionError> {

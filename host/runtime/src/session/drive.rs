@@ -10,7 +10,7 @@ use countersign_kernel::{
 use countersign_spec::state::Memory;
 use countersign_spec::{Tool, Verifier};
 
-use super::{Observer, Session, SessionError, Task};
+use super::{Observer, Session, SessionError, Task, unrecorded};
 
 /// What a run acts on.
 pub trait World {
@@ -73,9 +73,10 @@ impl Session {
     ) -> Result<Status, SessionError> {
         let mut next = Some(first);
         while let Some(input) = next.take() {
+            let made = self.made(&input);
             let turn = self.take(world.now(), input, watch)?;
             // What the frame asks for begins when it survives this process at least.
-            self.record.flush()?;
+            self.record.flush().map_err(|error| unrecorded(made, error))?;
             // What was under way has come back and is booked; nothing more is begun.
             if world.cancelled() && !matches!(self.run.status(), Status::Ended(_)) {
                 next = Some(Input::Cancelled);

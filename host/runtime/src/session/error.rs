@@ -38,6 +38,17 @@ pub enum SessionError {
     /// A frame cannot be made durable.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// A call was made, and what came of it is not part of the record.
+    #[error(
+        "a call was made, and what came of it could not be recorded: {source}; do not make it again: whoever takes the \
+         run up counts it as one of which nobody knows what became"
+    )]
+    Unrecorded {
+        /// Number of the call.
+        call: u64,
+        /// Why it could not.
+        source: Box<SessionError>,
+    },
     /// The store fails.
     #[error(transparent)]
     Store(#[from] StorageError),

@@ -40,8 +40,9 @@ mod standing;
 mod vault;
 mod words;
 
-use countersign_kernel::{Closed, Effect, Input, Run, Status};
+use countersign_kernel::{Closed, Effect, Input, Outcome, Run, Status};
 use countersign_operate::BucketReservation;
+use countersign_spec::Mode;
 use countersign_store::{Diagnostic, SharedStore, Side};
 use countersign_tools::redact::Salt;
 use countersign_tools::registry::Registry;
@@ -160,7 +161,18 @@ impl Session {
             return Err(SessionError::Broken);
         }
         self.run.expects(&input)?;
-        self.whole(|session| session.frames(at, input, watch))
+        let made = self.made(&input);
+        self.whole(|session| session.frames(at, input, watch)).map_err(|error| unrecorded(made, error))
+    }
+
+    /// The call that an input tells of, where it was made or may have been.
+    fn made(&self, input: &Input) -> Option<u64> {
+        let made = match input {
+            Input::Observed { call, observation } if observation.outcome != Outcome::Rejected => Some(*call),
+            Input::Verified { call, .. } => Some(*call),
+            _ => None,
+        };
+        made.filter(|_| self.run.manifest().mode != Mode::Recorded)
     }
 
     /// The same, watched by the session's own observer.
@@ -268,6 +280,14 @@ impl Session {
             Effect::End { code, reason, authority } => operations.ended(run, *code, reason, authority.as_ref()),
             _ => {}
         }
+    }
+}
+
+/// An error after which nobody finds on record what came of a call that was made.
+fn unrecorded(made: Option<u64>, error: SessionError) -> SessionError {
+    match made {
+        Some(call) => SessionError::Unrecorded { call, source: Box::new(error) },
+        None => error,
     }
 }
 
