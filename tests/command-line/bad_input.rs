@@ -4,7 +4,7 @@ use std::path::Path;
 
 use countersign_tests::{copy_folder, recordings, root};
 
-use super::countersign;
+use super::{countersign, countersign_with};
 
 fn written(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> String {
     let path = folder.join(name);
@@ -272,6 +272,63 @@ fn recordings_and_traces() -> anyhow::Result<()> {
     }
     countersign(["trace", "verify", "no/such/trace"]).expect(2, "`no/such/trace`");
     Ok(())
+}
+
+/// Names of stores that lead to none.
+#[test]
+fn stores() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let empty = written(folder.path(), "empty.db", "");
+    let other = folder.path().join("other.db");
+    let database = countersign_tests::rusqlite::Connection::open(&other).map_err(std::io::Error::other)?;
+    database.execute_batch("CREATE TABLE theirs (x)").map_err(std::io::Error::other)?;
+    drop(database);
+    let other = other.display().to_string();
+    let text = written(folder.path(), "text.db", "no database at all, and long enough to be looked at".repeat(20));
+    let scenario = "tests/scenarios/loop-and-recover.toml";
+    for (store, part) in [(&empty, "it is empty"), (&other, "another program"), (&text, "is not a database")] {
+        let before = std::fs::read(store)?;
+        for run in [countersign(["runs", "list", "--store", store]), countersign(["run", scenario, "--store", store])] {
+            let run = run.expect(2, "is no store of Countersign").expect(2, part);
+            assert!(!run.err().contains("CREATE TABLE") && run.err().contains(store), "{}", run.err());
+        }
+        assert_eq!(std::fs::read(store)?, before, "it is not touched");
+    }
+    // A store whose version another program has set to nothing.
+    let kept = super::kept::Kept::new(folder.path());
+    countersign(["run", scenario, "-q", "--store", &kept.path()]).expect(0, "ended SUCCESS");
+    kept.database()?.execute_batch("PRAGMA user_version = 0").map_err(std::io::Error::other)?;
+    kept.runs(&["list"]).expect(2, "it has no schema version");
+    // A variable that is set to nothing is not set.
+    let none = countersign_with(&[("COUNTERSIGN_STORE", "")], ["runs", "list"]).expect(0, ".countersign/runs.db");
+    assert!(none.err().is_empty(), "{}", none.err());
+    countersign_with(&[("COUNTERSIGN_STORE", &empty)], ["runs", "list"]).expect(2, "it is empty");
+    countersign(["runs", "list", "--store", ""]).expect(2, "--store");
+    // To look for something makes no store.
+    let none = folder.path().join("none.db");
+    let name = none.display().to_string();
+    countersign(["agents", "list", "--store", &name]).expect(0, "agent");
+    countersign(["agents", "resume", "a", "--store", &name]).expect(2, "there is no store");
+    countersign(["runs", "list", "--store", &name]).expect(0, "has no runs");
+    countersign(["runs", "show", "3f2a", "--store", &name]).expect(2, "there is no store");
+    assert!(!none.exists());
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_whose_name_is_no_text_is_named_once() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let store = folder.path().join(std::ffi::OsStr::from_bytes(b"runs\xff.db"));
+    let scenario = "tests/scenarios/loop-and-recover.toml";
+    for command in [&["run", scenario][..], &["runs", "list"], &["trace", "verify", "3f2a"], &["agents", "list"]] {
+        let words = command.iter().chain(&["--store"]).map(std::ffi::OsStr::new);
+        let arguments = words.chain([store.as_os_str()]);
+        let run = countersign(arguments).expect(2, "its name is not UTF-8");
+        assert_eq!(run.err().matches("UTF-8").count(), 1, "{}", run.err());
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).map(Iterator::count).ok(), Some(0));
 }
 
 #[test]

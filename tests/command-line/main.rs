@@ -6,6 +6,7 @@ mod bundles;
 mod coverage;
 mod findings;
 mod gateway;
+mod gateway_edges;
 mod kept;
 mod meddled;
 mod models;
@@ -17,6 +18,7 @@ mod shadow;
 mod specification;
 mod swap;
 mod traces;
+mod unwritable;
 
 // What needs the command beside the tests of its own: one program, since each holds the whole engine.
 #[path = "../mutants/mod.rs"]
@@ -33,10 +35,21 @@ use countersign_tests::root;
 
 /// Runs the command in the workspace's root.
 fn countersign<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(arguments: I) -> Run {
+    countersign_with(&[], arguments)
+}
+
+/// The same, with variables of its environment.
+fn countersign_with<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(
+    variables: &[(&str, &str)],
+    arguments: I,
+) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    command.current_dir(root()).env("COUNTERSIGN_CACHE", compiled()).args(arguments);
-    let output = command.output();
-    match output {
+    command.current_dir(root()).env("COUNTERSIGN_CACHE", compiled()).envs(variables.iter().copied()).args(arguments);
+    done(&mut command)
+}
+
+fn done(command: &mut Command) -> Run {
+    match command.output() {
         Ok(output) => Run(output),
         Err(error) => panic!("cannot run the command: {error}"),
     }

@@ -60,13 +60,21 @@ fn what_is_done_to_a_run_under_way_is_heeded_before_its_next_call() -> std::io::
         (": > TRACE", 1, "was moved, removed or cut while it was being written", false),
         ("mv TRACE TRACE.old", 1, "was moved, removed or cut while it was being written", false),
         ("rm STORE*", 1, "was moved or removed while it was in use", false),
+        ("mv STORE STORE.old", 1, "was moved or removed while it was in use", false),
+        (": > STORE", 1, "was cut while it was in use", false),
+        (": > STORE-wal", 1, "was cut while it was in use", false),
+        ("truncate -s 40000 STORE-wal", 1, "was cut while it was in use", false),
+        ("rm STORE-wal", 1, "was moved or removed while it was in use", false),
+        ("rm STORE-shm", 1, "was moved or removed while it was in use", false),
     ] {
         let folder = tempfile::tempdir()?;
         let (store, trace) = (folder.path().join("runs.db"), folder.path().join("run.jsonl"));
         let (store, trace) = (store.display().to_string(), trace.display().to_string());
         let meddle = meddle.replace("STORE", &store).replace("TRACE", &trace);
         let path = scenario(folder.path(), &meddle)?;
-        countersign(["run", &path, "--store", &store, "--trace", &trace]).expect(code, expected);
+        let run = countersign(["run", &path, "--store", &store, "--trace", &trace]).expect(code, expected);
+        // What was done is not recorded any more, and that is what whoever reads it has to know.
+        assert_eq!(run.err().contains("a call was made"), code == 1, "{meddle}: {}", run.err());
         assert_eq!(folder.path().join("done").exists(), effect, "{meddle}");
     }
     Ok(())
@@ -82,6 +90,27 @@ fn what_a_store_does_not_have_any_more_is_told() -> std::io::Result<()> {
     let run = kept.ids().remove(0);
     kept.tamper("DELETE FROM frame WHERE frame >= ?1", &["3"])?;
     kept.trace("verify", &run).expect(3, "from 3 on are missing");
+    Ok(())
+}
+
+#[test]
+fn a_refused_import_leaves_no_store_behind() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (store, trace) = (folder.path().join("made/runs.db"), folder.path().join("run.jsonl"));
+    let path = scenario(folder.path(), ":")?;
+    countersign(["run", &path, "-q", "--trace", &trace.display().to_string()]).expect(0, "ended SUCCESS");
+    let whole = std::fs::read_to_string(&trace)?;
+    for (text, code, expected) in [
+        (whole.replacen("\"at\":", "\"at\":1", 1), 3, "do not match its seal"),
+        (whole.trim_end().to_owned(), 3, "put it back"),
+        ("{}".to_owned(), 2, "is no trace"),
+        (String::new(), 2, "is empty"),
+    ] {
+        std::fs::write(&trace, text)?;
+        let arguments = ["trace", "import", &trace.display().to_string(), "--store", &store.display().to_string()];
+        countersign(arguments).expect(code, expected);
+        assert!(!folder.path().join("made").exists(), "{expected}");
+    }
     Ok(())
 }
 

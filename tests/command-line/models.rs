@@ -385,3 +385,25 @@ fn the_documented_files_work() -> Tested {
     place.run().expect(0, "ended SUCCESS");
     Ok(())
 }
+
+#[test]
+fn a_run_that_is_taken_up_without_its_key_names_key_and_variable() -> Tested {
+    let pays = || Does::step("pay", json!({"tool": "pay", "arguments": {"amount": 700}}), 0.95);
+    let server = ChatServer::start(move |_| pays())?;
+    let task = super::runs::PAY.split("[models.cheap]").next().unwrap_or_default();
+    let place = Place::new(&server, task, "")?;
+    let config = std::fs::read_to_string(place.path("countersign.toml"))?;
+    let config = config.replace("key-file = \"key.txt\"", "key-env = \"COUNTERSIGN_TEST_KEY\"");
+    std::fs::write(place.path("countersign.toml"), config)?;
+    let key = [("COUNTERSIGN_TEST_KEY", KEY)];
+    super::countersign_with(&key, place.arguments()).expect(10, "suspended CONFIRM_REQUIRED");
+    let (kept, id) = (place.kept(), place.id()?);
+    let fingerprint = kept.json(&["show", &id])["report"]["approval"]["fingerprint"].as_str().unwrap_or("").to_owned();
+    kept.runs(&["approve", &id, &fingerprint]).expect(0, "is in the inbox");
+    let run = kept
+        .runs(&["resume", &id])
+        .expect(2, "key `models.cheap.key-env`: names `COUNTERSIGN_TEST_KEY`, which is not set");
+    assert!(run.err().contains(&id) && !run.err().contains("/tmp"), "{}", run.err());
+    super::countersign_with(&key, ["runs", "resume", &id, "--store", &kept.path()]).expect(0, "ended SUCCESS");
+    Ok(())
+}

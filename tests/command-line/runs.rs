@@ -96,6 +96,9 @@ fn an_approval_from_another_process_is_spent_once() -> std::io::Result<()> {
     store.runs(&["approve", &run, "0123456789"]).expect(2, "is not the fingerprint of what waits");
     let fingerprint = store.fingerprint(&run);
     store.runs(&["approve", &run, &fingerprint[..7]]).expect(2, "at least 8 digits");
+    // Its digits are the same in either case.
+    store.runs(&["approve", &run, &fingerprint.to_uppercase()[..31], "--by", "bob"]).expect(0, "is in the inbox");
+    store.kept.tamper("DELETE FROM inbox WHERE json_extract(entry, '$.by') = 'bob'", &[])?;
     // Taking it up before anybody decided changes nothing.
     store.runs(&["resume", &run]).expect(10, "nothing was decided");
     store.runs(&["approve", &run, &fingerprint, "--by", "ada"]).expect(0, "is in the inbox");
@@ -290,6 +293,43 @@ fn where_people_disagree_the_run_is_held_back() -> std::io::Result<()> {
 }
 
 #[test]
+fn what_an_ended_run_never_took_is_not_told_as_waiting() -> std::io::Result<()> {
+    let store = Store::new(PAY)?;
+    let run = store.begin();
+    store.runs(&["cancel", &run]).expect(0, "is in the inbox");
+    store.runs(&["resume", &run]).expect(13, "ended USER_CANCEL");
+    let entry = r#"{"version":1,"id":"approve-9","by":"eve","at":1,"wants":{"decide":"resumed"}}"#;
+    put(&store, &run, "approve-9", entry)?;
+    let listed = store.runs(&["list"]).expect(0, "ended USER_CANCEL").out();
+    assert!(!listed.contains("eve") && !listed.contains("resume"), "{listed}");
+    store.runs(&["show", &run]).expect(0, "came too late").expect(0, "by eve");
+    let shown = store.kept.json(&["show", &run]);
+    assert_eq!((&shown["waiting"], &shown["too-late"][0]["by"]), (&serde_json::json!([]), &"eve".into()));
+    Ok(())
+}
+
+#[test]
+fn a_run_whose_folder_is_gone_is_not_gone_on_with() -> std::io::Result<()> {
+    let store = Store::new(PAY)?;
+    let run = store.begin();
+    let folder = store.folder.path().join("kept/workspaces").join(&run);
+    let aside = store.folder.path().join("aside");
+    store.runs(&["approve", &run, &store.fingerprint(&run)]).expect(0, "is in the inbox");
+    let frames = store.kept.text(&run)?;
+    std::fs::rename(&folder, &aside)?;
+    store.runs(&["resume", &run]).expect(2, "which its tools work in, is gone; put it back").expect(2, &run);
+    assert_eq!(store.kept.text(&run)?, frames, "nothing was called, and nothing recorded");
+    std::fs::rename(&aside, &folder)?;
+    store.runs(&["resume", &run]).expect(0, "ended SUCCESS");
+    // Its end needs no folder.
+    let run = store.begin();
+    std::fs::remove_dir_all(store.folder.path().join("kept/workspaces").join(&run))?;
+    store.runs(&["cancel", &run]).expect(0, "is in the inbox");
+    store.runs(&["resume", &run]).expect(13, "ended USER_CANCEL");
+    Ok(())
+}
+
+#[test]
 fn what_stops_an_agent_stops_its_runs_too() -> std::io::Result<()> {
     let store = Store::new(PAY)?;
     let path = store.path();
@@ -343,7 +383,8 @@ fn a_host_that_was_lost_repeats_nothing() -> std::io::Result<()> {
     store.runs(&["approve", &run, &store.fingerprint(&run)]).expect(0, "is in the inbox");
     assert_eq!(store.runs(&["resume", &run]).code(), -1, "the command ends by a signal");
     assert_eq!(store.ledger(&run), "paid 700\n");
-    store.runs(&["show", &run]).expect(0, "running");
+    store.runs(&["show", &run]).expect(0, "open, held by nobody").expect(0, "runs resume");
+    store.runs(&["list"]).expect(0, "open, held by nobody");
     store.runs(&["resume", &run]).expect(13, "may have done exactly this");
     assert_eq!(store.ledger(&run), "paid 700\n", "it was not paid twice");
     store.is_whole(&run);

@@ -152,3 +152,52 @@ fn every_trace_of_a_backtest_verifies_and_replays() -> std::io::Result<()> {
     assert_eq!(std::fs::read(&traces[0])?, first);
     Ok(())
 }
+
+#[test]
+fn what_a_file_is_and_what_to_do_is_said() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let good = std::fs::read(trace(folder.path()))?;
+    let zipped = {
+        use std::io::Write;
+        let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        zip.write_all(&good)?;
+        zip.finish()?
+    };
+    let lines = String::from_utf8_lossy(&good).into_owned();
+    let table = [
+        (lines.replace('\n', "\r\n").into_bytes(), 3, "remove the carriage returns"),
+        ([b"\xef\xbb\xbf", &*good].concat(), 2, "byte order mark"),
+        (zipped, 2, "unpack it first"),
+        (lines.trim_end().as_bytes().to_vec(), 3, "put it back at the end of the file"),
+    ];
+    let path = folder.path().join("other.jsonl");
+    for (bytes, code, expected) in table {
+        std::fs::write(&path, bytes)?;
+        for command in ["verify", "replay", "show"] {
+            countersign(["trace", command, &text(&path)]).expect(code, expected);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_and_a_store_that_is_not_there_is_named() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let pipe = text(&folder.path().join("pipe"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status()?.success());
+    let none = text(&folder.path().join("none.db"));
+    for command in ["verify", "replay", "show", "adaptation", "import"] {
+        // Nobody writes into it: to wait would be to wait for good.
+        countersign(["trace", command, &pipe, "--store", &none]).expect(2, "is a pipe or a device");
+    }
+    for command in ["verify", "replay", "show", "adaptation"] {
+        countersign(["trace", command, "3f2a", "--store", &none])
+            .expect(2, "`3f2a` is no file, and there is no store")
+            .expect(2, "none.db");
+    }
+    countersign(["trace", "export", "3f2a", &text(&folder.path().join("out")), "--store", &none]).expect(2, "none.db");
+    countersign(["trace", "verify", &text(folder.path()), "--store", &none]).expect(2, "is a folder");
+    assert!(!folder.path().join("none.db").exists());
+    Ok(())
+}

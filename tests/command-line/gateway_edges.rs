@@ -1,0 +1,269 @@
+//! The gateway where something goes wrong beside a call: its store fills up or is taken away, a server dies, a client
+//! sends what is no call, nobody calls for a while. The server behind does as it is told.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use countersign_tests::fake_mcp_server;
+use serde_json::{Value, json};
+
+use super::compiled;
+use super::kept::Kept;
+use super::unwritable::with_mounts;
+
+/// A call of `echo` changes something, and needs nobody's approval.
+const WRITES: &str = "[boundary]\npreauthorised = ['fake__echo']\n[tools.fake__echo]\ncategory = 'live-api'\n\
+                      side-effect = 'external-write'\nreversibility = 'reversible'\nblast-radius = 1\n";
+
+/// A folder with a gateway's file, whose server runs these words of a shell before `echo` answers.
+fn place(words: &str, more: &str) -> std::io::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    let words = words.replace("PLACE", &folder.path().display().to_string());
+    let command = json!([fake_mcp_server(), "--does", words, "--log", folder.path().join("heard")]);
+    let text = format!("version = 1\n{more}\n[servers.fake]\ncommand = {command}\n");
+    std::fs::write(folder.path().join("countersign.toml"), text)?;
+    Ok(folder)
+}
+
+/// How many calls the server has heard.
+fn made(folder: &Path) -> usize {
+    let heard = std::fs::read_to_string(folder.join("heard")).unwrap_or_default();
+    heard.lines().filter(|method| *method == "tools/call").count()
+}
+
+fn gateway(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.env("COUNTERSIGN_CACHE", compiled()).args(["mcp", "--config"]).arg(folder.join("countersign.toml"));
+    command
+}
+
+/// An MCP client that does as little as can be.
+struct Client {
+    gateway: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    asked: u64,
+    /// What was said beside answers.
+    notices: Vec<String>,
+}
+
+impl Client {
+    fn start(mut command: Command) -> std::io::Result<Self> {
+        let mut gateway = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let missing = || std::io::Error::other("no pipes");
+        let output = BufReader::new(gateway.stdout.take().ok_or_else(missing)?);
+        let input = gateway.stdin.take();
+        let mut client = Client { gateway, input, output, asked: 0, notices: Vec::new() };
+        let own = json!({"name": "t", "version": "1"});
+        client.ask("initialize", &json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": own}))?;
+        client.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))?;
+        Ok(client)
+    }
+
+    fn send(&mut self, message: &Value) -> std::io::Result<()> {
+        let input = self.input.as_mut().ok_or_else(|| std::io::Error::other("it has hung up"))?;
+        writeln!(input, "{message}")?;
+        input.flush()
+    }
+
+    fn hear(&mut self) -> std::io::Result<Value> {
+        let mut line = String::new();
+        if self.output.read_line(&mut line)? == 0 {
+            return Err(std::io::Error::other("the gateway has ended"));
+        }
+        let message: Value = serde_json::from_str(&line)?;
+        if let (Some(method), None) = (message["method"].as_str(), message.get("id")) {
+            self.notices.push(method.to_owned());
+        }
+        Ok(message)
+    }
+
+    /// The whole answer.
+    fn ask(&mut self, method: &str, parameters: &Value) -> std::io::Result<Value> {
+        self.asked += 1;
+        let id = json!(self.asked);
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": parameters}))?;
+        loop {
+            let message = self.hear()?;
+            if message["id"] == id && message.get("method").is_none() {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// What a call's answer says, be it a result or an error.
+    fn call(&mut self, tool: &str, arguments: Value) -> std::io::Result<String> {
+        let answer = self.ask("tools/call", &json!({"name": tool, "arguments": arguments}))?;
+        let texts = answer["result"]["content"].as_array().into_iter().flatten();
+        let said: Vec<&str> = texts.filter_map(|block| block["text"].as_str()).collect();
+        Ok(format!("{}{}", said.join("\n"), answer["error"]["message"].as_str().unwrap_or_default()))
+    }
+
+    fn tools(&mut self) -> std::io::Result<Vec<String>> {
+        let listed = self.ask("tools/list", &json!({}))?;
+        let tools = listed["result"]["tools"].as_array().into_iter().flatten();
+        Ok(tools.filter_map(|tool| tool["name"].as_str()).map(str::to_owned).collect())
+    }
+
+    /// Hangs up; the gateway gives its run back.
+    fn leave(mut self) -> std::io::Result<()> {
+        drop(self.input.take());
+        self.gateway.wait().map(drop)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.gateway.kill();
+        let _ = self.gateway.wait();
+    }
+}
+
+#[test]
+fn a_call_that_was_made_and_not_recorded_is_said_to_be_made() -> std::io::Result<()> {
+    let folder = place("rm -f PLACE/.countersign/runs.db*", WRITES)?;
+    let mut client = Client::start(gateway(folder.path()))?;
+    let told = client.call("fake__echo", json!({"text": "hello"}))?;
+    for part in ["This call was made", "could not be recorded", "was moved or removed", "Do not make it again"] {
+        assert!(told.contains(part), "expected `{part}` in: {told}");
+    }
+    assert!(!told.contains("hello"), "nobody has let its result pass: {told}");
+    assert_eq!(made(folder.path()), 1);
+    Ok(())
+}
+
+#[test]
+fn a_disk_that_fills_up_under_a_call_does_not_have_it_made_again() -> std::io::Result<()> {
+    let fills = "dd if=/dev/zero of=PLACE/small/fill bs=4096 count=4096 2>/dev/null; true";
+    let folder = place(fills, &format!("[store]\nfile = 'small/runs.db'\n{WRITES}"))?;
+    let small = folder.path().join("small");
+    std::fs::create_dir(&small)?;
+    let config = folder.path().join("countersign.toml");
+    let words = format!(
+        "mount -t tmpfs -o size=2m none {}; exec {} mcp --config {}",
+        small.display(),
+        env!("CARGO_BIN_EXE_countersign"),
+        config.display()
+    );
+    let Some(command) = with_mounts(&words) else { return Ok(()) };
+    let mut client = Client::start(command)?;
+    let told = client.call("fake__echo", json!({"text": "hello"}))?;
+    for part in ["This call was made", "no space is left", "make room first", "Do not make it again"] {
+        assert!(told.contains(part), "expected `{part}` in: {told}");
+    }
+    assert!(!told.contains("try again"), "{told}");
+    // While there is no room nothing more is made, and nobody says that the run is damaged.
+    let told = client.call("fake__echo", json!({"text": "hello"}))?;
+    assert!(told.contains("Not forwarded") && told.contains("no space is left"), "{told}");
+    assert!(!told.contains("damaged"), "{told}");
+    assert_eq!(made(folder.path()), 1);
+    Ok(())
+}
+
+#[test]
+fn the_first_call_after_a_while_without_calls_begins_a_run() -> std::io::Result<()> {
+    let folder = place("true", "[agents.desk]\nidle-end = 300")?;
+    let kept = Kept::of_gateway(folder.path());
+    let mut client = Client::start(gateway(folder.path()))?;
+    assert_eq!(client.call("fake__echo", json!({"text": "one"}))?, "one");
+    let until = Instant::now() + Duration::from_secs(20);
+    while !kept.runs(&["list"]).out().contains("ended SUCCESS") {
+        assert!(Instant::now() < until, "it is never over: {}", kept.runs(&["list"]).out());
+    }
+    assert_eq!(client.call("fake__echo", json!({"text": "two"}))?, "two");
+    client.leave()?;
+    assert_eq!(kept.ids().len(), 2);
+    // One that a person has ended lets nobody begin another one before it has been idle.
+    let folder = place("true", "[agents.desk]\nidle-end = 600000")?;
+    let kept = Kept::of_gateway(folder.path());
+    let mut client = Client::start(gateway(folder.path()))?;
+    client.call("fake__echo", json!({"text": "one"}))?;
+    kept.runs(&["cancel", &kept.ids()[0]]).expect(0, "is in the inbox");
+    for _ in 0..2 {
+        let told = client.call("fake__echo", json!({"text": "two"}))?;
+        assert!(told.contains("this run is over with USER_CANCEL"), "{told}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_no_call_is_refused_with_what_was_expected() -> std::io::Result<()> {
+    let folder = place("true", "")?;
+    let mut client = Client::start(gateway(folder.path()))?;
+    let table = [
+        (
+            "tools/call",
+            json!({"name": "fake__echo", "arguments": [1]}),
+            -32602,
+            "`arguments`: expected an object, found a list",
+        ),
+        (
+            "tools/call",
+            json!({"name": "fake__echo", "arguments": "x"}),
+            -32602,
+            "`arguments`: expected an object, found a text",
+        ),
+        ("tools/call", json!({"name": 7}), -32602, "`name`: expected a text, found a number"),
+        ("tools/call", json!({"arguments": {}}), -32602, "`name`: expected a text, found nothing"),
+        ("resources/read", json!({"uri": 7}), -32602, "`resources/read`"),
+        ("tools/cal", json!({"name": "fake__echo"}), -32601, "there is no method `tools/cal`"),
+    ];
+    for (method, parameters, code, expected) in table {
+        let error = client.ask(method, &parameters)?["error"].clone();
+        assert_eq!(error["code"], code, "{parameters}: {error}");
+        assert!(error["message"].as_str().is_some_and(|text| text.contains(expected)), "{parameters}: {error}");
+    }
+    assert_eq!(client.call("fake__echo", json!({"text": "hello"}))?, "hello");
+    assert_eq!(made(folder.path()), 1);
+    Ok(())
+}
+
+#[test]
+fn the_tools_of_a_server_that_has_ended_are_taken_out_of_the_list() -> std::io::Result<()> {
+    let other = format!("[servers.other]\ncommand = {}", json!([fake_mcp_server()]));
+    // It answers, and dies a moment later, while nobody calls it.
+    let folder = place("(sleep 0.2; kill -9 $PPID) >/dev/null 2>&1 &", &other)?;
+    let mut client = Client::start(gateway(folder.path()))?;
+    assert!(client.tools()?.contains(&"fake__echo".to_owned()));
+    assert_eq!(client.call("fake__echo", json!({"text": "hello"}))?, "hello");
+    while !client.notices.contains(&"notifications/tools/list_changed".to_owned()) {
+        client.hear()?;
+    }
+    let tools = client.tools()?;
+    assert!(tools.iter().all(|tool| !tool.starts_with("fake__")), "{tools:?}");
+    assert!(tools.contains(&"other__echo".to_owned()) && tools.contains(&"defer_to_human".to_owned()), "{tools:?}");
+    let told = client.call("fake__echo", json!({"text": "hello"}))?;
+    assert!(told.contains("Not forwarded") && told.contains("its server `fake` has ended"), "{told}");
+    assert_eq!(client.call("other__echo", json!({"text": "hello"}))?, "hello", "it takes nothing else with it");
+    assert_eq!(client.notices.len(), 1, "{:?}", client.notices);
+    Ok(())
+}
+
+#[test]
+fn an_approved_call_runs_once_although_another_policy_came_to_ask() -> std::io::Result<()> {
+    let change = "[tools.fake__change]\ncategory = 'live-api'\nside-effect = 'external-write'\n\
+                  reversibility = 'irreversible'\nblast-radius = 1\n";
+    let folder = place("true", change)?;
+    let kept = Kept::of_gateway(folder.path());
+    let mut client = Client::start(gateway(folder.path()))?;
+    assert!(client.call("fake__change", json!({}))?.contains("a person must approve"));
+    let (id, shown) = (kept.ids().remove(0), kept.json(&["list"])[0]["parked"][0].clone());
+    assert!(!shown["asked-by"].to_string().contains("threshold"), "{shown}");
+    // The same answer twice: what comes next is expected to bring less, too little for what cannot be undone.
+    for _ in 0..2 {
+        assert_eq!(client.call("fake__echo", json!({"text": "the same"}))?, "the same");
+    }
+    kept.runs(&["approve", &id, shown["fingerprint"].as_str().unwrap_or_default(), "--by", "ada"]).expect(0, "");
+    assert_eq!(client.call("fake__change", json!({}))?, "changed", "one approval, and the call is made");
+    assert_eq!(made(folder.path()), 3);
+    assert!(!client.call("fake__change", json!({}))?.contains("changed"), "an approval is for one call");
+    client.leave()?;
+    kept.trace("show", &id).expect(0, "approval-joined by threshold").expect(0, "by then threshold asked too");
+    kept.trace("verify", &id).expect(0, "open");
+    kept.trace("replay", &id).expect(0, "came out the same");
+    let lines = kept.trace("adaptation", &id).expect(0, "threshold").out();
+    assert!(lines.contains("threshold"), "{lines}");
+    Ok(())
+}
