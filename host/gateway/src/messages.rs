@@ -51,11 +51,7 @@ pub fn not_dispatched(refused: &dyn std::error::Error) -> String {
 
 /// A call was made, and nobody will find what came of it.
 pub fn unrecorded(why: &dyn std::error::Error) -> String {
-    format!(
-        "This call was made, but what came of it could not be recorded, and its result is not passed on: {why}. Do not \
-         make it again before somebody has looked at what it did. {}",
-        stop_here()
-    )
+    fill(words::UNRECORDED, &[&why.to_string(), STOP])
 }
 
 /// A call waits for a person.

@@ -172,6 +172,9 @@ Call defer_to_human when a task needs a person, escalate_to_architect when somet
 again, with the very same arguments. It then runs once.";
     /// A run is over: code, reason, [`STOP`].
     RUN_OVER = "Not forwarded: this run is over with {} ({}). {}";
+    /// A call was made, and its frame could not be written.
+    UNRECORDED = "This call was made, but what came of it could not be recorded, and its result is not passed on: {}. \
+Do not make it again before somebody has looked at what it did. {}";
     /// A run waits for a person: code, reason, [`STOP`], run, store.
     RUN_WAITS = "Not forwarded: this run waits for a person, {} ({}). {} Whoever may, lets it go on: \
 `countersign runs show {} --store {}`.";

@@ -4,9 +4,11 @@
 //! behind a hole where frames were that it has told of.
 
 use std::fs::Metadata;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ffi};
 
+use super::place::beside;
 use crate::trace::identity;
 
 /// Bytes before the first page of a write-ahead log, and before each page.
@@ -19,7 +21,7 @@ const LOOKS: u32 = 5;
 /// One of the files, as it was last seen.
 #[derive(Debug)]
 struct Seen {
-    name: String,
+    path: PathBuf,
     identity: Option<(u64, u64)>,
     bytes: u64,
 }
@@ -42,15 +44,16 @@ impl Files {
         // Opens the log and its index, which stay until the last connection is closed.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         let page = connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0))?.unsigned_abs();
-        let seen = |name: String| {
-            let found = std::fs::metadata(&name).ok();
+        let seen = |path: PathBuf| {
+            let found = std::fs::metadata(&path).ok();
             let bytes = found.as_ref().map_or(0, Metadata::len);
-            Seen { identity: found.as_ref().and_then(identity), bytes, name }
+            Seen { identity: found.as_ref().and_then(identity), bytes, path }
         };
+        let file = Path::new(file);
         Ok(Files {
             store: seen(file.to_owned()),
-            log: seen(format!("{file}-wal")),
-            index: seen(format!("{file}-shm")),
+            log: seen(beside(file, "-wal")),
+            index: seen(beside(file, "-shm")),
             page,
             compared: false,
         })
@@ -77,7 +80,7 @@ impl Files {
 
     /// Looks at the log after something was committed to it.
     pub fn committed(&mut self) {
-        if let Ok(log) = std::fs::metadata(&self.log.name) {
+        if let Ok(log) = std::fs::metadata(&self.log.path) {
             self.log.bytes = log.len();
         }
     }
@@ -102,15 +105,15 @@ impl Files {
 impl Seen {
     /// Its length, where the name still leads to the very same file.
     fn find(&self) -> rusqlite::Result<u64> {
-        let found = std::fs::metadata(&self.name).ok();
+        let found = std::fs::metadata(&self.path).ok();
         match &found {
             Some(about) if identity(about) == self.identity => Ok(about.len()),
-            _ => Err(meddled(format!("`{}` was moved or removed while it was in use", self.name))),
+            _ => Err(meddled(format!("`{}` was moved or removed while it was in use", self.path.display()))),
         }
     }
 
     fn cut(&self) -> rusqlite::Error {
-        let name = &self.name;
+        let name = self.path.display();
         meddled(format!("`{name}` was cut while it was in use; what it held is lost unless it was kept elsewhere"))
     }
 }

@@ -26,12 +26,20 @@ pub(super) fn is_writable(file: &Path) -> bool {
 fn admitted(file: &Path) -> bool {
     use rustix::fs::{Access, access};
     let may = |path: &Path| access(path, Access::WRITE_OK).is_ok();
-    let beside = |end: &str| {
-        let mut name = file.as_os_str().to_owned();
-        name.push(end);
-        PathBuf::from(name)
-    };
-    may(file) && (may(&folder(file)) || (may(&beside("-wal")) && may(&beside("-shm"))))
+    let all = |ends: [&str; 2]| ends.iter().all(|end| may(&beside(file, end)));
+    may(file) && (may(&folder(&resolved(file))) || all(["-wal", "-shm"]))
+}
+
+/// Where a link leads: SQLite puts its files beside what it opens, and not beside a link to it.
+fn resolved(file: &Path) -> PathBuf {
+    std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned())
+}
+
+/// What SQLite keeps beside the file of a store, by the end of its name.
+pub(super) fn beside(file: &Path, end: &str) -> PathBuf {
+    let mut name = resolved(file).into_os_string();
+    name.push(end);
+    name.into()
 }
 
 #[cfg(not(unix))]
@@ -71,8 +79,8 @@ pub(super) fn make(file: &Path, name: &str) -> Result<(), StorageError> {
     folders.create(&folder).map_err(failed)?;
     let aside = aside(name).map_err(failed)?;
     let made = schema::create(&aside).and_then(|()| {
-        // A link fails where the name is taken by now: another process was faster, and its store is as good.
-        match std::fs::hard_link(&aside, file) {
+        match named(Path::new(&aside), file) {
+            // Another process was faster, and its store is as good.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(failed(error)),
             Ok(()) => sync(&folder).map_err(failed),
@@ -82,6 +90,19 @@ pub(super) fn make(file: &Path, name: &str) -> Result<(), StorageError> {
         let _ = std::fs::remove_file(format!("{aside}{end}"));
     }
     made
+}
+
+/// Gives a file its name, unless another one has it: a link or a rename of its own kind fails then, where a plain rename
+/// would replace what is there. Some file systems know no links.
+fn named(aside: &Path, file: &Path) -> std::io::Result<()> {
+    match std::fs::hard_link(aside, file) {
+        #[cfg(target_os = "linux")]
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            use rustix::fs::{CWD, RenameFlags, renameat_with};
+            renameat_with(CWD, aside, CWD, file, RenameFlags::NOREPLACE).map_err(Into::into)
+        }
+        linked => linked,
+    }
 }
 
 /// Has the system keep the names of a folder.

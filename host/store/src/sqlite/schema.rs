@@ -1,9 +1,11 @@
 //! The file's form, and how an older one becomes today's.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::place::beside;
 use super::problem::storage;
 use crate::error::StorageError;
 
@@ -154,7 +156,7 @@ fn wait(looked: i32) -> bool {
 
 /// Whether a write-ahead log lies beside the file that holds something.
 fn log_is_left(file: &str) -> bool {
-    std::fs::metadata(format!("{file}-wal")).is_ok_and(|log| log.len() > 0)
+    std::fs::metadata(beside(Path::new(file), "-wal")).is_ok_and(|log| log.len() > 0)
 }
 
 /// Where nothing can be written, SQLite reads no log that a lost process has left without its index.

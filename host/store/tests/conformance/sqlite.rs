@@ -147,6 +147,22 @@ fn a_store_has_its_name_once_it_is_whole_whoever_makes_it() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_leads_to_the_store_that_it_names() {
+    let (folder, links) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (path, link) = (file(&folder), links.path().join("link.db"));
+    drop(SqliteStore::open(&path).unwrap());
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let store = SqliteStore::open(&link).unwrap();
+    let mut log = store.begin(new("r"), &here(), Durability::Synced).unwrap();
+    log.append(1, &line(1), running(1)).unwrap();
+    // What lies beside the store itself is looked at.
+    fs::File::options().write(true).open(format!("{}-wal", path.display())).unwrap().set_len(100).unwrap();
+    let error = log.append(2, &line(2), running(2)).unwrap_err();
+    assert!(error.to_string().contains("was cut while it was in use"), "{error}");
+}
+
 #[test]
 fn a_log_that_begins_anew_is_not_taken_for_one_that_was_cut() {
     let folder = tempfile::tempdir().unwrap();
