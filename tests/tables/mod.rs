@@ -5,6 +5,7 @@
 //! COUNTERSIGN_BLESS=1 cargo test --workspace --test command-line tables::
 //! ```
 
+mod circles;
 mod contract;
 mod experiment;
 mod fields;

@@ -1,7 +1,9 @@
-//! What the shape of the code promises: one place that opens and closes frames, stores that know no paths.
+//! What the shape of the code promises: one place that opens and closes frames, stores that know no paths, crates that
+//! depend on each other one way.
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use countersign_tests::root;
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -42,6 +44,64 @@ fn one_function_opens_and_closes_frames() {
         assert!(!callers.is_empty() && callers.iter().all(|line| own(&line)), "Run::{method}: {callers:#?}");
     }
     assert_eq!(callers("close").len(), 1, "{:#?}", callers("close"));
+}
+
+/// The host's crates, lowest first: each depends on crates of lower rows alone.
+const LAYERS: [&[&str]; 10] = [
+    &["contract"],
+    &["spec"],
+    &["kernel"],
+    &["engine", "tools", "store"],
+    &["models", "mcp", "bundle"],
+    &["operate"],
+    &["runtime"],
+    &["audit"],
+    &["gateway", "scenario"],
+    &["cli"],
+];
+
+#[test]
+fn crates_depend_on_each_other_one_way() -> Result<()> {
+    let layer = |folder: &str| LAYERS.iter().position(|row| row.contains(&folder));
+    let mut problems = Vec::new();
+    for folder in std::fs::read_dir(root().join("host"))? {
+        let folder = folder?.path();
+        if !folder.is_dir() {
+            continue;
+        }
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(own) = layer(&name) else {
+            problems.push(format!("`{name}` is in no row of LAYERS"));
+            continue;
+        };
+        for other in depends_on(&folder.join("Cargo.toml"))? {
+            if layer(&other).is_some_and(|other| other >= own) {
+                problems.push(format!("`{name}` depends on `{other}`, which is not below it"));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    let rows: Vec<String> = LAYERS.iter().rev().map(|row| row.join(", ")).collect();
+    let line = format!("Dependencies point one way: {}.", rows.join(" → "));
+    let readme = std::fs::read_to_string(root().join("host/README.md"))?;
+    let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(readme.contains(&line), "host/README.md does not say: {line}");
+    Ok(())
+}
+
+/// The folders of the host's crates that a manifest names, but for its tests.
+fn depends_on(manifest: &Path) -> Result<Vec<String>> {
+    let manifest: toml::Table = std::fs::read_to_string(manifest)?.parse()?;
+    let table = |table: &toml::Table| table.get("dependencies").and_then(toml::Value::as_table).cloned();
+    let targets = manifest.get("target").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    let all = table(&manifest).into_iter().chain(targets.values().filter_map(toml::Value::as_table).filter_map(table));
+    let named: Vec<String> = all.flat_map(|table| table.keys().cloned().collect::<Vec<_>>()).collect();
+    let folder = |name: &String| match &**name {
+        "countersign" => Some("runtime".to_owned()),
+        other => other.strip_prefix("countersign-").map(str::to_owned),
+    };
+    let host = |folder: &String| root().join("host").join(folder).is_dir();
+    Ok(named.iter().filter_map(folder).filter(host).collect())
 }
 
 #[test]
