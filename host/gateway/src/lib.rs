@@ -11,6 +11,7 @@
 
 mod approval;
 mod error;
+mod malformed;
 mod messages;
 mod principal;
 mod serve;

@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::approval::{self, Questions, Way};
 use crate::error::GatewayError;
+use crate::malformed;
 use crate::messages;
 use crate::principal::{Met, PrincipalRun};
 use crate::served::{Report, Served};
@@ -427,12 +428,7 @@ impl ServerHandler for Gateway {
         request: CustomRequest,
         _: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        let method = &request.method;
-        if !METHODS.contains(&method.as_str()) {
-            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method `{method}`"), None));
-        }
-        let params = request.params.unwrap_or_default();
-        Err(ErrorData::invalid_params(format!("`{method}`: {}", unlike(method, &params)), None))
+        Err(malformed::refused(&request.method, &request.params.unwrap_or_default()))
     }
 
     async fn list_resources(
@@ -589,48 +585,6 @@ impl ServerHandler for Gateway {
         context.cancelled().await;
         self.shared.unlisten(context.sink());
         Ok(())
-    }
-}
-
-/// Methods that are answered here, or passed on.
-const METHODS: [&str; 15] = [
-    "completion/complete",
-    "initialize",
-    "logging/setLevel",
-    "ping",
-    "prompts/get",
-    "prompts/list",
-    "resources/list",
-    "resources/read",
-    "resources/subscribe",
-    "resources/templates/list",
-    "resources/unsubscribe",
-    "server/discover",
-    "subscriptions/listen",
-    "tools/call",
-    "tools/list",
-];
-
-/// Where parameters are not what the protocol says that they are.
-fn unlike(method: &str, params: &Value) -> String {
-    let found = |value: &Value| match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    };
-    let (name, arguments) = (&params["name"], &params["arguments"]);
-    match method {
-        _ if !params.is_object() => format!("expected parameters as an object, found {}", found(params)),
-        "tools/call" | "prompts/get" if !name.is_string() => {
-            format!("key `name`: expected a text, found {}", found(name))
-        }
-        "tools/call" | "prompts/get" if !matches!(arguments, Value::Null | Value::Object(_)) => {
-            format!("key `arguments`: expected an object, found {}", found(arguments))
-        }
-        _ => "its parameters are not those that the protocol gives it".to_owned(),
     }
 }
 
