@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ffi};
 
-use super::place::beside;
+use super::names::beside;
 use crate::trace::identity;
 
 /// Bytes before the first page of a write-ahead log, and before each page.

@@ -9,6 +9,7 @@ mod files;
 mod frames;
 mod inner;
 mod log;
+mod names;
 mod place;
 mod problem;
 mod read;

@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use super::names::{beside, resolved};
 use super::schema;
 use crate::error::StorageError;
 
@@ -28,18 +29,6 @@ fn admitted(file: &Path) -> bool {
     let may = |path: &Path| access(path, Access::WRITE_OK).is_ok();
     let all = |ends: [&str; 2]| ends.iter().all(|end| may(&beside(file, end)));
     may(file) && (may(&folder(&resolved(file))) || all(["-wal", "-shm"]))
-}
-
-/// Where a link leads: SQLite puts its files beside what it opens, and not beside a link to it.
-fn resolved(file: &Path) -> PathBuf {
-    std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned())
-}
-
-/// What SQLite keeps beside the file of a store, by the end of its name.
-pub(super) fn beside(file: &Path, end: &str) -> PathBuf {
-    let mut name = resolved(file).into_os_string();
-    name.push(end);
-    name.into()
 }
 
 #[cfg(not(unix))]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::place::beside;
+use super::names::beside;
 use super::problem::storage;
 use crate::error::StorageError;
 
