@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign::Incoming;
-use countersign::kernel::contract::Dimension;
+use countersign::kernel::contract::{Dimension, Verdict};
 use countersign::kernel::{Answered, Closed, Event, FoldError, Frame, Input, Run};
 use countersign::spec::Manifest;
 use countersign::store::{Ending, Holder, Stored};
@@ -218,7 +218,9 @@ fn show_frame(frame: &Frame, mut phases: Option<&mut Phases>, folded: Option<&Re
             }
         }
     }
-    for told in &frame.events {
+    // That a slot lets the run go on is what its judgements just said.
+    let news = |told: &&Event| folded.is_some() || !matches!(told, Event::Verdict { verdict: Verdict::Proceed, .. });
+    for told in frame.events.iter().filter(news) {
         crate::say!("     · {}", line(&event(told), 120));
         if let Some(came_to) = phases.as_mut().and_then(|phases| phases.of(told)) {
             tell("phase", &came_to);
