@@ -56,7 +56,7 @@ pub struct ModelAnswer {
     pub arguments: Option<String>,
     /// What the call used.
     pub usage: Usage,
-    /// Digest of the request as it was sent, [`sha256`](countersign_kernel::sha256) of its bytes; none where none was.
+    /// Digest of the request as it was sent, [`sha256`](countersign_kernel::contract::sha256) of its bytes; none where none was.
     pub request: Option<Digest>,
 }
 
