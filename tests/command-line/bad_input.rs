@@ -221,13 +221,20 @@ fn configurations() -> std::io::Result<()> {
         ("component = \"risk.wasm\"", "component = \"risk.wasm\"\nslots = [\"doom-loop\"]", "does not fill the slot"),
         ("version = 1\nname", "version = 3\nname", "key `version`: expected 1"),
         (dispatch, &two, "slot `dispatch`: `second` and `dispatch` enforce, and one policy answers it"),
+        (
+            "component = \"risk.wasm\"",
+            "component = \"risk.wasm\"\nmemory-bytes = 1000000000",
+            "key `memory-bytes`: expected at most 67108864, what this engine reserves; found 1000000000",
+        ),
     ];
+    let lock = std::fs::read_to_string(bundle.join("bundle.lock"))?;
     for (from, to, part) in table {
         let text = good.replacen(from, to, 1);
         assert_ne!(text, good, "{part}");
         std::fs::write(bundle.join("bundle.toml"), text)?;
         let run = countersign(["bundle", "lock", &name]).expect(2, part);
         assert!(run.err().contains("bundle.toml"), "{}", run.err());
+        assert_eq!(std::fs::read_to_string(bundle.join("bundle.lock"))?, lock, "{part}: the good lock is gone");
     }
     Ok(())
 }

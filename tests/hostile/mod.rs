@@ -280,7 +280,7 @@ fn what_is_no_policy_is_refused_before_it_is_compiled() -> anyhow::Result<()> {
         bytes
     };
     let caps = Caps::default;
-    let table: [(Vec<u8>, Caps, &str); 8] = [
+    let table: [(Vec<u8>, Caps, &str); 10] = [
         (b"not wasm at all".to_vec(), caps(), "is no WebAssembly component"),
         (b"\0asm\x01\0\0\0".to_vec(), caps(), "is a core module; wrap it into a component"),
         (b"\x7fELF....".to_vec(), caps(), "is a precompiled artifact"),
@@ -296,6 +296,8 @@ fn what_is_no_policy_is_refused_before_it_is_compiled() -> anyhow::Result<()> {
         ),
         (good.clone(), Caps { functions: 10, ..caps() }, "functions, at most 10 are allowed"),
         (good.clone(), Caps { bytes: 100, ..caps() }, "bytes, at most 100 are allowed"),
+        (good.clone(), Caps { body: 100, ..caps() }, "bytes in one function, at most 100 are allowed"),
+        (good.clone(), Caps { code: 1000, ..caps() }, "bytes of code, at most 1000 are allowed"),
         (good.clone(), Caps { signature: 2, ..caps() }, "parameters and results of a function, at most 2"),
     ];
     for (bytes, caps, part) in table {

@@ -40,6 +40,25 @@ fn an_entry_is_in_shadow_in_every_slot_or_in_none() -> anyhow::Result<()> {
 }
 
 #[test]
+fn an_entry_in_shadow_that_does_not_load_takes_only_itself_away() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = bundle_with(folder.path(), &misbehaving("risk", "behave", "shadow"))?;
+    let engine = Engine::new(options())?;
+    let whole = Bundle::load(&engine, &path)?;
+    std::fs::write(path.join("misbehaving.wasm"), "no component")?;
+    let bundle = Bundle::load(&engine, &path)?;
+    assert_eq!(bundle.shadows().count(), 0);
+    let [out] = bundle.left_out() else { anyhow::bail!("{:?}", bundle.left_out()) };
+    assert!(out.entry == "behave" && out.why.to_string().contains("the lock says"), "{}", out.why);
+    // Runs are judged and pinned as before, by the same lock.
+    assert_eq!((bundle.digest(), bundle.pins()), (whole.digest(), whole.pins()));
+    // One that counts takes the bundle with it.
+    std::fs::write(path.join("risk.wasm"), "no component")?;
+    assert!(Bundle::load(&engine, &path).is_err());
+    Ok(())
+}
+
+#[test]
 fn a_mode_that_nobody_knows_is_refused() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let error = bundle_with(folder.path(), &CAUTIOUS.replace("\"shadow\"", "\"shade\""));

@@ -18,6 +18,16 @@ pub struct Bundle {
     lock: Lock,
     digest: Digest,
     policies: Vec<Policy>,
+    left_out: Vec<LeftOut>,
+}
+
+/// An entry in shadow that does not load: what counts is judged without it.
+#[derive(Debug)]
+pub struct LeftOut {
+    /// Its name.
+    pub entry: String,
+    /// Why.
+    pub why: BundleError,
 }
 
 impl Bundle {
@@ -30,6 +40,15 @@ impl Bundle {
         Self::from_parts(engine, &file, &text, |component| read(&folder.join(component), ""))
     }
 
+    /// Loads the bundle in a folder by a lock that is not written there yet, as a host will once it is.
+    ///
+    /// # Errors
+    /// What is wrong, with file and key.
+    pub fn load_as(engine: &Engine, folder: &Path, lock: &str) -> Result<Self, BundleError> {
+        let file = folder.join("bundle.lock").display().to_string();
+        Self::from_parts(engine, &file, lock, |component| read(&folder.join(component), ""))
+    }
+
     /// Digest of the lock in a folder. Nothing is compiled.
     ///
     /// # Errors
@@ -38,7 +57,8 @@ impl Bundle {
         Ok(Lock::digest_of(&lock_text(folder)?.1))
     }
 
-    /// Loads a bundle from its lock and a way to its components, which are compiled in parallel.
+    /// Loads a bundle from its lock and a way to its components, which are compiled in parallel. An entry in shadow
+    /// that does not load is left out, with a warning.
     ///
     /// # Errors
     /// What is wrong, with file and key.
@@ -49,7 +69,7 @@ impl Bundle {
         component: impl Fn(&str) -> Result<Vec<u8>, BundleError> + Sync,
     ) -> Result<Self, BundleError> {
         let digest = Lock::digest_of(lock);
-        let lock = Lock::parse(file, lock)?;
+        let mut lock = Lock::parse(file, lock)?;
         let loaded: Vec<Result<Policy, BundleError>> = std::thread::scope(|scope| {
             let loading: Vec<_> = lock
                 .entry
@@ -70,8 +90,21 @@ impl Bundle {
                 })
                 .collect()
         });
-        let policies = loaded.into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(Bundle { lock, digest, policies })
+        let (mut policies, mut left_out) = (Vec::new(), Vec::new());
+        for (entry, loaded) in std::mem::take(&mut lock.entry).into_iter().zip(loaded) {
+            match loaded {
+                Ok(policy) => {
+                    policies.push(policy);
+                    lock.entry.push(entry);
+                }
+                Err(why) if entry.is_shadow() => {
+                    tracing::warn!(entry = entry.name, %why, "an entry in shadow does not load and is left out");
+                    left_out.push(LeftOut { entry: entry.name, why });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Bundle { lock, digest, policies, left_out })
     }
 
     /// Whether the lock is what [`lock()`] would make of the folder as it is now; also where no
@@ -94,7 +127,12 @@ impl Bundle {
         Ok(Lock::digest_of(&made.to_text()) == self.digest)
     }
 
-    /// The lock.
+    /// The entries in shadow that did not load.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    /// The lock, without the entries that were left out.
     pub fn lock(&self) -> &Lock {
         &self.lock
     }
@@ -161,6 +199,11 @@ fn load(
     }
     if let Some(slot) = entry.slot.iter().find(|slot| !policy.slots().contains(&slot.slot)) {
         return Err(invalid(format!("{} does not fill the slot `{}`", policy.label(), slot.slot)));
+    }
+    let (asked, most) = (entry.limits.memory_bytes, engine.most_memory());
+    if asked > most {
+        let problem = format!("key `memory-bytes`: expected at most {most}, what this engine reserves; found {asked}");
+        return Err(invalid(problem));
     }
     let configuration: serde_json::Value = serde_json::from_str(&entry.configuration)
         .map_err(|error| invalid(format!("key `configuration`: expected JSON: {error}")))?;

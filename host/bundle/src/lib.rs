@@ -15,7 +15,7 @@ mod mode;
 
 pub use default::default_bundle;
 pub use error::BundleError;
-pub use folder::{Bundle, lock};
+pub use folder::{Bundle, LeftOut, lock};
 pub use installed::{Installed, Listed, Pointer, Standing};
 pub use lock::{Entry, EntryLimits, Lock, SlotEntry};
 pub use manifest::BundleManifest;

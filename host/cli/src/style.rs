@@ -124,3 +124,24 @@ pub fn print(text: std::fmt::Arguments<'_>) {
         anstream::eprintln!("{BAD}error:{BAD:#} cannot write the output: {error}");
     }
 }
+
+/// Says what takes its time, on a terminal only; gone when it is dropped.
+pub struct Busy(indicatif::ProgressBar);
+
+impl Busy {
+    /// With this text, and the seconds that have passed.
+    pub fn with(text: &str) -> Self {
+        let bar = indicatif::ProgressBar::new_spinner().with_message(text.to_owned());
+        if let Ok(style) = indicatif::ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(std::time::Duration::from_millis(120));
+        Busy(bar)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

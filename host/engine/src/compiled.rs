@@ -10,7 +10,8 @@
 use std::fs::{DirBuilder, Metadata, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::mpsc;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
@@ -21,25 +22,46 @@ const EXTENSION: &str = "cwasm";
 /// Bytes of a digest.
 const DIGEST: usize = 32;
 
-/// Compiles a component, or reads back what an earlier process has compiled of the same bytes.
+/// Stack of the thread that compiles: that of a program's first one.
+const COMPILER_STACK: usize = 8 << 20;
+
+/// Compiles a component within a time, or reads back what an earlier process has compiled of the same bytes.
 ///
 /// # Errors
-/// When it cannot be compiled.
+/// When it cannot be compiled, or takes longer.
 pub(crate) fn component(
     engine: &wasmtime::Engine,
     fingerprint: &str,
     folder: Option<&Path>,
     bytes: &[u8],
+    deadline: Duration,
 ) -> wasmtime::Result<Component> {
-    let Some(folder) = folder.filter(|folder| is_private_folder(folder)) else { return Component::new(engine, bytes) };
+    let Some(folder) = folder.filter(|folder| is_private_folder(folder)) else {
+        return compile(engine, bytes, deadline);
+    };
     let path = folder.join(name(fingerprint, bytes));
     if let Some(component) = read_back(engine, &path) {
         return Ok(component);
     }
-    let component = Component::new(engine, bytes)?;
+    let component = compile(engine, bytes, deadline)?;
     // The next process compiles it again, then.
     let _ = component.serialize().map(|compiled| keep(folder, &path, &compiled));
     Ok(component)
+}
+
+/// Nothing can stop the compiler: it works on a thread of its own, and whoever waits for it stops waiting.
+fn compile(engine: &wasmtime::Engine, bytes: &[u8], deadline: Duration) -> wasmtime::Result<Component> {
+    let (done, compiled) = mpsc::channel();
+    let (compiler, own) = (engine.clone(), bytes.to_vec());
+    let thread = std::thread::Builder::new().name("countersign-compile".to_owned()).stack_size(COMPILER_STACK);
+    thread.spawn(move || done.send(Component::new(&compiler, &own)))?;
+    compiled.recv_timeout(deadline).unwrap_or_else(|_| {
+        let seconds = deadline.as_secs_f64();
+        Err(wasmtime::Error::msg(format!(
+            "it takes longer than {seconds} s; a policy of the size of the default ones takes less than one: look \
+             whether its build is optimised, and for one function that is far larger than the others"
+        )))
+    })
 }
 
 fn name(fingerprint: &str, bytes: &[u8]) -> PathBuf {
@@ -129,6 +151,7 @@ mod tests {
     use super::*;
 
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+    const LONG: Duration = Duration::from_secs(600);
 
     fn kept(folder: &Path) -> Vec<PathBuf> {
         std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
@@ -138,19 +161,19 @@ mod tests {
     fn the_second_process_reads_back_and_a_damaged_file_is_compiled_again() -> wasmtime::Result<()> {
         let temporary = tempfile::tempdir()?;
         let (engine, folder) = (wasmtime::Engine::default(), temporary.path().join("a/b"));
-        component(&engine, "one", Some(&folder), EMPTY)?;
+        component(&engine, "one", Some(&folder), EMPTY, LONG)?;
         let files = kept(&folder);
         assert_eq!(files.len(), 1, "{files:?}");
         assert!(read_back(&engine, &files[0]).is_some());
-        component(&engine, "one", Some(&folder), EMPTY)?;
-        component(&engine, "other settings", Some(&folder), EMPTY)?;
+        component(&engine, "one", Some(&folder), EMPTY, LONG)?;
+        component(&engine, "other settings", Some(&folder), EMPTY, LONG)?;
         assert_eq!(kept(&folder).len(), 2);
         let mut damaged = std::fs::read(&files[0])?;
         let middle = damaged.len() / 2;
         damaged[middle] ^= 1;
         std::fs::write(&files[0], damaged)?;
         assert!(read_back(&engine, &files[0]).is_none());
-        component(&engine, "one", Some(&folder), EMPTY)?;
+        component(&engine, "one", Some(&folder), EMPTY, LONG)?;
         assert!(read_back(&engine, &files[0]).is_some(), "written anew");
         Ok(())
     }
@@ -161,12 +184,19 @@ mod tests {
         let (engine, folder) = (wasmtime::Engine::default(), temporary.path().join("shared"));
         std::fs::create_dir(&folder)?;
         std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777))?;
-        component(&engine, "one", Some(&folder), EMPTY)?;
+        component(&engine, "one", Some(&folder), EMPTY, LONG)?;
         assert!(kept(&folder).is_empty());
         // Nor is one that cannot be made.
         std::fs::write(temporary.path().join("file"), "")?;
-        component(&engine, "one", Some(&temporary.path().join("file/below")), EMPTY)?;
+        component(&engine, "one", Some(&temporary.path().join("file/below")), EMPTY, LONG)?;
         Ok(())
+    }
+
+    #[test]
+    fn nobody_waits_for_the_compiler_for_ever() {
+        let error = component(&wasmtime::Engine::default(), "one", None, EMPTY, Duration::ZERO).err();
+        let error = error.map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.starts_with("it takes longer than 0 s; "), "{error}");
     }
 
     #[test]

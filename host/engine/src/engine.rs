@@ -33,6 +33,10 @@ pub struct EngineOptions {
     pub most_memory: u64,
     /// Caps on a component before it is compiled.
     pub caps: Caps,
+    /// How long compiling one component may take; default 60 s, some 400 times what the largest default policy
+    /// takes. One that takes longer is refused. The thread that compiles it cannot be stopped and goes on until it
+    /// is done or the process ends; what it may come to is held by the caps.
+    pub compile_deadline: Duration,
     /// Folder in which compiled components are kept between processes; none, the default, compiles each
     /// anew. What lies there is run as it is: it must be a folder that only this user may write to, and is
     /// left alone where it is not.
@@ -46,6 +50,7 @@ impl Default for EngineOptions {
             pool: Some(16_384),
             most_memory: 64 << 20,
             caps: Caps::default(),
+            compile_deadline: Duration::from_secs(60),
             compiled: None,
         }
     }
@@ -122,6 +127,11 @@ impl Engine {
     /// target and CPU features.
     pub fn fingerprint(&self) -> &Arc<str> {
         &self.inner.fingerprint
+    }
+
+    /// The most memory that a policy's limit may allow, in bytes.
+    pub fn most_memory(&self) -> u64 {
+        self.inner.options.most_memory
     }
 
     pub(crate) fn inner(&self) -> &Inner {

@@ -15,6 +15,11 @@ pub struct Caps {
     pub functions: u32,
     /// Locals of one function; default 2,000.
     pub locals: u32,
+    /// Bytes of one function; default 128 KiB. What compiling a function takes grows faster than its size: one of
+    /// 425 KiB of nested loops took 46 s.
+    pub body: usize,
+    /// Bytes of all functions together; default 8 MiB, some eight seconds of compiling.
+    pub code: usize,
     /// Types; default 10,000.
     pub types: u32,
     /// Parameters and results of one function together; default 32. What keeps a frame of the
@@ -24,7 +29,15 @@ pub struct Caps {
 
 impl Default for Caps {
     fn default() -> Self {
-        Caps { bytes: 16 << 20, functions: 50_000, locals: 2_000, types: 10_000, signature: 32 }
+        Caps {
+            bytes: 16 << 20,
+            functions: 50_000,
+            locals: 2_000,
+            body: 128 << 10,
+            code: 8 << 20,
+            types: 10_000,
+            signature: 32,
+        }
     }
 }
 
@@ -73,11 +86,14 @@ pub fn inspect(bytes: &[u8], caps: &Caps) -> Result<Vec<Slot>, LoadProblem> {
                     }
                 }
             }
-            Payload::CodeSectionStart { count, .. } => {
+            Payload::CodeSectionStart { count, size, .. } => {
+                found.code = found.code.saturating_add(u64::from(size));
+                cap("bytes of code", found.code, caps.code as u64)?;
                 found.functions = found.functions.saturating_add(count);
                 cap("functions", u64::from(found.functions), u64::from(caps.functions))?;
             }
             Payload::CodeSectionEntry(body) => {
+                cap("bytes in one function", body.range().len() as u64, caps.body as u64)?;
                 let mut locals = 0_u32;
                 let reader =
                     body.get_locals_reader().map_err(|error| LoadProblem::NotWasm(error.message().to_owned()))?;
@@ -102,6 +118,7 @@ struct Found {
     policy: bool,
     slots: Vec<Slot>,
     functions: u32,
+    code: u64,
     types: u32,
 }
 

@@ -8,7 +8,7 @@ use countersign::bundle::findings::{Finding, findings};
 use countersign::bundle::{Bundle, Lock, lock};
 use countersign::tools::write_atomically;
 
-use crate::style::{GOOD, MIND, QUIET, STRONG, line, styled, table};
+use crate::style::{Busy, GOOD, MIND, QUIET, STRONG, line, styled, table};
 
 /// Pin policies together
 #[derive(clap::Subcommand)]
@@ -94,7 +94,9 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
 
 fn lock_folder(arguments: &LockArguments) -> anyhow::Result<u8> {
     let engine = super::engine()?;
+    let busy = Busy::with("compiling the bundle's policies");
     let text = lock(&engine, &arguments.folder)?.to_text();
+    drop(busy);
     let path = arguments.folder.join("bundle.lock");
     let digest = Lock::digest_of(&text);
     if arguments.check {
@@ -106,9 +108,9 @@ fn lock_folder(arguments: &LockArguments) -> anyhow::Result<u8> {
         crate::say!("{} `{}` {digest}", styled(GOOD, "up to date"), path.display());
         return Ok(crate::exit::OK);
     }
+    // A host reads it before it is written: what none would load takes no good lock's place.
+    let found = findings(&Bundle::load_as(&engine, &arguments.folder, &text)?)?;
     write_atomically(&path, text.as_bytes()).with_context(|| format!("cannot write `{}`", path.display()))?;
-    // By what was written, as every host will read it.
-    let found = findings(&Bundle::load(&engine, &arguments.folder)?)?;
     if arguments.json {
         let (lock, digest) = (path.display().to_string(), digest.to_string());
         super::print_json(&Locked { lock, digest, findings: found })?;
@@ -158,6 +160,9 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
     }
     for (index, line) in table(&rows, &[]).into_iter().enumerate() {
         crate::say!("{}", if index == 0 { styled(QUIET, line) } else { line });
+    }
+    for out in bundle.left_out() {
+        crate::say!("{} {}, in shadow: {}", styled(MIND, "left out:"), out.entry, out.why);
     }
     Ok(crate::exit::OK)
 }

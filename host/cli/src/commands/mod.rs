@@ -69,6 +69,8 @@ fn warn(text: &str) {
 
 /// Variable that names the folder of compiled components; `off` keeps none.
 const CACHE: &str = "COUNTERSIGN_CACHE";
+/// Policies that a command has open at once while it looks at them.
+const LOOKED_AT: u32 = 256;
 
 /// How this program runs policies: compiled components are kept in the user's folder for such things.
 pub fn engine_options() -> EngineOptions {
@@ -89,9 +91,10 @@ pub fn engine_options() -> EngineOptions {
     EngineOptions { compiled, ..EngineOptions::default() }
 }
 
-/// An engine for commands that look at policies, or ask one after the other.
+/// An engine for commands that look at policies, or ask one after the other: that of a host, with room for fewer
+/// instances, so that what does not fit into a host's pool does not load here either.
 pub fn engine() -> Result<Engine, EngineError> {
-    Engine::new(EngineOptions { pool: None, ..engine_options() })
+    Engine::new(EngineOptions { pool: Some(LOOKED_AT), ..engine_options() })
 }
 
 /// The host with a bundle of a folder of installed ones: the one with this digest, or the current one.

@@ -5,7 +5,7 @@ use countersign::bundle::sha256;
 use countersign::tools::write_atomically;
 
 use crate::component_build;
-use crate::style::{MIND, QUIET, styled};
+use crate::style::{Busy, MIND, QUIET, styled};
 
 /// Make policies
 #[derive(clap::Subcommand)]
@@ -51,7 +51,9 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
     let out = build.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.wasm", built.package)));
     // What no host would load is not written.
     let engine = super::engine()?;
+    let busy = Busy::with("compiling the component as a host does");
     let policy = engine.load(&built.package, &built.component)?;
+    drop(busy);
     write_atomically(&out, &built.component).with_context(|| format!("cannot write `{}`", out.display()))?;
     let report = Built {
         policy: policy.label().to_string(),
