@@ -195,6 +195,11 @@ fn bundles() -> std::io::Result<()> {
     std::fs::write(bundle.join("risk.wasm"), b"garbage")?;
     countersign(["bundle", "show", &name]).expect(2, "`risk.wasm` has digest");
     countersign(["bundle", "lock", &name]).expect(2, "`risk.wasm`: is no WebAssembly component");
+    std::fs::File::create(bundle.join("risk.wasm"))?.set_len(3 << 30)?;
+    countersign(["bundle", "lock", &name]).expect(2, "risk.wasm`: has 3221225472 bytes");
+    std::fs::remove_file(bundle.join("risk.wasm"))?;
+    std::fs::create_dir(bundle.join("risk.wasm"))?;
+    countersign(["bundle", "lock", &name]).expect(2, "risk.wasm`: is no regular file");
     std::fs::remove_file(bundle.join("bundle.lock"))?;
     countersign(["bundle", "show", &name]).expect(2, "is made by `countersign bundle lock`");
     Ok(())
@@ -221,6 +226,21 @@ fn configurations() -> std::io::Result<()> {
         ("component = \"risk.wasm\"", "component = \"risk.wasm\"\nslots = [\"doom-loop\"]", "does not fill the slot"),
         ("version = 1\nname", "version = 3\nname", "key `version`: expected 1"),
         (dispatch, &two, "slot `dispatch`: `second` and `dispatch` enforce, and one policy answers it"),
+        ("component = \"risk.wasm\"", "component = \"risk.wasm\"\nslots = []", "policy `risk`: key `slots`: is empty"),
+        (
+            "component = \"risk.wasm\"",
+            "component = \"risk.wasm\"\nslots = [\"risk\", \"risk\"]",
+            "key `slots`: `risk` stands twice",
+        ),
+        (
+            "proceed = 0.85",
+            "proceed = nan",
+            "key `configuration.confidence_thresholds.proceed`: expected a finite number",
+        ),
+        ("proceed = 0.85", "proceed = -inf", "expected a finite number, found -inf"),
+        ("proceed = 0.85", "proceed = 2026-01-01", "is a date, 2026-01-01; write a text"),
+        ("name = \"risk\"", "name = \"ri\\u202Esk\"", "found `ri\\u{202e}sk`"),
+        ("name = \"risk\"", "name = \"\"", "key `name`: expected 1 to 64"),
         (
             "component = \"risk.wasm\"",
             "component = \"risk.wasm\"\nmemory-bytes = 1000000000",

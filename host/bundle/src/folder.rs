@@ -257,6 +257,7 @@ fn make(folder: &Path, compiled: impl Fn(&str, &[u8]) -> Result<Policy, BundleEr
     let mut entries: Vec<Entry> = Vec::new();
     for table in manifest.policy {
         let invalid = |problem: String| invalid(format!("policy `{}`: {problem}", table.name));
+        table.check().map_err(&invalid)?;
         if entries.iter().any(|entry| entry.name == table.name) {
             return Err(invalid("stands twice".to_owned()));
         }
@@ -301,6 +302,19 @@ fn make(folder: &Path, compiled: impl Fn(&str, &[u8]) -> Result<Policy, BundleEr
     Ok(lock)
 }
 
+/// Most bytes of a file of a bundle that are read at all; what a component may have is the engine's to say.
+const LARGEST_FILE: u64 = 64 << 20;
+
+/// A whole file, which is looked at before it is read: a pipe never ends, and gigabytes are no policy.
 pub(crate) fn read(path: &Path, help: &'static str) -> Result<Vec<u8>, BundleError> {
-    std::fs::read(path).map_err(|source| BundleError::Io { path: path.to_owned(), help, source })
+    let failed = |source| BundleError::Io { path: path.to_owned(), help, source };
+    let about = std::fs::metadata(path).map_err(failed)?;
+    let invalid = |problem| Err(BundleError::Invalid { file: path.display().to_string(), problem });
+    if !about.is_file() {
+        return invalid("is no regular file".to_owned());
+    }
+    if about.len() > LARGEST_FILE {
+        return invalid(format!("has {} bytes, a file of a bundle has at most {LARGEST_FILE}", about.len()));
+    }
+    std::fs::read(path).map_err(failed)
 }

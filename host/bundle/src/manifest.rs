@@ -56,6 +56,50 @@ fn ask() -> Verdict {
     Verdict::Ask
 }
 
+/// Most bytes of the name of an entry: it stands in tables and in every frame.
+const LONGEST_NAME: usize = 64;
+
+impl PolicyTable {
+    /// What the types do not say of it: a value that means nothing, or what it cannot mean.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+        if self.name.is_empty() || self.name.len() > LONGEST_NAME || !self.name.chars().all(plain) {
+            let name = self.name.escape_default();
+            return Err(format!(
+                "key `name`: expected 1 to {LONGEST_NAME} of a-z, A-Z, 0-9, `-`, `_`, `.`, found `{name}`"
+            ));
+        }
+        if let Some(slots) = &self.slots {
+            if slots.is_empty() {
+                return Err(
+                    "key `slots`: is empty, so nobody would ask it; leave the key out for all that it fills".to_owned()
+                );
+            }
+            if let Some(twice) = (1..slots.len()).find(|at| slots[..*at].contains(&slots[*at])) {
+                return Err(format!("key `slots`: `{}` stands twice", slots[twice]));
+            }
+        }
+        check_values("configuration", &toml::Value::Table(self.configuration.clone()))
+    }
+}
+
+/// A configuration is handed over as JSON, which has no such numbers and no dates.
+fn check_values(key: &str, value: &toml::Value) -> Result<(), String> {
+    match value {
+        toml::Value::Float(number) if !number.is_finite() => {
+            Err(format!("key `{key}`: expected a finite number, found {number}"))
+        }
+        toml::Value::Datetime(date) => Err(format!("key `{key}`: is a date, {date}; write a text, in quotes")),
+        toml::Value::Array(values) => {
+            values.iter().enumerate().try_for_each(|(at, value)| check_values(&format!("{key}[{at}]"), value))
+        }
+        toml::Value::Table(table) => {
+            table.iter().try_for_each(|(name, value)| check_values(&format!("{key}.{name}"), value))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl BundleManifest {
     /// Parses it. `file` names it in errors.
     ///

@@ -64,6 +64,13 @@ pub(crate) enum LoadProblem {
     Schema(String),
 }
 
+impl LoadProblem {
+    /// What the parser says, on one line.
+    pub(crate) fn not_wasm(error: &wasmparser::BinaryReaderError) -> Self {
+        LoadProblem::NotWasm(error.message().lines().next().unwrap_or_default().to_owned())
+    }
+}
+
 /// A configuration that a policy does not take.
 #[derive(Debug, thiserror::Error)]
 #[error("configuration of {policy}{}: {message}", at(key))]

@@ -53,7 +53,7 @@ pub fn inspect(bytes: &[u8], caps: &Caps) -> Result<Vec<Slot>, LoadProblem> {
     let mut found = Found::default();
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload.map_err(|error| LoadProblem::NotWasm(error.message().to_owned()))?;
+        let payload = payload.map_err(|error| LoadProblem::not_wasm(&error))?;
         match payload {
             Payload::Version { encoding, .. } => {
                 if depth == 0 && encoding == Encoding::Module {
@@ -64,22 +64,22 @@ pub fn inspect(bytes: &[u8], caps: &Caps) -> Result<Vec<Slot>, LoadProblem> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 1 => {
                 for import in section {
-                    let import = import.map_err(|error| LoadProblem::NotWasm(error.message().to_owned()))?;
+                    let import = import.map_err(|error| LoadProblem::not_wasm(&error))?;
                     found.import(import.name.name)?;
                 }
             }
             Payload::ComponentExportSection(section) if depth == 1 => {
                 for export in section {
-                    let export = export.map_err(|error| LoadProblem::NotWasm(error.message().to_owned()))?;
+                    let export = export.map_err(|error| LoadProblem::not_wasm(&error))?;
                     found.export(export.name.name)?;
                 }
             }
             Payload::TypeSection(section) => found.types(section, caps)?,
             Payload::ImportSection(section) => {
                 for imports in section {
-                    let imports = imports.map_err(|error| LoadProblem::NotWasm(error.message().to_owned()))?;
+                    let imports = imports.map_err(|error| LoadProblem::not_wasm(&error))?;
                     for import in imports {
-                        let (_, import) = import.map_err(|error| LoadProblem::NotWasm(error.message().to_owned()))?;
+                        let (_, import) = import.map_err(|error| LoadProblem::not_wasm(&error))?;
                         if let TypeRef::Func(_) = import.ty {
                             found.functions += 1;
                         }
@@ -95,10 +95,9 @@ pub fn inspect(bytes: &[u8], caps: &Caps) -> Result<Vec<Slot>, LoadProblem> {
             Payload::CodeSectionEntry(body) => {
                 cap("bytes in one function", body.range().len() as u64, caps.body as u64)?;
                 let mut locals = 0_u32;
-                let reader =
-                    body.get_locals_reader().map_err(|error| LoadProblem::NotWasm(error.message().to_owned()))?;
+                let reader = body.get_locals_reader().map_err(|error| LoadProblem::not_wasm(&error))?;
                 for group in reader {
-                    let (count, _) = group.map_err(|error| LoadProblem::NotWasm(error.message().to_owned()))?;
+                    let (count, _) = group.map_err(|error| LoadProblem::not_wasm(&error))?;
                     locals = locals.saturating_add(count);
                 }
                 cap("locals of a function", u64::from(locals), u64::from(caps.locals))?;
@@ -144,7 +143,7 @@ impl Found {
 
     fn types(&mut self, section: wasmparser::TypeSectionReader<'_>, caps: &Caps) -> Result<(), LoadProblem> {
         for group in section {
-            let group = group.map_err(|error| LoadProblem::NotWasm(error.message().to_owned()))?;
+            let group = group.map_err(|error| LoadProblem::not_wasm(&error))?;
             for ty in group.types() {
                 self.types = self.types.saturating_add(1);
                 cap("types", u64::from(self.types), u64::from(caps.types))?;
