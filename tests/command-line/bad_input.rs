@@ -164,6 +164,30 @@ fn graphs() -> std::io::Result<()> {
     Ok(())
 }
 
+/// The device that is always full, by another name: nobody's device is put at risk by a fault.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_written_is_an_error_and_no_device_is_replaced() -> std::io::Result<()> {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    use std::process::Command;
+    let folder = tempfile::tempdir()?;
+    let full = folder.path().join("full");
+    symlink("/dev/full", &full)?;
+    for words in [&["graph", "draw"][..], &["bundle", "show"], &["graph", "phases"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .args(words)
+            .stdout(std::fs::OpenOptions::new().write(true).open(&full)?)
+            .output()?;
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {told}");
+        assert!(told.contains("cannot write the output: No space left"), "{words:?}: {told}");
+    }
+    let out = full.display().to_string();
+    countersign(["graph", "draw", "--out", &out]).expect(1, "No space left");
+    assert!(std::fs::metadata(&full)?.file_type().is_char_device() && std::fs::read_link(&full).is_ok());
+    Ok(())
+}
+
 #[test]
 fn bundles() -> std::io::Result<()> {
     let folder = tempfile::tempdir()?;

@@ -53,6 +53,8 @@ const STACK: usize = 80 << 20;
 fn main() -> std::process::ExitCode {
     let work = std::thread::Builder::new().name("countersign".to_owned()).stack_size(STACK).spawn(|| {
         let arguments = Arguments::parse();
+        // What a run comes to is told by its code, whoever reads the rest.
+        let runs = matches!(arguments.command, Command::Run(_) | Command::Mcp(_));
         let done = match arguments.command {
             Command::Init(arguments) => commands::init::run(&arguments),
             Command::Run(arguments) => commands::run::run(&arguments),
@@ -66,7 +68,8 @@ fn main() -> std::process::ExitCode {
             Command::Policy(command) => commands::policy::run(&command),
             Command::Bundle(command) => commands::bundle::run(&command),
         };
-        exit::code(done)
+        let code = exit::code(done);
+        if code == exit::OK && !runs && style::output_is_lost() { exit::INTERNAL } else { code }
     });
     match work.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => code.into(),

@@ -109,6 +109,13 @@ macro_rules! say {
 
 /// Nobody reads what is printed any more.
 static DEAF: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+/// Something that was to be printed is lost, and not because its reader had enough.
+static LOST: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Whether something that was to be printed could not be written, as on a full disk.
+pub fn output_is_lost() -> bool {
+    LOST.load(std::sync::atomic::Ordering::Relaxed)
+}
 
 /// See [`say!`]. A run is not given up because nobody looks any more.
 pub fn print(text: std::fmt::Arguments<'_>) {
@@ -121,6 +128,7 @@ pub fn print(text: std::fmt::Arguments<'_>) {
     let Err(error) = writeln!(out, "{text}") else { return };
     DEAF.store(true, Ordering::Relaxed);
     if error.kind() != std::io::ErrorKind::BrokenPipe {
+        LOST.store(true, Ordering::Relaxed);
         anstream::eprintln!("{BAD}error:{BAD:#} cannot write the output: {error}");
     }
 }

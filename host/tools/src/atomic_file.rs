@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-/// Writes a file under a temporary name and renames it.
+/// Writes a file under a temporary name and renames it. A device or a pipe is written to as it is: a rename would
+/// put a file in its place.
 ///
 /// # Errors
 /// When the folder cannot be written to.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if std::fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir()) {
+        return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes)?;
     file.finish()
