@@ -72,3 +72,25 @@ fn what_a_lost_writer_left_on_a_read_only_mount_is_said() -> std::io::Result<()>
     countersign(["trace", "verify", &id, "--store", &format!("{place}/runs.db")]).expect(0, "complete");
     Ok(())
 }
+
+/// The pool of instances asks for 275 GB of addresses; a machine that has a limit on them judges without it, and the
+/// same.
+#[cfg(target_os = "linux")]
+#[test]
+fn where_addresses_are_few_runs_are_judged_all_the_same() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let trace = folder.path().join("t.jsonl").display().to_string();
+    let run = format!(
+        "exec '{}' run tests/scenarios/loop-and-recover.toml -q --trace '{trace}'",
+        env!("CARGO_BIN_EXE_countersign")
+    );
+    let output = Command::new("sh")
+        .args(["-c", &format!("ulimit -v 8000000 && {run}")])
+        .current_dir(countersign_tests::root())
+        .env("COUNTERSIGN_CACHE", compiled())
+        .output()?;
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    // An engine with a pool gives the very same answers for the very same fuel.
+    countersign(["trace", "replay", &trace]).expect(0, "");
+    Ok(())
+}
