@@ -3,7 +3,10 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use countersign::spec::graph::LoopPhase;
+use countersign::store::{encode_frame, encode_manifest};
+use serde_json::{Value, json};
 
 use super::{countersign, trace};
 
@@ -88,6 +91,60 @@ fn frames_cannot_be_dropped_swapped_or_added() -> std::io::Result<()> {
         std::fs::write(&path, lines.join("\n") + "\n")?;
         countersign(["trace", "verify", &text(&path)]).expect(3, part);
     }
+    Ok(())
+}
+
+/// A trace whose lines were changed by somebody who knows how they are sealed.
+fn resealed(path: &Path, change: impl Fn(usize, &mut Value)) -> anyhow::Result<String> {
+    let good = std::fs::read_to_string(path)?;
+    let (mut line, mut prev, mut all) = (Vec::new(), String::new(), String::new());
+    for (number, text) in good.lines().enumerate() {
+        let mut stored: Value = serde_json::from_str(text)?;
+        change(number, &mut stored);
+        prev = if number == 0 {
+            encode_manifest(&mut line, &serde_json::from_value(stored["manifest"].take())?)
+        } else {
+            let map = stored.as_object_mut().context("a frame")?;
+            map.retain(|key, _| key != "seal" && key != "prev");
+            encode_frame(&mut line, &prev, &serde_json::from_value(stored)?)
+        };
+        all.push_str(std::str::from_utf8(&line)?);
+        all.push('\n');
+    }
+    let out = path.with_extension("resealed.jsonl");
+    std::fs::write(&out, all)?;
+    Ok(text(&out))
+}
+
+#[test]
+fn what_was_sealed_anew_shows_where_it_does_not_follow() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let good = trace(folder.path());
+    // Nothing changed is the same trace.
+    let same = resealed(&good, |_, _| {})?;
+    assert_eq!(std::fs::read_to_string(&same)?, std::fs::read_to_string(&good)?);
+    // A component that the lock does not have: whoever replays by that lock would prove nothing.
+    let foreign = resealed(&good, |number, stored| {
+        if number == 0 {
+            let other = format!("sha256:{}", "0".repeat(64));
+            stored["manifest"]["entries"][0]["component"] = json!(other);
+        }
+    })?;
+    countersign(["trace", "replay", &foreign])
+        .expect(3, "as the component of `sensitivity`, the lock that it is pinned to");
+    // An answer: its frame is named, also where a later one is looked at, with what the file does hold.
+    let edited = resealed(&good, |number, stored| {
+        if number == 2 {
+            stored["judgements"][0]["answer"]["confidence"]["score"] = json!(0.11);
+        }
+    })?;
+    countersign(["trace", "verify", &edited]).expect(3, "frame 2");
+    let shown =
+        countersign(["trace", "show", &edited, "--frame", "4"]).expect(0, "since frame 2 does not follow").out();
+    assert!(shown.contains("reads: ") && shown.contains("answer: ") && !shown.contains("question: "), "{shown}");
+    // Of several traces the good ones are verified, whatever the others are.
+    let run = countersign(["trace", "verify", &edited, &text(&good)]).expect(3, "frame 2");
+    assert!(run.out().contains(&format!("verified {}", text(&good))), "{}", run.out());
     Ok(())
 }
 

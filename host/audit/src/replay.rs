@@ -10,9 +10,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use countersign::{Host, HostError};
+use countersign_bundle::Lock;
 use countersign_engine::{History, Session};
 use countersign_kernel::contract::view::Read;
 use countersign_kernel::{Answered, Cause, FoldError, Frame, Judged, Judgement, Question, Recorded, Run};
+use countersign_spec::Manifest;
 use countersign_store::{Ending, Stored, TraceError, TraceReader};
 
 pub use decided::Decided;
@@ -97,6 +99,9 @@ pub fn replay<R: BufRead>(
     };
     let same_bundle = **host.bundle().digest().as_str() == *manifest.lock;
     let same_engine = host.engine().fingerprint() == &manifest.engine;
+    if same_bundle && let Some(problem) = contradicts(&manifest, host.bundle().lock()) {
+        return Err(TraceError::Broken { file: file.to_owned(), frame: 0, problem }.into());
+    }
     let mut run = Run::open(manifest.into()).map_err(|error| not_a_trace(file, &error.to_string()))?;
     let mut judges = host.open(&run)?;
     let served = if same_bundle { Vec::new() } else { served::otherwise(run.manifest(), host.bundle().lock()) };
@@ -157,6 +162,23 @@ pub fn replay<R: BufRead>(
     replayed.frames = reader.frames();
     replayed.ending = reader.ending().unwrap_or(replayed.ending);
     Ok(replayed)
+}
+
+/// How a manifest contradicts the very lock that it is pinned to: such a one no host has written.
+fn contradicts(manifest: &Manifest, lock: &Lock) -> Option<String> {
+    manifest.entries.iter().find_map(|pin| {
+        let name = &pin.name;
+        let Some(entry) = lock.entry.iter().find(|entry| *entry.name == **name) else {
+            return Some(format!("its manifest has an entry `{name}`, and the lock that it is pinned to has none"));
+        };
+        let pairs = [
+            ("policy", &*pin.policy, &*entry.policy),
+            ("component", &*pin.component, &*entry.component_digest),
+            ("configuration", &*pin.configuration, &*entry.configuration_digest),
+        ];
+        let (what, said, locked) = pairs.into_iter().find(|(_, said, locked)| said != locked)?;
+        Some(format!("its manifest has {said} as the {what} of `{name}`, the lock that it is pinned to {locked}"))
+    })
 }
 
 /// Puts the question again with the recorded reads.

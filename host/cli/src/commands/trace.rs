@@ -1,9 +1,9 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign::Incoming;
 use countersign::kernel::contract::{Dimension, Verdict};
-use countersign::kernel::{Answered, Closed, Event, FoldError, Frame, Input, Run};
+use countersign::kernel::{Answered, Closed, Event, Frame, Input, Run};
 use countersign::spec::Manifest;
 use countersign::store::{Ending, Holder, Stored};
 use countersign_audit::replay::{Decided, Difference, Replayed, Role, Served, replay};
@@ -116,22 +116,15 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
     let diagnostics = source.diagnostics();
     let mut shown = false;
     let mut phases = None;
-    // Makes the questions of the one frame that is shown whole.
-    let mut again: Option<Run> = None;
+    let mut again = Again::default();
     while let Some(stored) = reader.read()? {
         let number = reader.frames() - 1;
         shown |= arguments.frame == Some(number);
         if let Stored::Manifest(manifest) = &stored {
             phases = Some(Phases::new(manifest));
         }
-        let folded = match &stored {
-            _ if arguments.frame.is_none() || arguments.stored.json => None,
-            Stored::Manifest(manifest) => {
-                again = Run::open(Arc::new(manifest.clone())).ok();
-                None
-            }
-            Stored::Frame(frame) => again.as_mut().map(|run| run.fold(frame)),
-        };
+        let whole = arguments.frame.is_some() && !arguments.stored.json;
+        let folded = if whole { again.take(&stored) } else { None };
         if arguments.frame.is_some_and(|wanted| wanted != number) {
             continue;
         }
@@ -181,10 +174,54 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
     Ok(exit::OK)
 }
 
+/// Makes again what frames do not hold: the questions that their judgements answer.
+#[derive(Default)]
+enum Again {
+    #[default]
+    Nothing,
+    Run(Box<Run>),
+    /// Why it goes no further.
+    Lost(String),
+}
+
+impl Again {
+    /// The next line of the trace; none for the manifest.
+    fn take(&mut self, stored: &Stored) -> Option<Result<Closed, String>> {
+        let frame = match stored {
+            Stored::Manifest(manifest) => {
+                *self = match Run::open(Arc::new(manifest.clone())) {
+                    Ok(run) => Again::Run(Box::new(run)),
+                    Err(error) => {
+                        Again::Lost(format!("the questions, which this release does not make again: {error}"))
+                    }
+                };
+                return None;
+            }
+            Stored::Frame(frame) => frame,
+        };
+        let problem = match self {
+            Again::Run(run) => match run.fold(frame) {
+                Ok(closed) => return Some(Ok(closed)),
+                Err(error) => format!("the questions, since frame {} does not follow: {error}", frame.frame),
+            },
+            Again::Lost(problem) => return Some(Err(problem.clone())),
+            Again::Nothing => return None,
+        };
+        *self = Again::Lost(problem.clone());
+        Some(Err(problem))
+    }
+}
+
 /// `folded` is there where the frame is shown whole.
-fn show_frame(frame: &Frame, mut phases: Option<&mut Phases>, folded: Option<&Result<Closed, FoldError>>) {
+fn show_frame(frame: &Frame, mut phases: Option<&mut Phases>, folded: Option<&Result<Closed, String>>) {
     let at = styled(QUIET, format!("{} ms", number(frame.at)));
     crate::say!("{} {}  {at}", styled(STRONG, format!("{:>4}", frame.frame)), input(&frame.input));
+    if folded.is_some() {
+        tell("input", &serde_json::to_string(&frame.input).unwrap_or_default());
+    }
+    if let Some(Err(problem)) = folded {
+        crate::say!("     {} {problem}", styled(BAD, format!("{:<11}", "not shown")));
+    }
     if let Input::Replied { request: Some(digest), .. } = &frame.input {
         tell("request", digest);
     }
@@ -205,23 +242,23 @@ fn show_frame(frame: &Frame, mut phases: Option<&mut Phases>, folded: Option<&Re
             tell("", &terms);
         }
         if let Some(folded) = folded {
-            let question = match folded {
-                Ok(closed) => closed.questions.get(index).map(serde_json::to_string).transpose(),
-                Err(error) => Ok(Some(format!("cannot be made again: {error}"))),
-            };
+            let question = folded.as_ref().ok().and_then(|closed| closed.questions.get(index));
             for (name, value) in [
-                ("question", question.map(Option::unwrap_or_default)),
-                ("reads", serde_json::to_string(&judgement.reads)),
-                ("answer", serde_json::to_string(&judgement.answer)),
+                ("question", question.map(serde_json::to_string)),
+                ("reads", Some(serde_json::to_string(&judgement.reads))),
+                ("answer", Some(serde_json::to_string(&judgement.answer))),
             ] {
-                tell("", &format!("{name}: {}", value.unwrap_or_default()));
+                if let Some(Ok(value)) = value {
+                    tell("", &format!("{name}: {value}"));
+                }
             }
         }
     }
     // That a slot lets the run go on is what its judgements just said.
     let news = |told: &&Event| folded.is_some() || !matches!(told, Event::Verdict { verdict: Verdict::Proceed, .. });
     for told in frame.events.iter().filter(news) {
-        crate::say!("     · {}", line(&event(told), 120));
+        let room = if folded.is_some() { usize::MAX } else { 120 };
+        crate::say!("     · {}", line(&event(told), room));
         if let Some(came_to) = phases.as_mut().and_then(|phases| phases.of(told)) {
             tell("phase", &came_to);
         }
@@ -336,7 +373,7 @@ struct Verified {
 
 fn verify(arguments: &Verify) -> anyhow::Result<u8> {
     let mut all = Vec::new();
-    for path in &arguments.files {
+    let code = each(&arguments.files, |path| {
         let source = Source::find(path, &arguments.stored)?;
         let mut reader = source.reader()?;
         let (run, how) = reader.fold(|_, _| {})?;
@@ -351,11 +388,17 @@ fn verify(arguments: &Verify) -> anyhow::Result<u8> {
             crate::say!("{word} {}  {}, {}", source.name(), ending(frames, how), run.status());
             crate::say!("{}", styled(QUIET, format!("         head {head}")));
         }
-    }
+        Ok(exit::OK)
+    });
     if arguments.stored.json {
         super::print_json(&all)?;
     }
-    Ok(exit::OK)
+    Ok(code)
+}
+
+/// Looks at one trace after the other: one that cannot be read takes no other with it. The code of the worst.
+fn each(files: &[PathBuf], mut look: impl FnMut(&Path) -> anyhow::Result<u8>) -> u8 {
+    files.iter().map(|path| exit::code(look(path))).max().unwrap_or(exit::OK)
 }
 
 #[derive(serde::Serialize)]
@@ -387,13 +430,12 @@ struct DifferenceResult {
 
 fn replay_all(arguments: &Replay) -> anyhow::Result<u8> {
     let host = super::host_to_prove(arguments.bundle.as_deref())?;
-    let mut differs = false;
     let mut all = Vec::new();
-    for path in &arguments.files {
+    let code = each(&arguments.files, |path| {
         let source = Source::find(path, &arguments.stored)?;
         let file = source.name();
         let replayed = replay(&host, &file, &|| source.open())?;
-        differs |= !replayed.is_same();
+        let code = if replayed.is_same() { exit::OK } else { exit::DIFFERS };
         if arguments.stored.json {
             all.push(result(file, &replayed));
         } else {
@@ -403,11 +445,12 @@ fn replay_all(arguments: &Replay) -> anyhow::Result<u8> {
                 crate::say!("  {} judged by lock {lock}; name its bundle with --bundle", styled(MIND, "mind:"));
             }
         }
-    }
+        Ok(code)
+    });
     if arguments.stored.json {
         super::print_json(&all)?;
     }
-    Ok(if differs { exit::DIFFERS } else { exit::OK })
+    Ok(code)
 }
 
 fn export(arguments: &Export) -> anyhow::Result<u8> {

@@ -23,6 +23,8 @@ pub(super) struct Evidence {
     facts: BTreeMap<Arc<str>, Fact>,
     /// Tools that the model's accepted answer claims to have used.
     claimed: Vec<Arc<str>>,
+    /// Tools of which an observation was verified, whether or not what it said still holds.
+    seen: BTreeSet<Arc<str>>,
     readings: BTreeMap<Arc<str>, Reading>,
     /// Two sources that contradict each other, as nobody has looked at yet.
     conflict: Option<String>,
@@ -61,6 +63,7 @@ impl Evidence {
             committed: VecDeque::new(),
             facts: BTreeMap::new(),
             claimed: Vec::new(),
+            seen: BTreeSet::new(),
             readings: BTreeMap::new(),
             conflict: None,
             conflicts: 0,
@@ -139,6 +142,7 @@ impl Evidence {
     pub fn commit(&mut self, call: u64, tool: &Arc<str>, reading: bool) {
         push_bounded(&mut self.committed, COMMITTED, call);
         self.facts.insert(Arc::clone(tool), Fact { call, reading });
+        self.seen.insert(Arc::clone(tool));
     }
 
     /// Facts that still hold, by name, each with the call that it comes from.
@@ -161,8 +165,11 @@ impl Evidence {
         }
     }
 
-    pub fn take_claimed(&mut self) -> Vec<Arc<str>> {
-        std::mem::take(&mut self.claimed)
+    /// What was claimed of tools that nothing was verified of.
+    pub fn take_unverified(&mut self) -> Vec<Arc<str>> {
+        let mut claimed = std::mem::take(&mut self.claimed);
+        claimed.retain(|tool| !self.seen.contains(tool));
+        claimed
     }
 
     pub fn commits(&self) -> usize {
@@ -218,6 +225,7 @@ mod tests {
             committed: VecDeque::new(),
             facts: BTreeMap::new(),
             claimed: Vec::new(),
+            seen: BTreeSet::new(),
             readings: BTreeMap::new(),
             conflict: None,
             conflicts: 0,

@@ -15,8 +15,7 @@ impl Run {
         let supported = |(of, call): (&Arc<str>, u64)| Support { of: Arc::clone(of), call };
         let criteria = self.evidence.verified(&self.manifest.goal.criteria).map(supported).collect();
         let facts = self.evidence.facts().map(supported).collect();
-        let mut unverified = self.evidence.take_claimed();
-        unverified.retain(|tool| self.evidence.fact(tool).is_none());
+        let unverified = self.evidence.take_unverified();
         self.event(Event::Finalised { criteria, facts, unverified });
         Next::Leave(Exit::Finalised)
     }

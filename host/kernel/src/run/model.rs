@@ -295,6 +295,8 @@ impl Run {
         self.context.carry(step.bytes);
         self.context.output(&step.reasoning);
         self.progress.at_step(&step.step);
+        // A person may accept what nobody here has looked at.
+        self.evidence.claim(if let Action::Finish { claims, .. } = &step.action { claims } else { &[] });
         if planning && self.kind() == NodeKind::Plan {
             return self.plan_given(step);
         }

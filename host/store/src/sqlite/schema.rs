@@ -92,7 +92,13 @@ pub(super) fn create(file: &str) -> Result<(), StorageError> {
     let mut connection = connect(file, false)?;
     log_ahead(&connection, file)?;
     migrate(&mut connection, file)?;
-    connection.close().map_err(|(_, error)| storage(file, error))
+    // Closing does it too, and says nothing where the disk has no room for it: the file would get its name cut off.
+    let failed = |error| storage(file, error);
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    if busy.map_err(failed)? {
+        return Err(StorageError::failed(file, "somebody else has it open while it is being made"));
+    }
+    connection.close().map_err(|(_, error)| failed(error))
 }
 
 /// A connection that writes. The file is a store already.
