@@ -3,6 +3,7 @@
 use anstyle::{AnsiColor, Style};
 use countersign::kernel::contract::Verdict;
 use countersign::mcp::ToolsReport;
+use countersign::shown;
 
 /// What went well.
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -30,18 +31,15 @@ pub fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// One line of at most so many characters.
+/// One line of at most so many characters. Line ends are spaces; what else cannot be seen, or could move the cursor,
+/// change colours or turn the direction of writing, is written out.
 pub fn line(text: &str, most: usize) -> String {
-    let mut out = String::new();
-    for (count, c) in text.trim().chars().enumerate() {
-        if count + 1 == most {
-            out.push('…');
-            break;
-        }
-        // What could move the cursor or change colours is shown as a space.
-        out.push(if c.is_control() { ' ' } else { c });
+    let spaced = text.trim().replace(['\n', '\t'], " ");
+    let shown = shown::visible(&spaced);
+    if shown.chars().count() < most {
+        return shown.into_owned();
     }
-    out
+    shown.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// What a person should know of the tools of MCP servers, on standard error: it is not the run's.
@@ -84,8 +82,11 @@ pub fn number(value: u64) -> String {
     out
 }
 
-/// Columns aligned by their widest cell; the columns named in `right` to the right.
+/// Columns aligned by their widest cell; the columns named in `right` to the right. What cannot be seen in a cell is
+/// written out.
 pub fn table(rows: &[Vec<String>], right: &[usize]) -> Vec<String> {
+    let seen = |row: &Vec<String>| row.iter().map(|cell| shown::visible(cell).into_owned()).collect::<Vec<_>>();
+    let rows: Vec<Vec<String>> = rows.iter().map(seen).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |text: &String| text.chars().count();
     let widths: Vec<usize> = (0..columns)
@@ -131,6 +132,11 @@ pub fn print(text: std::fmt::Arguments<'_>) {
         LOST.store(true, Ordering::Relaxed);
         anstream::eprintln!("{BAD}error:{BAD:#} cannot write the output: {error}");
     }
+}
+
+/// Columns of the terminal that standard output is; none where it is none.
+pub fn width() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
 /// Says what takes its time, on a terminal only; gone when it is dropped.

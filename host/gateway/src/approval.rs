@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use countersign::kernel::{Approval, Decision};
+use countersign::spec::Manifest;
+use countersign::{reach, shown};
 use rmcp::model::{
     CallToolRequestParams, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
     InputRequest, InputRequiredResult, ProtocolVersion,
@@ -13,8 +15,6 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{Peer, RoleServer};
 
-/// Most characters of arguments that a person is shown.
-const SHOWN: usize = 1000;
 /// Under which a person's answer comes back.
 const KEY: &str = "countersign-approval";
 
@@ -44,21 +44,33 @@ pub fn way(context: &RequestContext<RoleServer>) -> Way {
     }
 }
 
-fn form(approval: &Approval) -> ElicitRequestParams {
-    let arguments = &approval.arguments[..approval.arguments.floor_char_boundary(SHOWN)];
-    let cut = if arguments.len() < approval.arguments.len() { "…" } else { "" };
+/// What a person decides about: the call, why it is asked about, what it touches and whether it can be undone, and how
+/// to see what does not fit.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    pub approval: &'a Approval,
+    pub manifest: &'a Manifest,
+    /// The command that shows all of it.
+    pub all_of_it: &'a str,
+}
+
+fn form(asked: Asked<'_>) -> ElicitRequestParams {
+    let Asked { approval, manifest, all_of_it } = asked;
+    let call = shown::call(&approval.tool, &approval.arguments, all_of_it);
+    let reason = shown::visible(&approval.reason);
+    let (blast, way_back) = (reach::blast_radius(manifest, approval), reach::way_back(manifest, approval));
     ElicitRequestParams::FormElicitationParams {
         meta: None,
-        message: format!("Approve this call, once? {} {arguments}{cut}\n{}", approval.tool, approval.reason),
+        message: format!("Approve this call, once? {call}\n{reason}\nBlast radius: {blast}\nWay back: {way_back}"),
         // To accept the form is the answer: there is nothing to fill in.
         requested_schema: ElicitationSchema::new(BTreeMap::new()),
     }
 }
 
 /// Asks while the call waits. None where nobody answers in time or can be asked.
-pub async fn ask(peer: &Peer<RoleServer>, approval: &Approval, time_out: Duration) -> Option<Decision> {
-    let answer = peer.create_elicitation_with_timeout(form(approval), Some(time_out)).await.ok()?;
-    decision(&answer, approval)
+pub async fn ask(peer: &Peer<RoleServer>, asked: Asked<'_>, time_out: Duration) -> Option<Decision> {
+    let answer = peer.create_elicitation_with_timeout(form(asked), Some(time_out)).await.ok()?;
+    decision(&answer, asked.approval)
 }
 
 /// Questions that clients were given to answer with a repeat of their call.
@@ -80,15 +92,15 @@ impl Questions {
     }
 
     /// What a client gets that repeats its call with the person's answer.
-    pub fn ask(&self, approval: &Approval) -> std::io::Result<InputRequiredResult> {
+    pub fn ask(&self, asked: Asked<'_>) -> std::io::Result<InputRequiredResult> {
         // Twice as long as an id of a run: nobody is to guess it.
         let state = format!("{}{}", countersign::random_id()?, countersign::random_id()?);
         let mut open = self.open();
         if open.len() >= QUESTIONS {
             open.clear();
         }
-        open.insert(state.clone(), Arc::clone(&approval.fingerprint));
-        let request = InputRequest::Elicitation(ElicitRequest::new(form(approval)));
+        open.insert(state.clone(), Arc::clone(&asked.approval.fingerprint));
+        let request = InputRequest::Elicitation(ElicitRequest::new(form(asked)));
         Ok(InputRequiredResult::new(Some(BTreeMap::from([(KEY.to_owned(), request)])), Some(state)))
     }
 

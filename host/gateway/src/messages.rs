@@ -1,8 +1,6 @@
 //! What an agent is told in place of, or beside, a tool's result. The words stand with all others for models: their digest is in
 //! each run's manifest.
 
-use std::path::Path;
-
 use countersign::kernel::{Approval, Hold, Response, Stage};
 use countersign::mcp::LeftOut;
 use countersign::models::words::{self, STOP, fill};
@@ -55,16 +53,14 @@ pub fn unrecorded(why: &dyn std::error::Error) -> String {
 }
 
 /// A call waits for a person.
-pub fn parked(run: &str, store: &Path, approval: &Approval) -> String {
-    let (token, store) = (&approval.fingerprint, store.display().to_string());
-    fill(words::PARKED_WITH_TOKEN, &[&approval.reason, token, run, token, &store])
+pub fn parked(approval: &Approval) -> String {
+    fill(words::PARKED_WITH_TOKEN, &[&approval.reason, &approval.fingerprint])
 }
 
 /// Nothing is forwarded any more.
-pub fn stopped(run: &str, store: &Path, stop: &Stop) -> String {
+pub fn stopped(stop: &Stop) -> String {
     if stop.ended {
         return fill(words::RUN_OVER, &[stop.code.name(), &stop.reason, STOP]);
     }
-    let store = store.display().to_string();
-    fill(words::RUN_WAITS, &[stop.code.name(), &stop.reason, STOP, run, &store])
+    fill(words::RUN_WAITS, &[stop.code.name(), &stop.reason, STOP])
 }

@@ -34,15 +34,15 @@ struct Open {
     last: u64,
 }
 
-/// The last run of the principal: open, or over and not yet idle, by its id.
-type LastRun = Result<Open, (String, Stop)>;
+/// The last run of the principal: open, or over and not yet idle.
+type LastRun = Result<Open, Stop>;
 
 /// What a call of the principal meets.
 pub enum Met<'a> {
     /// Its run, which rules on it.
-    Run(&'a mut Session, &'a str),
+    Run(&'a mut Session),
     /// A run that is over, and not yet idle: nothing is called.
-    Over(String, Stop),
+    Over(Stop),
 }
 
 /// What became of a run of the principal's.
@@ -51,7 +51,7 @@ enum Found {
     /// Another process has it.
     Busy(String),
     /// It is over and not yet idle.
-    Over(String, Stop),
+    Over(Stop),
     /// It is over, or in nobody's way any more.
     Gone,
 }
@@ -66,10 +66,13 @@ impl PrincipalRun {
         let now = now();
         let mut open = match self.left(now)? {
             Some(Ok(open)) => open,
-            Some(Err((id, stop))) => return Ok(Met::Over(id, stop)),
+            Some(Err(stop)) => return Ok(Met::Over(stop)),
             None => self.begin()?,
         };
-        open.last = now;
+        // What a run that is over refuses does not make it last longer.
+        if !matches!(open.session.status(), Status::Ended(_)) {
+            open.last = now;
+        }
         self.decided(open)
     }
 
@@ -77,7 +80,7 @@ impl PrincipalRun {
     pub fn last_run(&mut self) -> Result<Option<Met<'_>>, GatewayError> {
         match self.left(now())? {
             Some(Ok(open)) => self.decided(open).map(Some),
-            Some(Err((id, stop))) => Ok(Some(Met::Over(id, stop))),
+            Some(Err(stop)) => Ok(Some(Met::Over(stop))),
             None => Ok(None),
         }
     }
@@ -102,8 +105,7 @@ impl PrincipalRun {
                 tracing::warn!(entry = id, why, "an entry of the inbox does not fit the run");
             }
         }
-        let Open { session, id, .. } = self.open.insert(open);
-        Ok(Met::Run(session, id))
+        Ok(Met::Run(&mut self.open.insert(open).session))
     }
 
     /// Id of the run at hand.
@@ -176,7 +178,7 @@ impl PrincipalRun {
             match self.take(&row, now)? {
                 Found::Up(open) => return Ok(Some(Ok(*open))),
                 Found::Busy(run) => busy.push(run),
-                Found::Over(run, stop) => over = over.or(Some((run, stop))),
+                Found::Over(stop) => over = over.or(Some(stop)),
                 Found::Gone => {}
             }
         }
@@ -281,7 +283,7 @@ impl PrincipalRun {
             _ => false,
         };
         Ok(match past.stop().filter(|_| same) {
-            Some(stop) => Found::Over(run.to_owned(), stop),
+            Some(stop) => Found::Over(stop),
             None => Found::Gone,
         })
     }

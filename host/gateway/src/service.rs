@@ -16,7 +16,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::approval::{self, Questions, Way};
+use crate::approval::{self, Asked, Questions, Way};
 use crate::error::GatewayError;
 use crate::malformed;
 use crate::messages;
@@ -106,11 +106,11 @@ impl Gateway {
             return Err(internal("cancelled"));
         }
         let principal = principal.get_or_insert_with(|| self.principal(upstream));
-        let (run, id) = match principal.run() {
-            Ok(Met::Run(run, id)) => (run, id.to_owned()),
-            Ok(Met::Over(id, stop)) => {
+        let run = match principal.run() {
+            Ok(Met::Run(run)) => run,
+            Ok(Met::Over(stop)) => {
                 self.count(|report| report.held += 1);
-                return Ok(Ruled::Answer(error(messages::stopped(&id, self.store_file(), &stop)).into()));
+                return Ok(Ruled::Answer(error(messages::stopped(&stop)).into()));
             }
             // An operator's word, for the agent to hear.
             Err(GatewayError::Session(SessionError::NotDispatched(refused))) => {
@@ -147,10 +147,10 @@ impl Gateway {
                 let noted = CallToolResult::success(vec![ContentBlock::text(messages::noted(&text))]);
                 Ok(Ruled::Answer(noted.into()))
             }
-            CallDecision::Stopped(stop) => held(messages::stopped(&id, self.store_file(), &stop)),
+            CallDecision::Stopped(stop) => held(messages::stopped(&stop)),
         };
         self.told(run, name);
-        *self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = self.stops(run, &id);
+        *self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Self::stops(run);
         ruled
     }
 
@@ -164,10 +164,10 @@ impl Gateway {
     }
 
     /// What the agent is told where nothing is forwarded; none where calls are.
-    fn stops(&self, run: &Session, id: &str) -> Option<String> {
+    fn stops(run: &Session) -> Option<String> {
         let standing = run.standing();
         if let Some(stop) = &standing.stop {
-            return Some(messages::stopped(id, self.store_file(), stop));
+            return Some(messages::stopped(stop));
         }
         standing.hold.as_ref().map(messages::held)
     }
@@ -176,8 +176,8 @@ impl Gateway {
     fn may_read(&self, upstream: &Upstream) -> Result<(), ErrorData> {
         let stopped = match self.run.try_lock() {
             Ok(mut principal) => match principal.get_or_insert_with(|| self.principal(upstream)).last_run() {
-                Ok(Some(Met::Run(run, id))) => self.stops(run, id),
-                Ok(Some(Met::Over(id, stop))) => Some(messages::stopped(&id, self.store_file(), &stop)),
+                Ok(Some(Met::Run(run))) => Self::stops(run),
+                Ok(Some(Met::Over(stop))) => Some(messages::stopped(&stop)),
                 Ok(None) => None,
                 Err(
                     refused @ (GatewayError::Session(SessionError::NotDispatched(_)) | GatewayError::Barred { .. }),
@@ -391,18 +391,23 @@ impl ServerHandler for Gateway {
             Ruled::Parked(approval) => approval,
         };
         let way = if self.served.agent.ask_client { approval::way(&context) } else { Way::None };
-        let decision = match way {
+        let run = self.run.lock().await.as_ref().and_then(PrincipalRun::id).unwrap_or_default().to_owned();
+        let all_of_it = format!("countersign runs show {run} --store {} --json", self.store_file().display());
+        let manifest =
+            self.run.lock().await.as_mut().and_then(PrincipalRun::current).map(|run| run.run().manifest().clone());
+        let asked = manifest.as_ref().map(|manifest| Asked { approval: &approval, manifest, all_of_it: &all_of_it });
+        let decision = match (way, asked) {
             // The answer is one only to the question that this very call was answered with.
-            Way::Input => match self.questions.answer(&request, &approval) {
+            (Way::Input, Some(asked)) => match self.questions.answer(&request, &approval) {
                 Some(decision) => decision,
-                None => return self.questions.ask(&approval).map(CallToolResponse::from).map_err(internal),
+                None => return self.questions.ask(asked).map(CallToolResponse::from).map_err(internal),
             },
-            Way::Request => {
+            (Way::Request, Some(asked)) => {
                 // Nobody else is held up meanwhile.
                 let time_out = Duration::from_millis(self.served.agent.ask_time_out);
-                approval::ask(&context.peer, &approval, time_out).await
+                approval::ask(&context.peer, asked, time_out).await
             }
-            Way::None => None,
+            (Way::None, _) | (_, None) => None,
         };
         if let Some(decision) = decision.filter(|_| !context.ct.is_cancelled()) {
             if let Some(principal) = self.run.lock().await.as_mut()
@@ -417,8 +422,7 @@ impl ServerHandler for Gateway {
             }
         }
         self.count(|report| report.held += 1);
-        let run = self.run.lock().await.as_ref().and_then(PrincipalRun::id).unwrap_or_default().to_owned();
-        Ok(error(messages::parked(&run, self.store_file(), &approval)).into())
+        Ok(error(messages::parked(&approval)).into())
     }
 
     /// What the protocol's own types did not take: a method that nobody knows here, or a known one with parameters that

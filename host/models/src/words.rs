@@ -127,7 +127,7 @@ reason; after that the next task can begin.";
     /// A policy refuses without a word.
     SOMETHING_ELSE = "a policy wants something else done";
     /// A task is handed over.
-    PERSON_TOLD = "handed over; a person is told";
+    PERSON_TOLD = "handed over; it waits for a person";
     /// A call waits for a person: why.
     PARKED = "Not forwarded yet: {}";
     /// A call is refused: why.
@@ -137,7 +137,7 @@ reason; after that the next task can begin.";
     /// No call is worth it: why, [`STOP`], [`REPORT`].
     REFUSED_BY_HOLD = "Not forwarded: {}. {} {}";
     /// A call goes in circles: why, [`STOP`].
-    REFUSED_AS_LOOP = "Not forwarded: this call gets nowhere ({}). {} Do not make this call again.";
+    REFUSED_AS_LOOP = "Not forwarded: this call gets nowhere ({}). {} Make this call again only once something has changed.";
     /// In place of a result, of a run that is over: code, reason, [`STOP`].
     OVER_INSTEAD = "The call was made; its result is not shown: this run is over with {} ({}). {}";
     /// The same of a run that waits for a person.
@@ -166,20 +166,18 @@ Call defer_to_human when a task needs a person, escalate_to_architect when somet
     LEFT_OUT = "Not forwarded: `{}` {}. Do something else.";
     /// A tool whose definition nobody has accepted: which, why, and which again.
     LEFT_OUT_ACCEPTABLE = "Not forwarded: `{}` {}. An operator accepts it with `countersign mcp accept {}`. Do something else.";
-    /// A call waits for a person: why, token, run, token, store.
-    PARKED_WITH_TOKEN = "Not forwarded yet: a person must approve this call ({}). Token: {}. Whoever may, approves it with \
-`countersign runs approve {} {} --store {}`. Go on with something else; once it is approved, make exactly this call \
+    /// A call waits for a person: why, and its token. How it is approved is not the agent's to know.
+    PARKED_WITH_TOKEN = "Not forwarded yet: a person must approve this call ({}). Token: {}. Tell your user the token. Go on with something else; once it is approved, make exactly this call \
 again, with the very same arguments. It then runs once.";
     /// A run is over: code, reason, [`STOP`].
     RUN_OVER = "Not forwarded: this run is over with {} ({}). {}";
     /// A call was made, and its frame could not be written.
     UNRECORDED = "This call was made, but what came of it could not be recorded, and its result is not passed on: {}. \
 Do not make it again before somebody has looked at what it did. {}";
-    /// A run waits for a person: code, reason, [`STOP`], run, store.
-    RUN_WAITS = "Not forwarded: this run waits for a person, {} ({}). {} Whoever may, lets it go on: \
-`countersign runs show {} --store {}`.";
+    /// A run waits for a person: code, reason, [`STOP`].
+    RUN_WAITS = "Not forwarded: this run waits for a person, {} ({}). {}";
     /// Beside a result that gets nowhere: why, [`STOP`].
-    GETS_NOWHERE = "This gets nowhere: {}. {} The same call will not be forwarded again.";
+    GETS_NOWHERE = "This gets nowhere: {}. {} The same call is not forwarded again before something else succeeds.";
 }
 
 /// Digest of all of them, of what the tools say that every agent has, and of the schema of an answer.

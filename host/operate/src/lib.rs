@@ -15,7 +15,7 @@ pub mod switches;
 pub use buckets::{
     BucketError, BucketLine, BucketRefused, BucketReservation, BucketSpec, Buckets, BucketsSpec, Demand,
 };
-pub use clock::utc_now;
+pub use clock::{utc_now, utc_text};
 pub use health::{
     AdminPause, AgentHealth, Counter, ErrorClass, Escalations, HealthRules, HealthTracker, Paused, Refused, RefusedBy,
 };

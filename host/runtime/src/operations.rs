@@ -6,19 +6,21 @@ use std::sync::Arc;
 
 use countersign_kernel::contract::Dimension;
 use countersign_kernel::{
-    Alarm, Code, Effect, Event, Frame, IncompleteKind, Input, Observation, Outcome, Reply, Report, Run, Unavailability,
-    Usage, Wanted,
+    Alarm, Code, Decision, Effect, Event, Frame, IncompleteKind, Input, Observation, Outcome, Reply, Report, Run,
+    Unavailability, Usage, Wanted,
 };
 use countersign_operate::{
     self as operate, AgentHealth, BucketError, BucketReservation, Buckets, Counter, ErrorClass, Halt, HealthTracker,
-    Item, ItemKind, Severity, SinkError, Sinks, StoredSwitches, Switches,
+    Item, ItemKind, Paused, Severity, SinkError, Sinks, StoredSwitches, Switches,
 };
 use countersign_spec::budget::Demand;
 use countersign_spec::routing::{Authority, Severity as RouteSeverity, TriggerClass};
 use countersign_spec::{Manifest, Verifier};
 use countersign_store::SharedStore;
+use countersign_tools::shown;
 use serde_json::json;
 
+use crate::reach;
 use crate::settings::OperatorSpec;
 
 /// The operator's side of a run. Cheap to make; buckets and health are shared between runs.
@@ -174,7 +176,7 @@ impl Operations {
         let manifest = run.manifest();
         let now = manifest.started.saturating_add(run.at());
         // Health is a help: where it cannot be written the run goes on, and dispatch refuses later.
-        let _ = match reply {
+        let noted = match reply {
             Reply::Unavailable { class, retry_after, .. } => {
                 let class = match class {
                     Unavailability::AuthFailure => ErrorClass::AuthFailure,
@@ -185,10 +187,28 @@ impl Operations {
                     }
                     Unavailability::Transient | Unavailability::Permanent => ErrorClass::Other,
                 };
-                health.record_error(&manifest.agent, class, now).map(drop)
+                health.record_error(&manifest.agent, class, now)
             }
-            _ => health.record_success(&manifest.agent, now),
+            _ => health.record_success(&manifest.agent, now).map(|()| None),
         };
+        if let Ok(Some(paused)) = noted {
+            self.pause_began(run, &paused);
+        }
+    }
+
+    /// An agent gets no more tasks for a time: people hear of it when it begins, and not from the next task that is
+    /// refused.
+    fn pause_began(&mut self, run: &Run, paused: &Paused) {
+        let agent = &run.manifest().agent;
+        let lifted = format!("countersign agents resume {agent} --clear-health --store STORE");
+        let reason = format!(
+            "agent `{agent}` gets no tasks until {}: {}; `{lifted}` lifts it",
+            operate::utc_text(paused.until),
+            paused.reason
+        );
+        tracing::warn!(%agent, until = paused.until, reason = paused.reason, "the agent is paused");
+        let details = json!({"until": paused.until, "lifted-by": lifted});
+        self.deliver(item(run, ItemKind::Paused, "operator", Severity::High, &reason, &["pause"], details));
     }
 
     pub(crate) fn observed(&mut self, observation: &Observation, demand: &Demand, held: Option<BucketReservation>) {
@@ -198,8 +218,15 @@ impl Operations {
         held.settle(if nothing { operate::Demand::default() } else { bucket_demand(demand) });
     }
 
-    /// Counts what a frame tells of the agent.
+    /// Counts what a frame tells of the agent, and tells people who of them has taken something up.
     pub(crate) fn watch(&mut self, run: &Run, frame: &Frame) {
+        if let Input::Decided { by, decision, .. } = &frame.input
+            && !matches!(decision, Decision::Expired | Decision::Unavailable)
+        {
+            let reason = format!("taken up by {by}: the run waits for nobody's word on this any more");
+            let taken = item(run, ItemKind::Accepted, by, Severity::Low, &reason, &["accepted"], json!({}));
+            self.deliver(Item { accepted_by: Some(by.to_string()), ..taken });
+        }
         let Some(health) = &self.health else { return };
         for event in &frame.events {
             let counter = match event {
@@ -238,7 +265,12 @@ impl Operations {
             Wanted::Resumption => (ItemKind::Paused, "operations"),
         };
         let severity = severity(report.authority.severity);
-        let details = json!({"code": code, "report": report});
+        let mut details = json!({"code": code, "report": report});
+        if let Some(approval) = &report.approval {
+            let manifest = run.manifest();
+            details["blast-radius"] = reach::blast_radius(manifest, approval).into();
+            details["way-back"] = reach::way_back(manifest, approval).into();
+        }
         self.deliver(item(run, kind, &report.authority.endpoint, severity, &report.reason, &[channel], details));
     }
 
@@ -250,7 +282,11 @@ impl Operations {
             _ if code == Code::ConfirmRequired => (ItemKind::Expired, "approvals"),
             _ => (ItemKind::Review, "ended"),
         };
-        let details = json!({"code": code, "authority": authority});
+        // What is done and what is open, for whoever takes over from here.
+        let (met, unmet): (Vec<_>, Vec<_>) = (run.criteria(true).collect(), run.criteria(false).collect());
+        let last = run.last_valid_state();
+        let details =
+            json!({"code": code, "authority": authority, "met": met, "unmet": unmet, "last-valid-state": last});
         let severity = severity(authority.severity);
         self.deliver(item(run, kind, &authority.endpoint, severity, reason, &[channel], details));
     }
@@ -264,6 +300,7 @@ impl Operations {
             use std::io::Write;
             let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
             let line = serde_json::to_string(&item).unwrap_or_default();
+            let line = shown::visible_json(&line);
             let _ = file.and_then(|mut file| writeln!(file, "{line}"));
         }
     }
@@ -293,7 +330,7 @@ fn item(
         authority: authority.to_owned(),
         channels: channels.iter().map(|channel| (*channel).to_owned()).collect(),
         severity,
-        reason: reason.to_owned(),
+        reason: shown::visible_lines(reason),
         details,
         at: manifest.started.saturating_add(run.at()),
         accepted_by: None,

@@ -20,8 +20,15 @@ pub struct HostRules {
     /// part 6.2). Where the host drives, repairs and escalation come first.
     pub failing_calls: u32,
     /// A change that is not idempotent and was made once, or may have been, is not made again with the
-    /// very same arguments.
+    /// very same arguments: the first repeat is refused, the next one waits for a person. It is no repeat once
+    /// something else was changed, a person has spoken, or `repetition_window` has passed.
     pub duplicate_actions: bool,
+    /// Milliseconds within which the same call is a repetition of the last one (document 003, "within a short
+    /// interval"). 0 is as long as the run. Default 300,000.
+    pub repetition_window: u64,
+    /// Milliseconds from which the same reading, asked again while its answer says that something is still under
+    /// way, waits for it and is no loop. 0 is never. Default 5,000.
+    pub waiting_interval: u64,
     /// What the goal's criteria, the task's own plan and what must come from a tool need is in reach when the
     /// run begins, or it ends before anything is spent.
     pub reachable_goal: bool,
@@ -149,6 +156,8 @@ impl Default for HostRules {
             repeated_calls: 15,
             failing_calls: 3,
             duplicate_actions: true,
+            repetition_window: 300_000,
+            waiting_interval: 5_000,
             reachable_goal: true,
             plan_validation: true,
             plan_adherence: true,

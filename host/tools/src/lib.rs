@@ -11,6 +11,7 @@ mod redaction;
 pub mod registry;
 pub mod secret;
 mod settings_error;
+pub mod shown;
 
 pub use arguments::Arguments;
 pub use atomic_file::{AtomicFile, write_atomically};

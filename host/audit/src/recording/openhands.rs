@@ -194,6 +194,7 @@ impl Adapter {
             error_key,
             mutating: Some(pending.nature.mutating),
             poller: Some(pending.nature.poller),
+            pending: keys::says_pending(shown),
             ..Observation::new(outcome, text)
         };
         out.push((self.at, Input::Observed { call: self.tool_calls, observation }));

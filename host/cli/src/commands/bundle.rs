@@ -145,7 +145,7 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
         super::print_json(&Shown { digest: digest.to_string(), lock })?;
         return Ok(crate::exit::OK);
     }
-    crate::say!("{} {}", styled(STRONG, &lock.name), styled(QUIET, digest));
+    crate::say!("{} {}", styled(STRONG, line(&lock.name, 100)), styled(QUIET, digest));
     crate::say!("{}\n", lock.contract);
     let mut rows = vec![["entry", "policy", "slots", "mode", "undecided", "digest"].map(str::to_owned).to_vec()];
     for entry in &lock.entry {
@@ -158,8 +158,8 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
             entry.component_digest[..19].to_owned(),
         ]);
     }
-    for (index, line) in table(&rows, &[]).into_iter().enumerate() {
-        crate::say!("{}", if index == 0 { styled(QUIET, line) } else { line });
+    for (index, text) in table(&rows, &[]).into_iter().enumerate() {
+        crate::say!("{}", if index == 0 { styled(QUIET, text) } else { text });
     }
     for out in bundle.left_out() {
         crate::say!("{} {}, in shadow: {}", styled(MIND, "left out:"), out.entry, out.why);

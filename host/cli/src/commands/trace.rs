@@ -1,11 +1,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign::Incoming;
 use countersign::kernel::contract::{Dimension, Verdict};
 use countersign::kernel::{Answered, Closed, Event, Frame, Input, Run};
 use countersign::spec::Manifest;
 use countersign::store::{Ending, Holder, Stored};
+use countersign::{Incoming, utc_text};
 use countersign_audit::replay::{Decided, Difference, Replayed, Role, Served, replay};
 use countersign_scenario::describe_event;
 
@@ -285,7 +285,7 @@ fn allowed(manifest: &Manifest) {
     let tenant = manifest.tenant.as_deref().map(|tenant| format!(", tenant {tenant}"));
     tell("agent", &format!("{}{}, {:?}", manifest.agent, tenant.unwrap_or_default(), manifest.mode).to_lowercase());
     if manifest.started > 0 {
-        tell("started", &utc(manifest.started));
+        tell("started", &utc_text(manifest.started));
     }
     let profile = boundary.profile.as_deref().map_or_else(String::new, |profile| format!(", profile {profile}"));
     tell("boundary", &format!("{}, autonomy {}{profile}, {}", boundary.name, boundary.autonomy, boundary.digest));
@@ -306,23 +306,6 @@ fn allowed(manifest: &Manifest) {
         tell("caps", &caps.join(", "));
     }
     tell("graph", &format!("{} {}", manifest.graph.name, manifest.graph_digest));
-}
-
-/// A moment, from UTC milliseconds. The civil date of a day number is that of Howard Hinnant's
-/// `civil_from_days`.
-fn utc(milliseconds: u64) -> String {
-    let (days, second) = (milliseconds / 86_400_000, milliseconds / 1000 % 86_400);
-    let days = i64::try_from(days).unwrap_or(0) + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
 fn input(input: &Input) -> String {

@@ -397,6 +397,9 @@ pub struct Observation {
     /// The call waits for something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poller: Option<bool>,
+    /// The result says that something is still under way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pending: bool,
     /// Facts that the result states, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<Arc<str>, Arc<str>>,
@@ -423,6 +426,7 @@ impl Observation {
             state_after: None,
             mutating: None,
             poller: None,
+            pending: false,
             facts: BTreeMap::new(),
             reports: Vec::new(),
             cost: None,

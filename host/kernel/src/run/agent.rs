@@ -132,7 +132,7 @@ impl Run {
     /// before something else succeeds (specification C4).
     pub(super) fn trip(&mut self, reason: String) {
         self.event(Event::Replanned { reason: reason.clone() });
-        self.progress.trip(&reason);
+        self.progress.trip(&reason, self.at);
         self.context.notice(Notice::GetsNowhere { reason: reason.into() });
     }
 

@@ -146,6 +146,16 @@ impl Run {
     }
 
     /// Criteria that no verified observation supports so far.
+    /// The ids of the goal's criteria that are verified, or that are not.
+    pub fn criteria(&self, verified: bool) -> impl Iterator<Item = &Arc<str>> {
+        self.evidence.ids(&self.manifest.goal.criteria, verified)
+    }
+
+    /// The last thing that is known to hold; empty where nothing is.
+    pub fn last_valid_state(&self) -> &str {
+        self.context.last_valid_state()
+    }
+
     pub(super) fn unmet(&self) -> impl Iterator<Item = &Arc<str>> {
         self.evidence.ids(&self.manifest.goal.criteria, false)
     }

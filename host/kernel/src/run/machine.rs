@@ -16,7 +16,7 @@ use super::next::Next;
 use super::progress::Watched;
 use super::waiting::{Open, Stage, Then, Waiting};
 use super::{MOST_MOVES, Run, View, model};
-use crate::contract::{Dimension, Verdict};
+use crate::contract::{Compliance, Dimension, Verdict};
 use crate::contract::{Question, Slot};
 use crate::record::effect::{Effect, Purpose};
 use crate::record::event::{Event, Move};
@@ -82,6 +82,7 @@ impl Run {
                 self.context.carry(text.len() as u64);
                 self.context.message(text);
                 self.progress.person_spoke();
+                self.used.person_spoke();
                 self.clear_gap("a message");
                 Next::Wait
             }
@@ -393,7 +394,7 @@ impl Run {
             let reason = std::mem::take(&mut joined.reason);
             self.event(Event::WouldHave { verdict, by: slot.name().into(), reason });
             joined.verdict = Some(Verdict::Proceed);
-        } else if verdict == Verdict::Notify {
+        } else if verdict == Verdict::Notify && !self.is_mere_reading(&then) {
             self.notify(format!("{slot}: {}", joined.reason));
         }
         self.then(joined, then)
@@ -428,6 +429,16 @@ impl Run {
             },
             Then::Estimate => self.estimated(&joined),
         }
+    }
+
+    /// A call of the agent's own that changes nothing. How sure the agent is of it no host knows, so that the risk slot
+    /// can never be surer of one than of another: its note stands in the trace, and the queue of reviewers stays for
+    /// what somebody can act on.
+    fn is_mere_reading(&self, then: &Then) -> bool {
+        let Then::Assess(proposal) = then else { return false };
+        let tool = proposal.tool.map(|index| &self.manifest.tools[index]);
+        let reads = tool.is_some_and(|tool| !tool.mutating() && tool.compliance == Compliance::None);
+        reads && self.agent_drives() && self.models.confidence().is_none()
     }
 
     /// Tells reviewers, as long as they have room.

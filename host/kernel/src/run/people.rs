@@ -183,6 +183,7 @@ impl Run {
     /// Somebody else has looked: what failed before does not count any more.
     fn take_up(&mut self) {
         self.progress.taken_up();
+        self.used.person_spoke();
         self.view_mut().level(Dimension::Retries, 0);
         self.proposals.take_pending();
         self.clear_gap("a person");

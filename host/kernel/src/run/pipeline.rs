@@ -20,7 +20,7 @@ use super::model::ACTION_TEXT;
 use super::next::Next;
 use super::proposals::Proposal;
 use super::threshold;
-use super::used::{Change, OwnCap, position};
+use super::used::{Change, OwnCap, Repetition, position};
 use super::waiting::Then;
 use crate::contract::Question;
 use crate::contract::risk::{Novelty, ProposedAction, Reversibility};
@@ -85,6 +85,10 @@ impl Run {
         if let Some(stop) = self.stop_by_state(&proposal, tool)
             && self.blocks(stop.stage.name(), Verdict::Deny, &stop.reason)
         {
+            // What is only under way is no repetition yet: it is told so as often as it is asked.
+            if stop.stage == Stage::Repetition && self.under_way(&proposal, tool).is_none() {
+                self.progress.refuse_repetition(proposal.key);
+            }
             if stop.stage == Stage::Plan && stop.exit == Exit::Doubtful {
                 self.models.aim(Purpose::Plan);
             } else if stop.stage == Stage::Plan {
@@ -153,7 +157,7 @@ impl Run {
     fn stop_by_state(&self, proposal: &Proposal, tool: &Tool) -> Option<Stop> {
         let rules = &self.manifest.rules;
         let name = &proposal.name;
-        if let Some(why) = self.progress.tripped(proposal.key) {
+        if let Some(why) = self.progress.tripped(proposal.key, self.at, rules.repetition_window) {
             return Some(Stop::new(Stage::Repetition, Response::Block, Exit::Refused, why.to_owned()));
         }
         let lacking = match self.manifest.boundary.plans {
@@ -178,30 +182,12 @@ impl Run {
             let reason = format!("`{name}` is not what the plan does next");
             return Some(Stop::new(Stage::Plan, Response::Block, Exit::ReviewRequired, reason));
         }
-        if rules.duplicate_actions && tool.mutating() && !tool.idempotent {
-            let reason = match self.used.change(proposal.key) {
-                Some(Change::Done) => Some(format!("`{name}` has done exactly this already")),
-                Some(Change::Uncertain) => {
-                    Some(format!("`{name}` may have done exactly this: it did not answer in time; look first"))
-                }
-                Some(Change::Forgotten) => {
-                    Some("more changes were made than can be told apart: nobody knows whether this one was".to_owned())
-                }
-                None if self.proposals.is_under_way(proposal.key) => {
-                    Some(format!("`{name}` is doing exactly this now"))
-                }
-                None => None,
-            };
-            if let Some(reason) = reason {
-                return Some(Stop::new(Stage::Repetition, Response::Block, Exit::Refused, reason));
-            }
+        if let Some(reason) = self.under_way(proposal, tool) {
+            return Some(Stop::new(Stage::Repetition, Response::Block, Exit::Refused, reason));
         }
-        if rules.repeated_calls > 0
-            && !tool.poller
-            && let times = self.progress.in_a_row(proposal.key)
-            && times >= rules.repeated_calls
+        if let Some(reason) = self.repetition(proposal, tool)
+            && !self.person_decides(proposal)
         {
-            let reason = format!("`{name}` was called like this {times} times in a row");
             return Some(Stop::new(Stage::Repetition, Response::Block, Exit::Refused, reason));
         }
         if rules.fresh_facts
@@ -220,6 +206,50 @@ impl Run {
         }
         let open = proposal.tool.map_or(0, |index| self.proposals.open_of(index));
         self.over_own_caps(tool, open)
+    }
+
+    /// Why a call is a repetition of one that was made; none where it is not, or may be one.
+    fn repetition(&self, proposal: &Proposal, tool: &Tool) -> Option<String> {
+        let rules = &self.manifest.rules;
+        let name = &proposal.name;
+        if rules.duplicate_actions && tool.mutating() && !tool.idempotent {
+            let lasting = tool.reversibility == Reversibility::Irreversible
+                || matches!(tool.side_effect, SideEffectClass::Financial | SideEffectClass::Communication);
+            let repetition = Repetition { at: self.at, window: rules.repetition_window, lasting };
+            let reason = match self.used.change(proposal.key, repetition) {
+                Some(Change::Done) => format!("`{name}` has done exactly this already"),
+                Some(Change::Uncertain) => {
+                    format!("`{name}` may have done exactly this: it did not answer in time; look first")
+                }
+                Some(Change::Forgotten) => {
+                    "more changes were made than can be told apart: nobody knows whether this one was".to_owned()
+                }
+                None => return self.repeated_in_a_row(proposal, tool),
+            };
+            return Some(reason);
+        }
+        self.repeated_in_a_row(proposal, tool)
+    }
+
+    fn repeated_in_a_row(&self, proposal: &Proposal, tool: &Tool) -> Option<String> {
+        let most = self.manifest.rules.repeated_calls;
+        let times = self.progress.in_a_row(proposal.key);
+        (most > 0 && !tool.poller && times >= most)
+            .then(|| format!("`{}` was called like this {times} times in a row", proposal.name))
+    }
+
+    /// Why a change cannot be made while the very same one is being made.
+    fn under_way(&self, proposal: &Proposal, tool: &Tool) -> Option<String> {
+        let changes = self.manifest.rules.duplicate_actions && tool.mutating() && !tool.idempotent;
+        (changes && self.proposals.is_under_way(proposal.key))
+            .then(|| format!("`{}` is doing exactly this now", proposal.name))
+    }
+
+    /// A repetition is a person's to decide where one is asked about the call anyway and the run goes on meanwhile,
+    /// and once it was refused and is proposed again: a refusal that nobody can lift would be one for ever.
+    fn person_decides(&self, proposal: &Proposal) -> bool {
+        let asked = |index| self.agent_drives() && self.host_asks(index, proposal).is_some();
+        self.progress.insists(proposal.key) || proposal.tool.is_some_and(asked)
     }
 
     /// The caps of the tool itself, with so many of its calls under way.
@@ -338,16 +368,22 @@ impl Run {
         }
         if !self.recorded()
             && let Some(index) = proposal.tool
-            && let Some((who, why)) = self.host_asks(index, &proposal)
-            && self.blocks(who, Verdict::Ask, &why)
         {
-            if verdict < Verdict::Ask {
-                by.clear();
-                reason = why;
-            }
-            if verdict <= Verdict::Ask {
-                verdict = Verdict::Ask;
-                by.push(who.into());
+            let repetition = self.repetition(&proposal, &self.manifest.tools[index]).map(|why| ("repetition", why));
+            for (who, why) in [repetition, self.host_asks(index, &proposal)].into_iter().flatten() {
+                if !self.blocks(who, Verdict::Ask, &why) {
+                    continue;
+                }
+                if verdict < Verdict::Ask {
+                    by.clear();
+                    reason = why;
+                } else if verdict == Verdict::Ask && who == "category" && by.iter().any(|by| **by == *"repetition") {
+                    reason = format!("{reason}; {why}");
+                }
+                if verdict <= Verdict::Ask {
+                    verdict = Verdict::Ask;
+                    by.push(who.into());
+                }
             }
         }
         match self.consequence(Asked::Action, verdict) {

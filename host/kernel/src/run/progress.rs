@@ -17,7 +17,7 @@ const DENIED: usize = 1024;
 /// The history of a run's calls and the counters of its failures.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    calls: VecDeque<Key>,
+    calls: VecDeque<(Key, u64)>,
     /// The last two, tool and arguments, for people.
     last: VecDeque<(Arc<str>, Arc<str>)>,
     results: Results,
@@ -26,8 +26,12 @@ pub(super) struct Progress {
     /// The call at hand was made before.
     repeated: bool,
     failures: Failures,
-    /// The call that got nowhere too often: it is not made again before something else succeeds.
-    tripped: Option<(Key, String)>,
+    /// The call that got nowhere too often, why, and when: it is not made again before something else succeeds.
+    tripped: Option<(Key, String, u64)>,
+    /// Repetitions that were refused: whoever wants one all the same is not refused again, a person is asked.
+    insisted: VecDeque<Key>,
+    /// When the call at hand was made before, in milliseconds of the run; none where it was not made lately.
+    before: Option<u64>,
     /// What the doom-loop slot said of the step at hand.
     watched: Option<Watched>,
     /// A person has spoken since the last observed step.
@@ -127,17 +131,47 @@ impl Progress {
     }
 
     /// A call is made.
-    pub fn made(&mut self, key: Key, tool: &Arc<str>, arguments: &Arc<str>) {
+    pub fn made(&mut self, key: Key, tool: &Arc<str>, arguments: &Arc<str>, at: u64) {
         self.failures.refused = 0;
         self.proposed(key);
-        self.repeated = self.calls.contains(&key);
-        push_bounded(&mut self.calls, CALLS, key);
+        self.before = self.made_at(key);
+        self.repeated = self.before.is_some();
+        self.insisted.retain(|refused| *refused != key);
+        push_bounded(&mut self.calls, CALLS, (key, at));
         push_bounded(&mut self.last, 2, (Arc::clone(tool), Arc::clone(arguments)));
     }
 
     /// Whether this call was made lately.
     pub fn was_made(&self, key: Key) -> bool {
-        self.calls.contains(&key)
+        self.calls.iter().any(|(made, _)| *made == key)
+    }
+
+    /// When this call was made last, in milliseconds of the run; none where it was not made lately.
+    pub fn made_at(&self, key: Key) -> Option<u64> {
+        self.calls.iter().rev().find(|(made, _)| *made == key).map(|(_, at)| *at)
+    }
+
+    /// A repetition was refused.
+    pub fn refuse_repetition(&mut self, key: Key) {
+        if !self.insisted.contains(&key) {
+            push_bounded(&mut self.insisted, CALLS, key);
+        }
+    }
+
+    /// Whether this repetition was refused once already and not made since.
+    pub fn insists(&self, key: Key) -> bool {
+        self.insisted.contains(&key)
+    }
+
+    /// The call at hand has answered otherwise than before: it is not the same again.
+    pub fn brought_news(&mut self) {
+        self.same.times = self.same.times.min(1);
+    }
+
+    /// Milliseconds between the call at hand and the same call before it.
+    pub fn since_last(&self) -> Option<u64> {
+        let (_, now) = self.calls.back()?;
+        self.before.map(|before| now.saturating_sub(before))
     }
 
     /// Whether the call at hand was made before.
@@ -289,16 +323,18 @@ impl Progress {
     }
 
     /// The call that was proposed last is not made again before something else succeeds.
-    pub fn trip(&mut self, reason: &str) {
+    pub fn trip(&mut self, reason: &str, at: u64) {
         self.failures.of_step = 0;
         if let Some(key) = self.same.of {
-            self.tripped = Some((key, reason.to_owned()));
+            self.tripped = Some((key, reason.to_owned(), at));
         }
     }
 
-    /// Why a call is not made again; none where it may be.
-    pub fn tripped(&self, key: Key) -> Option<&str> {
-        self.tripped.as_ref().filter(|(tripped, _)| *tripped == key).map(|(_, reason)| reason.as_str())
+    /// Why a call is not made again; none where it may be, as it may `window` milliseconds later. 0 is no end.
+    pub fn tripped(&self, key: Key, at: u64, window: u64) -> Option<&str> {
+        let (tripped, reason, then) = self.tripped.as_ref()?;
+        let lapsed = window > 0 && at.saturating_sub(*then) > window;
+        (*tripped == key && !lapsed).then_some(reason.as_str())
     }
 
     /// One more reflection after a failed validation, as long as there are any.
@@ -364,10 +400,11 @@ mod tests {
     fn what_succeeds_lifts_a_trip_and_a_denial_stays() {
         let mut progress = Progress::default();
         progress.proposed(Key(1));
-        progress.trip("again");
-        assert_eq!((progress.tripped(Key(1)), progress.tripped(Key(2))), (Some("again"), None));
+        progress.trip("again", 5);
+        assert_eq!((progress.tripped(Key(1), 15, 10), progress.tripped(Key(2), 15, 10)), (Some("again"), None));
+        assert_eq!((progress.tripped(Key(1), 16, 10), progress.tripped(Key(1), 16, 0)), (None, Some("again")));
         progress.succeed();
-        assert_eq!(progress.tripped(Key(1)), None);
+        assert_eq!(progress.tripped(Key(1), 6, 0), None);
         assert_eq!(progress.deny(Key(1)), (1, 1));
         progress.succeed();
         assert_eq!(progress.deny(Key(1)), (2, 2));
@@ -378,12 +415,14 @@ mod tests {
     fn however_long_a_run_its_memory_stays() {
         let mut progress = Progress::default();
         for key in 0..10_000 {
-            progress.made(Key(key), &"tool".into(), &"{}".into());
+            progress.made(Key(key), &"tool".into(), &"{}".into(), key);
+            progress.refuse_repetition(Key(key));
             progress.saw(Some(Key(key)), [Some(Key(key)), None]);
             progress.deny(Key(key));
             progress.deny_tool(&format!("tool {key}").into());
         }
         assert_eq!((progress.calls.len(), progress.last.len(), progress.results.all.len()), (CALLS, 2, RESULTS));
+        assert_eq!(progress.insisted.len(), CALLS);
         assert_eq!((progress.failures.denied.len(), progress.failures.denied_tools.len()), (DENIED, DENIED));
         // Beyond the bound a call's own denials are not told apart, but they all count.
         assert_eq!(progress.deny(Key(20_000)), (1, 10_001));

@@ -74,11 +74,16 @@ impl Run {
     pub(super) fn returned(&mut self, step: &ObservedStep, exact: Option<Key>) {
         let (at, repeated) = (self.at, self.progress.repeats());
         let failed = step.failure.is_some();
-        // Numbers and dates that differ are noise where the same call answers again, and in errors; in the
-        // answer of another call they may be all that it was made for.
-        let own = if failed || repeated { None } else { exact };
-        let result = step.result_key.map(Key);
-        let novel = self.progress.saw(own.or(result), [result, exact]);
+        // What is new is what was asked and answered together: the same answer about something else is a finding,
+        // and so is a miss. Numbers and dates that differ are noise where the same call answers again. An error is
+        // the same whatever call it comes from, unless it says nothing that it could be told by.
+        let error = step.failure.and_then(|failure| failure.key);
+        let result = step.result_key.map(|result| Key(result ^ if error.is_some() { 0 } else { asked(step) }));
+        let own = exact.filter(|_| !failed && !repeated).map(|exact| Key(exact.0 ^ asked(step)));
+        let novel = self.progress.saw(own.or(result), [result, own]);
+        if novel && repeated && !failed {
+            self.progress.brought_news();
+        }
         let returns = &mut self.returns;
         let busy = step
             .failure
@@ -276,6 +281,11 @@ impl Run {
         let ledger = self.ledger(Some(next));
         self.ask(Question::Threshold(ledger), Then::WeighedNext(Box::new((risk, proposal))))
     }
+}
+
+/// The call of a step, as a part of another identity: keys are hashes already.
+fn asked(step: &ObservedStep) -> u64 {
+    step.call_key.unwrap_or_default().rotate_left(23)
 }
 
 /// Why the threshold slot holds the run up: its first trigger in the words of who gave it.

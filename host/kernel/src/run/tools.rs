@@ -21,7 +21,7 @@ use super::proposals::{Captured, Proposal, ToolCall};
 use super::used::Change;
 use super::waiting::{Retrying, Then, Waiting};
 use crate::contract::Direction;
-use crate::contract::{Dimension, Phase, ToolCategory};
+use crate::contract::{Dimension, Key, Phase, ToolCategory};
 use crate::contract::{Failure, FailureClass, ObservedStep};
 use crate::contract::{Question, Slot};
 use crate::record::effect::{Effect, Purpose};
@@ -46,7 +46,7 @@ impl Run {
             }
         };
         let call = self.proposals.number(Arc::clone(&proposal.name));
-        self.progress.made(proposal.key, &proposal.name, &proposal.arguments);
+        self.progress.made(proposal.key, &proposal.name, &proposal.arguments, self.at);
         let call = ToolCall { call: call.attempt(), proposal, demand, reservation, attempt: 0 };
         self.send(call);
         Next::Wait
@@ -173,6 +173,7 @@ impl Run {
         let action = proposal.text();
         self.context.carry(observation.bytes);
         let failure = observation.outcome.failure();
+        let waits = observation.pending && failure.is_none() && self.took_its_time();
         let mutating = observation.mutating.unwrap_or_else(|| tool.is_some_and(countersign_spec::tool::Tool::mutating));
         let step = ObservedStep {
             index: self.view.shown_index(),
@@ -183,7 +184,7 @@ impl Run {
             state_after: observation.state_after.map(u64::from),
             failure: failure.map(|class| Failure { class, key: observation.error_key.map(u64::from) }),
             mutating,
-            poller: observation.poller.unwrap_or_else(|| tool.is_some_and(|tool| tool.poller)),
+            poller: observation.poller.unwrap_or_else(|| tool.is_some_and(|tool| tool.poller)) || waits,
             internal: tool.is_some_and(|tool| tool.internal),
             user_boundary: self.progress.take_person_spoke(),
             action_bytes: action.len() as u64,
@@ -257,7 +258,7 @@ impl Run {
             // It did not answer, or died on the way: what it had done by then nobody knows.
             let died = matches!(call.observation().outcome, Outcome::Returned { exit_code: None, ok: false });
             if (class == FailureClass::TimedOut || died) && step.mutating {
-                self.used.note_change(proposal.key, Change::Uncertain);
+                self.note_change(proposal.key, Change::Uncertain);
             }
             let what = match class {
                 FailureClass::Rejected => "was refused",
@@ -304,13 +305,25 @@ impl Run {
         self.ask(Question::DoomLoop(captured.step), Then::Watch(Exit::Captured))
     }
 
+    /// Whether the agent let time pass before it made the same call again.
+    fn took_its_time(&self) -> bool {
+        let interval = self.manifest.rules.waiting_interval;
+        interval > 0 && self.progress.since_last().is_some_and(|passed| passed >= interval)
+    }
+
+    fn note_change(&mut self, key: Key, change: Change) {
+        // Between two calls lies the time from the one to the other, however long the first took.
+        let made = self.progress.made_at(key).unwrap_or(self.at);
+        self.used.note_change(key, change, made, self.manifest.rules.repetition_window);
+    }
+
     /// What a good answer leaves behind before anything is verified: that it was done, evidence
     /// with its source and age, what it states.
     fn keep(&mut self, index: usize, proposal: &Proposal, call: &Call<crate::record::grounding::Observed>) {
         let tool = &self.manifest.tools[index];
         let (category, mutating, name) = (tool.category, tool.mutating(), Arc::clone(&tool.name));
         if mutating {
-            self.used.note_change(proposal.key, Change::Done);
+            self.note_change(proposal.key, Change::Done);
         }
         if matches!(category, ToolCategory::ReadOnlyLookup | ToolCategory::Retrieval | ToolCategory::LiveApi) {
             self.event(Event::EvidenceKept { call: call.id(), source: Arc::clone(&name), at: self.at });

@@ -14,12 +14,36 @@ const CHANGES: usize = 4096;
 const MINUTE: u64 = 60_000;
 
 /// What the run knows of its tools.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Used {
     tools: Vec<ToolRecord>,
-    changes: BTreeMap<Key, Change>,
+    changes: BTreeMap<Key, Made>,
     /// Something was changed.
     changed: bool,
+    /// Changes that were made so far, or may have been.
+    made: u64,
+    /// Times that a person has spoken.
+    words: u64,
+}
+
+/// A change that was made, and what the run had come to by then.
+#[derive(Debug, Clone, Copy)]
+struct Made {
+    change: Change,
+    at: u64,
+    made: u64,
+    words: u64,
+}
+
+/// Until when a change that is proposed again repeats the first.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Repetition {
+    /// Now, in milliseconds of the run.
+    pub at: u64,
+    /// Milliseconds after which it is a new one; 0 is as long as the run.
+    pub window: u64,
+    /// What it does cannot be undone: that something else was changed meanwhile is no reason to do it again.
+    pub lasting: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -55,7 +79,7 @@ pub(super) enum OwnCap {
 
 impl Used {
     pub fn new(tools: usize) -> Self {
-        Used { tools: vec![ToolRecord::default(); tools], changes: BTreeMap::new(), changed: false }
+        Used { tools: vec![ToolRecord::default(); tools], ..Used::default() }
     }
 
     /// A call was made.
@@ -113,20 +137,34 @@ impl Used {
         self.changed
     }
 
-    /// A change was made, or may have been.
-    pub fn note_change(&mut self, key: Key, change: Change) {
+    /// A change was made, or may have been. Of more than can be told apart those older than `window` milliseconds
+    /// are forgotten first; 0 forgets none.
+    pub fn note_change(&mut self, key: Key, change: Change, at: u64, window: u64) {
+        self.made = self.made.saturating_add(1);
+        if self.changes.len() >= CHANGES && window > 0 {
+            self.changes.retain(|_, made| at.saturating_sub(made.at) <= window);
+        }
         if self.changes.len() < CHANGES || self.changes.contains_key(&key) {
-            let known = self.changes.entry(key).or_insert(change);
-            if change == Change::Done {
-                *known = change;
-            }
+            self.changes.insert(key, Made { change, at, made: self.made, words: self.words });
         }
     }
 
-    /// What is known of a change; none where it was never made.
-    pub fn change(&self, key: Key) -> Option<Change> {
-        let full = self.changes.len() >= CHANGES;
-        self.changes.get(&key).copied().or_else(|| full.then_some(Change::Forgotten))
+    /// A person has spoken: what is done again from here on was asked for again.
+    pub fn person_spoke(&mut self) {
+        self.words = self.words.saturating_add(1);
+    }
+
+    /// What is known of a change that this proposal would repeat; none where it repeats none. It depends on the
+    /// world as it was: once something else has changed, a person has spoken or time has passed, it is a new one.
+    pub fn change(&self, key: Key, repetition: Repetition) -> Option<Change> {
+        let Some(made) = self.changes.get(&key) else {
+            return (self.changes.len() >= CHANGES).then_some(Change::Forgotten);
+        };
+        let late = repetition.window > 0 && repetition.at.saturating_sub(made.at) > repetition.window;
+        let other = made.made != self.made && !repetition.lasting;
+        // Nothing but a look says whether what did not answer was done.
+        let anew = made.change == Change::Done && (late || other || made.words != self.words);
+        (!anew).then_some(made.change)
     }
 }
 
@@ -140,17 +178,38 @@ mod tests {
     use super::*;
     use crate::contract::ToolCategory;
 
+    const AT_ONCE: Repetition = Repetition { at: 0, window: 1000, lasting: false };
+
     #[test]
     fn a_change_that_cannot_be_told_apart_any_more_is_not_made() {
         let mut used = Used::new(0);
-        used.note_change(Key(0), Change::Uncertain);
-        assert_eq!((used.change(Key(0)), used.change(Key(1))), (Some(Change::Uncertain), None));
-        used.note_change(Key(0), Change::Done);
-        used.note_change(Key(0), Change::Uncertain);
-        assert_eq!(used.change(Key(0)), Some(Change::Done), "what was seen to be done is done");
-        (1..CHANGES as u64 + 9).for_each(|key| used.note_change(Key(key), Change::Done));
+        used.note_change(Key(0), Change::Uncertain, 0, 1000);
+        assert_eq!((used.change(Key(0), AT_ONCE), used.change(Key(1), AT_ONCE)), (Some(Change::Uncertain), None));
+        (1..CHANGES as u64 + 9).for_each(|key| used.note_change(Key(key), Change::Done, 0, 1000));
         assert_eq!(used.changes.len(), CHANGES);
-        assert_eq!(used.change(Key(u64::MAX)), Some(Change::Forgotten));
+        assert_eq!(used.change(Key(u64::MAX), AT_ONCE), Some(Change::Forgotten));
+        used.note_change(Key(u64::MAX), Change::Done, 1001, 1000);
+        let later = Repetition { at: 1001, ..AT_ONCE };
+        assert_eq!((used.changes.len(), used.change(Key(u64::MAX), later)), (1, Some(Change::Done)));
+    }
+
+    #[test]
+    fn what_was_done_is_repeated_only_while_nothing_has_changed_since() {
+        let mut used = Used::new(0);
+        used.note_change(Key(1), Change::Done, 0, 1000);
+        let at = |at| Repetition { at, ..AT_ONCE };
+        let whole_run = Repetition { at: 9_000_000, window: 0, lasting: false };
+        assert_eq!((used.change(Key(1), at(1000)), used.change(Key(1), at(1001))), (Some(Change::Done), None));
+        assert_eq!(used.change(Key(1), whole_run), Some(Change::Done));
+        used.note_change(Key(2), Change::Uncertain, 5, 1000);
+        assert_eq!(used.change(Key(1), at(6)), None, "something else was changed");
+        let lasting = Repetition { lasting: true, ..at(6) };
+        assert_eq!(used.change(Key(1), lasting), Some(Change::Done), "what cannot be undone is done");
+        used.note_change(Key(1), Change::Done, 7, 1000);
+        assert_eq!(used.change(Key(2), at(8)), Some(Change::Uncertain), "nobody knows yet what the first one did");
+        used.person_spoke();
+        assert_eq!(used.change(Key(1), lasting), None, "a person has spoken");
+        assert_eq!(used.change(Key(2), Repetition { at: 9_000_000, ..AT_ONCE }), Some(Change::Uncertain));
     }
 
     #[test]

@@ -132,7 +132,7 @@ fn every_action_is_weighed_after_it_and_before_it() {
     let first = asked[1].returns[0];
     assert_eq!((first.at, first.novel, first.changed, first.failed), (700, true, false, false));
     let second = asked[3].returns[1];
-    assert_eq!((second.novel, second.changed), (false, true), "an old result, and a change");
+    assert_eq!((second.novel, second.changed), (true, true), "the same answer to another question, and a change");
     assert!(asked[0].costs.iter().any(|line| line.dimension == Dimension::Steps && line.used == 1 && line.limit == 20));
     assert!(asked[0].costs.iter().all(|line| line.limit < u64::MAX), "what has no cap costs nothing");
 }

@@ -62,11 +62,13 @@ pub enum ItemKind {
     Paused,
     /// A tenant's or the app's bucket is exhausted (specification B13).
     Exhausted,
+    /// Somebody has taken up what an earlier item of the run asked for.
+    Accepted,
 }
 
 impl ItemKind {
     /// Every kind.
-    pub const ALL: [ItemKind; 8] = [
+    pub const ALL: [ItemKind; 9] = [
         ItemKind::Ask,
         ItemKind::Defer,
         ItemKind::Escalate,
@@ -75,6 +77,7 @@ impl ItemKind {
         ItemKind::Incomplete,
         ItemKind::Paused,
         ItemKind::Exhausted,
+        ItemKind::Accepted,
     ];
 }
 

@@ -18,6 +18,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use command::CommandSink;
+use countersign_tools::shown;
 use file::FileSink;
 use webhook::{WebhookSink, checked_origin};
 
@@ -140,8 +141,9 @@ impl Sinks {
     /// by side, so that a slow one delays no other.
     pub fn deliver(&self, item: &Item) -> Delivery {
         let wanted: Vec<&Sink> = self.sinks.iter().filter(|sink| sink.takes(item.kind)).collect();
-        let body = match serde_json::to_vec(item) {
-            Ok(body) => body,
+        let body = match serde_json::to_string(item) {
+            // It means the same, and whoever looks at the line itself sees all of it.
+            Ok(body) => shown::visible_json(&body).into_owned().into_bytes(),
             Err(error) => {
                 let failed = wanted.iter().map(|sink| (sink.name.clone(), format!("not JSON: {error}"))).collect();
                 return Delivery { delivered: Vec::new(), failed };

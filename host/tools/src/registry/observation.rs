@@ -75,6 +75,7 @@ impl Registry {
         observed.payload = (!whole).then(|| salted(result.all().as_bytes(), salt).into());
         observed.result_key = Some(keys::key(&[tool.as_bytes(), exit.as_bytes(), keys::stable(&stable).as_bytes()]));
         observed.exact_key = Some(keys::key(&[b"exact", tool.as_bytes(), exit.as_bytes(), stable.as_bytes()]));
+        observed.pending = keys::says_pending(full);
         observed.error_key = failed.then(|| keys::error_key(&clean(full, SHOWN, salt))).flatten();
         if let (Some(value), Some(spec)) = (&parsed, spec) {
             for (name, pointer) in &spec.facts {

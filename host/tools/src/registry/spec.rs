@@ -240,6 +240,7 @@ impl ToolSpec {
     /// As a run is pinned to it.
     pub fn registered(&self, name: &str) -> Tool {
         let definition = crate::canonical(&serde_json::to_value(self).unwrap_or_default());
+        let reads = self.side_effect() == SideEffectClass::ReadOnly;
         let networked =
             matches!(self.category, ToolCategory::LiveApi | ToolCategory::Payment | ToolCategory::Communication);
         Tool {
@@ -247,13 +248,17 @@ impl ToolSpec {
             definition: Arc::clone(sha256(definition.as_bytes()).as_str()),
             category: self.category,
             side_effect: self.side_effect(),
-            reversibility: self.reversibility,
+            // What changes nothing needs no way back, whether its declaration says so or not.
+            reversibility: match self.reversibility {
+                Reversibility::Unknown if reads => Reversibility::Reversible,
+                declared => declared,
+            },
             idempotent: self.idempotent,
             external: self.external.unwrap_or(networked),
             poller: self.poller,
             internal: self.internal,
             terminal: self.terminal,
-            blast_radius: self.blast_radius,
+            blast_radius: self.blast_radius.or(reads.then_some(0)),
             compliance: self.compliance,
             cost: self.cost,
             time_out: self.time_out,

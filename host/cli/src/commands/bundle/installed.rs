@@ -87,7 +87,7 @@ pub fn take(arguments: &Use) -> anyhow::Result<u8> {
     };
     let digest = bundle.digest().clone();
     let before = installed.make_current(&digest)?;
-    crate::say!("{} {} {digest}", styled(GOOD, "current"), bundle.lock().name);
+    crate::say!("{} {} {digest}", styled(GOOD, "current"), line(&bundle.lock().name, 100));
     match before {
         Some(before) if before != digest => {
             crate::say!("{} {before}; `countersign bundle rollback` goes back to it", styled(QUIET, "before "));

@@ -1,12 +1,14 @@
 //! `countersign runs list`.
 
+use countersign::kernel::Status;
 use countersign::store::RunQuery;
+use countersign::utc_now;
 
 use super::loaded::read;
 use super::row::{Row, offered, standing};
 use crate::commands::{Stored, print_json};
 use crate::exit;
-use crate::style::{BAD, QUIET, line, number, styled, table};
+use crate::style::{BAD, QUIET, line, number, styled, table, width};
 
 pub(super) fn list(stored: &Stored) -> anyhow::Result<u8> {
     let (mut loaded, mut unreadable) = (Vec::new(), Vec::new());
@@ -20,7 +22,9 @@ pub(super) fn list(stored: &Stored) -> anyhow::Result<u8> {
             }
         }
     }
-    let rows = loaded.iter().map(Row::of).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut rows = loaded.iter().map(Row::of).collect::<anyhow::Result<Vec<_>>>()?;
+    // The newest first; of those that began in the same millisecond the order is that of their ids.
+    rows.sort_by(|a, b| b.started.cmp(&a.started).then_with(|| a.run.cmp(b.run)));
     for (id, why) in &unreadable {
         anstream::eprintln!("{BAD}unreadable:{BAD:#} {id}: {}", line(why, 200));
     }
@@ -33,23 +37,84 @@ pub(super) fn list(stored: &Stored) -> anyhow::Result<u8> {
         crate::say!("`{}` has no runs; `countersign run SCENARIO --store FILE` keeps one", stored.store.display());
         return Ok(exit::OK);
     }
-    let mut cells = vec![["run", "status", "waits for", "steps", "goal"].map(str::to_owned).to_vec()];
+    let now = utc_now();
+    let mut cells =
+        vec![["run", "age", "agent", "tenant", "status", "waits for", "steps", "goal"].map(str::to_owned).to_vec()];
     for row in &rows {
-        let waits = match (&row.report, row.waiting.first()) {
-            (_, Some(entry)) => format!("resume ({} by {})", offered(&entry.wants), entry.by),
-            (Some(report), None) => report.authority.endpoint.to_string(),
-            (None, None) if row.held.is_some() => "its agent's report".to_owned(),
-            (None, None) if row.parked.len() == 1 => "1 approval".to_owned(),
-            (None, None) if !row.parked.is_empty() => format!("{} approvals", row.parked.len()),
-            (None, None) => String::new(),
-        };
-        cells.push(vec![row.run.to_owned(), standing(row), waits, number(row.steps), line(&row.goal, 60)]);
+        cells.push(vec![
+            row.run.to_owned(),
+            age(now.saturating_sub(row.started)),
+            line(&row.agent, 20),
+            line(row.tenant.as_deref().unwrap_or("-"), 20),
+            standing(row),
+            waits_for(row),
+            number(row.steps),
+            line(&row.goal, 60),
+        ]);
     }
-    for (index, text) in table(&cells, &[3]).into_iter().enumerate() {
+    fit(&mut cells, width());
+    for (index, text) in table(&cells, &[1, 6]).into_iter().enumerate() {
         match index {
             0 => crate::say!("{}", styled(QUIET, text)),
             _ => crate::say!("{text}"),
         }
     }
     Ok(code)
+}
+
+/// What a run waits for; empty where it waits for nobody, as one that is over does.
+fn waits_for(row: &Row<'_>) -> String {
+    match (&row.report, row.waiting.first()) {
+        (_, Some(entry)) => format!("resume ({} by {})", offered(&entry.wants), line(&entry.by, 20)),
+        _ if matches!(row.status, Status::Ended(_)) => String::new(),
+        (Some(report), None) => report.authority.endpoint.to_string(),
+        (None, None) if row.held.is_some() => "its agent's report".to_owned(),
+        (None, None) if row.parked.len() == 1 => "1 approval".to_owned(),
+        (None, None) if !row.parked.is_empty() => format!("{} approvals", row.parked.len()),
+        (None, None) if row.handed_over.len() == 1 => "a person: 1 task".to_owned(),
+        (None, None) if !row.handed_over.is_empty() => format!("a person: {} tasks", row.handed_over.len()),
+        (None, None) => String::new(),
+    }
+}
+
+/// How long ago, in the largest unit that says it.
+fn age(milliseconds: u64) -> String {
+    let minutes = milliseconds / 60_000;
+    match minutes {
+        0 => format!("{} s", milliseconds / 1000),
+        1..120 => format!("{minutes} min"),
+        120..2880 => format!("{} h", minutes / 60),
+        _ => format!("{} d", minutes / 1440),
+    }
+}
+
+/// Cuts the goals, the last column, so that a row fits the width. Ten characters of one stay.
+fn fit(cells: &mut [Vec<String>], width: Option<usize>) {
+    let Some(width) = width else { return };
+    let length = |text: &String| text.chars().count();
+    let columns = cells.first().map_or(0, Vec::len).saturating_sub(1);
+    let before: usize = (0..columns)
+        .map(|column| cells.iter().filter_map(|row| row.get(column)).map(length).max().unwrap_or(0) + 2)
+        .sum();
+    let most = width.saturating_sub(before).max(10);
+    for goal in cells.iter_mut().filter_map(|row| row.last_mut()) {
+        *goal = line(goal, most + 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_fits_the_width_and_says_how_old_it_is() {
+        let row = |goal: &str| vec!["3f2a".to_owned(), "5 min".to_owned(), goal.to_owned()];
+        let mut cells = vec![row("goal"), row("Find out why every search since noon has been empty")];
+        fit(&mut cells, Some(40));
+        assert!(table(&cells, &[1]).iter().all(|text| text.chars().count() <= 40));
+        fit(&mut cells, Some(5));
+        assert_eq!(cells[1][2].chars().count(), 10);
+        let ages = [0, 59_999, 60_000, 7_140_000, 7_200_000, 200_000_000].map(age);
+        assert_eq!(ages, ["0 s", "59 s", "1 min", "119 min", "2 h", "2 d"]);
+    }
 }

@@ -5,6 +5,7 @@ use countersign::kernel::{Approval, Event, Input, Report, Run, Status};
 use countersign::session::Past;
 use countersign::spec::Driver;
 use countersign::store::{RunRow, SharedStore};
+use countersign::utc_now;
 
 use super::One;
 use crate::exit::BadInput;
@@ -20,6 +21,8 @@ pub(super) struct Loaded {
     pub(super) decided: Vec<(String, String)>,
     /// Calls of an agent that owns its loop, each waiting by itself.
     pub(super) parked: Vec<Approval>,
+    /// Tasks that the agent handed over, each with its reason: nobody has decided anything since.
+    pub(super) handed_over: Vec<String>,
     /// What monitor mode would have stopped: in which frame, and what.
     pub(super) would_have: Vec<(u64, String)>,
 }
@@ -70,12 +73,13 @@ pub(super) fn load(one: &One) -> anyhow::Result<Loaded> {
 pub(super) fn read(store: &SharedStore, row: RunRow) -> anyhow::Result<Loaded> {
     let past = Past::read(store, &row.id)?;
     let run = past.fold()?;
-    let (mut report, mut decided, mut would_have) = (None, Vec::new(), Vec::new());
+    let (mut report, mut decided, mut would_have, mut handed_over) = (None, Vec::new(), Vec::new(), Vec::new());
     for frame in past.frames {
         for event in frame.events {
             match event {
                 Event::Suspended { report: told, .. } => report = Some(told),
                 Event::Ended { .. } => report = None,
+                Event::Deferred { reason } => handed_over.push(reason.to_string()),
                 Event::WouldHave { verdict, by, reason } => {
                     would_have.push((frame.frame, format!("{verdict} by {by}: {reason}")));
                 }
@@ -84,11 +88,15 @@ pub(super) fn read(store: &SharedStore, row: RunRow) -> anyhow::Result<Loaded> {
         }
         if let Input::Decided { by, decision, .. } = frame.input {
             decided.push((by.to_string(), crate::screen::decided(&decision)));
+            handed_over.clear();
         }
     }
     if !matches!(run.status(), Status::Suspended(_)) {
         report = None;
     }
-    let parked = run.parked().cloned().collect();
-    Ok(Loaded { store: SharedStore::clone(store), row, run, report, decided, parked, would_have })
+    // Nothing waits in a run that is over, nor for an approval that has run out since its last frame.
+    let now = utc_now().saturating_sub(run.manifest().started);
+    let over = matches!(run.status(), Status::Ended(_));
+    let parked = run.parked().filter(|approval| !over && now <= approval.expires).cloned().collect();
+    Ok(Loaded { store: SharedStore::clone(store), row, run, report, decided, parked, handed_over, would_have })
 }

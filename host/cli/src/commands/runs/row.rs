@@ -26,7 +26,14 @@ pub(super) struct Row<'a> {
     pub(super) decided: &'a [(String, String)],
     pub(super) parked: &'a [Approval],
     pub(super) held: Option<&'a str>,
+    /// Tasks that the agent handed to people, with its reasons.
+    pub(super) handed_over: &'a [String],
     pub(super) would_have: &'a [(u64, String)],
+    /// UTC milliseconds.
+    pub(super) started: u64,
+    /// Criteria of the goal that are verified, and those that are not.
+    pub(super) verified: Vec<&'a str>,
+    pub(super) open: Vec<&'a str>,
 }
 
 impl<'a> Row<'a> {
@@ -51,8 +58,12 @@ impl<'a> Row<'a> {
             report: &loaded.report,
             decided: &loaded.decided,
             parked: &loaded.parked,
-            held: loaded.run.held().map(|hold| hold.reason.as_str()),
+            held: loaded.run.held().filter(|_| !over).map(|hold| hold.reason.as_str()),
+            handed_over: &loaded.handed_over,
             would_have: &loaded.would_have,
+            started: manifest.started,
+            verified: loaded.run.criteria(true).map(|id| &**id).collect(),
+            open: loaded.run.criteria(false).map(|id| &**id).collect(),
         })
     }
 }

@@ -8,7 +8,7 @@ use super::row::{Row, offered, standing};
 use crate::commands::{print_json, run};
 use crate::exit;
 use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
-use countersign::utc_now;
+use countersign::{reach, shown, utc_now, utc_text};
 
 pub(super) fn show(one: &One) -> anyhow::Result<u8> {
     let loaded = load(one)?;
@@ -30,6 +30,16 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
     tell("goal", &row.goal);
     tell("class", row.class.unwrap_or("-"));
     tell("boundary", &format!("{}, autonomy {}, {}", boundary.name, boundary.autonomy, boundary.digest));
+    tell("started", &utc_text(row.started));
+    for id in &row.verified {
+        tell("verified", id);
+    }
+    for id in &row.open {
+        tell("not verified", id);
+    }
+    for reason in row.handed_over {
+        tell("handed over", reason);
+    }
     for (by, what) in row.decided {
         tell("decided", &format!("{by} {what}"));
     }
@@ -41,9 +51,6 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
         tell("authority", &format!("{} ({:?})", report.authority.endpoint, report.authority.severity).to_lowercase());
         tell("then", &report.authority.recovery);
         tell("last valid state", &report.last_valid_state);
-        for id in &report.unmet {
-            tell("not verified", id);
-        }
         let id = row.run;
         let commands = match &report.approval {
             Some(approval) => {
@@ -110,19 +117,22 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
 
 fn show_approval(loaded: &Loaded, approval: &Approval) {
     let tell = |what: &str, text: &str| crate::say!("  {} {}", styled(QUIET, format!("{what:<18}")), line(text, 110));
-    tell("action", &format!("{} {}", approval.tool, approval.arguments));
+    // Whole, however long a line gets: whoever approves has seen what.
+    let all_of_it = format!("countersign runs show {} --store {} --json", loaded.row.id, loaded.store.name());
+    let call = shown::call(&approval.tool, &approval.arguments, &all_of_it);
+    for (index, text) in call.lines().enumerate() {
+        let label = if index == 0 { "action" } else { "" };
+        crate::say!("  {} {text}", styled(QUIET, format!("{label:<18}")));
+    }
     tell("wanted by", &approval.asked_by.join(", "));
     if let Some(money) = approval.touches.money {
         tell("moves", &dollars(money));
     }
-    if let Some(records) = approval.touches.records {
-        tell("touches", &format!("{} records", number(records)));
-    }
+    let manifest = loaded.run.manifest();
+    tell("blast radius", &reach::blast_radius(manifest, approval));
+    tell("way back", reach::way_back(manifest, approval));
     if let Some(people) = approval.touches.recipients {
         tell("reaches", &format!("{} people", number(people)));
-    }
-    if let Some(tool) = loaded.run.manifest().tool(&approval.tool) {
-        tell("nature", &format!("{:?}", tool.reversibility).to_lowercase());
     }
     if let Some(confidence) = approval.confidence {
         tell("confidence", &format!("{confidence:.2}"));
@@ -130,5 +140,6 @@ fn show_approval(loaded: &Loaded, approval: &Approval) {
     tell("definition", &approval.definition);
     tell("fingerprint", &approval.fingerprint);
     let now = utc_now().saturating_sub(loaded.run.manifest().started);
-    tell("runs out", &format!("in {} minutes", number(approval.expires.saturating_sub(now) / 60_000)));
+    let minutes = number(approval.expires.saturating_sub(now) / 60_000);
+    tell("runs out", &format!("in {minutes} minutes, {}", utc_text(manifest.started.saturating_add(approval.expires))));
 }
