@@ -9,10 +9,10 @@ use countersign_scenario::Scenario;
 use countersign_tests::{generated, root};
 
 /// The behaviours of the four documents that a single run can show.
-const BEHAVIOURS: [&str; 38] = [
-    "A6", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B13", "B14", "C2", "C5", "C6", "C7", "D1", "D2", "D3", "D4",
-    "D5", "D6", "D7", "D8", "D9", "D10", "D11", "D12", "D13", "D14", "D15", "D16", "D17", "D20", "D21", "E1", "E2",
-    "E3", "E4",
+const BEHAVIOURS: [&str; 40] = [
+    "A6", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B13", "B14", "C2", "C3", "C5", "C6", "C7", "D1", "D2", "D3",
+    "D4", "D5", "D6", "D7", "D8", "D9", "D10", "D11", "D12", "D13", "D14", "D15", "D16", "D17", "D20", "D21", "E1",
+    "E2", "E3", "E4", "F17",
 ];
 const PATHOLOGIES: usize = 23;
 

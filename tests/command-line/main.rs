@@ -1,6 +1,7 @@
 //! The `countersign` command as its users meet it.
 
 mod adaptation;
+mod approvers;
 mod bad_input;
 mod bundles;
 mod coverage;
@@ -10,6 +11,7 @@ mod gateway_edges;
 mod kept;
 mod meddled;
 mod models;
+mod ordinary_work;
 mod results;
 mod runs;
 mod scenarios;

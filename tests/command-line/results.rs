@@ -27,7 +27,7 @@ fn config(folder: &Path) -> PathBuf {
 }
 
 /// One process of an agent.
-struct Agent {
+pub(super) struct Agent {
     gateway: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -35,7 +35,7 @@ struct Agent {
 }
 
 impl Agent {
-    fn start(config: &Path) -> Self {
+    pub(super) fn start(config: &Path) -> Self {
         let mut gateway = Command::new(env!("CARGO_BIN_EXE_countersign"))
             .args(["mcp", "--config"])
             .arg(config)
@@ -51,7 +51,7 @@ impl Agent {
         agent
     }
 
-    fn ask(&mut self, method: &str, parameters: &Value) -> Value {
+    pub(super) fn ask(&mut self, method: &str, parameters: &Value) -> Value {
         self.asked += 1;
         let message = json!({"jsonrpc": "2.0", "id": self.asked, "method": method, "params": parameters});
         let Some(input) = &mut self.input else { panic!("the gateway is left") };
@@ -67,14 +67,19 @@ impl Agent {
         }
     }
 
-    /// The texts of what `echo` answers.
-    fn echo(&mut self, text: &str) -> Vec<String> {
-        let answer = self.ask("tools/call", &json!({"name": "fake__echo", "arguments": {"text": text}}));
+    /// The texts of what a tool answers.
+    pub(super) fn call(&mut self, tool: &str, arguments: &Value) -> Vec<String> {
+        let answer = self.ask("tools/call", &json!({"name": tool, "arguments": arguments}));
         let blocks = answer["result"]["content"].as_array().cloned().unwrap_or_default();
         blocks.iter().map(|block| block["text"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    fn leave(mut self) {
+    /// The texts of what `echo` answers.
+    fn echo(&mut self, text: &str) -> Vec<String> {
+        self.call("fake__echo", &json!({"text": text}))
+    }
+
+    pub(super) fn leave(mut self) {
         drop(self.input.take());
         let _ = self.gateway.wait();
     }

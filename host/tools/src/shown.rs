@@ -173,7 +173,7 @@ mod tests {
             let json = Value::from(text).to_string();
             let shown = visible_json(&json);
             assert!(!shown.contains(|c: char| is_unseen(c) && !c.is_ascii()), "{shown}");
-            assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), Value::from(text));
+            assert_eq!(serde_json::from_str::<Value>(&shown).ok(), Some(Value::from(text)));
         }
     }
 

@@ -377,8 +377,9 @@ impl Run {
                 if verdict < Verdict::Ask {
                     by.clear();
                     reason = why;
-                } else if verdict == Verdict::Ask && who == "category" && by.iter().any(|by| **by == *"repetition") {
-                    reason = format!("{reason}; {why}");
+                } else if verdict == Verdict::Ask && who == "repetition" {
+                    // Whoever decides must know that it was done already.
+                    reason = format!("{why}; {reason}");
                 }
                 if verdict <= Verdict::Ask {
                     verdict = Verdict::Ask;

@@ -23,8 +23,8 @@ pub(super) fn list(stored: &Stored) -> anyhow::Result<u8> {
         }
     }
     let mut rows = loaded.iter().map(Row::of).collect::<anyhow::Result<Vec<_>>>()?;
-    // The newest first; of those that began in the same millisecond the order is that of their ids.
-    rows.sort_by(|a, b| b.started.cmp(&a.started).then_with(|| a.run.cmp(b.run)));
+    // The newest first; those that began in the same millisecond stay in the order of the store.
+    rows.sort_by_key(|row| std::cmp::Reverse(row.started));
     for (id, why) in &unreadable {
         anstream::eprintln!("{BAD}unreadable:{BAD:#} {id}: {}", line(why, 200));
     }
@@ -98,7 +98,7 @@ fn fit(cells: &mut [Vec<String>], width: Option<usize>) {
         .sum();
     let most = width.saturating_sub(before).max(10);
     for goal in cells.iter_mut().filter_map(|row| row.last_mut()) {
-        *goal = line(goal, most + 1);
+        *goal = line(goal, most);
     }
 }
 
