@@ -5,13 +5,17 @@ use countersign_tools::registry::ToolResult;
 use rmcp::ServiceError;
 use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, ResourceContents};
 
+use super::numbers;
+
 /// An answer, or what came instead of one.
 #[derive(Debug)]
 pub struct Answer {
     /// As a run is told of it.
     pub outcome: Outcome,
-    /// As it came, for whoever passes it on.
+    /// As it came, for whoever passes it on. A number that a reader of it would round stands in a text, digit by digit.
     pub raw: Result<CallToolResult, ServiceError>,
+    /// Its structure is not, or not all, what the server gave.
+    pub(super) is_changed: bool,
 }
 
 impl Answer {
@@ -21,12 +25,16 @@ impl Answer {
             Ok(_) => Outcome::Returned { exit_code: Some(0), ok: true },
             Err(error) => outcome(error),
         };
-        Answer { outcome, raw }
+        let (raw, is_changed) = match raw {
+            Ok(result) => exactly(result),
+            Err(error) => (Err(told_exactly(error)), false),
+        };
+        Answer { outcome, raw, is_changed }
     }
 
     /// A call that was never sent, because nobody is there to receive it.
     pub(super) fn not_sent() -> Self {
-        Answer { outcome: Outcome::Infrastructure, raw: Err(ServiceError::TransportClosed) }
+        Answer { outcome: Outcome::Infrastructure, raw: Err(ServiceError::TransportClosed), is_changed: false }
     }
 
     /// The result of the call. Where JSON is `wanted`, structured content comes before text.
@@ -69,6 +77,40 @@ fn outcome(error: &ServiceError) -> Outcome {
         // It answered something else than a result.
         _ => Outcome::Returned { exit_code: None, ok: false },
     }
+}
+
+/// A result without numbers that a reader would round, which stand in a text instead; and whether it has lost its
+/// structure by that.
+fn exactly(mut result: CallToolResult) -> (Result<CallToolResult, ServiceError>, bool) {
+    let unkept = result.structured_content.as_ref().and_then(numbers::unkept).map(str::to_owned);
+    let mut is_changed = false;
+    if let (Some(number), Some(structured)) = (unkept, &result.structured_content) {
+        let text = format!(
+            "The structured result of this call holds numbers that programs would round, such as {number}; it is given \
+             as text: {}",
+            numbers::digit_by_digit(structured)
+        );
+        result.content.push(ContentBlock::text(text));
+        result.structured_content = None;
+        is_changed = true;
+    }
+    let rest = serde_json::to_value(&result).unwrap_or_default();
+    if numbers::unkept(&rest).is_some()
+        && let Some(rest) = numbers::without_unkept(rest)
+        && let Ok(rest) = serde_json::from_value(rest)
+    {
+        result = rest;
+    }
+    (Ok(result), is_changed)
+}
+
+/// The same of an error's data.
+fn told_exactly(error: ServiceError) -> ServiceError {
+    let ServiceError::McpError(mut error) = error else { return error };
+    if let Some(data) = error.data.take_if(|data| numbers::unkept(data).is_some()) {
+        error.message = format!("{}\n{}", error.message, numbers::digit_by_digit(&data)).into();
+    }
+    ServiceError::McpError(error)
 }
 
 fn text(result: &CallToolResult, wanted: bool) -> String {
@@ -150,6 +192,24 @@ mod tests {
         ] {
             assert_eq!(result(value.clone()).result(wanted).text, expected, "{value}");
         }
+    }
+
+    #[test]
+    fn a_number_that_would_be_rounded_is_told_digit_by_digit() {
+        // As the reader of a message marks them.
+        let long = "\u{F8FF}123456789012345678901234567890";
+        let answer = result(json!({
+            "content": [{"type": "text", "text": "ok"}],
+            "structuredContent": {"a": 7, "c": [long]},
+            "_meta": {"n": long, "m": 1},
+        }));
+        let passed = serde_json::to_value(answer.raw.unwrap()).unwrap();
+        assert_eq!((&passed["structuredContent"], &passed["_meta"]), (&Value::Null, &json!({"m": 1})));
+        let told = passed["content"][1]["text"].as_str().unwrap();
+        assert!(told.ends_with(r#"{"a":7,"c":[123456789012345678901234567890]}"#), "{told}");
+        let error = ErrorData::internal_error("no", Some(json!({"limit": long})));
+        let told = Answer::new(Err(ServiceError::McpError(error))).result(false).text;
+        assert_eq!(told, "no\n{\"limit\":123456789012345678901234567890}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A client of one server, from its start to its end.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,10 +17,13 @@ use rmcp::service::{
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::{ClientHandler, Peer, RoleClient, ServiceError};
 
+use super::numbers::{ExactNumbers, From};
+use super::pages::Pages;
 use super::process::{Process, plain};
+use super::wire::Wire;
 use super::{Answer, McpError, Offer, ServerSpec};
 
-/// Most tools that are taken from one server, and most pages that they may come on.
+/// Most tools that are taken from one server.
 const MOST_TOOLS: usize = 1024;
 
 /// A server that is running and has agreed to talk. Its process, and whatever that has started, end
@@ -63,7 +68,8 @@ impl<H: ClientHandler> Connection<H> {
         until: tokio::time::Instant,
     ) -> Result<Self, Refused> {
         let (process, stdout, stdin) = Process::start(name, spec, folder).map_err(Refused::Other)?;
-        let transport = AsyncRwTransport::<RoleClient, _, _>::new(stdout, stdin);
+        let stdout = ExactNumbers::new(stdout, From::Server);
+        let transport = Wire::new(AsyncRwTransport::<RoleClient, _, _>::new(stdout, stdin));
         let begun = serve_client_with_lifecycle(Arc::clone(handler), transport, lifecycle);
         let server = name.to_owned();
         match tokio::time::timeout_at(until, begun).await {
@@ -127,20 +133,33 @@ impl<H: ClientHandler> Connection<H> {
     }
 
     async fn pages(&self) -> Result<Vec<Tool>, McpError> {
-        let mut tools = Vec::new();
-        let mut cursor = None;
-        for _ in 0..MOST_TOOLS {
+        let (mut pages, mut cursor) = (Pages::new(MOST_TOOLS), None);
+        loop {
             let page = PaginatedRequestParams::default().with_cursor(cursor);
             let page = self.peer().list_tools(Some(page)).await.map_err(|source| self.not_listed(source))?;
-            tools.extend(page.tools);
-            cursor = page.next_cursor;
-            match cursor {
-                _ if tools.len() > MOST_TOOLS => break,
-                None => return Ok(tools),
-                Some(_) => {}
+            cursor = pages.take(page.tools, page.next_cursor);
+            if cursor.is_none() {
+                break;
             }
         }
-        Err(McpError::TooMany { server: self.name.clone(), most: MOST_TOOLS })
+        let (items, cut) = pages.all();
+        // A page that comes twice brings nothing new; two tools of one name that differ are another matter.
+        let mut tools: Vec<Tool> = Vec::with_capacity(items.len());
+        let mut known: BTreeMap<Cow<'static, str>, Vec<usize>> = BTreeMap::new();
+        for tool in items {
+            let same = known.entry(tool.name.clone()).or_default();
+            if !same.iter().any(|index| tools[*index] == tool) {
+                same.push(tools.len());
+                tools.push(tool);
+            }
+        }
+        if tools.len() > MOST_TOOLS {
+            return Err(McpError::TooMany { server: self.name.clone(), most: MOST_TOOLS });
+        }
+        if let Some(why) = cut {
+            tracing::warn!(server = self.name, "its list of tools is taken as far as it came: {why}");
+        }
+        Ok(tools)
     }
 
     fn not_listed(&self, source: ServiceError) -> McpError {
@@ -159,7 +178,8 @@ impl<H: ClientHandler> Connection<H> {
     }
 
     /// Calls a tool by the server's own name for it. Input that the server asks for on the way comes
-    /// from the handler. When the time is over, or this future is dropped, the server is told.
+    /// from the handler. When the time is over, or this future is dropped, the server is told. What it says of its
+    /// progress reaches the handler under the token that `params` bring in their `_meta`, and only where they bring one.
     pub async fn call(&self, params: CallToolRequestParams, time_out: Duration) -> Answer {
         if self.is_closed() {
             return Answer::not_sent();

@@ -64,21 +64,6 @@ pub enum McpError {
         /// As many as are taken.
         most: usize,
     },
-    /// A tool's name does not fit behind that of its server.
-    #[error(
-        "tool `{tool}` of MCP server `{server}`: `{server}__{tool}` has {length} of at most 64 characters; \
-         shorten the server's name to {room} or fewer: `[servers.{server}]`"
-    )]
-    LongName {
-        /// Which server.
-        server: String,
-        /// Which tool.
-        tool: String,
-        /// Characters of the whole name.
-        length: usize,
-        /// Characters that the server's name may have.
-        room: usize,
-    },
     /// What waits for servers cannot be made.
     #[error("cannot make what waits for MCP servers: {source}")]
     Runtime {

@@ -6,7 +6,7 @@ use countersign_tools::registry::ToolSpec;
 use rmcp::model::Tool;
 
 use super::annotations::{Overrides, derived};
-use super::names::{full_name, nearest, split};
+use super::names::{full_names, joined as under, nearest, split};
 use super::offer::Offer;
 use super::pins::{Pin, Review};
 use super::{McpError, ServersSpec};
@@ -14,7 +14,7 @@ use super::{McpError, ServersSpec};
 /// A tool that does not join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
-    /// `SERVER__TOOL`.
+    /// Its full name, as clients would know it; `SERVER__TOOL` in the server's own words where it has none.
     pub tool: String,
     /// Why, as the end of a sentence about it.
     pub reason: String,
@@ -31,12 +31,36 @@ pub struct Joined {
     pub definitions: BTreeMap<String, Tool>,
     /// The others.
     pub left_out: Vec<LeftOut>,
+    /// The servers' own names by full name, also of tools that do not join.
+    pub own_names: BTreeMap<String, String>,
+}
+
+impl Joined {
+    /// The server that has a tool, and the server's own name for it.
+    pub fn owner<'a>(&'a self, full: &'a str) -> Option<(&'a str, &'a str)> {
+        let (server, _) = split(full)?;
+        Some((server, self.own_names.get(full)?))
+    }
+
+    /// Tools that clients know by other names than their servers: full name and the server's own.
+    pub fn renamed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let names = self.own_names.iter().map(|(full, own)| (full.as_str(), own.as_str()));
+        names.filter(|(full, own)| split(full).is_none_or(|(_, short)| short != *own))
+    }
+
+    /// Takes in the tools of other servers.
+    pub fn extend(&mut self, other: Joined) {
+        self.tools.extend(other.tools);
+        self.definitions.extend(other.definitions);
+        self.left_out.extend(other.left_out);
+        self.own_names.extend(other.own_names);
+    }
 }
 
 /// Puts servers' tools together with what was accepted and with what a file says of them.
 ///
 /// # Errors
-/// What a file says of a tool that no server has, or that cannot be said; a name that is too long.
+/// What a file says of a tool that no server has, or that cannot be said.
 pub fn join(
     servers: &ServersSpec,
     offers: &[Offer],
@@ -51,32 +75,39 @@ pub fn join(
         let seen: BTreeMap<&str, Pin> = review
             .map(|review| review.seen.iter().map(|seen| (seen.tool.as_str(), seen.pin)).collect())
             .unwrap_or_default();
+        let names = full_names(&offer.server, offer.tools.iter().map(|tool| &*tool.name));
         for tool in &offer.tools {
-            let own = format!("{}__{}", offer.server, tool.name);
-            let mut left_out = |reason: String, acceptable| {
-                joined.left_out.push(LeftOut { tool: own.clone(), reason, acceptable });
+            let own = under(&offer.server, &tool.name);
+            let mut left_out = |tool: &str, reason: String, acceptable| {
+                joined.left_out.push(LeftOut { tool: tool.to_owned(), reason, acceptable });
             };
-            let name = match full_name(&offer.server, &tool.name)? {
-                Ok(name) => name,
-                Err(reason) => {
-                    left_out(reason, false);
-                    continue;
-                }
+            let Some(name) = names.get(&*tool.name) else {
+                left_out(&own, "its server gives it no name".to_owned(), false);
+                continue;
             };
-            offered.insert(name.clone());
+            joined.own_names.insert(name.clone(), tool.name.to_string());
+            offered.extend([name.clone(), own.clone()]);
             if offer.tools.iter().filter(|other| other.name == tool.name).count() > 1 {
-                left_out("its server lists it twice".to_owned(), false);
+                left_out(name, "its server lists it twice".to_owned(), false);
                 continue;
             }
-            let spec = derived(&name, server, tool, overrides.get(&name))?;
+            let over = match (overrides.get(name), overrides.get(&own)) {
+                (Some(_), Some(_)) if *name != own => {
+                    return Err(McpError::Key(format!(
+                        "keys `tools.{name}` and `tools.{own}` are the same tool; say it once"
+                    )));
+                }
+                (over, own) => over.or(own),
+            };
+            let spec = derived(name, server, tool, over)?;
             match (seen.get(&*tool.name), spec) {
-                (_, Err(reason)) => left_out(reason, false),
+                (_, Err(reason)) => left_out(name, reason, false),
                 (Some(Pin::Same | Pin::First), Ok(spec)) => {
                     joined.definitions.insert(name.clone(), tool.clone());
-                    joined.tools.insert(name, spec);
+                    joined.tools.insert(name.clone(), spec);
                 }
-                (Some(Pin::Changed), Ok(_)) => left_out("is not what was accepted".to_owned(), true),
-                (Some(Pin::New) | None, Ok(_)) => left_out("is new and was not accepted".to_owned(), true),
+                (Some(Pin::Changed), Ok(_)) => left_out(name, "is not what was accepted".to_owned(), true),
+                (Some(Pin::New) | None, Ok(_)) => left_out(name, "is new and was not accepted".to_owned(), true),
             }
         }
     }
@@ -116,19 +147,37 @@ mod tests {
     #[test]
     fn only_what_was_accepted_joins() {
         let offers = [offer(&["same", "changed", "new", "twice", "twice", "dot.ted"])];
-        let pins = [("same", Pin::Same), ("changed", Pin::Changed), ("new", Pin::New), ("twice", Pin::Same)];
+        let pins = [
+            ("same", Pin::Same),
+            ("changed", Pin::Changed),
+            ("new", Pin::New),
+            ("twice", Pin::Same),
+            ("dot.ted", Pin::Same),
+        ];
         let joined = join(&servers(), &offers, &[review(&pins)], &Overrides::new()).unwrap();
-        assert_eq!(joined.tools.keys().collect::<Vec<_>>(), ["files__same"]);
+        assert_eq!(joined.tools.keys().collect::<Vec<_>>(), ["files__dot_ted", "files__same"]);
+        assert_eq!(joined.owner("files__dot_ted"), Some(("files", "dot.ted")));
+        assert_eq!(joined.renamed().collect::<Vec<_>>(), [("files__dot_ted", "dot.ted")]);
         assert!(joined.tools["files__same"].definition.is_some());
         let left: Vec<(&str, bool)> = joined.left_out.iter().map(|out| (out.tool.as_str(), out.acceptable)).collect();
-        let expected = [
-            ("files__changed", true),
-            ("files__new", true),
-            ("files__twice", false),
-            ("files__twice", false),
-            ("files__dot.ted", false),
-        ];
+        let expected =
+            [("files__changed", true), ("files__new", true), ("files__twice", false), ("files__twice", false)];
         assert_eq!(left, expected);
+    }
+
+    #[test]
+    fn a_file_may_name_a_tool_as_its_server_does_or_as_clients_do() {
+        let offers = [offer(&["calendar.read"])];
+        let joined = |names: &[&str]| {
+            let over = names.iter().map(|name| ((*name).to_owned(), toml::toml! { blast-radius = 3 }));
+            join(&servers(), &offers, &[review(&[("calendar.read", Pin::Same)])], &over.collect())
+        };
+        for name in ["files__calendar.read", "files__calendar_read"] {
+            let blast_radius = joined(&[name]).unwrap().tools["files__calendar_read"].blast_radius;
+            assert_eq!(blast_radius, Some(3), "{name}");
+        }
+        let error = joined(&["files__calendar.read", "files__calendar_read"]).unwrap_err().to_string();
+        assert!(error.contains("are the same tool"), "{error}");
     }
 
     #[test]

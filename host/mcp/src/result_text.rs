@@ -4,17 +4,20 @@
 use std::ops::Range;
 
 use countersign_tools::Redaction;
-use rmcp::model::{CallToolResult, ErrorData};
+use rmcp::model::{CallToolResult, ErrorData, Tool};
 use rmcp::{ServiceError, model::ContentBlock};
 use serde_json::{Map, Value, json};
 
 use super::Answer;
 
+/// Where a result has what programs read.
+const STRUCTURE: &str = "structuredContent";
+
 /// Where an answer has words, in the order in which they are read.
 const PLACES: [(&str, Reading); 5] = [
     ("message", Reading::Text),
     ("content", Reading::Form),
-    ("structuredContent", Reading::Data),
+    (STRUCTURE, Reading::Data),
     ("data", Reading::Data),
     ("_meta", Reading::Data),
 ];
@@ -27,6 +30,8 @@ enum Sort {
     Words,
     Key,
     Data,
+    /// Data that is no text: a number, true or false, or nothing.
+    Scalar,
 }
 
 /// All that an answer says.
@@ -54,7 +59,7 @@ impl Said {
                 text.push_str(match sort {
                     _ if behind_key => ": ",
                     Sort::Words => "\n",
-                    Sort::Key | Sort::Data => ";\n",
+                    Sort::Key | Sort::Data | Sort::Scalar => ";\n",
                 });
             }
             behind_key = sort == Sort::Key;
@@ -71,13 +76,31 @@ impl Said {
         &self.text
     }
 
-    /// As a value, without what must not be seen.
-    fn shown(self, redaction: &Redaction) -> Value {
-        let mut pieces = self.pieces.into_iter();
-        map(self.value, &mut |piece, _| match pieces.next() {
-            Some(range) => shown(piece, &range, redaction),
-            None => Piece::Dropped,
-        })
+    /// As a value, without what must not be seen; and whether something of its structure that is no text had to go. What
+    /// stands in a number's place would be no number, and a strict reader would take none of the result.
+    fn shown(self, redaction: &Redaction) -> (Value, bool) {
+        let (mut pieces, mut value, mut is_broken) = (self.pieces.into_iter(), self.value, false);
+        for (name, reading) in PLACES {
+            let mut lost = false;
+            map_place(&mut value, name, reading, &mut |piece, sort| match pieces.next() {
+                Some(range) => match shown(piece, &range, redaction) {
+                    Piece::Changed(_) if sort == Sort::Scalar => {
+                        lost = true;
+                        Piece::Dropped
+                    }
+                    piece => piece,
+                },
+                None => Piece::Dropped,
+            });
+            if lost
+                && name == STRUCTURE
+                && let Value::Object(value) = &mut value
+            {
+                value.remove(name);
+                is_broken = true;
+            }
+        }
+        (value, is_broken)
     }
 }
 
@@ -114,11 +137,16 @@ fn part<'a>(piece: &'a str, range: &Range<usize>, from: usize, to: usize) -> &'a
 /// Passes all that an answer says to `each`, with what it is.
 fn map(mut value: Value, each: &mut impl FnMut(&str, Sort) -> Piece) -> Value {
     for (name, reading) in PLACES {
-        if let Some(place) = value.get_mut(name) {
-            *place = map_in(place.take(), reading, each).unwrap_or_default();
-        }
+        map_place(&mut value, name, reading, each);
     }
     value
+}
+
+/// The same of one of its places.
+fn map_place(value: &mut Value, name: &str, reading: Reading, each: &mut impl FnMut(&str, Sort) -> Piece) {
+    if let Some(place) = value.get_mut(name) {
+        *place = map_in(place.take(), reading, each).unwrap_or_default();
+    }
 }
 
 /// What of a value is read.
@@ -145,11 +173,9 @@ fn map_in(value: Value, reading: Reading, each: &mut impl FnMut(&str, Sort) -> P
             Piece::Dropped => return None,
         },
         // The protocol's own numbers are sizes and priorities.
-        Value::Number(_) | Value::Bool(_) | Value::Null if own => match each(&value.to_string(), sort) {
+        Value::Number(_) | Value::Bool(_) | Value::Null if own => match each(&value.to_string(), Sort::Scalar) {
             Piece::Kept => value,
-            // What is left of a number is no number.
-            Piece::Changed(text) => Value::String(text),
-            Piece::Dropped => return None,
+            Piece::Changed(_) | Piece::Dropped => return None,
         },
         Value::Array(list) => {
             begins("[", own, each);
@@ -223,11 +249,15 @@ impl Answer {
             return self;
         }
         let note = Redaction::note(unseen);
-        let shown = said.shown(redaction);
+        let (shown, is_broken) = said.shown(redaction);
+        self.is_changed = true;
         self.raw = match self.raw {
             Ok(_) => {
                 // What cannot be read back is not passed on as it was.
                 let mut result: CallToolResult = serde_json::from_value(shown).unwrap_or_else(|_| withheld());
+                if is_broken {
+                    result.content.push(ContentBlock::text(HIDDEN_NUMBER));
+                }
                 if unseen > 0 {
                     result.content.push(ContentBlock::text(note));
                     // A part of it would be taken for the whole, and no longer fit what the tool declares.
@@ -251,9 +281,28 @@ impl Answer {
         };
         self
     }
+
+    /// The same answer as a client takes it that holds results against what their tool declares: a structure that is not
+    /// the server's own any more and does not fit is left out, and the text stays. Such a client takes a result without
+    /// its structure only as an error, and so it is one, which says that the call was made.
+    pub fn fitting(mut self, tool: Option<&Tool>) -> Self {
+        let schema = tool.and_then(|tool| tool.output_schema.as_ref()).filter(|_| self.is_changed);
+        let (Some(schema), Ok(result)) = (schema, &mut self.raw) else { return self };
+        let validator = jsonschema::validator_for(&Value::Object((**schema).clone()));
+        let fits = |value: &Value| validator.as_ref().is_ok_and(|validator| validator.is_valid(value));
+        if result.is_error != Some(true) && !result.structured_content.as_ref().is_some_and(fits) {
+            result.structured_content = None;
+            result.content.push(ContentBlock::text(WITHOUT_STRUCTURE));
+            result.is_error = Some(true);
+        }
+        self
+    }
 }
 
 const NO_STRUCTURE: &str = "The call was made. Its structured result is left out for the same reason.";
+const HIDDEN_NUMBER: &str = "The structured result is left out: it holds a number that must not be seen.";
+const WITHOUT_STRUCTURE: &str =
+    "The call was made, and this is its result. It is marked as an error because the structured result is left out.";
 const WITHHELD: &str = "The result held what a model must not see, and is withheld.";
 
 fn withheld() -> CallToolResult {
@@ -304,12 +353,6 @@ mod tests {
             (json!({"content": [text("of ada.")]}), "ada", "/content/0/text", json!("of [x].")),
             (json!({"content": [text("4539 14"), text("88 1")]}), "4539 14\n88", "/content/0/text", json!("[x]")),
             (json!({"content": [text("4539 14"), text("88 1")]}), "4539 14\n88", "/content/1/text", json!("[x] 1")),
-            (
-                json!({"content": [], "structuredContent": {"a": [4539]}}),
-                "4539",
-                "/structuredContent/a/0",
-                json!("[x]"),
-            ),
             (json!({"content": [], "structuredContent": {"ada": 1}}), "ada", "/structuredContent/[x]", json!(1)),
             (
                 json!({"content": [{"type": "resource_link", "uri": "x://1", "name": "n", "description": "of ada"}]}),
@@ -332,6 +375,58 @@ mod tests {
         let error = || Answer::new(Err(ServiceError::McpError(error.clone())));
         assert_eq!(left(error(), "ada")["message"], "of [x]");
         assert_eq!(left(error(), "bob")["data"]["who"], "[x]");
+    }
+
+    /// A strict reader would not take a result in which a text stands in a number's place.
+    #[test]
+    fn a_hidden_number_never_becomes_something_else() {
+        let text = json!({"type": "text", "text": "contact 4539"});
+        for structured in [json!({"id": 1, "card": 4539}), json!([1, [4539]]), json!({"a": {"b": 4539}, "name": "x"})] {
+            let left = left(answer(json!({"content": [], "structuredContent": structured})), "4539");
+            assert_eq!(left["structuredContent"], Value::Null, "{left}");
+            assert_eq!(left["content"][0]["text"], HIDDEN_NUMBER, "{left}");
+        }
+        let all = answer(json!({"content": [text], "structuredContent": {"card": 4539, "n": 1}}));
+        let said = all.said();
+        let places: Vec<usize> = said.text().match_indices("4539").map(|(start, _)| start).collect();
+        let hidden = places.iter().map(|start| Hidden { start: *start, end: start + 4, instead: "[x]".into() });
+        let redaction = Redaction { hidden: hidden.collect(), seen: said.text().len() };
+        let passed = serde_json::to_value(all.seen(said, &redaction).raw.unwrap()).unwrap();
+        assert!(places.len() == 2 && !passed.to_string().contains("4539"), "{passed}");
+        assert_eq!((&passed["content"][0]["text"], &passed["isError"]), (&json!("contact [x]"), &Value::Null));
+        // Of what is no structure only the number goes.
+        let left = left(
+            answer(json!({"content": [], "structuredContent": {"n": 1}, "_meta": {"card": 4539, "m": 2}})),
+            "4539",
+        );
+        assert_eq!((&left["structuredContent"], &left["_meta"]), (&json!({"n": 1}), &json!({"m": 2})));
+    }
+
+    #[test]
+    fn what_a_tool_declares_holds_for_what_is_left_too() {
+        let schema = json!({"type": "object", "required": ["mail"], "properties": {"mail": {"pattern": "@"}, "n": {"type": "integer"}}});
+        let tool = json!({"name": "t", "inputSchema": {"type": "object"}, "outputSchema": schema});
+        let tool: Tool = serde_json::from_value(tool).unwrap();
+        for (structured, hidden, fits) in [
+            (json!({"mail": "ada@example.com", "n": 4539}), "4539", false),
+            (json!({"mail": "ada@example.com"}), "ada@example.com", false),
+            (json!({"mail": "ada@example.com"}), "ada", true),
+        ] {
+            let all = answer(json!({"content": [{"type": "text", "text": "one"}], "structuredContent": structured}));
+            let said = all.said();
+            let start = said.text().find(hidden).unwrap();
+            let redaction = Redaction {
+                hidden: vec![Hidden { start, end: start + hidden.len(), instead: "[x]".into() }],
+                seen: said.text().len(),
+            };
+            let passed = serde_json::to_value(all.seen(said, &redaction).fitting(Some(&tool)).raw.unwrap()).unwrap();
+            assert_eq!(passed["structuredContent"].is_null(), !fits, "{passed}");
+            assert_eq!(passed["isError"] == json!(true), !fits, "{passed}");
+            assert_eq!(passed["content"][0]["text"], "one");
+        }
+        // What the server itself says is the server's own business.
+        let own = answer(json!({"content": [], "structuredContent": {"mail": 7}})).fitting(Some(&tool));
+        assert_eq!(own.raw.unwrap().structured_content, Some(json!({"mail": 7})));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use countersign_tools::registry::fill;
 use serde::Deserialize;
@@ -34,6 +35,14 @@ pub struct ServerSpec {
     /// Milliseconds until it must be ready.
     #[serde(default = "start_time_out")]
     pub start_time_out: u64,
+    /// How often in a row it is started again when it has ended or did not start, between 0 and 1000. One that was there
+    /// for a minute begins a new row.
+    #[serde(default = "restarts")]
+    pub restarts: u32,
+    /// Milliseconds before it is started again for the first time, at most a minute; twice as long before each further
+    /// time, up to a minute.
+    #[serde(default = "restart_pause")]
+    pub restart_pause: u64,
     /// Whether what it says of its tools' effects counts. Otherwise nothing is said.
     #[serde(default = "yes")]
     pub trust_annotations: bool,
@@ -60,6 +69,20 @@ fn time_out() -> u64 {
 fn start_time_out() -> u64 {
     30_000
 }
+
+fn restarts() -> u32 {
+    8
+}
+
+fn restart_pause() -> u64 {
+    250
+}
+
+/// Most times in a row that a server is started again.
+const MOST_RESTARTS: u32 = 1000;
+
+/// Most milliseconds before a server is started again.
+const LONGEST_PAUSE: u64 = 60_000;
 
 fn yes() -> bool {
     true
@@ -100,6 +123,12 @@ impl ServerSpec {
         if self.start_time_out == 0 {
             return Err(format!("{}: expected at least 1 millisecond", key("start-time-out")));
         }
+        if self.restarts > MOST_RESTARTS {
+            return Err(format!("{}: expected at most {MOST_RESTARTS}", key("restarts")));
+        }
+        if !(1..=LONGEST_PAUSE).contains(&self.restart_pause) {
+            return Err(format!("{}: expected 1 to {LONGEST_PAUSE} milliseconds", key("restart-pause")));
+        }
         let variable = |name: &str| !name.is_empty() && !name.contains(['=', '\0']);
         if let Some(bad) = self.env.keys().find(|name| !variable(name)) {
             return Err(format!("{}: `{bad}` is no name of a variable", key("env")));
@@ -124,6 +153,12 @@ impl ServerSpec {
             cwd: self.cwd.as_ref().map(|folder| fill(&folder.to_string_lossy(), &values).into()),
             ..self.clone()
         }
+    }
+
+    /// How long to wait before the server is started for the `number`th time again in a row, from 1; none where it is not.
+    pub fn pause(&self, number: u32) -> Option<Duration> {
+        let doubled = self.restart_pause.saturating_mul(1 << number.saturating_sub(1).min(20));
+        (1..=self.restarts).contains(&number).then(|| Duration::from_millis(doubled.min(LONGEST_PAUSE)))
     }
 
     /// The program, seen from anywhere.
@@ -187,6 +222,8 @@ mod tests {
             ("[Files]\ncommand = ['x']", "`servers.Files`: expected a name of 1 to 32"),
             ("[a_b]\ncommand = ['x']", "`servers.a_b`"),
             ("[files]\ncommand = ['x']\ntime-out = 0", "`servers.files.time-out`"),
+            ("[files]\ncommand = ['x']\nrestarts = 1001", "`servers.files.restarts`"),
+            ("[files]\ncommand = ['x']\nrestart-pause = 0", "`servers.files.restart-pause`"),
             ("[files]\ncommand = ['x']\nenv-from = ['A=B']", "`A=B` is no name"),
             ("[files]\ncommand = ['x']\nenv-from = ['A']\nenv.A = '1'", "`A` is given by `env` already"),
             ("[files]\ncommand = ['x']\nshell = true", "unknown field `shell`"),
@@ -194,6 +231,16 @@ mod tests {
             let problem = servers(text).expect_err(text);
             assert!(problem.contains(expected), "{text}: {problem}");
         }
+    }
+
+    #[test]
+    fn the_pause_doubles_and_the_row_ends() {
+        let read = servers("[files]\ncommand = ['x']\nrestarts = 12\nrestart-pause = 100").unwrap();
+        let pauses: Vec<_> =
+            (0..=13).map(|number| read["files"].pause(number).map(|pause| pause.as_millis())).collect();
+        assert_eq!((pauses[0], pauses[1], pauses[2], pauses[4]), (None, Some(100), Some(200), Some(800)));
+        assert_eq!((pauses[11], pauses[12], pauses[13]), (Some(60_000), Some(60_000), None));
+        assert_eq!(servers("[files]\ncommand = ['x']\nrestarts = 0").unwrap()["files"].pause(1), None);
     }
 
     #[test]

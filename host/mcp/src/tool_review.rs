@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::names::nearest;
+use super::names::{full_names, joined as under, nearest};
 use super::{Joined, LeftOut, McpError, Offer, Overrides, Pins, Review, ServersSpec, join};
 
 /// Which definitions somebody accepts as they are now.
@@ -15,7 +15,7 @@ pub enum Accept {
     Nothing,
     /// All.
     All,
-    /// These, by full name.
+    /// These, by full name, or with the server's own name for the tool behind the server's.
     Named(BTreeSet<String>),
 }
 
@@ -62,7 +62,8 @@ pub fn settle(
         if review.first {
             report.first.push((review.server.clone(), review.seen.len()));
         }
-        let own = |tool: &String| format!("{}__{tool}", offer.server);
+        let names = full_names(&offer.server, offer.tools.iter().map(|tool| &*tool.name));
+        let own = |tool: &String| names.get(tool).cloned().unwrap_or_else(|| under(&offer.server, tool));
         let wanted: BTreeSet<String> = review
             .seen
             .iter()
@@ -72,7 +73,7 @@ pub fn settle(
             .filter(|tool| match accept {
                 Accept::Nothing => false,
                 Accept::All => true,
-                Accept::Named(names) => names.contains(&own(tool)),
+                Accept::Named(named) => named.contains(&own(tool)) || named.contains(&under(&offer.server, tool)),
             })
             .cloned()
             .collect();
@@ -90,7 +91,8 @@ pub fn settle(
 /// A name that nobody has is a mistake, and would otherwise accept nothing in silence.
 fn are_offered(names: &BTreeSet<String>, offers: &[Offer]) -> Result<(), McpError> {
     let own = |offer: &Offer| -> Vec<String> {
-        offer.tools.iter().map(|tool| format!("{}__{}", offer.server, tool.name)).collect()
+        let names = full_names(&offer.server, offer.tools.iter().map(|tool| &*tool.name));
+        names.iter().flat_map(|(own, full)| [under(&offer.server, own), full.clone()]).collect()
     };
     let offered: BTreeSet<String> = offers.iter().flat_map(own).collect();
     match names.iter().find(|name| !offered.contains(*name)) {

@@ -1,7 +1,7 @@
 //! MCP servers of a run: started before it, called by a loop that waits, ended with it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -60,7 +60,8 @@ impl<'a> RunTools<'a> {
         let nothing = Accept::Nothing;
         let (joined, report) =
             mcp::settle(&spec.servers, &offers, &spec.overrides, &mut pins, accept.unwrap_or(&nothing))?;
-        servers.tools = joined.tools.keys().cloned().collect();
+        let own = |name: &String| joined.owner(name).map(|(server, own)| (server.to_owned(), own.to_owned()));
+        servers.tools = joined.tools.keys().filter_map(|name| Some((name.clone(), own(name)?))).collect();
         let mut specs = spec.tools.clone();
         specs.extend(joined.tools);
         spec.check_tools(&specs).map_err(McpError::Key)?;
@@ -76,8 +77,8 @@ pub struct Servers {
     /// None only while it is dropped.
     runtime: Option<Runtime>,
     connections: BTreeMap<String, Arc<Connection>>,
-    /// By full name.
-    tools: BTreeSet<String>,
+    /// By full name, the server and its own name for the tool.
+    tools: BTreeMap<String, (String, String)>,
     /// Of servers that have said that their tools have changed: definitions as they are now.
     changed: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
     /// The folder of the run, in every way that a server may write it.
@@ -101,7 +102,7 @@ impl Servers {
         let mut servers = Servers {
             runtime: Some(runtime),
             connections: BTreeMap::new(),
-            tools: BTreeSet::new(),
+            tools: BTreeMap::new(),
             changed: Mutex::default(),
             workspace,
         };
@@ -143,13 +144,14 @@ impl Servers {
 
     /// Whether a server has this tool.
     pub fn have(&self, tool: &str) -> bool {
-        self.tools.contains(tool)
+        self.tools.contains_key(tool)
     }
 
     /// Calls a tool and waits, unless the run is cancelled meanwhile.
     pub fn call(&self, name: &str, spec: &ToolSpec, exact: &str, cancel: Option<&AtomicBool>) -> ToolResult {
         let rejected = |text: &str| ToolResult::new(Outcome::Rejected, text);
-        let parts = mcp::split(name).and_then(|(server, tool)| Some((self.connections.get(server)?, server, tool)));
+        let owner = self.tools.get(name);
+        let parts = owner.and_then(|(server, tool)| Some((self.connections.get(server)?, server, tool)));
         let Some((connection, server, tool)) = parts else { return rejected("there is no such tool") };
         if self.differs(connection, server, tool, spec) {
             return rejected("its server has changed its definition since the run began; it is not called");
@@ -158,7 +160,7 @@ impl Servers {
             Ok(serde_json::Value::Object(arguments)) => arguments,
             _ => return rejected("its arguments are no JSON object"),
         };
-        let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
+        let params = CallToolRequestParams::new(tool.clone()).with_arguments(arguments);
         let (time_out, own) = (Duration::from_millis(spec.time_out), Arc::clone(connection));
         let wanted = mcp::reads_json(spec);
         let begun = self.begin(async move { own.call(params, time_out).await.result(wanted) });
