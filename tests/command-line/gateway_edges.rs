@@ -1,125 +1,18 @@
 //! The gateway where something goes wrong beside a call: its store fills up or is taken away, a server dies, a client
 //! sends what is no call, nobody calls for a while. The server behind does as it is told.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use countersign_tests::fake_mcp_server;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::compiled;
+use super::client::{Client, gateway, made, place};
 use super::kept::Kept;
 use super::unwritable::with_mounts;
 
 /// A call of `echo` changes something, and needs nobody's approval.
 const WRITES: &str = "[boundary]\npreauthorised = ['fake__echo']\n[tools.fake__echo]\ncategory = 'live-api'\n\
                       side-effect = 'external-write'\nreversibility = 'reversible'\nblast-radius = 1\n";
-
-/// A folder with a gateway's file, whose server runs these words of a shell before `echo` answers.
-fn place(words: &str, more: &str) -> std::io::Result<tempfile::TempDir> {
-    let folder = tempfile::tempdir()?;
-    let words = words.replace("PLACE", &folder.path().display().to_string());
-    let command = json!([fake_mcp_server(), "--does", words, "--log", folder.path().join("heard")]);
-    let text = format!("version = 1\n{more}\n[servers.fake]\ncommand = {command}\n");
-    std::fs::write(folder.path().join("countersign.toml"), text)?;
-    Ok(folder)
-}
-
-/// How many calls the server has heard.
-fn made(folder: &Path) -> usize {
-    let heard = std::fs::read_to_string(folder.join("heard")).unwrap_or_default();
-    heard.lines().filter(|method| *method == "tools/call").count()
-}
-
-fn gateway(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    command.env("COUNTERSIGN_CACHE", compiled()).args(["mcp", "--config"]).arg(folder.join("countersign.toml"));
-    command
-}
-
-/// An MCP client that does as little as can be.
-struct Client {
-    gateway: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-    asked: u64,
-    /// What was said beside answers.
-    notices: Vec<String>,
-}
-
-impl Client {
-    fn start(mut command: Command) -> std::io::Result<Self> {
-        let mut gateway = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let missing = || std::io::Error::other("no pipes");
-        let output = BufReader::new(gateway.stdout.take().ok_or_else(missing)?);
-        let input = gateway.stdin.take();
-        let mut client = Client { gateway, input, output, asked: 0, notices: Vec::new() };
-        let own = json!({"name": "t", "version": "1"});
-        client.ask("initialize", &json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": own}))?;
-        client.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))?;
-        Ok(client)
-    }
-
-    fn send(&mut self, message: &Value) -> std::io::Result<()> {
-        let input = self.input.as_mut().ok_or_else(|| std::io::Error::other("it has hung up"))?;
-        writeln!(input, "{message}")?;
-        input.flush()
-    }
-
-    fn hear(&mut self) -> std::io::Result<Value> {
-        let mut line = String::new();
-        if self.output.read_line(&mut line)? == 0 {
-            return Err(std::io::Error::other("the gateway has ended"));
-        }
-        let message: Value = serde_json::from_str(&line)?;
-        if let (Some(method), None) = (message["method"].as_str(), message.get("id")) {
-            self.notices.push(method.to_owned());
-        }
-        Ok(message)
-    }
-
-    /// The whole answer.
-    fn ask(&mut self, method: &str, parameters: &Value) -> std::io::Result<Value> {
-        self.asked += 1;
-        let id = json!(self.asked);
-        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": parameters}))?;
-        loop {
-            let message = self.hear()?;
-            if message["id"] == id && message.get("method").is_none() {
-                return Ok(message);
-            }
-        }
-    }
-
-    /// What a call's answer says, be it a result or an error.
-    fn call(&mut self, tool: &str, arguments: Value) -> std::io::Result<String> {
-        let answer = self.ask("tools/call", &json!({"name": tool, "arguments": arguments}))?;
-        let texts = answer["result"]["content"].as_array().into_iter().flatten();
-        let said: Vec<&str> = texts.filter_map(|block| block["text"].as_str()).collect();
-        Ok(format!("{}{}", said.join("\n"), answer["error"]["message"].as_str().unwrap_or_default()))
-    }
-
-    fn tools(&mut self) -> std::io::Result<Vec<String>> {
-        let listed = self.ask("tools/list", &json!({}))?;
-        let tools = listed["result"]["tools"].as_array().into_iter().flatten();
-        Ok(tools.filter_map(|tool| tool["name"].as_str()).map(str::to_owned).collect())
-    }
-
-    /// Hangs up; the gateway gives its run back.
-    fn leave(mut self) -> std::io::Result<()> {
-        drop(self.input.take());
-        self.gateway.wait().map(drop)
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let _ = self.gateway.kill();
-        let _ = self.gateway.wait();
-    }
-}
 
 #[test]
 fn a_call_that_was_made_and_not_recorded_is_said_to_be_made() -> std::io::Result<()> {
@@ -224,18 +117,18 @@ fn what_is_no_call_is_refused_with_what_was_expected() -> std::io::Result<()> {
 fn the_tools_of_a_server_that_has_ended_are_taken_out_of_the_list() -> std::io::Result<()> {
     let other = format!("[servers.other]\ncommand = {}", json!([fake_mcp_server()]));
     // It answers, and dies a moment later, while nobody calls it.
-    let folder = place("(sleep 0.2; kill -9 $PPID) >/dev/null 2>&1 &", &other)?;
+    let folder = place("(sleep 0.2; kill -9 $PPID) >/dev/null 2>&1 &", &format!("{other}\n"))?;
+    let config = folder.path().join("countersign.toml");
+    std::fs::write(&config, format!("{}restarts = 0\n", std::fs::read_to_string(&config)?))?;
     let mut client = Client::start(gateway(folder.path()))?;
     assert!(client.tools()?.contains(&"fake__echo".to_owned()));
     assert_eq!(client.call("fake__echo", json!({"text": "hello"}))?, "hello");
-    while !client.notices.contains(&"notifications/tools/list_changed".to_owned()) {
-        client.hear()?;
-    }
+    client.hear_of("notifications/tools/list_changed")?;
     let tools = client.tools()?;
     assert!(tools.iter().all(|tool| !tool.starts_with("fake__")), "{tools:?}");
     assert!(tools.contains(&"other__echo".to_owned()) && tools.contains(&"defer_to_human".to_owned()), "{tools:?}");
     let told = client.call("fake__echo", json!({"text": "hello"}))?;
-    assert!(told.contains("Not forwarded") && told.contains("its server `fake` has ended"), "{told}");
+    assert!(told.contains("Not forwarded") && told.contains("its server `fake` has ended or did not start"), "{told}");
     assert_eq!(client.call("other__echo", json!({"text": "hello"}))?, "hello", "it takes nothing else with it");
     assert_eq!(client.notices.len(), 1, "{:?}", client.notices);
     Ok(())

@@ -1,6 +1,7 @@
 //! An MCP server that misbehaves as it is told, on its command line or by its tools' names.
 
 use std::io::{BufRead, Write};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -23,6 +24,19 @@ struct Manner {
     log: Option<String>,
     /// Words of a shell that `echo` runs before it answers.
     does: Option<String>,
+    /// Tools that it has beside the others, which only read and answer with their names.
+    also: Vec<String>,
+    /// A tool that it comes to have with the first call.
+    later: Option<String>,
+    /// The cursor of each next page of its list, for ever.
+    cursor: Option<String>,
+    /// What its further tools answer beside their names: JSON, passed on as it stands.
+    structured: Option<String>,
+    /// It answers `echo` after so many milliseconds, many calls at once, and writes down when each begins and ends.
+    slow: Option<u64>,
+    /// With which call it ends, before it answers.
+    dies_at: Option<u32>,
+    calls: u32,
 }
 
 fn main() {
@@ -36,6 +50,12 @@ fn main() {
             }
             "--log" => manner.log = words.next(),
             "--does" => manner.does = words.next(),
+            "--also" => manner.also.extend(words.next()),
+            "--later" => manner.later = words.next(),
+            "--cursor" => manner.cursor = words.next(),
+            "--structured" => manner.structured = words.next(),
+            "--slow" => manner.slow = words.next().and_then(|word| word.parse().ok()),
+            "--dies-at" => manner.dies_at = words.next().and_then(|word| word.parse().ok()),
             "--modern" => manner.modern = true,
             "--impatient" => manner.impatient = true,
             "--chatty" => manner.chatty = true,
@@ -51,13 +71,37 @@ fn main() {
     for (number, line) in std::io::stdin().lock().lines().map_while(Result::ok).enumerate() {
         let Ok(message) = serde_json::from_str::<Value>(&line) else { continue };
         let method = message["method"].as_str().unwrap_or_default().to_owned();
-        note(&manner, &method);
+        note(manner.log.as_deref(), &method);
         if manner.impatient && number == 0 && method != "initialize" {
             eprintln!("expected initialize");
             std::process::exit(1);
         }
         if manner.mute || message.get("id").is_none() {
             continue;
+        }
+        if method == "tools/call" {
+            if let Some(pause) = manner.slow.filter(|_| message["params"]["name"] == "echo") {
+                answer_slowly(manner.log.clone(), pause, message);
+                continue;
+            }
+            manner.calls += 1;
+            if manner.dies_at == Some(manner.calls) {
+                std::process::exit(4);
+            }
+            if let Some(tool) = manner.later.take() {
+                manner.also.push(tool);
+                println!("{}", json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}));
+            }
+            if let (Some(structured), Some(name)) = (&manner.structured, message["params"]["name"].as_str())
+                && manner.also.iter().any(|also| also == name)
+            {
+                println!(
+                    "{{\"jsonrpc\": \"2.0\", \"id\": {}, \"result\": {{\"content\": [{{\"type\": \"text\", \"text\": \"{name}\"}}], \
+                     \"structuredContent\": {structured}}}}}",
+                    message["id"]
+                );
+                continue;
+            }
         }
         let answer = answer(&mut manner, &method, &message["params"]);
         if manner.chatty {
@@ -74,8 +118,26 @@ fn main() {
     }
 }
 
-fn note(manner: &Manner, method: &str) {
-    if let Some(path) = &manner.log
+/// Answers from a thread of its own, and says half way how far it is.
+fn answer_slowly(log: Option<String>, pause: u64, message: Value) {
+    let (text, half) = (message["params"]["arguments"]["text"].clone(), Duration::from_millis(pause / 2));
+    std::thread::spawn(move || {
+        note(log.as_deref(), &format!("begins {text}"));
+        std::thread::sleep(half);
+        let token = &message["params"]["_meta"]["progressToken"];
+        if !token.is_null() {
+            let progress = json!({"progressToken": token, "progress": 1, "total": 2, "message": text});
+            println!("{}", json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": progress}));
+        }
+        std::thread::sleep(half);
+        note(log.as_deref(), &format!("ends {text}"));
+        let result = json!({"content": [{"type": "text", "text": text}]});
+        println!("{}", json!({"jsonrpc": "2.0", "id": message["id"], "result": result}));
+    });
+}
+
+fn note(log: Option<&str>, method: &str) {
+    if let Some(path) = log
         && let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(path)
     {
         let _ = writeln!(file, "{method}");
@@ -111,7 +173,7 @@ fn list(manner: &Manner, cursor: Option<&str>) -> Value {
     let schema = json!({"type": "object", "properties": {"text": {"type": "string"}}});
     let tool = |name: &str, description: &str, hints: Value| json!({"name": name, "description": description, "inputSchema": schema, "annotations": hints});
     let reads = || json!({"readOnlyHint": true});
-    let tools = vec![
+    let mut tools = vec![
         tool("echo", &manner.describe, reads()),
         tool("fail", "Reports an error.", json!({})),
         tool("crash", "Ends the server.", json!({})),
@@ -121,6 +183,11 @@ fn list(manner: &Manner, cursor: Option<&str>) -> Value {
         tool("change", "Changes what echo is said to do.", json!({})),
         tool("env", "Names the variables that it has.", reads()),
     ];
+    tools.extend(manner.also.iter().map(|name| tool(name, "Says its name.", reads())));
+    if let Some(next) = &manner.cursor {
+        let tools = if cursor.is_none() { json!(tools) } else { json!([]) };
+        return json!({"tools": tools, "nextCursor": next});
+    }
     if !manner.pages {
         return json!({"resultType": "complete", "tools": tools});
     }
@@ -162,6 +229,7 @@ fn call(manner: &mut Manner, params: &Value) -> Option<Said> {
             let names: Vec<String> = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
             text(&names.join(" "))
         }
+        name if manner.also.iter().any(|also| also == name) => text(name),
         _ => Some(Err((-32602, "no such tool".to_owned()))),
     }
 }

@@ -123,6 +123,7 @@ fn of(error: &anyhow::Error) -> u8 {
                 Some(
                     GatewayError::Settings(_)
                         | GatewayError::Mcp(_)
+                        | GatewayError::NoServer { .. }
                         | GatewayError::Pins(_)
                         | GatewayError::Sink(_)
                         | GatewayError::Host(HostError::Bundle(_))

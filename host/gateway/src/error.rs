@@ -17,6 +17,12 @@ pub enum GatewayError {
     /// A server.
     #[error(transparent)]
     Mcp(#[from] McpError),
+    /// None of the servers can be used.
+    #[error("no MCP server can be used:\n{problems}")]
+    NoServer {
+        /// What is wrong with each, line by line.
+        problems: String,
+    },
     /// The pins of the servers' tools.
     #[error(transparent)]
     Pins(#[from] PinError),

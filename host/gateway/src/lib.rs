@@ -5,21 +5,28 @@
 //! agent ── stdio ──▶ service ── propose ──▶ principal (a session) ── permit ──▶ upstream ── stdio ──▶ servers
 //! ```
 //!
-//! `principal` is the run of an agent, `upstream` the servers behind,
-//! `service` what the agent talks to, `approval` how a person at the client is asked, `messages` what
-//! the agent is told. Everything but tool calls passes through.
+//! `gateway` rules on a call and `forward` makes it, `principal` is the run of an agent, `upstream` the servers behind,
+//! `supervised` one of them, `relay` what they say beside answers, `service` what the agent talks to, `approval` how a
+//! person at the client is asked, `messages` what the agent is told. Everything but tool calls passes through.
 
 mod approval;
 mod error;
+mod forward;
+mod gateway;
 mod malformed;
 mod messages;
 mod principal;
+mod relay;
 mod serve;
 mod served;
 mod service;
+mod supervised;
+mod tools;
+mod under_way;
 mod upstream;
+mod waiting;
 
 pub use error::GatewayError;
 pub use serve::{Options, review, serve};
 pub use served::Report;
-pub use upstream::ToolLine;
+pub use tools::ToolLine;

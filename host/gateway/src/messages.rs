@@ -47,6 +47,18 @@ pub fn not_dispatched(refused: &dyn std::error::Error) -> String {
     fill(words::REFUSED_WITH_NEXT, &[&refused.to_string(), STOP])
 }
 
+/// An argument is a number that programs round.
+pub fn unkept(number: &str) -> String {
+    let reason = fill(words::ROUNDED, &[number]);
+    refused(&Refusal { stage: None, response: Response::Repair, reason })
+}
+
+/// A tool that only the next run can know.
+pub fn came_later(tool: &str) -> String {
+    let reason = fill(words::CAME_LATER, &[tool]);
+    refused(&Refusal { stage: None, response: Response::Defer, reason })
+}
+
 /// A call was made, and nobody will find what came of it.
 pub fn unrecorded(why: &dyn std::error::Error) -> String {
     fill(words::UNRECORDED, &[&why.to_string(), STOP])

@@ -14,6 +14,7 @@ use countersign::{Host, LiveHost, Operations, random_id, utc_now as now};
 
 use crate::error::GatewayError;
 use crate::served::Served;
+use crate::under_way::UnderWay;
 
 /// Most runs of a principal that are looked at: those that are not over, and the one that was last.
 const MOST: usize = 64;
@@ -24,7 +25,10 @@ pub struct PrincipalRun {
     served: Arc<Served>,
     tools: Arc<Joined>,
     store: SharedStore,
+    under_way: UnderWay,
     open: Option<Open>,
+    /// The run that broke off here at an error of its store, by its id: no other begins before it was taken up again.
+    broken: Option<String>,
 }
 
 struct Open {
@@ -57,8 +61,34 @@ enum Found {
 }
 
 impl PrincipalRun {
-    pub fn new(live: Arc<LiveHost>, served: Arc<Served>, tools: Arc<Joined>, store: SharedStore) -> Self {
-        PrincipalRun { live, served, tools, store, open: None }
+    pub fn new(
+        live: Arc<LiveHost>,
+        served: Arc<Served>,
+        tools: Arc<Joined>,
+        store: SharedStore,
+        under_way: UnderWay,
+    ) -> Self {
+        PrincipalRun { live, served, tools, store, under_way, open: None, broken: None }
+    }
+
+    /// The tools that runs are pinned to.
+    pub fn tools(&self) -> &Joined {
+        &self.tools
+    }
+
+    /// Pins the next run to other tools. The run at hand is given back; it is over with the next call, where nothing that
+    /// stops it stands in the way.
+    pub fn take_tools(&mut self, tools: Arc<Joined>) -> Result<(), GatewayError> {
+        self.leave()?;
+        self.tools = tools;
+        Ok(())
+    }
+
+    /// The run at hand, of which a call has just returned: it is not idle.
+    pub fn heard(&mut self) -> Option<&mut Session> {
+        let open = self.open.as_mut()?;
+        open.last = now();
+        Some(&mut open.session)
     }
 
     /// The run for a call that is proposed now: begun where there is none, with what people have decided taken in.
@@ -88,8 +118,10 @@ impl PrincipalRun {
     /// The open run, or what is left of the principal's.
     fn left(&mut self, now: u64) -> Result<Option<LastRun>, GatewayError> {
         // What broke off at an error is taken up again from its store.
-        self.open.take_if(|open| open.session.is_broken());
-        if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, now)) {
+        if let Some(open) = self.open.take_if(|open| open.session.is_broken()) {
+            self.broken = Some(open.id);
+        }
+        if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, now)) && !self.under_way.any() {
             self.end()?;
         }
         // One that ended here is over for the next process too, until it has been idle.
@@ -118,16 +150,19 @@ impl PrincipalRun {
         self.open.as_mut().map(|open| &mut open.session)
     }
 
-    /// How long until the run at hand is over for want of calls; none while none is open.
+    /// How long until the run at hand is over for want of calls; none while none is open, or a call is under way.
     pub fn idle_in(&self) -> Option<Duration> {
         let open = self.open.as_ref()?;
+        if self.under_way.any() {
+            return None;
+        }
         let until = open.last.saturating_add(self.served.agent.idle_end);
         Some(Duration::from_millis(until.saturating_sub(now())))
     }
 
     /// Ends the run at hand where it has been idle for long enough.
     pub fn end_if_idle(&mut self) -> Result<(), GatewayError> {
-        if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, now())) {
+        if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, now())) && !self.under_way.any() {
             self.end()?;
         }
         Ok(())
@@ -176,7 +211,16 @@ impl PrincipalRun {
         let mut over = None;
         for row in rows {
             match self.take(&row, now)? {
-                Found::Up(open) => return Ok(Some(Ok(*open))),
+                Found::Up(open) => {
+                    self.broken = None;
+                    return Ok(Some(Ok(*open)));
+                }
+                // Held by this very process, whose store could not even take it back.
+                Found::Busy(run) if self.broken.as_deref() == Some(&run) => {
+                    let why =
+                        "broke off because its store could take no more; it goes on once it can be taken up again";
+                    return Err(GatewayError::Barred { run, why: why.to_owned() });
+                }
                 Found::Busy(run) => busy.push(run),
                 Found::Over(stop) => over = over.or(Some(stop)),
                 Found::Gone => {}

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use countersign::bundle::Installed;
 use countersign::engine::EngineOptions;
-use countersign::mcp::{Accept, pins_beside};
+use countersign::mcp::{Accept, ExactNumbers, NumbersFrom, pins_beside};
 use countersign::{Deployment, Host, HostError, LiveHost};
 use rmcp::ServiceExt;
 
 use crate::error::GatewayError;
+use crate::gateway::{Gateway, end_when_idle, watch_servers};
 use crate::served::{Report, Served};
-use crate::service::Gateway;
-use crate::upstream::{ToolLine, tools};
+use crate::tools::{ToolLine, tools};
 
 /// How a gateway is run.
 #[derive(Debug, Clone)]
@@ -41,11 +41,12 @@ pub async fn serve(options: &Options) -> Result<Report, GatewayError> {
     let hearing = live.follows().then(|| refresh_on_hangup(Arc::clone(&live)));
     let store = countersign::open_store(&served.deployment.store().file)?;
     let gateway = Gateway::new(live, Arc::new(served), store);
-    let serving = Arc::clone(&gateway).serve(rmcp::transport::io::stdio_pipes());
+    let (input, output) = rmcp::transport::io::stdio_pipes();
+    let serving = Arc::clone(&gateway).serve((ExactNumbers::new(input, NumbersFrom::Client), output));
     let ended = match serving.await {
         Ok(service) => {
-            let idle = tokio::spawn(crate::service::end_when_idle(Arc::clone(&gateway)));
-            let watch = tokio::spawn(crate::service::watch_servers(Arc::clone(&gateway)));
+            let idle = tokio::spawn(end_when_idle(Arc::clone(&gateway)));
+            let watch = tokio::spawn(watch_servers(Arc::clone(&gateway)));
             let ended = service.waiting().await.map(drop).map_err(|error| GatewayError::Task(error.to_string()));
             idle.abort();
             watch.abort();

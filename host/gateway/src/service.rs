@@ -1,320 +1,45 @@
-//! What the agent talks to: tool calls are ruled on, everything else passes through.
+//! What the agent talks to, request by request: tool calls are ruled on, everything else passes through.
 
 use std::borrow::Cow;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::kernel::Approval;
-use countersign::mcp::{Answer, Said, reads_json, split};
-use countersign::session::{CallDecision, Observed, Permit, Proposal, Seen, Session, SessionError};
-use countersign::store::SharedStore;
-use countersign::{LiveHost, injected_tools};
+use countersign::injected_tools;
+use countersign::mcp::{Connection, Pages, split};
 use rmcp::model::*;
 use rmcp::service::{RequestContext, ServiceError, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
-use tokio::sync::{Mutex, OnceCell};
 
-use crate::approval::{self, Asked, Questions, Way};
-use crate::error::GatewayError;
+use crate::gateway::{Gateway, internal};
 use crate::malformed;
 use crate::messages;
-use crate::principal::{Met, PrincipalRun};
-use crate::served::{Report, Served};
-use crate::upstream::{Shared, Upstream};
+use crate::relay::Relay;
+use crate::upstream::Upstream;
 
-/// How often it is looked whether a server has ended.
-const LOOK: Duration = Duration::from_millis(250);
+/// Most entries of a list of resources or prompts that are taken from one server.
+const MOST_LISTED: usize = 10_000;
 
-/// The gateway of one client.
-pub struct Gateway {
-    live: Arc<LiveHost>,
-    served: Arc<Served>,
-    store: SharedStore,
-    shared: Arc<Shared>,
-    upstream: OnceCell<Upstream>,
-    /// Calls of one run are taken one after the other: each is judged knowing what came of the last.
-    run: Mutex<Option<PrincipalRun>>,
-    report: std::sync::Mutex<Report>,
-    /// What the agent is told where nothing is forwarded, as of the last call.
-    stopped: std::sync::Mutex<Option<String>>,
-    questions: Questions,
-}
+/// How long one server may take for such a list.
+const LISTING: Duration = Duration::from_secs(20);
 
-/// What becomes of a call.
-enum Ruled {
-    Answer(CallToolResponse),
-    Parked(Box<Approval>),
-}
-
-impl Gateway {
-    pub fn new(live: Arc<LiveHost>, served: Arc<Served>, store: SharedStore) -> Arc<Self> {
-        Arc::new(Gateway {
-            live,
-            served,
-            shared: Arc::default(),
-            upstream: OnceCell::new(),
-            run: Mutex::new(None),
-            store,
-            report: std::sync::Mutex::default(),
-            stopped: std::sync::Mutex::default(),
-            questions: Questions::default(),
+/// What a server has of a list that comes page by page.
+macro_rules! listed {
+    ($server:expr, $connection:expr, $list:ident, $items:ident) => {
+        taken($server, async {
+            let (mut pages, mut cursor) = (Pages::new(MOST_LISTED), None);
+            loop {
+                let page = PaginatedRequestParams::default().with_cursor(cursor);
+                let page = $connection.peer().$list(Some(page)).await?;
+                cursor = pages.take(page.$items, page.next_cursor);
+                if cursor.is_none() {
+                    return Ok(pages);
+                }
+            }
         })
-    }
-
-    /// The servers behind, started with what the client can do.
-    async fn upstream(&self, context: &RequestContext<RoleServer>) -> Result<&Upstream, ErrorData> {
-        self.shared.set_client(&context.peer);
-        let start = || async {
-            let deployment = &self.served.deployment;
-            let pins = countersign::mcp::pins_beside(deployment.file());
-            let capabilities = context.client_capabilities().unwrap_or_default();
-            Upstream::start(deployment, pins, &self.shared, capabilities).await
-        };
-        self.upstream.get_or_try_init(start).await.map_err(internal)
-    }
-
-    /// The process ends.
-    pub async fn leave(&self) -> Result<Report, GatewayError> {
-        if let Some(upstream) = self.upstream.get() {
-            upstream.close().await;
-        }
-        let run = match self.run.lock().await.as_mut() {
-            Some(principal) => principal.leave()?,
-            None => None,
-        };
-        let mut report = self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        report.run = run;
-        Ok(report)
-    }
-
-    fn count(&self, act: impl FnOnce(&mut Report)) {
-        act(&mut self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    }
-
-    /// Rules on a call, and makes it where it may be made.
-    async fn rule(
-        &self,
-        upstream: &Upstream,
-        request: &CallToolRequestParams,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<Ruled, ErrorData> {
-        let mut principal = self.run.lock().await;
-        // Given up while it waited for its turn: nothing is proposed.
-        if context.ct.is_cancelled() {
-            return Err(internal("cancelled"));
-        }
-        let principal = principal.get_or_insert_with(|| self.principal(upstream));
-        let run = match principal.run() {
-            Ok(Met::Run(run)) => run,
-            Ok(Met::Over(stop)) => {
-                self.count(|report| report.held += 1);
-                return Ok(Ruled::Answer(error(messages::stopped(&stop)).into()));
-            }
-            // An operator's word, for the agent to hear.
-            Err(GatewayError::Session(SessionError::NotDispatched(refused))) => {
-                self.count(|report| report.held += 1);
-                return Ok(Ruled::Answer(error(messages::not_dispatched(&refused)).into()));
-            }
-            Err(barred @ GatewayError::Barred { .. }) => {
-                self.count(|report| report.held += 1);
-                return Ok(Ruled::Answer(error(messages::not_dispatched(&barred)).into()));
-            }
-            Err(error) => return Err(internal(format!("Not forwarded: {error}"))),
-        };
-        let name = &*request.name;
-        upstream.heed_ended(&self.shared).await;
-        run.withhold(name, self.shared.withheld(name));
-        let arguments = Value::Object(request.arguments.clone().unwrap_or_default());
-        let proposal = Proposal::new(name, arguments);
-        let held = |text: String| {
-            self.count(|report| report.held += 1);
-            Ok(Ruled::Answer(error(text).into()))
-        };
-        let decision = run.propose(proposal).map_err(|error| internal(format!("Not forwarded: {error}")))?;
-        let ruled = match decision {
-            CallDecision::Permitted(permit) => {
-                let answer = self.forward(upstream, run, permit, request, context).await;
-                answer.map(|answer| Ruled::Answer(answer.into()))
-            }
-            CallDecision::Parked(approval) => Ok(Ruled::Parked(approval)),
-            CallDecision::Refused(refusal) => {
-                let out = upstream.joined().left_out.iter().find(|out| *out.tool == *name);
-                held(out.map_or_else(|| messages::refused(&refusal), messages::left_out))
-            }
-            CallDecision::Noted(text) => {
-                let noted = CallToolResult::success(vec![ContentBlock::text(messages::noted(&text))]);
-                Ok(Ruled::Answer(noted.into()))
-            }
-            CallDecision::Stopped(stop) => held(messages::stopped(&stop)),
-        };
-        self.told(run, name);
-        *self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Self::stops(run);
-        ruled
-    }
-
-    fn store_file(&self) -> &Path {
-        &self.served.deployment.store().file
-    }
-
-    fn principal(&self, upstream: &Upstream) -> PrincipalRun {
-        let (live, served, tools) = (&self.live, &self.served, upstream.joined());
-        PrincipalRun::new(Arc::clone(live), Arc::clone(served), Arc::clone(tools), Arc::clone(&self.store))
-    }
-
-    /// What the agent is told where nothing is forwarded; none where calls are.
-    fn stops(run: &Session) -> Option<String> {
-        let standing = run.standing();
-        if let Some(stop) = &standing.stop {
-            return Some(messages::stopped(stop));
-        }
-        standing.hold.as_ref().map(messages::held)
-    }
-
-    /// Where no call is forwarded, nothing is read either.
-    fn may_read(&self, upstream: &Upstream) -> Result<(), ErrorData> {
-        let stopped = match self.run.try_lock() {
-            Ok(mut principal) => match principal.get_or_insert_with(|| self.principal(upstream)).last_run() {
-                Ok(Some(Met::Run(run))) => Self::stops(run),
-                Ok(Some(Met::Over(stop))) => Some(messages::stopped(&stop)),
-                Ok(None) => None,
-                Err(
-                    refused @ (GatewayError::Session(SessionError::NotDispatched(_)) | GatewayError::Barred { .. }),
-                ) => Some(messages::not_dispatched(&refused)),
-                Err(error) => return Err(internal(error)),
-            },
-            // A call is under way, and not waited for.
-            Err(_) => self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
-        };
-        stopped.map_or(Ok(()), |text| Err(ErrorData::invalid_request(text, None)))
-    }
-
-    /// Monitor mode says at once what it would have stopped.
-    fn told(&self, run: &mut Session, tool: &str) {
-        for (verdict, by, reason) in run.take_would_have() {
-            let line = format!("{tool}: would have stopped here, {by} says {verdict}: {reason}");
-            tracing::warn!("{line}");
-            self.count(|report| report.would_have.push(line));
-        }
-    }
-
-    fn by(&self, context: &RequestContext<RoleServer>) -> String {
-        let client = context.client_info().map_or_else(|| "client".to_owned(), |info| info.name);
-        format!("{} at {client}", self.served.name)
-    }
-
-    /// Makes a permitted call, with the arguments that were judged.
-    async fn forward(
-        &self,
-        upstream: &Upstream,
-        run: &mut Session,
-        permit: Permit,
-        request: &CallToolRequestParams,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<CallToolResult, ErrorData> {
-        let full = permit.tool().to_owned();
-        let Some((connection, own)) =
-            split(&full).and_then(|(server, own)| Some((upstream.connection(server)?, own.to_owned())))
-        else {
-            return Err(internal("the tool has no server"));
-        };
-        let mut params = CallToolRequestParams::new(own);
-        params.arguments = serde_json::from_str(permit.arguments()).ok();
-        params.meta.clone_from(&request.meta);
-        self.shared.set_progress(context.meta.get_progress_token());
-        let time_out = permit.time_out().max(Duration::from_millis(1));
-        let answer = tokio::select! {
-            biased;
-            // Given up by the client: the server is told, and nobody knows what became of the call.
-            () = context.ct.cancelled() => {
-                self.shared.set_progress(None);
-                return Err(internal("cancelled"));
-            }
-            answer = connection.call(params, time_out) => answer,
-        };
-        self.shared.set_progress(None);
-        upstream.heed_ended(&self.shared).await;
-        let spec = upstream.joined().tools.get(&full);
-        let said = answer.said();
-        let result = answer.result(spec.is_some_and(reads_json)).with_all(said.text());
-        let seen = match run.observe(permit, result) {
-            Ok(Observed::Done(seen)) => Ok(seen),
-            Ok(Observed::ReadBack(reading)) => {
-                let read = split(reading.tool()).and_then(|(server, own)| Some((upstream.connection(server)?, own)));
-                let Some((connection, own)) = read else { return Err(internal("the reading tool has no server")) };
-                let mut params = CallToolRequestParams::new(own.to_owned());
-                params.arguments = serde_json::from_str(reading.arguments()).ok();
-                let read = connection.call(params, time_out).await;
-                run.read_back(reading, &read.result(false))
-            }
-            Err(error) => Err(error),
-        };
-        let seen = match seen {
-            Ok(seen) => seen,
-            Err(SessionError::Unrecorded { source, .. }) => return Ok(error(messages::unrecorded(&source))),
-            Err(error) => return Err(internal(error)),
-        };
-        // The call is made, but nobody has let its result pass.
-        if let Some(instead) = seen.standing.instead() {
-            return Ok(error(instead));
-        }
-        passed_on(answer, said, &seen)
-    }
-}
-
-/// A result as the agent may see it. What it must hear goes with it, where it cannot miss it.
-fn passed_on(answer: Answer, said: Said, seen: &Seen) -> Result<CallToolResult, ErrorData> {
-    let answer = match seen.result.redaction() {
-        Some(redaction) => answer.seen(said, redaction),
-        None => answer,
+        .await
     };
-    let told = seen.standing.told();
-    let mut result = match answer.raw {
-        Ok(result) => result,
-        Err(ServiceError::McpError(mut error)) => {
-            if let Some(told) = told {
-                error.message = format!("{}\n{told}", error.message).into();
-            }
-            return Err(error);
-        }
-        Err(_) => error(answer.result(false).text),
-    };
-    result.content.extend(told.map(ContentBlock::text));
-    Ok(result)
 }
-
-fn error(text: String) -> CallToolResult {
-    CallToolResult::error(vec![ContentBlock::text(text)])
-}
-
-fn internal(error: impl std::fmt::Display) -> ErrorData {
-    ErrorData::internal_error(error.to_string(), None)
-}
-
-/// Ends the run when no call has come for as long as the file says.
-pub async fn end_when_idle(gateway: Arc<Gateway>) {
-    loop {
-        let wait = gateway.run.lock().await.as_ref().and_then(PrincipalRun::idle_in);
-        tokio::time::sleep(wait.unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(50))).await;
-        if let Some(principal) = gateway.run.lock().await.as_mut()
-            && let Err(error) = principal.end_if_idle()
-        {
-            tracing::warn!(%error, "the idle run could not be ended");
-        }
-    }
-}
-
-/// Notices servers that end while nobody calls them.
-pub async fn watch_servers(gateway: Arc<Gateway>) {
-    loop {
-        tokio::time::sleep(LOOK).await;
-        if let Some(upstream) = gateway.upstream.get() {
-            upstream.heed_ended(&gateway.shared).await;
-        }
-    }
-}
-
 /// As the servers' own lists, with the server's name in front.
 fn prefixed(server: &str, name: &str) -> String {
     format!("{server}__{name}")
@@ -362,11 +87,11 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let upstream = self.upstream(&context).await?;
-        upstream.heed_ended(&self.shared).await;
+        upstream.heed().await;
         let mut tools: Vec<Tool> = Vec::new();
         for (name, definition) in &upstream.joined().definitions {
             let allowed = self.served.deployment.boundary().tools.as_ref().is_none_or(|tools| tools.contains(name));
-            if allowed && self.shared.withheld(name).is_none() {
+            if allowed {
                 let mut tool = definition.clone();
                 tool.name = Cow::Owned(name.clone());
                 tools.push(tool);
@@ -385,44 +110,7 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let upstream = self.upstream(&context).await?;
-        self.count(|report| report.calls += 1);
-        let approval = match self.rule(upstream, &request, &context).await? {
-            Ruled::Answer(answer) => return Ok(answer),
-            Ruled::Parked(approval) => approval,
-        };
-        let way = if self.served.agent.ask_client { approval::way(&context) } else { Way::None };
-        let run = self.run.lock().await.as_ref().and_then(PrincipalRun::id).unwrap_or_default().to_owned();
-        let all_of_it = format!("countersign runs show {run} --store {} --json", self.store_file().display());
-        let manifest =
-            self.run.lock().await.as_mut().and_then(PrincipalRun::current).map(|run| run.run().manifest().clone());
-        let asked = manifest.as_ref().map(|manifest| Asked { approval: &approval, manifest, all_of_it: &all_of_it });
-        let decision = match (way, asked) {
-            // The answer is one only to the question that this very call was answered with.
-            (Way::Input, Some(asked)) => match self.questions.answer(&request, &approval) {
-                Some(decision) => decision,
-                None => return self.questions.ask(asked).map(CallToolResponse::from).map_err(internal),
-            },
-            (Way::Request, Some(asked)) => {
-                // Nobody else is held up meanwhile.
-                let time_out = Duration::from_millis(self.served.agent.ask_time_out);
-                approval::ask(&context.peer, asked, time_out).await
-            }
-            (Way::None, _) | (_, None) => None,
-        };
-        if let Some(decision) = decision.filter(|_| !context.ct.is_cancelled()) {
-            if let Some(principal) = self.run.lock().await.as_mut()
-                && let Some(run) = principal.current()
-            {
-                let entry = format!("client-{}", run.run().frames());
-                // Somebody else may have been faster: then that counts.
-                let _ = run.decide(&entry, &self.by(&context), decision);
-            }
-            if let Ruled::Answer(answer) = self.rule(upstream, &request, &context).await? {
-                return Ok(answer);
-            }
-        }
-        self.count(|report| report.held += 1);
-        Ok(error(messages::parked(&approval)).into())
+        self.call(upstream, &request, &context).await
     }
 
     /// What the protocol's own types did not take: a method that nobody knows here, or a known one with parameters that
@@ -441,10 +129,8 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let mut all = Vec::new();
-        for (_, connection) in self.upstream(&context).await?.alive() {
-            if connection.info().is_some_and(|info| info.capabilities.resources.is_some()) {
-                all.extend(connection.peer().list_all_resources().await.map_err(passed)?);
-            }
+        for (server, connection) in with_resources(self.upstream(&context).await?) {
+            all.extend(listed!(server, connection, list_resources, resources));
         }
         Ok(ListResourcesResult::with_all_items(all))
     }
@@ -455,10 +141,8 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let mut all = Vec::new();
-        for (_, connection) in self.upstream(&context).await?.alive() {
-            if connection.info().is_some_and(|info| info.capabilities.resources.is_some()) {
-                all.extend(connection.peer().list_all_resource_templates().await.map_err(passed)?);
-            }
+        for (server, connection) in with_resources(self.upstream(&context).await?) {
+            all.extend(listed!(server, connection, list_resource_templates, resource_templates));
         }
         Ok(ListResourceTemplatesResult::with_all_items(all))
     }
@@ -490,11 +174,12 @@ impl ServerHandler for Gateway {
     ) -> Result<ListPromptsResult, ErrorData> {
         let mut all = Vec::new();
         for (server, connection) in self.upstream(&context).await?.alive() {
-            if connection.info().is_some_and(|info| info.capabilities.prompts.is_some()) {
-                for mut prompt in connection.peer().list_all_prompts().await.map_err(passed)? {
-                    prompt.name = prefixed(server, &prompt.name);
-                    all.push(prompt);
-                }
+            if connection.info().is_none_or(|info| info.capabilities.prompts.is_none()) {
+                continue;
+            }
+            for mut prompt in listed!(server, connection, list_prompts, prompts) {
+                prompt.name = prefixed(server, &prompt.name);
+                all.push(prompt);
             }
         }
         Ok(ListPromptsResult::with_all_items(all))
@@ -597,5 +282,33 @@ fn passed(error: ServiceError) -> ErrorData {
     match error {
         ServiceError::McpError(error) => error,
         other => internal(other),
+    }
+}
+
+/// The servers that are there and have resources.
+fn with_resources(upstream: &Upstream) -> impl Iterator<Item = (&str, Arc<Connection<Relay>>)> {
+    upstream
+        .alive()
+        .filter(|(_, connection)| connection.info().is_some_and(|info| info.capabilities.resources.is_some()))
+}
+
+/// A server's list, as far as it comes: one that does not list takes nothing from the others.
+async fn taken<T>(server: &str, listing: impl Future<Output = Result<Pages<T>, ServiceError>>) -> Vec<T> {
+    match tokio::time::timeout(LISTING, listing).await {
+        Ok(Ok(pages)) => {
+            let (items, cut) = pages.all();
+            if let Some(why) = cut {
+                tracing::warn!(server, "a list of it is taken as far as it came: {why}");
+            }
+            items
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(server, %error, "it does not list");
+            Vec::new()
+        }
+        Err(_) => {
+            tracing::warn!(server, "it does not list within {} s", LISTING.as_secs());
+            Vec::new()
+        }
     }
 }

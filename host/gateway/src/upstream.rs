@@ -1,331 +1,208 @@
-//! The servers behind: started with what the client can do, their tools joined into one registry, and
-//! whatever they say beside answers relayed to the client.
+//! The servers behind: started with what the client can do, their tools joined into one list that follows them. A server
+//! that cannot be used takes nothing with it that others have.
 
-#![expect(deprecated, reason = "what servers and clients of older revisions say is passed on")]
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
-use countersign::Deployment;
-use countersign::mcp::{Accept, Connection, Joined, McpError, Offer, Pin, Pins, Quiet, pins_beside, settle, split};
-use rmcp::model::{
-    ClientCapabilities, ClientConfig, CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams,
-    ElicitResult, ElicitationAction, ErrorData, Implementation, ListRootsResult, LoggingMessageNotification,
-    LoggingMessageNotificationParam, ProgressNotificationParam, ProgressToken, PromptListChangedNotification,
-    ResourceListChangedNotification, ResourceUpdatedNotification, ResourceUpdatedNotificationParam, ServerNotification,
-    ToolListChangedNotification,
+use countersign::mcp::{
+    Accept, Connection, Joined, McpError, Offer, Overrides, Pins, full_names, pins_beside, settle, split,
 };
-use rmcp::service::{NotificationContext, RequestContext, SubscriptionSink};
-use rmcp::{ClientHandler, Peer, RoleClient, RoleServer};
-use serde::Serialize;
+use rmcp::model::ClientCapabilities;
 
 use crate::error::GatewayError;
+use crate::relay::{Relay, Shared, locked};
+use crate::served::Served;
+use crate::supervised::Server;
+use crate::waiting::Waiting;
 
-/// What the client and the servers' handlers share.
-#[derive(Debug, Default)]
-pub struct Shared {
-    client: Mutex<Option<Peer<RoleServer>>>,
-    /// The client's token of the call under way: one is at a time.
-    progress: Mutex<Option<ProgressToken>>,
-    sinks: Mutex<Vec<SubscriptionSink>>,
-    /// Tools that are no longer what was accepted, and why.
-    withheld: Mutex<BTreeMap<String, String>>,
-    /// Servers that have ended.
-    ended: Mutex<BTreeSet<String>>,
-    pins: Mutex<Option<Pins>>,
-}
+/// How long the client waits for servers once one of them is there; those that take longer join later.
+const GATHER: Duration = Duration::from_secs(10);
+/// How often it is looked whether something is to be heeded.
+const LOOK: Duration = Duration::from_millis(50);
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Shared {
-    /// The client, once it has spoken.
-    pub fn client(&self) -> Option<Peer<RoleServer>> {
-        locked(&self.client).clone()
-    }
-
-    pub fn set_client(&self, peer: &Peer<RoleServer>) {
-        let mut client = locked(&self.client);
-        if client.is_none() {
-            *client = Some(peer.clone());
-        }
-    }
-
-    pub fn set_progress(&self, token: Option<ProgressToken>) {
-        *locked(&self.progress) = token;
-    }
-
-    pub fn listen(&self, sink: SubscriptionSink) {
-        locked(&self.sinks).push(sink);
-    }
-
-    pub fn unlisten(&self, sink: &SubscriptionSink) {
-        locked(&self.sinks).retain(|other| other.id() != sink.id());
-    }
-
-    /// Why a tool may not be called any more; none where it may.
-    pub fn withheld(&self, tool: &str) -> Option<String> {
-        let ended = split(tool).filter(|(server, _)| locked(&self.ended).contains(*server));
-        let ended =
-            ended.map(|(server, _)| format!("its server `{server}` has ended, and has no tools before it is back"));
-        ended.or_else(|| locked(&self.withheld).get(tool).cloned())
-    }
-
-    /// Takes in which servers have ended; whether that is news.
-    fn end(&self, now: BTreeSet<String>) -> bool {
-        let mut ended = locked(&self.ended);
-        for server in now.difference(&ended) {
-            tracing::warn!(server, "the server has ended; its tools are taken out of the list");
-        }
-        std::mem::replace(&mut *ended, now.clone()) != now
-    }
-
-    /// Tells the client, the way it listens: over its subscriptions, or as of old.
-    async fn tell(&self, notification: ServerNotification) {
-        let sinks = locked(&self.sinks).clone();
-        for sink in &sinks {
-            // One that did not ask for this kind is not told.
-            let _ = sink.send(notification.clone()).await;
-        }
-        if sinks.is_empty()
-            && let Some(client) = self.client()
-        {
-            let _ = client.send_notification(notification).await;
-        }
-    }
-}
-
-/// Takes what a server says beside its answers.
-#[derive(Debug)]
-pub struct Relay {
-    server: String,
-    shared: Arc<Shared>,
-    capabilities: ClientCapabilities,
-}
-
-impl Relay {
-    async fn list_again(&self, peer: &Peer<RoleClient>) {
-        let Ok(tools) = peer.list_all_tools().await else { return };
-        let offer = Offer { server: self.server.clone(), title: String::new(), version: String::new(), tools };
-        let review = locked(&self.shared.pins).as_mut().map(|pins| pins.review(&offer));
-        let Some(review) = review else { return };
-        let mut withheld = locked(&self.shared.withheld);
-        withheld.retain(|tool, _| !tool.starts_with(&format!("{}__", self.server)));
-        for seen in &review.seen {
-            if matches!(seen.pin, Pin::Changed) {
-                let why = "its definition is no longer what was accepted".to_owned();
-                withheld.insert(format!("{}__{}", self.server, seen.tool), why);
-            }
-        }
-        for tool in &review.vanished {
-            withheld.insert(format!("{}__{tool}", self.server), "its server no longer has it".to_owned());
-        }
-    }
-}
-
-impl ClientHandler for Relay {
-    fn get_info(&self) -> ClientConfig {
-        ClientConfig::new(self.capabilities.clone(), Implementation::new("countersign", env!("CARGO_PKG_VERSION")))
-    }
-
-    async fn create_elicitation(
-        &self,
-        request: ElicitRequestParams,
-        _: RequestContext<RoleClient>,
-    ) -> Result<ElicitResult, ErrorData> {
-        match self.shared.client() {
-            Some(client) => client.create_elicitation(request).await.map_err(relayed),
-            None => Ok(ElicitResult::new(ElicitationAction::Decline)),
-        }
-    }
-
-    async fn create_message(
-        &self,
-        params: CreateMessageRequestParams,
-        _: RequestContext<RoleClient>,
-    ) -> Result<CreateMessageResult, ErrorData> {
-        let client = self.shared.client().ok_or_else(|| ErrorData::internal_error("nobody is there", None))?;
-        client.create_message(params).await.map_err(relayed)
-    }
-
-    async fn list_roots(&self, _: RequestContext<RoleClient>) -> Result<ListRootsResult, ErrorData> {
-        match self.shared.client() {
-            Some(client) if self.capabilities.roots.is_some() => client.list_roots().await.map_err(relayed),
-            _ => Ok(ListRootsResult::default()),
-        }
-    }
-
-    async fn on_progress(&self, mut params: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
-        // The client knows the call by its own token, and hears of it only where it gave one.
-        let token = locked(&self.shared.progress).clone();
-        if let (Some(token), Some(client)) = (token, self.shared.client()) {
-            params.progress_token = token;
-            let _ = client.notify_progress(params).await;
-        }
-    }
-
-    async fn on_logging_message(&self, params: LoggingMessageNotificationParam, _: NotificationContext<RoleClient>) {
-        if let Some(client) = self.shared.client() {
-            let notification = LoggingMessageNotification::new(params);
-            let _ = client.send_notification(ServerNotification::LoggingMessageNotification(notification)).await;
-        }
-    }
-
-    async fn on_resource_updated(&self, params: ResourceUpdatedNotificationParam, _: NotificationContext<RoleClient>) {
-        let notification = ResourceUpdatedNotification::new(params);
-        self.shared.tell(ServerNotification::ResourceUpdatedNotification(notification)).await;
-    }
-
-    async fn on_resource_list_changed(&self, _: NotificationContext<RoleClient>) {
-        let notification = ResourceListChangedNotification::default();
-        self.shared.tell(ServerNotification::ResourceListChangedNotification(notification)).await;
-    }
-
-    async fn on_prompt_list_changed(&self, _: NotificationContext<RoleClient>) {
-        let notification = PromptListChangedNotification::default();
-        self.shared.tell(ServerNotification::PromptListChangedNotification(notification)).await;
-    }
-
-    async fn on_tool_list_changed(&self, context: NotificationContext<RoleClient>) {
-        self.list_again(&context.peer).await;
-        let notification = ToolListChangedNotification::default();
-        self.shared.tell(ServerNotification::ToolListChangedNotification(notification)).await;
-    }
-}
-
-/// An error of the client, as its server sees it.
-fn relayed(error: rmcp::ServiceError) -> ErrorData {
-    match error {
-        rmcp::ServiceError::McpError(error) => error,
-        other => ErrorData::internal_error(other.to_string(), None),
-    }
-}
-
-/// The servers behind, started.
-#[derive(Debug)]
+/// The servers behind.
 pub struct Upstream {
-    connections: BTreeMap<String, Connection<Relay>>,
-    joined: Arc<Joined>,
-}
-
-/// How a tool stands, for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ToolLine {
-    /// `SERVER__TOOL`.
-    pub name: String,
-    /// What is known of it, or why it is left out.
-    pub what: String,
-    /// It may be called, as far as its definition goes.
-    pub eligible: bool,
+    served: Arc<Served>,
+    shared: Arc<Shared>,
+    servers: BTreeMap<String, Arc<Server>>,
+    /// What may be used now.
+    joined: Mutex<Arc<Joined>>,
+    pins: PathBuf,
+    /// The pins as they were read last: somebody may accept what is new.
+    stamp: Mutex<Option<(SystemTime, u64)>>,
 }
 
 impl Upstream {
-    /// Starts all servers at once and joins their tools.
+    /// Starts all servers at once and joins the tools of those that are there.
     ///
     /// # Errors
-    /// The first server that cannot be used, or what the file says of a tool that no server has.
+    /// Pins that cannot be read, what the file says of a tool that no server has, and no server that can be used.
     pub async fn start(
-        deployment: &Deployment,
-        pins: PathBuf,
+        served: &Arc<Served>,
         shared: &Arc<Shared>,
         capabilities: ClientCapabilities,
     ) -> Result<Self, GatewayError> {
-        let mut starting = Vec::new();
-        for (name, spec) in deployment.servers() {
-            let relay = Relay { server: name.clone(), shared: Arc::clone(shared), capabilities: capabilities.clone() };
-            let (name, spec, folder) = (name.clone(), spec.clone(), deployment.folder().to_owned());
-            starting.push(tokio::spawn(async move {
-                let connection = Connection::start(&name, &spec, &folder, relay).await?;
-                let offer = connection.offer().await?;
-                Ok::<_, McpError>((name, connection, offer))
-            }));
+        let deployment = &served.deployment;
+        let begin = |(name, spec)| {
+            let folder = deployment.folder().to_owned();
+            (String::clone(name), Server::begin(name, spec, folder, capabilities.clone(), shared))
+        };
+        let upstream = Upstream {
+            served: Arc::clone(served),
+            shared: Arc::clone(shared),
+            servers: deployment.servers().iter().map(begin).collect(),
+            joined: Mutex::default(),
+            pins: pins_beside(deployment.file()),
+            stamp: Mutex::default(),
+        };
+        let began = Instant::now();
+        while upstream.servers.values().any(|server| server.is_busy())
+            && !(began.elapsed() > GATHER && upstream.alive().next().is_some())
+        {
+            upstream.wait().await;
         }
-        let (mut connections, mut offers) = (BTreeMap::new(), Vec::new());
-        for started in starting {
-            let (name, connection, offer) =
-                started.await.map_err(|error| GatewayError::Task(error.to_string()))?.map_err(GatewayError::Mcp)?;
-            connections.insert(name, connection);
-            offers.push(offer);
+        if upstream.alive().next().is_none() {
+            let problems: Vec<String> = upstream.servers.values().filter_map(|server| server.problem()).collect();
+            upstream.close().await;
+            return Err(GatewayError::NoServer { problems: problems.join("\n") });
         }
-        let mut pinned = Pins::load(&pins)?;
-        let (joined, report) =
-            settle(deployment.servers(), &offers, deployment.tools(), &mut pinned, &Accept::Nothing)?;
-        pinned.save()?;
-        for (server, tools) in &report.first {
-            tracing::info!(server, tools, "tools seen first are pinned");
+        for server in upstream.servers.values() {
+            server.heed();
         }
-        for out in &report.left_out {
+        if let Err(error) = upstream.settle(true) {
+            upstream.close().await;
+            return Err(error);
+        }
+        Ok(upstream)
+    }
+
+    /// The tools that may be used now.
+    pub fn joined(&self) -> Arc<Joined> {
+        Arc::clone(&locked(&self.joined))
+    }
+
+    /// The servers that are there.
+    pub fn alive(&self) -> impl Iterator<Item = (&str, Arc<Connection<Relay>>)> {
+        self.servers.iter().filter_map(|(name, server)| Some((name.as_str(), server.connection()?)))
+    }
+
+    /// What talks to a server, where it is there.
+    pub fn connection(&self, server: &str) -> Option<Arc<Connection<Relay>>> {
+        self.servers.get(server)?.connection()
+    }
+
+    /// Why a tool may not be called now; none where it may.
+    pub fn withheld(&self, tool: &str) -> Option<String> {
+        if let Some(away) = split(tool).and_then(|(server, _)| self.servers.get(server)?.away()) {
+            return Some(away);
+        }
+        let joined = locked(&self.joined);
+        if joined.tools.contains_key(tool) {
+            return None;
+        }
+        Some(match joined.left_out.iter().find(|out| out.tool == tool) {
+            Some(out) => format!("its definition {}", out.reason),
+            None => "its server no longer has it".to_owned(),
+        })
+    }
+
+    /// Takes in what has become of the servers and of what was accepted, and tells the client where its tools are others
+    /// by that.
+    pub async fn heed(&self) {
+        let mut news = self.stamp() != *locked(&self.stamp);
+        for server in self.servers.values() {
+            news |= server.heed();
+        }
+        if !news {
+            return;
+        }
+        match self.settle(false) {
+            Ok(true) => self.shared.tools_changed().await,
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the tools stay as they were"),
+        }
+    }
+
+    /// The same for whoever is about to call a tool: waits for its server where that is being started, or asked for its
+    /// tools.
+    pub async fn heed_for(&self, tool: &str) {
+        self.heed().await;
+        let Some(server) = split(tool).and_then(|(server, _)| self.servers.get(server)) else { return };
+        while server.is_busy() {
+            self.wait().await;
+            self.heed().await;
+        }
+    }
+
+    /// Waits until there may be something to heed.
+    pub async fn wait(&self) {
+        let _ = tokio::time::timeout(LOOK, self.shared.news.notified()).await;
+    }
+
+    /// Joins the tools of the servers that are there; whether the list is another than before. At the start what the file
+    /// says of a tool must fit; later a server that has changed is no reason to stop.
+    fn settle(&self, first: bool) -> Result<bool, GatewayError> {
+        let deployment = &self.served.deployment;
+        let stamp = self.stamp();
+        let mut pins = Pins::load(&self.pins)?;
+        let mut joined = Joined::default();
+        let mut waiting = Waiting::default();
+        for server in self.servers.values() {
+            let Some(offer) = server.offer() else { continue };
+            let overrides = if first { deployment.tools().clone() } else { of_offered(deployment.tools(), &offer) };
+            let offers = std::slice::from_ref(&offer);
+            match settle(deployment.servers(), offers, &overrides, &mut pins, &Accept::Nothing) {
+                Ok((own, report)) => {
+                    for (server, tools) in &report.first {
+                        tracing::info!(server, tools, "tools seen first are pinned");
+                    }
+                    waiting.note(&offer, &own);
+                    joined.extend(own);
+                }
+                Err(error @ McpError::Key(_)) if first => return Err(error.into()),
+                Err(error) => tracing::error!(server = server.name, %error, "none of its tools can be used"),
+            }
+        }
+        pins.save()?;
+        // As of before they were read: what somebody accepts meanwhile is heeded the next time.
+        *locked(&self.stamp) = stamp;
+        if let Err(error) = waiting.save(&self.pins) {
+            tracing::warn!(%error, "tools that wait to be accepted cannot be written down");
+        }
+        let before = std::mem::replace(&mut *locked(&self.joined), Arc::new(joined));
+        let now = self.joined();
+        for out in now.left_out.iter().filter(|out| !before.left_out.contains(out)) {
             tracing::warn!(tool = out.tool, reason = out.reason, "left out; see `countersign mcp tools`");
         }
-        *locked(&shared.pins) = Some(pinned);
-        Ok(Upstream { connections, joined: Arc::new(joined) })
-    }
-
-    pub fn joined(&self) -> &Arc<Joined> {
-        &self.joined
-    }
-
-    /// The servers that are there: one that has ended takes nothing with it that others have.
-    pub fn alive(&self) -> impl Iterator<Item = (&String, &Connection<Relay>)> {
-        self.connections.iter().filter(|(_, connection)| !connection.is_closed())
-    }
-
-    /// Takes the tools of servers that have ended out of the list, and tells the client that it is another.
-    pub async fn heed_ended(&self, shared: &Shared) {
-        let ended = self.connections.iter().filter(|(_, connection)| connection.is_closed());
-        if shared.end(ended.map(|(server, _)| server.clone()).collect()) {
-            let notification = ToolListChangedNotification::default();
-            shared.tell(ServerNotification::ToolListChangedNotification(notification)).await;
+        for (name, own) in now.renamed().filter(|(name, _)| !before.own_names.contains_key(*name)) {
+            tracing::info!(tool = name, own, "known to clients under a name that they take, beside the server's own");
         }
+        Ok(before.definitions != now.definitions)
     }
 
-    pub fn connection(&self, server: &str) -> Option<&Connection<Relay>> {
-        self.connections.get(server)
+    fn stamp(&self) -> Option<(SystemTime, u64)> {
+        let found = std::fs::metadata(&self.pins).ok()?;
+        Some((found.modified().ok()?, found.len()))
     }
 
+    /// Ends all servers.
     pub async fn close(&self) {
-        for connection in self.connections.values() {
-            connection.close().await;
+        for server in self.servers.values() {
+            server.close().await;
         }
     }
 }
 
-/// Starts the servers, says how their tools stand, and accepts those that are named. Gives the lines,
-/// and what was accepted by full name.
-///
-/// # Errors
-/// As [`Upstream::start`], and a name that no server has.
-pub async fn tools(deployment: &Deployment, accept: &Accept) -> Result<(Vec<ToolLine>, Vec<String>), GatewayError> {
-    let mut offers = Vec::new();
-    for (name, spec) in deployment.servers() {
-        let connection = Connection::start(name, spec, deployment.folder(), Quiet::default()).await?;
-        offers.push(connection.offer().await?);
-        connection.close().await;
-    }
-    let mut pins = Pins::load(&pins_beside(deployment.file()))?;
-    let (joined, report) = settle(deployment.servers(), &offers, deployment.tools(), &mut pins, accept)?;
-    pins.save()?;
-    let mut lines: Vec<ToolLine> = joined
-        .tools
-        .iter()
-        .map(|(name, spec)| {
-            let tool = spec.registered(name);
-            let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-            let name_of = |value: serde_json::Result<serde_json::Value>| value.map(word).unwrap_or_default();
-            let side_effect = name_of(serde_json::to_value(tool.side_effect));
-            let reversibility = name_of(serde_json::to_value(tool.reversibility));
-            let idempotent = if tool.idempotent { ", idempotent" } else { "" };
-            let what =
-                if tool.mutating() { format!("{side_effect}, {reversibility}{idempotent}") } else { side_effect };
-            ToolLine { name: name.clone(), what, eligible: true }
-        })
-        .collect();
-    for out in &joined.left_out {
-        lines.push(ToolLine { name: out.tool.clone(), what: out.reason.clone(), eligible: false });
-    }
-    lines.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok((lines, report.accepted))
+/// What the file says of tools that a server has now.
+fn of_offered(overrides: &Overrides, offer: &Offer) -> Overrides {
+    let names = full_names(&offer.server, offer.tools.iter().map(|tool| &*tool.name));
+    let is_offered = |key: &String| match split(key) {
+        Some((server, own)) => {
+            server == offer.server && (names.contains_key(own) || names.values().any(|name| name == key))
+        }
+        None => false,
+    };
+    overrides.iter().filter(|(key, _)| is_offered(key)).map(|(key, table)| (key.clone(), table.clone())).collect()
 }

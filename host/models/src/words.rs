@@ -152,6 +152,11 @@ Call defer_to_human when a task needs a person, escalate_to_architect when somet
     TAKEN = "Noted: {}. Leave this task as it is and take the next one.";
     /// A call was not forwarded: why, and what to do next.
     REFUSED_WITH_NEXT = "Not forwarded: {}. {}";
+    /// Why a call is not forwarded an argument of which is a number that programs round: the number.
+    ROUNDED = "the number {} in its arguments would be rounded on the way, for it has more digits than programs keep; \
+where the tool takes a text, give it as one";
+    /// Why a call is not forwarded whose tool has come while others were made: the tool.
+    CAME_LATER = "`{}` has come while other calls were under way; call it once they have returned";
     /// What to do about a call that is malformed.
     MEND = "Mend the call, or do something else.";
     /// What to do about a call that comes too soon.

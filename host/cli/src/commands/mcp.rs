@@ -137,7 +137,7 @@ fn show(lines: &[ToolLine], json: bool) -> anyhow::Result<u8> {
     let mut cells = vec![["tool", "", "what is known of it"].map(str::to_owned).to_vec()];
     for tool in lines {
         let word = if tool.eligible { "ready" } else { "left out" };
-        cells.push(vec![tool.name.clone(), word.to_owned(), line(&tool.what, 70)]);
+        cells.push(vec![tool.name.clone(), word.to_owned(), line(&tool.what, if tool.eligible { 100 } else { 300 })]);
     }
     for (index, text) in table(&cells, &[]).into_iter().enumerate() {
         match lines.get(index.wrapping_sub(1)).map(|tool| tool.eligible) {
