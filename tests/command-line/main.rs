@@ -15,6 +15,7 @@ mod kept;
 mod meddled;
 mod models;
 mod ordinary_work;
+mod replies;
 mod results;
 mod runs;
 mod scenarios;

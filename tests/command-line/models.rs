@@ -17,12 +17,12 @@ type Tested = Result<(), Box<dyn std::error::Error>>;
 const KEY: &str = "nobody-may-see-this-key-7f3a9c21";
 
 /// A folder with a task, a registry of two models at one server, and their key.
-struct Place {
+pub(super) struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    fn new(server: &ChatServer, task: &str, more: &str) -> std::io::Result<Self> {
+    pub fn new(server: &ChatServer, task: &str, more: &str) -> std::io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let model = |tier: &str, name: &str, prices: (u32, u32)| {
             format!(
@@ -40,7 +40,7 @@ impl Place {
         Ok(Place { folder })
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
@@ -49,23 +49,23 @@ impl Place {
         ["run".to_owned(), task, "--config".to_owned(), config, "--store".to_owned(), store]
     }
 
-    fn run(&self) -> super::Run {
+    pub fn run(&self) -> super::Run {
         countersign(self.arguments())
     }
 
-    fn kept(&self) -> Kept {
+    pub fn kept(&self) -> Kept {
         Kept::new(&self.folder.path().join("kept"))
     }
 
     /// The only run.
-    fn id(&self) -> std::io::Result<String> {
+    pub fn id(&self) -> std::io::Result<String> {
         let mut ids = self.kept().ids();
         assert!(ids.len() < 2, "{ids:?}");
         ids.pop().ok_or_else(|| std::io::Error::other("there is no run"))
     }
 
     /// Its trace, which is whole and comes out the same; nothing that is kept holds the key.
-    fn trace(&self) -> std::io::Result<String> {
+    pub fn trace(&self) -> std::io::Result<String> {
         let (kept, id) = (self.kept(), self.id()?);
         kept.trace("verify", &id).expect(0, "complete");
         kept.trace("replay", &id).expect(0, "came out the same");
@@ -185,7 +185,7 @@ fn an_endpoint_that_dies_is_an_outage_and_not_a_loop() -> Tested {
 }
 
 /// A task of one call, expecting nothing.
-const ONE: &str = r#"
+pub(super) const ONE: &str = r#"
 version = 1
 title = "Look once"
 

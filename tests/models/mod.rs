@@ -35,6 +35,7 @@ fn request(purpose: Purpose) -> ModelRequest {
         acting: None,
         guidance: None,
         notice: None,
+        mend: None,
         message: None,
         plan: vec![],
         kept: None,
@@ -143,6 +144,17 @@ fn each_misbehaviour_has_its_outcome() -> Result<()> {
             None,
             "answered 429: slow down",
         ),
+        ("a gateway did not wait", refuses(504, ""), Transient, None, "answered 504"),
+    ];
+    let may_be_made = [
+        "slow",
+        "malformed",
+        "truncated",
+        "no end",
+        "hangs up",
+        "another form",
+        "no answer in it",
+        "a gateway did not wait",
     ];
     for (name, does, class, retry_after, part) in table {
         let (reply, usage) = once("time-out = 1500", move |_| does.clone())?;
@@ -151,7 +163,12 @@ fn each_misbehaviour_has_its_outcome() -> Result<()> {
         };
         assert_eq!((found, after), (class, retry_after), "{name}: {reason}");
         assert!(reason.contains(part) && reason.contains("cheap model `small`"), "{name}: {reason}");
-        assert_eq!(usage, Usage::default(), "{name}");
+        // What may have been made stays spent, as it was set aside; whoever refused has made nothing.
+        if may_be_made.contains(&name) {
+            assert!(usage.estimated && usage.output_tokens == 3000 && usage.input_tokens > 100, "{name}: {usage:?}");
+        } else {
+            assert_eq!(usage, Usage::default(), "{name}");
+        }
     }
     Ok(())
 }
@@ -171,7 +188,7 @@ fn an_answer_that_is_none_is_invalid_and_paid_for() -> Result<()> {
         let (reply, usage) = once("", move |_| does.clone())?;
         let Reply::Invalid { reason, .. } = reply else { anyhow::bail!("{name}: {reply:?}") };
         assert!(reason.contains(part), "{name}: {reason}");
-        assert_eq!(usage, Usage { input_tokens: 120, output_tokens: 40, cost: 200 }, "{name}");
+        assert_eq!(usage, Usage { input_tokens: 120, output_tokens: 40, cost: 200, estimated: false }, "{name}");
     }
     Ok(())
 }
@@ -245,7 +262,50 @@ fn what_is_not_said_of_usage_is_estimated() -> Result<()> {
     assert!(usage.input_tokens > 100 && usage.output_tokens == written, "{usage:?}");
     // Micro-dollars for 1,000 tokens, rounded up.
     assert_eq!(usage.cost, usage.input_tokens + 2 * usage.output_tokens);
+    assert!(usage.estimated);
+    // 0 of a request that is not empty means that nobody has counted.
+    let of = |usage: Value| {
+        move |_: &Request| {
+            let mut body = completion(&[&good()]);
+            body["usage"] = usage.clone();
+            Does::Answers(body)
+        }
+    };
+    let (_, none) = once("", of(json!({"prompt_tokens": 0, "completion_tokens": 0})))?;
+    assert_eq!(none, usage);
+    let (_, half) = once("", of(json!({"prompt_tokens": 0, "completion_tokens": 7})))?;
+    assert_eq!((half.input_tokens, half.output_tokens, half.estimated), (usage.input_tokens, 7, true));
+    let (_, other_names) = once("", of(json!({"input_tokens": 9, "output_tokens": 7})))?;
+    assert_eq!((other_names.input_tokens, other_names.output_tokens, other_names.estimated), (9, 7, false));
     Ok(())
+}
+
+/// What stands in the place of thoughts is paid for, and never the answer.
+#[test]
+fn thoughts_are_no_answer_wherever_they_stand() -> Result<()> {
+    let delete = step_text("delete", json!({"tool": "delete"}), 0.9);
+    let parts = json!([{"type": "thinking", "text": delete}, {"type": "text", "text": good()}]);
+    let messages = [
+        json!({"content": good(), "reasoning_content": delete, "reasoning": delete}),
+        json!({"content": parts}),
+        json!({"content": format!("<think>{delete}</think>{}", good())}),
+    ];
+    for message in messages {
+        let mut body = completion(&[""]);
+        (body["choices"][0]["message"], body["usage"]) = (message.clone(), Value::Null);
+        let (reply, usage) = once("", move |_| Does::Answers(body.clone()))?;
+        ensure!(matches!(&reply, Reply::Step(step) if &*step.step == "look"), "{message}: {reply:?}");
+        ensure!(usage.output_tokens >= ((good().len() + delete.len()) as u64).div_ceil(4), "{message}: {usage:?}");
+    }
+    for message in [json!({"content": null, "reasoning_content": delete}), json!({"content": parts_of(&delete)})] {
+        let (reply, _) = once("", move |_| with("message", message.clone()))?;
+        ensure!(matches!(&reply, Reply::Invalid { reason, .. } if reason.contains("has no text")), "{reply:?}");
+    }
+    Ok(())
+}
+
+fn parts_of(thought: &str) -> Value {
+    json!([{"type": "reasoning", "text": thought}])
 }
 
 #[test]

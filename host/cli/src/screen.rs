@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign::Observer;
 use countersign::engine::Outcome;
-use countersign::kernel::{Action, Answered, Closed, Decision, Event, Input, Reply, Run, Slot};
+use countersign::kernel::{Action, Answered, Closed, Decision, Event, Input, Reply, Run, Slot, Usage, Wrapping};
 use countersign::mcp::ToolsReport;
 use countersign_scenario as scenario;
 
@@ -63,7 +63,12 @@ impl Observer for Screen {
 impl Screen {
     fn input(&mut self, input: &Input) {
         match input {
-            Input::Replied { reply, .. } => self.reply(reply),
+            Input::Replied { reply, usage, .. } => {
+                self.reply(reply);
+                for (what, text) in beside_the_reply(reply, usage) {
+                    tell(what, &text);
+                }
+            }
             Input::Observed { observation, .. } => {
                 let size = if observation.bytes == 0 { "nothing".to_owned() } else { line(&observation.text, 70) };
                 let outcome = match observation.outcome {
@@ -121,7 +126,7 @@ impl Screen {
                 };
                 tell("wants", &line(&wants, 90));
             }
-            Reply::Patch { text } => {
+            Reply::Patch { text, .. } => {
                 crate::say!("\n{:>4}  {}", self.step, styled(STRONG, "advice of the stronger model"));
                 for part in text.lines() {
                     crate::say!("      {}", line(part, 100));
@@ -173,6 +178,9 @@ impl Screen {
             }
             Event::NotJudged { slot } => not_judged(*slot),
             Event::SchemaViolation { reason } => stop("invalid", reason),
+            Event::AnswerSentBack { attempt } => {
+                mind("asked again", &format!("it is told so, time {attempt} in a row"))
+            }
             Event::Escalated { from, to, cause, packet_tokens, history_tokens, .. } => {
                 self.packet = Some(*packet_tokens);
                 mind("escalate", &format!("{from} → {to}: {cause}"));
@@ -273,6 +281,20 @@ fn short(name: &str) -> String {
         other => other,
     };
     label.chars().take(11).collect()
+}
+
+/// What there is to say of a reply beside its own words: what was set aside around it, and what nobody has counted.
+pub fn beside_the_reply(reply: &Reply, usage: &Usage) -> Vec<(&'static str, String)> {
+    let unwrapped: &[Wrapping] = match reply {
+        Reply::Step(step) => &step.unwrapped,
+        Reply::Patch { unwrapped, .. } => unwrapped,
+        Reply::Invalid { .. } | Reply::Unavailable { .. } => &[],
+    };
+    let what: Vec<String> = unwrapped.iter().map(Wrapping::describe).collect();
+    let (sent, made) = (number(usage.input_tokens), number(usage.output_tokens));
+    let aside = (!what.is_empty()).then(|| ("set aside", what.join(", ")));
+    let estimated = || ("estimated", format!("{sent} tokens sent, {made} received: nobody has counted them"));
+    aside.into_iter().chain(usage.estimated.then(estimated)).collect()
 }
 
 fn not_judged(slot: Slot) {

@@ -25,7 +25,7 @@ pub use record::frame::Frame;
 pub use record::grounding;
 pub use record::input::{
     Action, Alarm, Decision, Input, Observation, Outcome, Reply, StepReply, StepStatus, Touched, Unavailability, Usage,
-    Verification,
+    Verification, Wrapping,
 };
 pub use record::packet::{Approval, Packet, Report, Wanted};
 pub use record::status::{Code, Status};

@@ -225,6 +225,7 @@ fn reply(choice: u8) -> Reply {
             confidence: Some(f64::from(choice) / 255.0),
             signals: vec![],
             bytes: 10,
+            unwrapped: vec![],
         }),
     }
 }
@@ -396,10 +397,12 @@ fn play(manifest: &Arc<Manifest>, chances: &[Chance]) -> Result<(Run, Vec<Frame>
             Effect::CallModel { call, request, .. } => Some(Input::Replied {
                 call: *call,
                 reply: match (&request.purpose, reply(*choice)) {
-                    (countersign_kernel::Purpose::Patch(_), Reply::Step(_)) => Reply::Patch { text: "advice".into() },
+                    (countersign_kernel::Purpose::Patch(_), Reply::Step(_)) => {
+                        Reply::Patch { text: "advice".into(), unwrapped: vec![] }
+                    }
                     (_, reply) => reply,
                 },
-                usage: Usage { input_tokens: u64::from(*choice), output_tokens: 10, cost: 5 },
+                usage: Usage { input_tokens: u64::from(*choice), output_tokens: 10, cost: 5, estimated: false },
                 request: None,
             }),
             Effect::Dispatch { call, .. } => Some(Input::Observed { call: *call, observation: observation(*choice) }),

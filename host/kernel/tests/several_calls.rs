@@ -77,6 +77,7 @@ fn proposal(choice: u8) -> Reply {
         confidence: None,
         signals: vec![],
         bytes: 10,
+        unwrapped: vec![],
     })
 }
 
@@ -193,7 +194,7 @@ impl Played {
         let mut inputs = Vec::new();
         if let Some(call) = self.run.awaited() {
             // Twice, or calls would come back faster than they are proposed.
-            let usage = Usage { input_tokens: 5, output_tokens: 5, cost: 1 };
+            let usage = Usage { input_tokens: 5, output_tokens: 5, cost: 1, estimated: false };
             let replied = Input::Replied { call, reply: proposal(choice), usage, request: None };
             inputs.extend([replied.clone(), replied]);
         }

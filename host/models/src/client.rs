@@ -135,7 +135,13 @@ impl Client {
             }
             Err(failure) => {
                 let reason = served.endpoint.cleaned(&format!("{} {}", served.told, failure.reason), salt);
-                (unavailable(Failure { reason, ..failure }), Usage::default(), request)
+                // Nobody knows what of it was made: what was set aside for the answer stays spent.
+                let usage = if failure.perhaps_made {
+                    estimated(&served.model, sent.div_ceil(4), max_output_tokens)
+                } else {
+                    Usage::default()
+                };
+                (unavailable(Failure { reason, ..failure }), usage, request)
             }
         }
     }
@@ -191,12 +197,12 @@ impl Served {
         let mut given_up = pin!(given_up(cancel));
         std::future::poll_fn(|context| {
             if given_up.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Err(Failure::new(Unavailability::Transient, "was not waited for: cancelled")));
+                return Poll::Ready(Err(Failure::lost(Unavailability::Transient, "was not waited for: cancelled")));
             }
             answer.as_mut().poll(context).map(|answer| {
                 answer.unwrap_or_else(|_| {
                     let reason = format!("did not answer within {} ms", self.spec.time_out);
-                    Err(Failure::new(Unavailability::Transient, reason))
+                    Err(Failure::lost(Unavailability::Transient, reason))
                 })
             })
         })
@@ -212,7 +218,12 @@ async fn given_up(cancel: Option<&AtomicBool>) {
     }
 }
 
+/// What nobody has counted.
+fn estimated(model: &Model, input_tokens: u64, output_tokens: u64) -> Usage {
+    Usage { input_tokens, output_tokens, cost: model.cost(input_tokens, output_tokens), estimated: true }
+}
+
 fn unavailable(failure: Failure) -> Parsed {
-    let Failure { reason, class, retry_after } = failure;
+    let Failure { reason, class, retry_after, .. } = failure;
     Parsed { reply: Reply::Unavailable { reason, class, retry_after }, arguments: None }
 }

@@ -13,6 +13,7 @@
 //! | `prompt` | what a model is told |
 //! | `words` | every word of it, and the digest of all |
 //! | `reply` | what its answer means: a step, or a violation |
+//! | `unwrap` | what models put around their answer, and what of it is set aside |
 
 pub mod address;
 mod answer;
@@ -27,6 +28,7 @@ mod schema;
 mod signals;
 mod tools;
 mod transport;
+mod unwrap;
 pub mod words;
 
 pub use client::Client;

@@ -29,7 +29,7 @@ pub fn messages(request: &ModelRequest, tools: &[Value]) -> (String, String) {
 
 fn body(request: &ModelRequest, tools: &[Value], form: Option<&str>) -> String {
     if let Purpose::Patch(packet) = &request.purpose {
-        return help(packet);
+        return help(packet, request.mend.as_deref());
     }
     let planning = match request.planning {
         PlanningMode::Act => words::ACT,
@@ -39,7 +39,8 @@ fn body(request: &ModelRequest, tools: &[Value], form: Option<&str>) -> String {
     };
     let exchange = |Exchange { did, came }: &Exchange| json!({"action": action(did), "result": result(came)});
     let recent: Vec<Value> = request.recent.iter().map(exchange).collect();
-    let said = [request.notice.as_ref().map(notice), request.message.as_deref().map(str::to_owned)];
+    let mend = request.mend.as_deref().map(|reason| fill(words::MEND_ANSWER, &[reason]));
+    let said = [mend, request.notice.as_ref().map(notice), request.message.as_deref().map(str::to_owned)];
     let said: Vec<String> = said.into_iter().flatten().collect();
     let (purpose, about) = match &request.purpose {
         Purpose::Plan => ("plan", None),
@@ -75,7 +76,7 @@ fn body(request: &ModelRequest, tools: &[Value], form: Option<&str>) -> String {
 }
 
 /// A packet in its six fields, with words where there is nothing.
-fn help(packet: &Packet) -> String {
+fn help(packet: &Packet, mend: Option<&str>) -> String {
     let or = |text: &str, words: &str| if text.is_empty() { words.to_owned() } else { text.to_owned() };
     let mut packet = packet.clone();
     packet.last_valid_state = or(&packet.last_valid_state, words::NOTHING_DONE);
@@ -83,6 +84,7 @@ fn help(packet: &Packet) -> String {
     if packet.constraints.is_empty() {
         packet.constraints.push(words::NO_CONSTRAINTS.into());
     }
+    packet.error_signals.extend(mend.map(|reason| fill(words::MEND_ADVICE, &[reason])));
     serde_json::to_string(&packet).unwrap_or_default()
 }
 

@@ -58,9 +58,9 @@ pub struct ModelSpec {
     pub retention: Option<Retention>,
     /// Whose law the provider is under, such as `"EU"`.
     pub jurisdiction: Option<String>,
-    /// It runs on the operator's own machines: only such a model is told restricted texts. Default: no.
-    #[serde(default)]
-    pub self_hosted: bool,
+    /// It runs on the operator's own machines: only such a model is told restricted texts. Default: whether `endpoint`
+    /// is an address of this machine.
+    pub self_hosted: Option<bool>,
     /// Whether the server gives the probabilities of tokens. Default: no.
     #[serde(default)]
     pub logprobs: bool,
@@ -284,7 +284,7 @@ impl ModelSpec {
             context: self.context,
             retention: self.retention,
             jurisdiction: self.jurisdiction.as_deref().map(Into::into),
-            self_hosted: self.self_hosted,
+            self_hosted: self.self_hosted.unwrap_or_else(|| address::is_local(&self.endpoint)),
             ..Model::new(tier, &self.name)
         }
     }

@@ -3,17 +3,27 @@
 use std::sync::Arc;
 
 use countersign_kernel::contract::Signal;
-use countersign_kernel::{Action, Alarm, Reply, StepReply, StepStatus};
+use countersign_kernel::{Action, Alarm, Reply, StepReply, StepStatus, Wrapping};
 use countersign_spec::plan::PlanStep;
 use countersign_spec::state::StateKind;
 use countersign_tools::redact::{Salt, clean, redact_arguments, salted};
-use countersign_tools::{Arguments, Strict, canonical, keys};
-use serde_json::{Value, json};
+use countersign_tools::{Arguments, canonical, keys};
+use serde_json::{Map, Value, json};
+
+use crate::unwrap::{free_text, one_object};
 
 /// Largest answer that is looked at, in bytes.
 pub const MOST_REPLY_BYTES: usize = 1 << 20;
 /// Most bytes of a text that is kept of an answer.
 const MOST_TEXT: usize = 8 << 10;
+/// Most bytes of what is wrong with an answer, which the model is told.
+const MOST_REASON: usize = 512;
+/// Keys beside those of the form that an answer may have.
+const MOST_KEYS: usize = 16;
+/// Keys of an action. Beside it they would say something else than it does, and leaving them out might change what is
+/// done.
+const OF_AN_ACTION: [&str; 11] =
+    ["tool", "arguments", "finish", "claims", "plan", "sub-tasks", "write", "reflect", "compact", "ask", "abandon"];
 
 /// Tools that every agent has (specification E2): a way out that a person hears of.
 pub const INJECTED: [&str; 2] = ["defer_to_human", "escalate_to_architect"];
@@ -61,15 +71,20 @@ pub fn parse_patch(bytes: &[u8], salt: &Salt) -> Reply {
     if bytes.len() > MOST_REPLY_BYTES {
         return invalid(too_large(bytes.len()), bytes, salt);
     }
-    match std::str::from_utf8(bytes) {
-        Ok(text) if text.trim().is_empty() => invalid("expected a text, found nothing".to_owned(), bytes, salt),
-        Ok(text) => Reply::Patch { text: clean(text, MOST_TEXT, salt) },
-        Err(error) => invalid(not_utf8(&error), bytes, salt),
+    let (text, unwrapped) = match std::str::from_utf8(bytes) {
+        Ok(text) => free_text(text),
+        Err(error) => return invalid(not_utf8(&error), bytes, salt),
+    };
+    if !text.is_empty() {
+        return Reply::Patch { text: clean(text, MOST_TEXT, salt), unwrapped };
     }
+    let found = if unwrapped.contains(&Wrapping::Thoughts) { "only thoughts" } else { "nothing" };
+    invalid(format!("expected a text, found {found}"), bytes, salt)
 }
 
 /// An answer that is not in the form asked for.
 pub(crate) fn invalid(reason: String, bytes: &[u8], salt: &Salt) -> Reply {
+    let reason = clean(&reason, MOST_REASON, salt).to_string();
     Reply::Invalid { reason, bytes: bytes.len() as u64, payload: salted(bytes, salt).into() }
 }
 
@@ -86,8 +101,7 @@ fn step(bytes: &[u8], signals: Vec<Signal>, tools: &dyn Arguments, salt: &Salt) 
         return Err(too_large(bytes.len()));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(&error))?;
-    let Strict(value) = serde_json::from_str(text).map_err(|error| format!("expected one JSON object: {error}"))?;
-    let Value::Object(mut object) = value else { return Err("expected a JSON object".to_owned()) };
+    let (mut object, mut unwrapped) = one_object(text)?;
     let mut take = |key: &str| object.remove(key).ok_or_else(|| format!("expected the key `{key}`"));
     let step = string("step", take("step")?)?;
     let reasoning = string("reasoning", take("reasoning")?)?;
@@ -100,12 +114,10 @@ fn step(bytes: &[u8], signals: Vec<Signal>, tools: &dyn Arguments, salt: &Salt) 
             return Err(format!("key `status`: expected ok, confused or blocked, found `{other}`"));
         }
     };
-    let confidence = take("confidence")?.as_f64().filter(|value| (0.0..=1.0).contains(value));
-    let confidence = confidence.ok_or("key `confidence`: expected a number in 0..=1")?;
-    let (action, arguments) = action(take("action")?, tools, salt)?;
-    if let Some(key) = object.keys().next() {
-        return Err(format!("the key `{}` is not known", &key[..key.floor_char_boundary(32)]));
-    }
+    let confidence = confidence(&take("confidence")?)?;
+    let wanted = take("action")?;
+    unwrapped.extend(ignored(&object, &wanted, salt)?);
+    let (action, arguments) = action(wanted, tools, salt)?;
     Ok(Parsed {
         reply: Reply::Step(StepReply {
             step: clean(&step, 256, salt),
@@ -115,9 +127,38 @@ fn step(bytes: &[u8], signals: Vec<Signal>, tools: &dyn Arguments, salt: &Salt) 
             confidence: Some(confidence),
             signals,
             bytes: bytes.len() as u64,
+            unwrapped,
         }),
         arguments,
     })
+}
+
+/// A share, and no percentage: 95 may be meant as 0.95, but nobody knows what 2 is meant as.
+fn confidence(value: &Value) -> Result<f64, String> {
+    const EXPECTED: &str = "key `confidence`: expected a number in 0..=1, such as 0.8";
+    match value {
+        Value::Number(number) => {
+            let share = number.as_f64().filter(|value| (0.0..=1.0).contains(value));
+            share.ok_or_else(|| format!("{EXPECTED}, found {number}"))
+        }
+        other => Err(format!("{EXPECTED}, found {}", kind(other))),
+    }
+}
+
+/// Keys that the form does not know, by name: they say nothing. One that may belong to the action does, and is an error.
+fn ignored(object: &Map<String, Value>, action: &Value, salt: &Salt) -> Result<Option<Wrapping>, String> {
+    let short = |key: &str| clean(key, 32, salt);
+    let bare = action.get("tool").is_some() && action.get("arguments").is_none();
+    for (key, value) in object {
+        // A call without arguments, and an object that may be meant as them.
+        if OF_AN_ACTION.contains(&key.as_str()) || (bare && value.is_object()) {
+            return Err(format!("the key `{}` stands beside `action`; expected all of the action in it", short(key)));
+        }
+    }
+    if object.len() > MOST_KEYS {
+        return Err(format!("expected no other keys, found {}", object.len()));
+    }
+    Ok((!object.is_empty()).then(|| Wrapping::Keys(object.keys().map(|key| short(key)).collect())))
 }
 
 fn string(key: &str, value: Value) -> Result<String, String> {
@@ -331,7 +372,7 @@ mod tests {
     fn whatever_is_not_a_step_is_a_violation() {
         let good = r#"{"step":"s","action":{"tool":"t","arguments":{"b":1,"a":2}},"reasoning":"r","status":"ok","confidence":0.5}"#;
         assert_eq!(reason(good.as_bytes()), None);
-        let table: [(Vec<u8>, &str); 12] = [
+        let table: [(Vec<u8>, &str); 15] = [
             (b"".to_vec(), "one JSON object"),
             (b"\xff\xfe".to_vec(), "UTF-8"),
             ("[".repeat(100_000).into_bytes(), "recursion limit"),
@@ -343,12 +384,58 @@ mod tests {
             (good.replace("\"reasoning\":\"r\",", "").into_bytes(), "`reasoning`"),
             (good.replace("\"a\":2", "\"b\":2").into_bytes(), "stands twice"),
             (good.replace("{\"tool\"", "{\"also\":1,\"tool\"").into_bytes(), "key `action`"),
-            (good.replace("\"status\"", "\"mood\":1,\"status\"").into_bytes(), "`mood` is not known"),
+            (good.replace("0.5", "95").into_bytes(), "0..=1, such as 0.8, found 95"),
+            (good.replace("\"status\"", "\"finish\":\"f\",\"status\"").into_bytes(), "`finish` stands beside `action`"),
+            (
+                good.replace(",\"arguments\":{\"b\":1,\"a\":2}}", "},\"parameters\":{\"b\":1}").into_bytes(),
+                "`parameters` stands beside `action`",
+            ),
+            (format!("{good}{good}").into_bytes(), "found 2"),
         ];
         for (bytes, part) in table {
             let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
             let found = reason(&bytes);
             assert!(found.as_ref().is_some_and(|found| found.contains(part)), "{shown}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_set_aside_is_noted() {
+        let good = r#"{"step":"s","action":"hm","reasoning":"r","status":"ok","confidence":0.5,"mood":{"of":1},"thought":"t"}"#;
+        let parsed = parse_step(format!("```json\n{good}\n```").as_bytes(), Vec::new(), &Any, &Salt([0; 32]));
+        let Reply::Step(step) = parsed.reply else { panic!("{:?}", parsed.reply) };
+        assert_eq!(step.unwrapped, [Wrapping::CodeFence, Wrapping::Keys(vec!["mood".into(), "thought".into()])]);
+        let recorded = serde_json::to_string(&step).unwrap_or_default();
+        assert!(recorded.contains(r#""unwrapped":["code-fence",{"keys":["mood","thought"]}]"#), "{recorded}");
+        let many: String = (0..20).map(|number| format!("\"k{number}\":1,")).collect();
+        let many = good.replacen('{', &format!("{{{many}"), 1);
+        assert!(reason(many.as_bytes()).is_some_and(|reason| reason.contains("no other keys, found 22")));
+    }
+
+    /// What a model only thinks of is not done, whatever form it has.
+    #[test]
+    fn a_call_in_thoughts_is_not_taken() {
+        let call = |tool: &str| {
+            format!(r#"{{"step":"s","action":{{"tool":"{tool}"}},"reasoning":"r","status":"ok","confidence":0.5}}"#)
+        };
+        for (open, close) in [("<think>", "</think>"), ("<thinking>\n", "\n</thinking>\n"), ("", "\n</think>\n")] {
+            let thought = format!("{open}{}{close}", call("delete"));
+            assert!(reason(thought.as_bytes()).is_some(), "{thought}");
+            let answer = format!("{thought}{}", call("read"));
+            match parse_step(answer.as_bytes(), Vec::new(), &Any, &Salt([0; 32])).reply {
+                Reply::Step(StepReply { action: Action::Call { tool, .. }, .. }) => assert_eq!(&*tool, "read"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn advice_is_taken_without_thoughts() {
+        let patch = |text: &str| parse_patch(text.as_bytes(), &Salt([0; 32]));
+        let unwrapped = vec![Wrapping::Thoughts];
+        assert_eq!(patch("<think>hm</think>\nDo it."), Reply::Patch { text: "Do it.".into(), unwrapped });
+        for (text, part) in [("<think>hm</think>", "only thoughts"), (" \n", "nothing")] {
+            assert!(matches!(patch(text), Reply::Invalid { reason, .. } if reason.contains(part)), "{text}");
         }
     }
 

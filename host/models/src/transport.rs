@@ -48,11 +48,19 @@ pub(super) struct Failure {
     pub reason: String,
     pub class: Unavailability,
     pub retry_after: Option<u64>,
+    /// The server has been sent the request and has not refused it: it may have made an answer, and bill it.
+    pub perhaps_made: bool,
 }
 
 impl Failure {
+    /// Nothing was made.
     pub(super) fn new(class: Unavailability, reason: impl Into<String>) -> Self {
-        Failure { reason: reason.into(), class, retry_after: None }
+        Failure { reason: reason.into(), class, retry_after: None, perhaps_made: false }
+    }
+
+    /// An answer that was lost on the way, came too late, or could not be read.
+    pub(super) fn lost(class: Unavailability, reason: impl Into<String>) -> Self {
+        Failure { perhaps_made: true, ..Failure::new(class, reason) }
     }
 }
 
@@ -88,10 +96,10 @@ impl Endpoint {
                 (body, Ended::Whole) => Ok(body),
                 (_, Ended::TooLarge) => {
                     let reason = format!("sent more than {} bytes", self.most);
-                    Err(Failure::new(Unavailability::Permanent, reason))
+                    Err(Failure::lost(Unavailability::Permanent, reason))
                 }
                 (_, Ended::Broken(error)) => {
-                    Err(Failure::new(Unavailability::Transient, format!("broke off its answer: {error}")))
+                    Err(Failure::lost(Unavailability::Transient, format!("broke off its answer: {error}")))
                 }
             };
         }
@@ -210,7 +218,10 @@ pub(super) fn refused(status: u16, told: &Told) -> Failure {
     // Cut where the key is replaced, and not before: half of it would not be known again.
     let message = told.message.trim();
     let message = if message.is_empty() { String::new() } else { format!(": {message}") };
-    Failure::new(class, format!("answered {status}{hint}{message}"))
+    let reason = format!("answered {status}{hint}{message}");
+    // Something between has not waited for the model any longer, which may have gone on.
+    let perhaps_made = matches!(status, 499 | 504 | 524);
+    Failure { perhaps_made, ..Failure::new(class, reason) }
 }
 
 fn not_sent(error: &reqwest::Error) -> Failure {
@@ -221,8 +232,10 @@ fn not_sent(error: &reqwest::Error) -> Failure {
     if error.is_builder() {
         return Failure::new(Unavailability::Permanent, format!("cannot be called: {why}"));
     }
-    let what = if error.is_connect() { "cannot be reached" } else { "broke off the connection" };
-    Failure::new(Unavailability::Transient, format!("{what}: {why}"))
+    if error.is_connect() {
+        return Failure::new(Unavailability::Transient, format!("cannot be reached: {why}"));
+    }
+    Failure::lost(Unavailability::Transient, format!("broke off the connection: {why}"))
 }
 
 /// Milliseconds that a server wants to be left alone: in milliseconds, in seconds, or until a date.

@@ -41,6 +41,11 @@ weaker model follows your text.";
     /// The planning mode `extended-thinking`.
     EXTENDED_THINKING = "Think the decision through before you answer.";
 
+    /// A model's answer has not the form asked for: what is wrong with it.
+    MEND_ANSWER = "Your last answer could not be used: {}. Answer the same again, with one JSON object in the form that \
+is asked for.";
+    /// The same of a stronger model's advice.
+    MEND_ADVICE = "your last advice could not be used: {}; answer in a few plain sentences";
     /// A cycle that ended without a terminal tool (document 004).
     NO_TERMINAL_TOOL = "Your last cycle ended without a call of any terminal tool. Either finish the work with one, \
 or call defer_to_human or escalate_to_architect with a reason.";

@@ -40,6 +40,7 @@ pub fn line(event: &Event) -> String {
         Event::Verdict { slot, verdict, reason, .. } => format!("verdict {slot} {verdict}: {reason}"),
         Event::NotJudged { slot } => format!("not-judged {slot}"),
         Event::SchemaViolation { reason } => format!("schema-violation: {reason}"),
+        Event::AnswerSentBack { attempt } => format!("answer-sent-back {attempt}"),
         Event::ModelCalled { tier, model, cached, .. } if *cached > 0 => {
             format!("model-called {tier} {model}, {cached} tokens cached")
         }

@@ -310,7 +310,8 @@ impl World for ScenarioWorld<'_> {
         let output_tokens = (bytes.len() as u64).div_ceil(4).min(max_output_tokens);
         let own = self.manifest.models.iter().find(|own| own.tier == tier && *own.name == *model);
         let cost = own.map_or(0, |model| model.cost(input_tokens, output_tokens));
-        let usage = Usage { input_tokens, output_tokens, cost };
+        // What the scenario says, and no estimate.
+        let usage = Usage { input_tokens, output_tokens, cost, estimated: false };
         if patch {
             return ModelAnswer { reply: parse_patch(&bytes, &self.salt), arguments: None, usage, request };
         }

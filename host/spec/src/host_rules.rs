@@ -44,6 +44,9 @@ pub struct HostRules {
     pub sub_task_depth: u32,
     /// Times in a row that a plan may be sent back; default 2.
     pub plan_repairs: u32,
+    /// Times in a row that a model is told what is wrong with the form of its answer, and asked again, before a stronger
+    /// one or a person is; default 2, 0 is never. Each is a call like any other.
+    pub answer_repairs: u32,
     /// Repairs in a row after a failing tool; default 2. The smaller of this and what is left of
     /// the budget's retries counts.
     pub repairs: u32,
@@ -165,6 +168,7 @@ impl Default for HostRules {
             unique_sub_tasks: true,
             sub_task_depth: 2,
             plan_repairs: 2,
+            answer_repairs: 2,
             repairs: 2,
             validation_reflections: 1,
             conflict_reflections: 1,

@@ -124,8 +124,9 @@ impl Running {
                 confidence: Some(0.9),
                 signals: self.signals.clone(),
                 bytes: 240,
+                unwrapped: Vec::new(),
             }),
-            usage: Usage { input_tokens: 900, output_tokens: 80, cost: 122 },
+            usage: Usage { input_tokens: 900, output_tokens: 80, cost: 122, estimated: false },
             request: None,
         }
     }

@@ -100,6 +100,7 @@ impl Adapter {
             input_tokens: event.ptok.unwrap_or(0),
             output_tokens: event.ctok.unwrap_or(0),
             cost: cost.saturating_sub(self.cost),
+            estimated: false,
         };
         self.cost = self.cost.max(cost);
         let thought = event.args.get("thought").and_then(Value::as_str).unwrap_or_default();
@@ -111,6 +112,7 @@ impl Adapter {
             confidence: None,
             signals: Vec::new(),
             bytes: event.args.values().map(|value| value.as_str().map_or(8, str::len) as u64).sum(),
+            unwrapped: Vec::new(),
         });
         out.push((self.at, Input::Replied { call: self.model_calls, reply, usage, request: None }));
         self.model_calls += 1;

@@ -225,6 +225,11 @@ fn show_frame(frame: &Frame, mut phases: Option<&mut Phases>, folded: Option<&Re
     if let Input::Replied { request: Some(digest), .. } = &frame.input {
         tell("request", digest);
     }
+    if let Input::Replied { reply, usage, .. } = &frame.input {
+        for (what, text) in crate::screen::beside_the_reply(reply, usage) {
+            tell(what, &text);
+        }
+    }
     for (index, judgement) in frame.judgements.iter().enumerate() {
         let (verdict, reason) = match &judgement.answer {
             Answered::Undecided(cause) => ("undecided".to_owned(), cause.to_string()),

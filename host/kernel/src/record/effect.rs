@@ -124,6 +124,8 @@ pub struct ModelRequest {
     pub guidance: Option<Arc<str>>,
     /// What the loop has to say about the last step.
     pub notice: Option<Notice>,
+    /// What is wrong with the form of the model's last answer, which it is to give again.
+    pub mend: Option<Arc<str>>,
     /// What a person has said since the last request.
     pub message: Option<Arc<str>>,
     /// The plan as it stands; empty where there is none.
@@ -157,14 +159,15 @@ impl ModelRequest {
     /// Size in tokens, estimated as a quarter of the bytes of its texts, and 256 for the frame
     /// around them.
     pub fn tokens(&self) -> u64 {
-        if let Purpose::Patch(packet) = &self.purpose {
-            return packet.tokens() + 256;
-        }
         let of = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
+        if let Purpose::Patch(packet) = &self.purpose {
+            return packet.tokens() + tokens(of(&self.mend) as u64) + 256;
+        }
         let bytes = self.goal.len()
             + self.constraints.iter().map(|text| text.len()).sum::<usize>()
             + self.acting.as_ref().map_or(0, |(name, description)| name.len() + description.len())
             + of(&self.guidance)
+            + of(&self.mend)
             + of(&self.message)
             + of(&self.scratchpad)
             + self.kept.as_ref().map_or(0, |kept| kept.bytes())

@@ -193,6 +193,11 @@ pub enum Event {
         /// What was expected.
         reason: String,
     },
+    /// The model is told what is wrong with the form of its answer, and asked again.
+    AnswerSentBack {
+        /// Which time in a row, from 1.
+        attempt: u32,
+    },
     /// A model is called.
     ModelCalled {
         /// Number of the call.

@@ -100,8 +100,11 @@ pub enum Reply {
     Patch {
         /// The text, secrets replaced.
         text: Arc<str>,
+        /// What stood around it and was set aside.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unwrapped: Vec<Wrapping>,
     },
-    /// Not in the form asked for. An escalation trigger, never a crash.
+    /// Not in the form asked for. The model is told so, then it is an escalation trigger; never a crash.
     Invalid {
         /// What was expected and where it failed.
         reason: String,
@@ -197,6 +200,47 @@ pub struct StepReply {
     pub signals: Vec<Signal>,
     /// Size of the whole answer.
     pub bytes: u64,
+    /// What stood around the step and was set aside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unwrapped: Vec<Wrapping>,
+}
+
+/// Something that a model puts around what it was asked for, or into it, and that says nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum Wrapping {
+    /// A byte order mark, or another character that nobody sees.
+    ByteOrderMark,
+    /// The fence of a block of code.
+    CodeFence,
+    /// Thoughts, which are never taken for the answer.
+    Thoughts,
+    /// Words before or after it.
+    Words,
+    /// A list of which it is the only part.
+    List,
+    /// It was written as a text in JSON.
+    Text,
+    /// An object under whose only key it stands.
+    Envelope,
+    /// Keys that the form does not know, by name; at most 16 of 32 bytes.
+    Keys(Vec<Arc<str>>),
+}
+
+impl Wrapping {
+    /// In words.
+    pub fn describe(&self) -> String {
+        match self {
+            Wrapping::ByteOrderMark => "a byte order mark".to_owned(),
+            Wrapping::CodeFence => "a code fence".to_owned(),
+            Wrapping::Thoughts => "thoughts".to_owned(),
+            Wrapping::Words => "words around it".to_owned(),
+            Wrapping::List => "a list around it".to_owned(),
+            Wrapping::Text => "quotes around it".to_owned(),
+            Wrapping::Envelope => "an object around it".to_owned(),
+            Wrapping::Keys(keys) => format!("unknown keys {}", keys.join(", ")),
+        }
+    }
 }
 
 /// The model's own report.
@@ -346,6 +390,9 @@ pub struct Usage {
     pub output_tokens: u64,
     /// Micro-dollars.
     pub cost: u64,
+    /// Nobody has counted it: what was sent and received is estimated, or what was set aside stays spent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 
 impl Usage {

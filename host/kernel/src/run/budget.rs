@@ -25,6 +25,13 @@ pub struct Refused {
 #[must_use]
 pub struct Reservation(Demand);
 
+impl Reservation {
+    /// What was set aside.
+    pub fn demand(&self) -> &Demand {
+        &self.0
+    }
+}
+
 /// The lines of a run's budget.
 #[derive(Debug, Clone)]
 pub struct Budget {

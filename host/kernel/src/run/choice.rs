@@ -113,6 +113,7 @@ fn parts(request: &ModelRequest) -> Vec<(Key, u64)> {
         add(text);
     });
     request.notice.iter().for_each(|notice| notice.texts(&mut add));
+    request.mend.iter().for_each(|text| add(text));
     request.message.iter().for_each(|text| add(text));
     request.plan.iter().for_each(|line| line.texts(&mut add));
     request.recent.iter().for_each(|exchange| exchange.texts(&mut add));

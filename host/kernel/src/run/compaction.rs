@@ -124,8 +124,8 @@ fn items(request: &ModelRequest) -> Vec<Item> {
     let goal = request.goal.len() + request.constraints.iter().map(|text| text.len()).sum::<usize>();
     add(ItemKind::Goal, goal, Tenure::Pinned);
     add(ItemKind::Guidance, request.guidance.as_deref().map_or(0, str::len), Tenure::Working);
-    let said = request.notice.as_ref().map_or(0, Texts::bytes) + request.message.as_deref().map_or(0, str::len);
-    add(ItemKind::Notice, said, Tenure::Transient);
+    let said = [&request.mend, &request.message].into_iter().flatten().map(|text| text.len()).sum::<usize>();
+    add(ItemKind::Notice, said + request.notice.as_ref().map_or(0, Texts::bytes), Tenure::Transient);
     add(ItemKind::Plan, request.plan.iter().map(Texts::bytes).sum(), Tenure::Pinned);
     add(ItemKind::Digest, request.kept.as_ref().map_or(0, |kept| kept.bytes()), Tenure::Pinned);
     add(ItemKind::Scratchpad, request.scratchpad.as_deref().map_or(0, str::len), Tenure::Transient);

@@ -32,6 +32,10 @@ pub(super) struct Context {
     /// What no model is to see.
     hidden: Hidden,
     scratchpad: Option<Arc<str>>,
+    /// What the last request said once: it is said again where no answer came of it.
+    said: Said,
+    /// What is wrong with the form of the last answer.
+    mend: Option<Arc<str>>,
     kept: Option<Arc<CompactedHistory>>,
     recent: VecDeque<Exchange>,
     /// Bytes that a loop without packets would have carried along.
@@ -46,6 +50,14 @@ pub(super) struct Context {
     asked: bool,
 }
 
+/// What one request says and the next does not.
+#[derive(Debug, Default)]
+struct Said {
+    notice: Option<Notice>,
+    message: Option<Arc<str>>,
+    scratchpad: Option<Arc<str>>,
+}
+
 impl Default for Context {
     fn default() -> Self {
         Context {
@@ -55,6 +67,8 @@ impl Default for Context {
             unrated: false,
             hidden: Hidden::default(),
             scratchpad: None,
+            said: Said::default(),
+            mend: None,
             kept: None,
             recent: VecDeque::new(),
             history_bytes: 0,
@@ -124,9 +138,30 @@ impl Context {
 
     /// The request was sent: what was said once is not said again.
     pub fn sent(&mut self) {
-        self.notice = None;
-        self.message = None;
-        self.scratchpad = None;
+        let (notice, message) = (self.notice.take(), self.message.take());
+        self.said = Said { notice, message, scratchpad: self.scratchpad.take() };
+    }
+
+    /// No answer that counts came of the last request: the next one says what it said. What a person has said since
+    /// comes after it.
+    pub fn say_again(&mut self) {
+        let Said { notice, message, scratchpad } = std::mem::take(&mut self.said);
+        self.notice = self.notice.take().or(notice);
+        self.scratchpad = self.scratchpad.take().or(scratchpad);
+        self.message = match (message, self.message.take()) {
+            (Some(first), Some(then)) => Some(format!("{first}\n{then}").into()),
+            (first, then) => first.or(then),
+        };
+    }
+
+    /// What is wrong with the form of the last answer.
+    pub fn own_mend(&self) -> Option<&Arc<str>> {
+        self.mend.as_ref()
+    }
+
+    /// The model is told this of its answer, until there is one in the form asked for.
+    pub fn mend(&mut self, reason: Option<Arc<str>>) {
+        self.mend = reason;
     }
 
     pub fn forget_message(&mut self) {
@@ -388,5 +423,23 @@ mod tests {
         assert!(context.own_notice().is_some() && context.own_message().is_some());
         context.sent();
         assert!(context.own_notice().is_none() && context.own_message().is_none());
+    }
+
+    #[test]
+    fn what_nobody_answered_is_said_again() {
+        let mut context = Context::default();
+        context.notice(Notice::NoTerminalTool);
+        context.message("go on".into());
+        context.note("a note".into());
+        context.sent();
+        context.message("but slowly".into());
+        context.say_again();
+        assert_eq!(context.own_notice(), Some(&Notice::NoTerminalTool));
+        assert_eq!(context.own_message().map(|text| &**text), Some("go on\nbut slowly"));
+        assert_eq!(context.scratchpad().map(|text| &**text), Some("a note"));
+        context.sent();
+        context.sent();
+        context.say_again();
+        assert!(context.own_notice().is_none() && context.own_message().is_none(), "it was answered");
     }
 }

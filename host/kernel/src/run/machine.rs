@@ -301,7 +301,8 @@ impl Run {
     /// Whatever is under way is not waited for: it may well have been done, so it is booked.
     pub(super) fn abandon(&mut self) {
         if let Waiting::Model(call) = std::mem::replace(&mut self.waiting, Waiting::Nothing) {
-            self.settle(call.reservation, Demand::default());
+            let used = call.reservation.as_ref().map(|reservation| *reservation.demand()).unwrap_or_default();
+            self.settle(call.reservation, used);
         }
         for (_, call) in self.proposals.abandon() {
             if let Some(call) = call {

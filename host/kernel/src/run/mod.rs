@@ -48,8 +48,8 @@ use std::sync::Arc;
 
 use countersign_spec::{Manifest, ManifestError, PolicyMode};
 
-use crate::contract::Verdict;
 use crate::contract::{Answered, Judged, Judgement, Question};
+use crate::contract::{Dimension, Verdict};
 use crate::record::event::Event;
 use crate::record::frame::Frame;
 use crate::record::input::{Input, Observation, Outcome, Reply, Unavailability, Usage, Verification};
@@ -260,7 +260,13 @@ impl Run {
                     class: Unavailability::Transient,
                     retry_after: None,
                 },
-                usage: Usage::default(),
+                // It may well have answered: what was set aside for it stays spent.
+                usage: waiting.reservation.as_ref().map_or_else(Usage::default, |reservation| Usage {
+                    input_tokens: reservation.demand().of(Dimension::InputTokens),
+                    output_tokens: reservation.demand().of(Dimension::OutputTokens),
+                    cost: reservation.demand().of(Dimension::Cost),
+                    estimated: true,
+                }),
                 request: None,
             },
             Waiting::Retry(wait, _) => Input::Waited { wait: *wait },

@@ -115,7 +115,10 @@ impl Run {
         self.waiting = Waiting::Model(ModelCall { call, purpose, reservation, message: false });
         // A recording's models are called by nobody.
         if !self.recorded() {
-            self.context.sent();
+            // Help is asked for with a packet alone: the rest is still to be said.
+            if !matches!(request.purpose, Purpose::Patch(_)) {
+                self.context.sent();
+            }
             self.models.sent(model, parts);
             let name = Arc::clone(&model.name);
             self.event(Event::ModelCalled { call, tier, model: Arc::clone(&name), cached: choice.cached });
@@ -155,6 +158,7 @@ impl Run {
                 .map(|specialist| (Arc::clone(&specialist.name), Arc::clone(&specialist.description))),
             guidance: self.context.guidance().cloned().filter(|_| !bare),
             notice: self.context.own_notice().cloned().filter(|_| !bare),
+            mend: self.context.own_mend().cloned(),
             message: self.context.own_message().cloned().filter(|_| !bare),
             plan: if bare { Vec::new() } else { self.tasks.plan().lines() },
             kept: self.context.kept().cloned().filter(|_| !bare),
@@ -204,9 +208,15 @@ impl Run {
             reply => {
                 self.models.settled();
                 match reply {
-                    Reply::Step(step) => self.stepped(step, call.purpose == Purpose::Plan),
-                    Reply::Patch { text } => self.patched(text),
-                    Reply::Invalid { reason, bytes, .. } => self.malformed(&call.purpose, reason, bytes),
+                    Reply::Step(step) => {
+                        self.in_form();
+                        self.stepped(step, call.purpose == Purpose::Plan)
+                    }
+                    Reply::Patch { text, .. } => {
+                        self.in_form();
+                        self.patched(text)
+                    }
+                    Reply::Invalid { reason, bytes, .. } => self.malformed(call.purpose, reason, bytes),
                     Reply::Unavailable { .. } => Next::Wait,
                 }
             }
@@ -227,6 +237,9 @@ impl Run {
         let again = class == Unavailability::Transient && self.models.retries() < retry.attempts && !self.recorded();
         if again && least <= retry.most {
             let attempt = self.models.retry();
+            if !matches!(purpose, Purpose::Patch(_)) {
+                self.context.say_again();
+            }
             return self.wait_and(attempt, least, reason, Retrying::Model(purpose));
         }
         if least > retry.most {
@@ -270,18 +283,36 @@ impl Run {
         Next::Leave(Exit::Patched)
     }
 
-    fn malformed(&mut self, purpose: &Purpose, reason: String, bytes: u64) -> Next {
+    fn in_form(&mut self) {
+        self.models.in_form();
+        self.context.mend(None);
+    }
+
+    /// The model is told what is wrong with its answer, and asked again, a few times; then somebody else is.
+    fn malformed(&mut self, purpose: Purpose, reason: String, bytes: u64) -> Next {
         self.context.carry(bytes);
         self.event(Event::SchemaViolation { reason: reason.clone() });
         self.context.signal(&reason);
         self.context.show("");
+        if !matches!(purpose, Purpose::Patch(_)) {
+            self.context.say_again();
+        }
+        if !self.agent_drives()
+            && !self.recorded()
+            && let Some(attempt) = self.models.send_back(self.manifest.rules.answer_repairs)
+        {
+            self.event(Event::AnswerSentBack { attempt });
+            self.context.mend(Some(reason.into()));
+            return self.call_model(purpose);
+        }
+        self.in_form();
         match purpose {
             Purpose::Patch(_) => {
                 let reason = format!("the stronger model's answer: {reason}");
                 self.suspend(StopCause::review(reason, RiskState::LowConfidence))
             }
             Purpose::Plan if self.kind() == NodeKind::Plan => {
-                self.tasks.draft(Draft::None(format!("expected a plan: {reason}")));
+                self.tasks.draft(Draft::Unreadable(reason));
                 Next::Leave(Exit::Drafted)
             }
             _ => self.leave(

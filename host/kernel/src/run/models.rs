@@ -23,8 +23,13 @@ pub(super) struct Models {
     tag: SensitivityTag,
     caches: Caches,
     escalations: u32,
+    /// Those of them for answers that stay out of form: counted apart, so that they take none away from what a run
+    /// needs help with.
+    for_form: u32,
     calls: u64,
     retries: u32,
+    /// Times in a row that an answer was sent back for its form.
+    sent_back: u32,
     waits: u64,
     /// What the next model call is for.
     purpose: Purpose,
@@ -45,8 +50,10 @@ impl Models {
             tag: manifest.goal.sensitivity,
             caches: Caches::default(),
             escalations: 0,
+            for_form: 0,
             calls: 0,
             retries: 0,
+            sent_back: 0,
             waits: 0,
             purpose: Purpose::Step,
             confidence: None,
@@ -117,11 +124,21 @@ impl Models {
 
     /// Whether a stronger model may still be asked, should there be one.
     pub fn may_escalate(&self) -> bool {
-        self.escalations < self.max_escalations
+        self.escalations - self.for_form < self.max_escalations
+    }
+
+    /// The same where answers stay out of form.
+    pub fn may_escalate_for_form(&self) -> bool {
+        self.for_form < self.max_escalations
     }
 
     pub fn escalate(&mut self) {
         self.escalations += 1;
+    }
+
+    pub fn escalate_for_form(&mut self) {
+        self.escalations += 1;
+        self.for_form += 1;
     }
 
     /// Whether an answer of this confidence goes to a stronger model by the cascade's own gate.
@@ -153,6 +170,17 @@ impl Models {
     /// The call was answered, or given up.
     pub fn settled(&mut self) {
         self.retries = 0;
+    }
+
+    /// An answer is sent back for its form, at most so many times in a row; which time that is.
+    pub fn send_back(&mut self, most: u32) -> Option<u32> {
+        self.sent_back = if self.sent_back < most { self.sent_back + 1 } else { 0 };
+        (self.sent_back > 0).then_some(self.sent_back)
+    }
+
+    /// An answer has the form that was asked for.
+    pub fn in_form(&mut self) {
+        self.sent_back = 0;
     }
 
     /// Number of the next wait.

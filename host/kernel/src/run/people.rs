@@ -12,7 +12,7 @@ use super::Run;
 use super::approvals::{Joined, State};
 use super::asked::Asked;
 use super::bounded::cut;
-use super::halt::StopCause;
+use super::halt::{EscalationCause, StopCause};
 use super::next::Next;
 use super::proposals::Proposal;
 use super::waiting::Waiting;
@@ -41,17 +41,22 @@ impl Run {
             .halt
             .take()
             .unwrap_or_else(|| StopCause::review("the graph led here".to_owned(), RiskState::LowConfidence));
-        if halt.trouble.is_some()
-            && self.models.may_escalate()
-            && let Some(to) = self.stronger_tier()
-        {
+        let may = match halt.trouble {
+            Some(EscalationCause::InvalidSchema) => self.models.may_escalate_for_form(),
+            Some(_) => self.models.may_escalate(),
+            None => false,
+        };
+        if may && let Some(to) = self.stronger_tier() {
             return self.ask_stronger(halt, to);
         }
         if halt.code.may_suspend() { self.suspend(halt) } else { self.leave(Exit::Unavailable, halt) }
     }
 
     fn ask_stronger(&mut self, halt: StopCause, to: crate::contract::Tier) -> Next {
-        self.models.escalate();
+        match halt.trouble {
+            Some(EscalationCause::InvalidSchema) => self.models.escalate_for_form(),
+            _ => self.models.escalate(),
+        }
         let cause = halt.reason.clone();
         let step = self.progress.step().unwrap_or("the first step");
         let packet = Packet {

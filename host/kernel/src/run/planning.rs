@@ -31,6 +31,7 @@ impl Run {
             Draft::Whole(steps) => (steps, false),
             Draft::More(steps) => (steps, true),
             Draft::None(problem) => return self.send_back(vec![problem]),
+            Draft::Unreadable(problem) => return self.unreadable(&problem),
         };
         let right = if add { DecisionRight::SplitWork } else { DecisionRight::Plan };
         if self.withholds(right) {
@@ -56,6 +57,16 @@ impl Run {
             }
             Err(problems) => self.send_back(problems),
         }
+    }
+
+    /// No answer could be read, and the model was asked again as often as it may be.
+    fn unreadable(&mut self, problem: &str) -> Next {
+        self.models.aim(Purpose::Step);
+        let reason = format!("invalid schema: {problem}");
+        if !self.blocks("plan", Verdict::Replan, &reason) {
+            return Next::Leave(Exit::Valid);
+        }
+        self.leave(Exit::Exhausted, StopCause::escalation(EscalationCause::InvalidSchema, reason))
     }
 
     /// The plan does not count; the model may mend it, a few times.

@@ -22,6 +22,8 @@ pub(super) enum Draft {
     Whole(Vec<PlanStep>),
     More(Vec<PlanStep>),
     None(String),
+    /// What the model answered could not be read, however often it was asked.
+    Unreadable(String),
 }
 
 impl Tasks {

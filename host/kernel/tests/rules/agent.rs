@@ -59,6 +59,7 @@ impl Agent {
             confidence: None,
             signals: vec![],
             bytes: 0,
+            unwrapped: vec![],
         });
         self.give(Input::Replied { call, reply, usage: countersign_kernel::Usage::default(), request: None });
         self.effects.iter().any(|effect| matches!(effect, Effect::Dispatch { .. }))

@@ -350,7 +350,7 @@ fn what_a_recording_used_is_booked() {
     let mut recorded = Loop::start(with(|m| m.mode = Mode::Recorded));
     // Nobody calls anything: the recording says what happened.
     assert!(recorded.effects().is_empty());
-    let usage = countersign_kernel::Usage { input_tokens: 100, output_tokens: 10, cost: 110 };
+    let usage = countersign_kernel::Usage { input_tokens: 100, output_tokens: 10, cost: 110, estimated: false };
     let reply = |action| {
         Reply::Step(countersign_kernel::StepReply {
             step: "s".into(),
@@ -360,6 +360,7 @@ fn what_a_recording_used_is_booked() {
             confidence: None,
             signals: vec![],
             bytes: 1,
+            unwrapped: vec![],
         })
     };
     recorded.give(Input::Replied { call: 0, reply: reply(call("write", 1)), usage, request: None });

@@ -6,6 +6,7 @@
 mod driven;
 
 mod agent;
+mod answers;
 mod budgets;
 mod endings;
 mod memory;

@@ -8,11 +8,16 @@ fn a_reviewer_has_so_much_time() {
     let mut stronger = with(|m| m.models = vec![model(Tier::Cheap), model(Tier::Strong)]);
     stronger.escalation.max_escalations = 1;
     let mut helped = Loop::start(stronger);
-    helped.replies(Reply::Invalid { reason: "prose".into(), bytes: 5, payload: "p".into() });
+    let prose = |run: &mut Loop| {
+        for _ in 0..3 {
+            run.replies(Reply::Invalid { reason: "prose".into(), bytes: 5, payload: "p".into() });
+        }
+    };
+    prose(&mut helped);
     assert_eq!(helped.count(|event| matches!(event, Event::Escalated { .. })), 1);
-    helped.replies(Reply::Patch { text: "do this".into() });
+    helped.replies(Reply::Patch { text: "do this".into(), unwrapped: vec![] });
     assert_eq!(helped.run.guidance().map(|text| &**text), Some("do this"));
-    helped.replies(Reply::Invalid { reason: "prose".into(), bytes: 5, payload: "p".into() });
+    prose(&mut helped);
     assert_eq!(ended(&helped), Some(Code::ValidationFail), "one escalation and no more");
 }
 

@@ -211,6 +211,7 @@ impl Loop {
             confidence: Some(0.9),
             signals: vec![],
             bytes: 10,
+            unwrapped: vec![],
         });
         self.replies(reply)
     }
@@ -228,7 +229,7 @@ impl Loop {
                 _ => None,
             })
         });
-        let usage = Usage { input_tokens: 100, output_tokens: 10, cost: 110 };
+        let usage = Usage { input_tokens: 100, output_tokens: 10, cost: 110, estimated: false };
         self.give(Input::Replied { call, reply, usage, request: Some("sha256:r".into()) });
         self
     }

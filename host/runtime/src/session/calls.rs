@@ -119,6 +119,7 @@ impl Session {
             confidence,
             signals,
             bytes,
+            unwrapped: Vec::new(),
         });
         self.calls.notice = None;
         let turn = self.proceed(Input::Replied { call, reply, usage, request: None })?;
@@ -333,6 +334,7 @@ impl Session {
             confidence: None,
             signals: Vec::new(),
             bytes: 0,
+            unwrapped: Vec::new(),
         });
         self.proceed(Input::Replied { call, reply, usage: Usage::default(), request: None })?;
         Ok(self.standing())
