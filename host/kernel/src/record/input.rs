@@ -93,6 +93,7 @@ pub enum Input {
 /// A model's answer, as far as it could be read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "nearly every reply is a step, and there is one at a time")]
 pub enum Reply {
     /// One step, in the form that the loop asks for.
     Step(StepReply),
