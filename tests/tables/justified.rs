@@ -3,7 +3,7 @@
 const OWN_RULES: &str = "document 001, part 6.4: what rules of a deployment's own go by";
 
 /// The slot (or `run`), the field, and why it stays.
-pub const JUSTIFIED: [(&str, &str, &str); 18] = [
+pub const JUSTIFIED: [(&str, &str, &str); 19] = [
     ("sensitivity", "bytes", "read where `cut_raises` is on; without it a policy takes a part for the whole"),
     ("guard", "tool", "a deployment trusts what some tools answer more than what others do"),
     ("classifier", "past.runs", "document 001, part 10: how well a class goes decides its tier"),
@@ -15,6 +15,7 @@ pub const JUSTIFIED: [(&str, &str, &str); 18] = [
     ("risk", "working-context", OWN_RULES),
     ("remediation", "tool", "who can mend an error depends on the tool: a deployment's roles"),
     ("remediation", "same-tool", "read where `irremediable_after_same_tool` is set"),
+    ("threshold", "since", "where nothing came a person is told for how long, from the last boundary on"),
     ("doom-loop", "action-bytes", "`action` is cut at 8 KiB: whether it is all there"),
     (
         "doom-loop",
