@@ -117,7 +117,7 @@ fn what_is_no_call_is_refused_with_what_was_expected() -> std::io::Result<()> {
 fn the_tools_of_a_server_that_has_ended_are_taken_out_of_the_list() -> std::io::Result<()> {
     let other = format!("[servers.other]\ncommand = {}", json!([fake_mcp_server()]));
     // It answers, and dies a moment later, while nobody calls it.
-    let folder = place("(sleep 0.2; kill -9 $PPID) >/dev/null 2>&1 &", &format!("{other}\n"))?;
+    let folder = place("(sleep 1; kill -9 $PPID) >/dev/null 2>&1 &", &format!("{other}\n"))?;
     let config = folder.path().join("countersign.toml");
     std::fs::write(&config, format!("{}restarts = 0\n", std::fs::read_to_string(&config)?))?;
     let mut client = Client::start(gateway(folder.path()))?;

@@ -25,9 +25,9 @@ fn echo(text: &str) -> Value {
     json!({"name": "fake__echo", "arguments": {"text": text}, "_meta": {"progressToken": format!("token of {text}")}})
 }
 
-/// A server that needs a moment for each call.
+/// A server that needs long enough for each call that a busy machine has begun all of them by then.
 fn slow() -> std::io::Result<tempfile::TempDir> {
-    served(&["--slow", "300"], "[agents.desk]\nidle-end = 600000", "")
+    served(&["--slow", "2000"], "[agents.desk]\nidle-end = 600000", "")
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_client_that_hangs_up_leaves_a_run_that_the_next_takes_up() -> std::io::Resu
 /// The time without calls begins when the last one has returned.
 #[test]
 fn a_run_is_not_idle_while_a_call_is_under_way() -> std::io::Result<()> {
-    let folder = served(&["--slow", "1500"], "[agents.desk]\nidle-end = 500", "")?;
+    let folder = served(&["--slow", "6000"], "[agents.desk]\nidle-end = 500", "")?;
     let mut client = Client::start(gateway(folder.path()))?;
     let long = client.begin("tools/call", &echo("long"))?;
     while most_at_once(folder.path()) < 1 {

@@ -208,7 +208,7 @@ fn an_answer_that_is_lost_stays_paid_for() -> Tested {
         ("broken off", || Does::Truncated),
         ("hung up", || Does::HangsUp),
         ("half a body", || Does::Malformed),
-        ("too late", || Does::Late(Duration::from_millis(1700), Box::new(Does::HangsUp))),
+        ("too late", || Does::Late(Duration::from_millis(2200), Box::new(Does::HangsUp))),
     ];
     for (name, lost) in table {
         // Every second answer is lost; 400 tokens are set aside for each.

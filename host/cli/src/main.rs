@@ -4,6 +4,7 @@ mod commands;
 mod component_build;
 mod exit;
 mod phases;
+mod refold;
 mod screen;
 mod style;
 mod verdict_text;

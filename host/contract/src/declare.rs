@@ -32,8 +32,8 @@ macro_rules! cases {
             }
         }
 
-        impl crate::identity::Tell for $name {
-            fn tell(&self, out: &mut Vec<u8>) {
+        impl crate::identity::Encode for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
                 out.push(*self as u8);
             }
         }
@@ -65,9 +65,9 @@ macro_rules! record {
             pub $field: $type,)+
         }
 
-        impl crate::identity::Tell for $name {
-            fn tell(&self, out: &mut Vec<u8>) {
-                $(crate::identity::Tell::tell(&self.$field, out);)+
+        impl crate::identity::Encode for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
+                $(crate::identity::Encode::encode(&self.$field, out);)+
             }
         }
     };
@@ -75,10 +75,10 @@ macro_rules! record {
 
 /// A `variant` of the WIT.
 macro_rules! variant {
-    (@tell $self:ident $out:ident $name:ident $case:ident) => {};
-    (@tell $self:ident $out:ident $name:ident $case:ident ($type:ty)) => {
+    (@encode $self:ident $out:ident $name:ident $case:ident) => {};
+    (@encode $self:ident $out:ident $name:ident $case:ident ($type:ty)) => {
         if let $name::$case(held) = $self {
-            crate::identity::Tell::tell(held, $out);
+            crate::identity::Encode::encode(held, $out);
         }
     };
     ($(#[$meta:meta])* pub enum $name:ident {
@@ -108,10 +108,10 @@ macro_rules! variant {
             }
         }
 
-        impl crate::identity::Tell for $name {
-            fn tell(&self, out: &mut Vec<u8>) {
-                crate::identity::Tell::tell(self.name(), out);
-                $(variant!(@tell self out $name $case $(($type))?);)+
+        impl crate::identity::Encode for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
+                crate::identity::Encode::encode(self.name(), out);
+                $(variant!(@encode self out $name $case $(($type))?);)+
             }
         }
     };

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::{Key, Question};
 
-/// Writes what tells a value apart from every other of its type. What has no fixed length says how long it is,
-/// so that two neighbours cannot run into each other.
-pub(crate) trait Tell {
+/// The bytes of a value by which it is told apart from every other of its type. What has no fixed length says how long
+/// it is, so that two neighbours cannot run into each other.
+pub(crate) trait Encode {
     /// Appends the bytes, numbers in little-endian order.
-    fn tell(&self, out: &mut Vec<u8>);
+    fn encode(&self, out: &mut Vec<u8>);
 }
 
 impl Question {
@@ -17,15 +17,15 @@ impl Question {
     /// that nobody can forge; here a fast one (XXH3, 64 bits) is enough.
     pub fn key(&self) -> Key {
         let mut out = Vec::with_capacity(1 << 10);
-        self.tell(&mut out);
+        self.encode(&mut out);
         Key::of(&out)
     }
 }
 
 macro_rules! numbers {
     ($($type:ty),+) => {
-        $(impl Tell for $type {
-            fn tell(&self, out: &mut Vec<u8>) {
+        $(impl Encode for $type {
+            fn encode(&self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
             }
         })+
@@ -34,50 +34,50 @@ macro_rules! numbers {
 
 numbers!(u8, u32, u64);
 
-impl Tell for bool {
-    fn tell(&self, out: &mut Vec<u8>) {
+impl Encode for bool {
+    fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(*self));
     }
 }
 
-impl Tell for f64 {
-    fn tell(&self, out: &mut Vec<u8>) {
-        self.to_bits().tell(out);
+impl Encode for f64 {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.to_bits().encode(out);
     }
 }
 
-impl Tell for str {
-    fn tell(&self, out: &mut Vec<u8>) {
-        (self.len() as u64).tell(out);
+impl Encode for str {
+    fn encode(&self, out: &mut Vec<u8>) {
+        (self.len() as u64).encode(out);
         out.extend_from_slice(self.as_bytes());
     }
 }
 
-impl Tell for String {
-    fn tell(&self, out: &mut Vec<u8>) {
-        self.as_str().tell(out);
+impl Encode for String {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.as_str().encode(out);
     }
 }
 
-impl Tell for Arc<str> {
-    fn tell(&self, out: &mut Vec<u8>) {
-        (**self).tell(out);
+impl Encode for Arc<str> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        (**self).encode(out);
     }
 }
 
-impl<T: Tell> Tell for Option<T> {
-    fn tell(&self, out: &mut Vec<u8>) {
-        self.is_some().tell(out);
+impl<T: Encode> Encode for Option<T> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.is_some().encode(out);
         if let Some(value) = self {
-            value.tell(out);
+            value.encode(out);
         }
     }
 }
 
-impl<T: Tell> Tell for Vec<T> {
-    fn tell(&self, out: &mut Vec<u8>) {
-        (self.len() as u64).tell(out);
-        self.iter().for_each(|value| value.tell(out));
+impl<T: Encode> Encode for Vec<T> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        (self.len() as u64).encode(out);
+        self.iter().for_each(|value| value.encode(out));
     }
 }
 

@@ -16,7 +16,7 @@ use rmcp::model::*;
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::Value;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, Notify, OnceCell};
 
 use crate::approval::{self, Asked, Questions, Way};
 use crate::error::GatewayError;
@@ -37,6 +37,8 @@ pub struct Gateway {
     store: SharedStore,
     pub(crate) shared: Arc<Shared>,
     pub(crate) upstream: OnceCell<Upstream>,
+    /// There may be servers to watch.
+    started: Notify,
     /// Calls of one run are ruled on and observed one after the other.
     pub(crate) run: Mutex<Option<PrincipalRun>>,
     /// Calls that are made at the moment.
@@ -62,6 +64,7 @@ impl Gateway {
             served,
             shared: Arc::default(),
             upstream: OnceCell::new(),
+            started: Notify::new(),
             run: Mutex::new(None),
             under_way: UnderWay::default(),
             store,
@@ -78,7 +81,9 @@ impl Gateway {
             let capabilities = context.client_capabilities().unwrap_or_default();
             Upstream::start(&self.served, &self.shared, capabilities).await
         };
-        self.upstream.get_or_try_init(start).await.map_err(internal)
+        let upstream = self.upstream.get_or_try_init(start).await.map_err(internal);
+        self.started.notify_one();
+        upstream
     }
 
     /// The process ends. What is under way is recorded first, as far as it comes to an end by that.
@@ -86,10 +91,7 @@ impl Gateway {
         if let Some(upstream) = self.upstream.get() {
             upstream.close().await;
         }
-        let until = tokio::time::Instant::now() + LEAVING;
-        while self.under_way.any() && tokio::time::Instant::now() < until {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let _ = tokio::time::timeout(LEAVING, self.under_way.none()).await;
         let run = match self.run.lock().await.as_mut() {
             Some(principal) => principal.leave()?,
             None => None,
@@ -127,14 +129,13 @@ impl Gateway {
             Ruled::Parked(approval) => approval,
         };
         let way = if self.served.agent.ask_client { approval::way(context) } else { Way::None };
-        let (run, manifest) = match self.run.lock().await.as_mut() {
-            Some(principal) => (
-                principal.id().unwrap_or_default().to_owned(),
-                principal.current().map(|run| Arc::clone(run.run().manifest())),
-            ),
-            None => (String::new(), None),
+        let manifest = match (way, self.run.lock().await.as_mut()) {
+            (Way::None, _) | (_, None) => None,
+            (_, Some(principal)) => principal.current().map(|run| Arc::clone(run.run().manifest())),
         };
-        let all_of_it = format!("countersign runs show {run} --store {} --json", self.store_file().display());
+        let all_of_it = manifest.as_ref().map_or_else(String::new, |manifest| {
+            format!("countersign runs show {} --store {} --json", manifest.run, self.store_file().display())
+        });
         let asked = manifest.as_ref().map(|manifest| Asked { approval: &approval, manifest, all_of_it: &all_of_it });
         let decision = match (way, asked) {
             // The answer is one only to the question that this very call was answered with.
@@ -323,7 +324,7 @@ pub async fn watch_servers(gateway: Arc<Gateway>) {
                 upstream.wait().await;
                 upstream.heed().await;
             }
-            None => tokio::time::sleep(Duration::from_millis(50)).await,
+            None => gateway.started.notified().await,
         }
     }
 }

@@ -140,11 +140,6 @@ impl PrincipalRun {
         Ok(Met::Run(&mut self.open.insert(open).session))
     }
 
-    /// Id of the run at hand.
-    pub fn id(&self) -> Option<&str> {
-        self.open.as_ref().map(|open| open.id.as_str())
-    }
-
     /// The run at hand; none is begun.
     pub fn current(&mut self) -> Option<&mut Session> {
         self.open.as_mut().map(|open| &mut open.session)

@@ -1,31 +1,36 @@
 //! How many calls are being made.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::watch;
 
 /// Calls that are being made.
 #[derive(Debug, Clone, Default)]
-pub struct UnderWay(Arc<AtomicUsize>);
+pub struct UnderWay(watch::Sender<usize>);
 
 impl UnderWay {
     /// One more, until what is given back is dropped.
     pub fn one_more(&self) -> OneUnderWay {
-        self.0.fetch_add(1, Ordering::AcqRel);
-        OneUnderWay(Arc::clone(&self.0))
+        self.0.send_modify(|calls| *calls += 1);
+        OneUnderWay(self.0.clone())
     }
 
     /// Whether there is one.
     pub fn any(&self) -> bool {
-        self.0.load(Ordering::Acquire) > 0
+        *self.0.borrow() > 0
+    }
+
+    /// Waits until there is none.
+    pub async fn none(&self) {
+        // The sender is here: nobody closes it meanwhile.
+        let _ = self.0.subscribe().wait_for(|calls| *calls == 0).await;
     }
 }
 
 /// A call that is being made.
 #[derive(Debug)]
-pub struct OneUnderWay(Arc<AtomicUsize>);
+pub struct OneUnderWay(watch::Sender<usize>);
 
 impl Drop for OneUnderWay {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.send_modify(|calls| *calls -= 1);
     }
 }

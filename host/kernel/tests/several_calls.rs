@@ -2,7 +2,7 @@
 //! in, each call is one call, and nothing is set aside for a call that is over.
 
 #[path = "support/loop.rs"]
-#[allow(dead_code, reason = "shared with the tests of the rules, which use all of it")]
+#[expect(dead_code, reason = "shared with the tests of the rules, which use all of it")]
 mod driven;
 #[path = "../../spec/tests/support/graphs.rs"]
 mod graphs;

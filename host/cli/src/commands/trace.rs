@@ -1,8 +1,7 @@
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use countersign::kernel::contract::{Dimension, Verdict};
-use countersign::kernel::{Answered, Closed, Event, Frame, Input, Run};
+use countersign::kernel::{Answered, Closed, Event, Frame, Input};
 use countersign::spec::Manifest;
 use countersign::store::{Ending, Holder, Stored};
 use countersign::{Incoming, utc_text};
@@ -12,6 +11,7 @@ use countersign_scenario::describe_event;
 use super::source::Source;
 use crate::exit;
 use crate::phases::Phases;
+use crate::refold::Refold;
 use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, line, number, styled, table};
 use crate::verdict_text;
 
@@ -116,7 +116,7 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
     let diagnostics = source.diagnostics();
     let mut shown = false;
     let mut phases = None;
-    let mut again = Again::default();
+    let mut refold = Refold::default();
     while let Some(stored) = reader.read()? {
         let number = reader.frames() - 1;
         shown |= arguments.frame == Some(number);
@@ -124,7 +124,7 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
             phases = Some(Phases::new(manifest));
         }
         let whole = arguments.frame.is_some() && !arguments.stored.json;
-        let folded = if whole { again.take(&stored) } else { None };
+        let folded = if whole { refold.take(&stored) } else { None };
         if arguments.frame.is_some_and(|wanted| wanted != number) {
             continue;
         }
@@ -172,44 +172,6 @@ fn show(arguments: &Show) -> anyhow::Result<u8> {
         crate::say!("\n{}", ending(reader.frames(), reader.ending().unwrap_or(Ending::Open { half_written: false })));
     }
     Ok(exit::OK)
-}
-
-/// Makes again what frames do not hold: the questions that their judgements answer.
-#[derive(Default)]
-enum Again {
-    #[default]
-    Nothing,
-    Run(Box<Run>),
-    /// Why it goes no further.
-    Lost(String),
-}
-
-impl Again {
-    /// The next line of the trace; none for the manifest.
-    fn take(&mut self, stored: &Stored) -> Option<Result<Closed, String>> {
-        let frame = match stored {
-            Stored::Manifest(manifest) => {
-                *self = match Run::open(Arc::new(manifest.clone())) {
-                    Ok(run) => Again::Run(Box::new(run)),
-                    Err(error) => {
-                        Again::Lost(format!("the questions, which this release does not make again: {error}"))
-                    }
-                };
-                return None;
-            }
-            Stored::Frame(frame) => frame,
-        };
-        let problem = match self {
-            Again::Run(run) => match run.fold(frame) {
-                Ok(closed) => return Some(Ok(closed)),
-                Err(error) => format!("the questions, since frame {} does not follow: {error}", frame.frame),
-            },
-            Again::Lost(problem) => return Some(Err(problem.clone())),
-            Again::Nothing => return None,
-        };
-        *self = Again::Lost(problem.clone());
-        Some(Err(problem))
-    }
 }
 
 /// `folded` is there where the frame is shown whole.

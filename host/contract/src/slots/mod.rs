@@ -191,10 +191,10 @@ macro_rules! define {
             }
         }
 
-        impl crate::identity::Tell for Question {
-            fn tell(&self, out: &mut Vec<u8>) {
-                crate::identity::Tell::tell(self.slot().name(), out);
-                match self { $(Question::$slot(asked) => crate::identity::Tell::tell(asked, out)),+ }
+        impl crate::identity::Encode for Question {
+            fn encode(&self, out: &mut Vec<u8>) {
+                crate::identity::Encode::encode(self.slot().name(), out);
+                match self { $(Question::$slot(asked) => crate::identity::Encode::encode(asked, out)),+ }
             }
         }
 

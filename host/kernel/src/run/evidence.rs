@@ -15,7 +15,7 @@ const CLAIMED: usize = 64;
 /// Facts whose readings are kept; of more the one read longest ago counts as never read.
 const FACTS: usize = 256;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Evidence {
     criteria: Vec<CriterionState>,
     committed: VecDeque<u64>,
@@ -58,16 +58,7 @@ impl Evidence {
     pub fn new(manifest: &Manifest) -> Self {
         let reading = |tool: &str| manifest.tool(tool).is_some_and(|tool| !tool.mutating());
         let state = |criterion: &Criterion| CriterionState { met: false, reading: reading(&criterion.tool) };
-        Evidence {
-            criteria: manifest.goal.criteria.iter().map(state).collect(),
-            committed: VecDeque::new(),
-            facts: BTreeMap::new(),
-            claimed: Vec::new(),
-            seen: BTreeSet::new(),
-            readings: BTreeMap::new(),
-            conflict: None,
-            conflicts: 0,
-        }
+        Evidence { criteria: manifest.goal.criteria.iter().map(state).collect(), ..Evidence::default() }
     }
 
     /// Whether there are criteria and every one is met.
@@ -220,17 +211,7 @@ mod tests {
             .map(|(id, tool)| Criterion { id: id.into(), text: "".into(), tool: tool.into() })
             .collect();
         let criteria = [true, false].map(|reading| CriterionState { met: false, reading }).to_vec();
-        let evidence = Evidence {
-            criteria,
-            committed: VecDeque::new(),
-            facts: BTreeMap::new(),
-            claimed: Vec::new(),
-            seen: BTreeSet::new(),
-            readings: BTreeMap::new(),
-            conflict: None,
-            conflicts: 0,
-        };
-        (evidence, goal)
+        (Evidence { criteria, ..Evidence::default() }, goal)
     }
 
     #[test]
