@@ -65,8 +65,9 @@ fn measure(with_callgrind: bool) -> Result<()> {
 
 /// What the bench does when callgrind runs it: the lines whose instructions are counted.
 fn count() -> Result<()> {
-    // Without the pool: its address space is more than valgrind has to give.
-    let host = Host::new(EngineOptions { pool: None, ..EngineOptions::default() }, None)?;
+    // Without the pool: its address space is more than valgrind has to give. Compiling takes some fifty times as long.
+    let compile_deadline = EngineOptions::default().compile_deadline * 100;
+    let host = Host::new(EngineOptions { pool: None, compile_deadline, ..EngineOptions::default() }, None)?;
     let mut groups = lines::groups(&host)?;
     for line in groups.iter_mut().flat_map(|group| &mut group.lines) {
         callgrind::count(line.work.as_mut())?;

@@ -5,6 +5,7 @@ mod approvers;
 mod bad_input;
 mod bundles;
 mod client;
+mod compiling;
 mod coverage;
 mod findings;
 mod gateway;

@@ -46,6 +46,8 @@ enum Command {
     Policy(commands::policy::Command),
     #[command(subcommand)]
     Bundle(commands::bundle::Command),
+    #[command(name = commands::compile::NAME, hide = true)]
+    Compile(commands::compile::Arguments),
 }
 
 /// Policies may use 64 MiB of stack; on a thread that has it, a call switches to no other.
@@ -68,6 +70,7 @@ fn main() -> std::process::ExitCode {
             Command::Trace(command) => commands::trace::run(&command),
             Command::Policy(command) => commands::policy::run(&command),
             Command::Bundle(command) => commands::bundle::run(&command),
+            Command::Compile(arguments) => commands::compile::run(&arguments),
         };
         let code = exit::code(done);
         if code == exit::OK && !runs && style::output_is_lost() { exit::INTERNAL } else { code }

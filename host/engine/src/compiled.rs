@@ -2,28 +2,26 @@
 //! it back a few milliseconds.
 //!
 //! What is read back runs as it is, unchecked. So the folder must be its user's alone, as a program's own
-//! file would be, and so must each file in it. A file is named by the digest of the component and by everything
-//! else that its code hangs on, is put in its place whole, and begins with the digest of the rest. Whatever is
-//! wrong with the folder or a file, the component is compiled. Who must not trust the folder leaves it out
+//! file would be, and so must each file in it ([`PrivateFolder`]). A file is named by the digest of the component and
+//! by everything else that its code hangs on, is put in its place whole, and begins with the digest of the rest.
+//! Whatever is wrong with the folder or a file, the component is compiled. Who must not trust the folder leaves it out
 //! ([`EngineOptions::compiled`](crate::EngineOptions::compiled)).
 
-use std::fs::{DirBuilder, Metadata, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::time::{Duration, SystemTime};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
+use crate::compiler::{Compiled, compile};
+use crate::engine::EngineOptions;
+#[cfg(unix)]
+use crate::private_folder::PrivateFolder;
+
 /// Files that are kept; of more the oldest go.
 const MOST: usize = 256;
-const EXTENSION: &str = "cwasm";
+const EXTENSION: &str = ".cwasm";
 /// Bytes of a digest.
 const DIGEST: usize = 32;
-
-/// Stack of the thread that compiles: that of a program's first one.
-const COMPILER_STACK: usize = 8 << 20;
 
 /// Compiles a component within a time, or reads back what an earlier process has compiled of the same bytes.
 ///
@@ -32,169 +30,193 @@ const COMPILER_STACK: usize = 8 << 20;
 pub(crate) fn component(
     engine: &wasmtime::Engine,
     fingerprint: &str,
-    folder: Option<&Path>,
+    options: &EngineOptions,
     bytes: &[u8],
-    deadline: Duration,
 ) -> wasmtime::Result<Component> {
-    let Some(folder) = folder.filter(|folder| is_private_folder(folder)) else {
-        return compile(engine, bytes, deadline);
+    let Some(folder) = options.compiled.as_deref().and_then(folder) else {
+        return match compile(engine, options, bytes)? {
+            Compiled::Component(component) => Ok(component),
+            Compiled::Code(code) => load(engine, &code),
+        };
     };
-    let path = folder.join(name(fingerprint, bytes));
-    if let Some(component) = read_back(engine, &path) {
+    let name = name(fingerprint, bytes);
+    if let Some(component) = read_back(engine, &folder, &name) {
         return Ok(component);
     }
-    let component = compile(engine, bytes, deadline)?;
-    // The next process compiles it again, then.
-    let _ = component.serialize().map(|compiled| keep(folder, &path, &compiled));
+    let (component, code) = match compile(engine, options, bytes)? {
+        Compiled::Component(component) => {
+            let code = component.serialize()?;
+            (component, code)
+        }
+        Compiled::Code(code) => (load(engine, &code)?, code),
+    };
+    // Where it cannot be kept the next process compiles it again.
+    let _ = keep(&folder, &name, &code);
     Ok(component)
 }
 
-/// Nothing can stop the compiler: it works on a thread of its own, and whoever waits for it stops waiting.
-fn compile(engine: &wasmtime::Engine, bytes: &[u8], deadline: Duration) -> wasmtime::Result<Component> {
-    let (done, compiled) = mpsc::channel();
-    let (compiler, own) = (engine.clone(), bytes.to_vec());
-    let thread = std::thread::Builder::new().name("countersign-compile".to_owned()).stack_size(COMPILER_STACK);
-    thread.spawn(move || done.send(Component::new(&compiler, &own)))?;
-    compiled.recv_timeout(deadline).unwrap_or_else(|_| {
-        let seconds = deadline.as_secs_f64();
-        Err(wasmtime::Error::msg(format!(
-            "it takes longer than {seconds} s; a policy of the size of the default ones takes less than one: look \
-             whether its build is optimised, and for one function that is far larger than the others"
-        )))
-    })
-}
-
-fn name(fingerprint: &str, bytes: &[u8]) -> PathBuf {
+fn name(fingerprint: &str, bytes: &[u8]) -> String {
     let digest = Sha256::new().chain_update(fingerprint).chain_update([0]).chain_update(bytes).finalize();
-    PathBuf::from(countersign_contract::hex(&digest)).with_extension(EXTENSION)
+    countersign_contract::hex(&digest) + EXTENSION
 }
 
-#[expect(unsafe_code, reason = "the one place where compiled code is loaded; see the module")]
-fn read_back(engine: &wasmtime::Engine, path: &Path) -> Option<Component> {
-    let metadata = std::fs::symlink_metadata(path).ok()?;
-    if !metadata.is_file() || !is_private(&metadata) {
-        return None;
+fn folder(path: &Path) -> Option<PrivateFolder> {
+    let folder = PrivateFolder::open(path);
+    if folder.is_none() {
+        tracing::debug!(folder = %path.display(), "compiled policies are not kept: others could write there");
     }
-    let bytes = std::fs::read(path).ok()?;
+    folder
+}
+
+fn read_back(engine: &wasmtime::Engine, folder: &PrivateFolder, name: &str) -> Option<Component> {
+    let bytes = folder.read(name)?;
     let (digest, compiled) = bytes.split_at_checked(DIGEST)?;
     if *Sha256::digest(compiled) != *digest {
         return None;
     }
-    // SAFETY: these bytes are what `keep` of this or an earlier process of the same user has written, by their
-    // digest, under the name of its component and of the engine's settings, into a folder that nobody else may
-    // write to. Wasmtime refuses what another version or other settings have compiled.
-    unsafe { Component::deserialize(engine, compiled) }.ok()
+    load(engine, compiled).ok()
 }
 
-/// Makes the folder, where there is none; whether nobody but this user may write to it.
-fn is_private_folder(folder: &Path) -> bool {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    let made = builder.create(folder).and_then(|()| std::fs::metadata(folder));
-    made.is_ok_and(|metadata| metadata.is_dir() && is_private(&metadata))
-}
-
-#[cfg(unix)]
-fn is_private(metadata: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
-}
-
-/// Elsewhere nobody can say whose a file is.
-#[cfg(not(unix))]
-fn is_private(_: &Metadata) -> bool {
-    false
+#[expect(unsafe_code, reason = "the one place where compiled code is loaded; see the module")]
+fn load(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: either the host's own compiler has made it of bytes that it was handed just now, and is as trusted as
+    // the host; or `keep` of this or an earlier process of the same user has written it, by its digest, under the name
+    // of its component and of the engine's settings, into a folder that nobody else may write to. Wasmtime refuses
+    // what another version or other settings have compiled.
+    unsafe { Component::deserialize(engine, code) }
 }
 
 /// Puts a file in its place whole, and lets the oldest of them go.
-fn keep(folder: &Path, path: &Path, compiled: &[u8]) -> std::io::Result<()> {
-    let part = path.with_extension(format!("{}.part", std::process::id()));
-    if let Err(error) = write(&part, compiled).and_then(|()| std::fs::rename(&part, path)) {
-        let _ = std::fs::remove_file(&part);
-        return Err(error);
-    }
-    let mut kept: Vec<(SystemTime, PathBuf)> = std::fs::read_dir(folder)?
-        .flatten()
-        .filter(|entry| is_ours(&entry.path()))
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    kept.sort();
-    let too_many = kept.len().saturating_sub(MOST);
-    kept.iter().take(too_many).try_for_each(|(_, path)| std::fs::remove_file(path))
-}
-
-fn write(part: &Path, compiled: &[u8]) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(part)?;
-    file.write_all(&Sha256::digest(compiled))?;
-    file.write_all(compiled)?;
-    file.sync_all()
+fn keep(folder: &PrivateFolder, name: &str, compiled: &[u8]) -> std::io::Result<()> {
+    folder.put(name, &[&Sha256::digest(compiled), compiled])?;
+    folder.keep_newest(MOST, is_ours)
 }
 
 /// Whether a file has a name that [`name`] gives: whatever else lies in the folder is somebody's own.
-fn is_ours(path: &Path) -> bool {
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    path.extension().is_some_and(|extension| extension == EXTENSION)
-        && stem.len() == 2 * DIGEST
-        && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
+fn is_ours(name: &str) -> bool {
+    let stem = name.strip_suffix(EXTENSION).unwrap_or_default();
+    stem.len() == 2 * DIGEST && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Elsewhere nobody can say whose a file is: nothing is kept.
+#[cfg(not(unix))]
+struct PrivateFolder;
+
+#[cfg(not(unix))]
+impl PrivateFolder {
+    fn open(_: &Path) -> Option<Self> {
+        None
+    }
+    fn read(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+    fn put(&self, _: &str, _: &[&[u8]]) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn keep_newest(&self, _: usize, _: impl Fn(&str) -> bool) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::PathBuf;
+    use std::time::Duration;
 
     use super::*;
 
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
-    const LONG: Duration = Duration::from_secs(600);
 
     fn kept(folder: &Path) -> Vec<PathBuf> {
         std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
     }
 
+    fn compiled(fingerprint: &str, folder: &Path) -> wasmtime::Result<Component> {
+        let options = EngineOptions { compiled: Some(folder.to_owned()), ..EngineOptions::default() };
+        component(&wasmtime::Engine::default(), fingerprint, &options, EMPTY)
+    }
+
+    fn is_read_back(folder: &Path, name: &str) -> bool {
+        folder_of(folder).is_some_and(|folder| read_back(&wasmtime::Engine::default(), &folder, name).is_some())
+    }
+
+    fn folder_of(path: &Path) -> Option<PrivateFolder> {
+        PrivateFolder::open(path)
+    }
+
+    fn mode(path: &Path, mode: u32) -> std::io::Result<()> {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode))
+    }
+
     #[test]
     fn the_second_process_reads_back_and_a_damaged_file_is_compiled_again() -> wasmtime::Result<()> {
         let temporary = tempfile::tempdir()?;
-        let (engine, folder) = (wasmtime::Engine::default(), temporary.path().join("a/b"));
-        component(&engine, "one", Some(&folder), EMPTY, LONG)?;
+        let folder = temporary.path().join("a/b");
+        compiled("one", &folder)?;
         let files = kept(&folder);
         assert_eq!(files.len(), 1, "{files:?}");
-        assert!(read_back(&engine, &files[0]).is_some());
-        component(&engine, "one", Some(&folder), EMPTY, LONG)?;
-        component(&engine, "other settings", Some(&folder), EMPTY, LONG)?;
+        let name = name("one", EMPTY);
+        assert!(is_read_back(&folder, &name));
+        compiled("one", &folder)?;
+        compiled("other settings", &folder)?;
         assert_eq!(kept(&folder).len(), 2);
         let mut damaged = std::fs::read(&files[0])?;
         let middle = damaged.len() / 2;
         damaged[middle] ^= 1;
         std::fs::write(&files[0], damaged)?;
-        assert!(read_back(&engine, &files[0]).is_none());
-        component(&engine, "one", Some(&folder), EMPTY, LONG)?;
-        assert!(read_back(&engine, &files[0]).is_some(), "written anew");
+        assert!(!is_read_back(&folder, &name));
+        compiled("one", &folder)?;
+        assert!(is_read_back(&folder, &name), "written anew");
         Ok(())
     }
 
     #[test]
     fn a_folder_that_others_may_write_to_is_not_used() -> wasmtime::Result<()> {
         let temporary = tempfile::tempdir()?;
-        let (engine, folder) = (wasmtime::Engine::default(), temporary.path().join("shared"));
-        std::fs::create_dir(&folder)?;
-        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777))?;
-        component(&engine, "one", Some(&folder), EMPTY, LONG)?;
-        assert!(kept(&folder).is_empty());
+        let shared = temporary.path().join("shared");
+        std::fs::create_dir(&shared)?;
+        mode(&shared, 0o777)?;
+        compiled("one", &shared)?;
+        assert!(kept(&shared).is_empty());
+        // Nor is one below: the others could put another in its place.
+        compiled("one", &shared.join("own"))?;
+        assert!(kept(&shared).is_empty());
+        // In a folder like `/tmp` nobody can.
+        mode(&shared, 0o1777)?;
+        compiled("one", &shared.join("own"))?;
+        assert_eq!(kept(&shared.join("own")).len(), 1);
         // Nor is one that cannot be made.
         std::fs::write(temporary.path().join("file"), "")?;
-        component(&engine, "one", Some(&temporary.path().join("file/below")), EMPTY, LONG)?;
+        compiled("one", &temporary.path().join("file/below"))?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_that_is_a_link_or_that_others_may_write_to_is_not_read() -> wasmtime::Result<()> {
+        let temporary = tempfile::tempdir()?;
+        let (folder, name) = (temporary.path().join("own"), name("one", EMPTY));
+        compiled("one", &folder)?;
+        let (file, elsewhere) = (folder.join(&name), temporary.path().join("elsewhere"));
+        mode(&file, 0o666)?;
+        assert!(!is_read_back(&folder, &name));
+        mode(&file, 0o600)?;
+        assert!(is_read_back(&folder, &name));
+        std::fs::rename(&file, &elsewhere)?;
+        symlink(&elsewhere, &file)?;
+        assert!(!is_read_back(&folder, &name));
+        // A link to the folder is as good as the folder.
+        let link = temporary.path().join("link");
+        symlink(&folder, &link)?;
+        compiled("two", &link)?;
+        assert_eq!(kept(&folder).len(), 2);
         Ok(())
     }
 
     #[test]
     fn nobody_waits_for_the_compiler_for_ever() {
-        let error = component(&wasmtime::Engine::default(), "one", None, EMPTY, Duration::ZERO).err();
+        let options = EngineOptions { compile_deadline: Duration::ZERO, ..EngineOptions::default() };
+        let error = component(&wasmtime::Engine::default(), "one", &options, EMPTY).err();
         let error = error.map(|error| error.to_string()).unwrap_or_default();
         assert!(error.starts_with("it takes longer than 0 s; "), "{error}");
     }
@@ -205,8 +227,9 @@ mod tests {
         for number in 0..9 {
             std::fs::write(temporary.path().join(format!("letter-{number}.txt")), "mine")?;
         }
+        let folder = folder_of(temporary.path()).ok_or(std::io::ErrorKind::PermissionDenied)?;
         for number in 0..MOST + 3 {
-            keep(temporary.path(), &temporary.path().join(name(&number.to_string(), b"")), b"x")?;
+            keep(&folder, &name(&number.to_string(), b""), b"x")?;
         }
         assert_eq!(kept(temporary.path()).len(), MOST + 9);
         Ok(())

@@ -7,6 +7,7 @@ use wasmtime::component::Linker;
 use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use crate::call::CallState;
+use crate::compiler::Compiler;
 use crate::error::EngineError;
 use crate::inspect::Caps;
 use crate::watchdog::Watchdog;
@@ -34,9 +35,11 @@ pub struct EngineOptions {
     /// Caps on a component before it is compiled.
     pub caps: Caps,
     /// How long compiling one component may take; default 60 s, some 400 times what the largest default policy
-    /// takes. One that takes longer is refused. The thread that compiles it cannot be stopped and goes on until it
-    /// is done or the process ends; what it may come to is held by the caps.
+    /// takes. One that takes longer is refused, and its compiler is killed where it is a process of its own. A thread
+    /// cannot be stopped and goes on until it is done or the process ends.
     pub compile_deadline: Duration,
+    /// Where a component is compiled; default [`Compiler::Here`].
+    pub compiler: Compiler,
     /// Folder in which compiled components are kept between processes; none, the default, compiles each
     /// anew. What lies there is run as it is: it must be a folder that only this user may write to, and is
     /// left alone where it is not.
@@ -51,6 +54,7 @@ impl Default for EngineOptions {
             most_memory: 64 << 20,
             caps: Caps::default(),
             compile_deadline: Duration::from_secs(60),
+            compiler: Compiler::Here,
             compiled: None,
         }
     }
@@ -121,6 +125,11 @@ impl Engine {
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
     }
+}
+
+/// An engine of the same settings that only compiles: it needs no pool.
+pub(crate) fn bare(options: &EngineOptions) -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&config(options, &fuel::costs(), None))
 }
 
 /// Below that a pool is not worth its room.

@@ -13,6 +13,7 @@ mod accepted;
 mod call;
 mod cause;
 mod compiled;
+mod compiler;
 mod configuration;
 mod engine;
 mod error;
@@ -20,11 +21,14 @@ mod fuel;
 mod inspect;
 mod limits;
 mod policy;
+#[cfg(unix)]
+mod private_folder;
 mod session;
 mod v0_1;
 mod watchdog;
 
 pub use call::LogLine;
+pub use compiler::{Compiler, CompilerProcess, compile_for_parent};
 pub use configuration::canonical_json;
 pub use countersign_contract::{Descriptor, Level};
 pub use engine::{Engine, EngineOptions};

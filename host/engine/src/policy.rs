@@ -67,8 +67,7 @@ impl Policy {
     pub(crate) fn compile(engine: &Engine, origin: &str, bytes: &[u8], slots: Vec<Slot>) -> Result<Self, LoadError> {
         let fail = |problem| LoadError { origin: origin.to_owned(), problem };
         let inner = engine.inner();
-        let (folder, deadline) = (inner.options.compiled.as_deref(), inner.options.compile_deadline);
-        let pre = compiled::component(&inner.engine, engine.fingerprint(), folder, bytes, deadline)
+        let pre = compiled::component(&inner.engine, engine.fingerprint(), &inner.options, bytes)
             .and_then(|component| inner.linker.instantiate_pre(&component))
             .map_err(|error| fail(LoadProblem::Compile(format!("{error:#}"))))?;
         let exports = Exports::find(&pre, &slots).map_err(|error| fail(LoadProblem::Compile(error)))?;

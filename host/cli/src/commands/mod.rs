@@ -4,6 +4,7 @@ pub mod adaptation;
 pub mod agents;
 pub mod backtest;
 pub mod bundle;
+pub mod compile;
 pub mod graph;
 pub mod init;
 pub mod mcp;
@@ -24,7 +25,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, Command};
 use countersign::bundle::{Digest, Installed};
-use countersign::engine::{Engine, EngineError, EngineOptions};
+use countersign::engine::{Compiler, CompilerProcess, Engine, EngineError, EngineOptions};
 use countersign::store::SharedStore;
 use countersign::{Host, HostError};
 
@@ -40,7 +41,7 @@ pub fn host(bundle: Option<&Path>) -> anyhow::Result<Host> {
 /// The same, with every component compiled from its own bytes: what proves something trusts no file beside
 /// them.
 pub fn host_to_prove(bundle: Option<&Path>) -> anyhow::Result<Host> {
-    host_with(EngineOptions::default(), bundle)
+    host_with(EngineOptions { compiler: compiler(), ..EngineOptions::default() }, bundle)
 }
 
 fn host_with(options: EngineOptions, bundle: Option<&Path>) -> anyhow::Result<Host> {
@@ -88,7 +89,16 @@ pub fn engine_options() -> EngineOptions {
             folder.map(|folder| folder.join("countersign"))
         }
     };
-    EngineOptions { compiled, ..EngineOptions::default() }
+    EngineOptions { compiled, compiler: compiler(), ..EngineOptions::default() }
+}
+
+/// Components are compiled by this very program, in a process of its own; within this one where the program cannot be
+/// found again.
+fn compiler() -> Compiler {
+    // By its link in `/proc` also after the file was replaced by a newer version.
+    let own = Path::new("/proc/self/exe");
+    let program = own.exists().then(|| own.to_owned()).or_else(|| std::env::current_exe().ok());
+    program.map_or(Compiler::Here, |program| Compiler::Process(CompilerProcess::new(program, [compile::NAME])))
 }
 
 /// An engine for commands that look at policies, or ask one after the other: that of a host, with room for fewer
