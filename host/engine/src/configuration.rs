@@ -6,10 +6,7 @@ use crate::error::ConfigurationError;
 
 /// A compiled schema that lets no misspelt key pass.
 #[derive(Debug)]
-pub struct Schema(jsonschema::Validator);
-
-/// Objects may nest this deep in a schema.
-const DEEPEST: u32 = 64;
+pub struct Schema(countersign_schema::Schema);
 
 impl Schema {
     pub fn parse(text: &str) -> Result<Self, String> {
@@ -17,34 +14,30 @@ impl Schema {
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err("expected `\"type\": \"object\"` at its top".to_owned());
         }
-        closed(&schema, "", 0)?;
-        let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
-        Ok(Schema(validator))
+        // Bounds what the next line walks through.
+        let compiled = countersign_schema::Schema::new(&schema).map_err(|error| error.to_string())?;
+        closed(&schema, "")?;
+        Ok(Schema(compiled))
     }
 
     pub fn check(&self, policy: &str, configuration: &Value) -> Result<(), ConfigurationError> {
-        let Some(error) = self.0.iter_errors(configuration).next() else { return Ok(()) };
-        let key = error.instance_path().to_string();
-        let message = match error.kind() {
+        let Some(problem) = self.0.problem(configuration) else { return Ok(()) };
+        let key = problem.at;
+        let message = match configuration.pointer(&key) {
+            _ if !problem.is_unknown_key => problem.message,
             // What `additionalProperties: false` says where no property is allowed at all.
-            jsonschema::error::ValidationErrorKind::FalseSchema => match configuration.pointer(&key) {
-                Some(Value::Object(map)) if key.is_empty() => {
-                    let keys: Vec<String> = map.keys().map(|key| format!("`{key}`")).collect();
-                    format!("it takes no settings, found {}", keys.join(", "))
-                }
-                _ => "no such key is known".to_owned(),
-            },
-            _ => error.to_string(),
+            Some(Value::Object(map)) if key.is_empty() => {
+                let keys: Vec<String> = map.keys().map(|key| format!("`{key}`")).collect();
+                format!("it takes no settings, found {}", keys.join(", "))
+            }
+            _ => "no such key is known".to_owned(),
         };
         Err(ConfigurationError { policy: policy.to_owned(), key, message })
     }
 }
 
 /// Every object that names its properties says what becomes of others.
-fn closed(schema: &Value, at: &str, depth: u32) -> Result<(), String> {
-    if depth > DEEPEST {
-        return Err(format!("nests deeper than {DEEPEST} at `{at}`"));
-    }
+fn closed(schema: &Value, at: &str) -> Result<(), String> {
     match schema {
         Value::Object(map) => {
             if map.get("type").and_then(Value::as_str) == Some("object") && !map.contains_key("additionalProperties") {
@@ -52,9 +45,9 @@ fn closed(schema: &Value, at: &str, depth: u32) -> Result<(), String> {
                     "the object at `{at}/` lets unknown keys pass; add `\"additionalProperties\": false`"
                 ));
             }
-            map.iter().try_for_each(|(key, value)| closed(value, &format!("{at}/{key}"), depth + 1))
+            map.iter().try_for_each(|(key, value)| closed(value, &format!("{at}/{key}")))
         }
-        Value::Array(items) => items.iter().try_for_each(|value| closed(value, at, depth + 1)),
+        Value::Array(items) => items.iter().try_for_each(|value| closed(value, at)),
         _ => Ok(()),
     }
 }

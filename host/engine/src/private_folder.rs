@@ -25,12 +25,12 @@ impl PrivateFolder {
         let existing = absolute.ancestors().find(|folder| folder.exists())?;
         let missing = absolute.strip_prefix(existing).ok()?;
         let whole = existing.canonicalize().ok()?.join(missing);
-        let mut parts = whole.components().peekable();
+        let mut parts = whole.components();
         let mut folder = match parts.next()? {
             Component::RootDir => openat(rustix::fs::CWD, "/", flags(), Mode::empty()).ok()?,
             _ => return None,
         };
-        while let Some(part) = parts.next() {
+        for part in parts {
             is_safe_above(&fstat(&folder).ok()?).then_some(())?;
             let Component::Normal(name) = part else { return None };
             folder = match openat(&folder, name, flags(), Mode::empty()) {

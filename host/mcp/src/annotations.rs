@@ -19,6 +19,7 @@
 use std::collections::BTreeMap;
 
 use countersign_kernel::contract::{Digest, sha256};
+use countersign_schema::Schema;
 use countersign_tools::registry::{ToolSpec, VerifySpec};
 use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
@@ -62,8 +63,8 @@ pub fn derived(
 ) -> Result<Result<ToolSpec, String>, McpError> {
     for (key, schema) in [("inputSchema", Some(&tool.input_schema)), ("outputSchema", tool.output_schema.as_ref())] {
         let Some(schema) = schema else { continue };
-        if let Err(error) = jsonschema::validator_for(&Value::Object((**schema).clone())) {
-            return Ok(Err(format!("its {key} is no JSON Schema: {error}")));
+        if let Err(error) = Schema::new(&Value::Object((**schema).clone())) {
+            return Ok(Err(format!("its {key}: {error}")));
         }
     }
     let mut entry = hinted(server, tool);
@@ -316,7 +317,7 @@ mod tests {
         let mut broken = serde_json::to_value(tool(json!(null))).unwrap();
         broken["inputSchema"] = json!({"type": "no-such-type"});
         let problem = entry(SERVER, &serde_json::from_value(broken).unwrap(), "").unwrap_err();
-        assert!(problem.contains("its inputSchema is no JSON Schema"), "{problem}");
+        assert!(problem.contains("its inputSchema: is no JSON Schema"), "{problem}");
     }
 
     #[test]

@@ -288,8 +288,8 @@ impl Answer {
     pub fn fitting(mut self, tool: Option<&Tool>) -> Self {
         let schema = tool.and_then(|tool| tool.output_schema.as_ref()).filter(|_| self.is_changed);
         let (Some(schema), Ok(result)) = (schema, &mut self.raw) else { return self };
-        let validator = jsonschema::validator_for(&Value::Object((**schema).clone()));
-        let fits = |value: &Value| validator.as_ref().is_ok_and(|validator| validator.is_valid(value));
+        let schema = countersign_schema::Schema::new(&Value::Object((**schema).clone()));
+        let fits = |value: &Value| schema.as_ref().is_ok_and(|schema| schema.fits(value));
         if result.is_error != Some(true) && !result.structured_content.as_ref().is_some_and(fits) {
             result.structured_content = None;
             result.content.push(ContentBlock::text(WITHOUT_STRUCTURE));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_kernel::Touched;
+use countersign_schema::Schema;
 use countersign_spec::Tool;
-use jsonschema::Validator;
 use serde_json::Value;
 
 use super::spec::{ToolSpec, VerifySpec};
@@ -22,14 +22,14 @@ pub struct Registry {
 #[derive(Debug)]
 struct Registered {
     spec: ToolSpec,
-    arguments: Option<Validator>,
-    result: Option<Validator>,
+    arguments: Option<Schema>,
+    result: Option<Schema>,
 }
 
 impl Registry {
     /// Compiles the schemas of tools that were checked ([`ToolSpec::check`]).
     pub fn new(tools: &BTreeMap<String, ToolSpec>) -> Self {
-        let compiled = |schema: &Value| jsonschema::validator_for(schema).ok();
+        let compiled = |schema: &Value| Schema::new(schema).ok();
         let registered = |spec: &ToolSpec| Registered {
             arguments: spec.arguments.as_ref().and_then(compiled),
             result: match &spec.verify {
@@ -80,7 +80,7 @@ impl Registry {
             Ok(value) => value,
             Err(error) => return Some(format!("expected a JSON result: {error}")),
         };
-        self.tools.get(tool)?.result.as_ref()?.iter_errors(&value).next().map(|error| error.to_string())
+        self.tools.get(tool)?.result.as_ref()?.problem(&value).map(|problem| problem.message)
     }
 }
 
@@ -90,10 +90,8 @@ impl Arguments for Registry {
         if let Some(reason) = self.withheld.get(tool) {
             return Some(reason.clone());
         }
-        let error = registered.arguments.as_ref().and_then(|schema| schema.iter_errors(arguments).next());
-        if let Some(error) = error {
-            let path = error.instance_path().to_string();
-            return Some(if path.is_empty() { error.to_string() } else { format!("`{path}`: {error}") });
+        if let Some(problem) = registered.arguments.as_ref().and_then(|schema| schema.problem(arguments)) {
+            return Some(problem.to_string());
         }
         // What counts must be countable: unknown is not nothing.
         let touches = &registered.spec.touches;

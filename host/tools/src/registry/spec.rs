@@ -185,13 +185,14 @@ impl ToolSpec {
         if !self.mutating && self.side_effect.is_some_and(|class| class != SideEffectClass::ReadOnly) {
             return Err(format!("{}: `mutating = false` says that nothing is changed", key("side-effect")));
         }
-        let compiles = |schema: &serde_json::Value| jsonschema::validator_for(schema).map(drop);
+        let compiles = |schema: &serde_json::Value| countersign_schema::Schema::new(schema).map(drop);
         if let Some(schema) = &self.arguments {
-            compiles(schema).map_err(|error| format!("{}: is no JSON Schema: {error}", key("arguments")))?;
+            compiles(schema).map_err(|error| format!("{}: {error}", key("arguments")))?;
         }
         match &self.verify {
-            Some(VerifySpec::ResultSchema(schema)) => compiles(schema)
-                .map_err(|error| format!("{}: is no JSON Schema: {error}", key("verify.result-schema")))?,
+            Some(VerifySpec::ResultSchema(schema)) => {
+                compiles(schema).map_err(|error| format!("{}: {error}", key("verify.result-schema")))?
+            }
             Some(VerifySpec::ReadBack(read)) if read.shows.trim().is_empty() => {
                 return Err(format!("{}: expected what must be seen", key("verify.read-back.shows")));
             }
