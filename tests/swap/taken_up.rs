@@ -1,8 +1,12 @@
 //! Runs that are left under one bundle and taken up when another is current.
 
-use countersign::kernel::{Answered, Cause, Code, Status};
-use countersign::session::{CallDecision, Held, Proposal};
-use countersign::store::{Durability, Ending, Stored, TraceReader};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use countersign::kernel::contract::Dimension;
+use countersign::kernel::{Answered, Cause, Code, Decision, Input, Status};
+use countersign::session::{CallDecision, Clock, Held, Proposal, Setup};
+use countersign::store::{Durability, Ending, Entry, Offer, Stored, TraceReader};
 use countersign::{Operations, Session, SessionError};
 use serde_json::json;
 
@@ -44,6 +48,87 @@ fn a_manifest_of_one_bundle_is_not_begun_with_another() -> anyhow::Result<()> {
     let refused = Session::begin(&live.host(), &place.store, manifest, setup).unwrap_err();
     assert!(matches!(refused, SessionError::Bundle { .. }), "{refused}");
     assert!(place.store.read("mixed").is_err(), "nothing is kept of it");
+    Ok(())
+}
+
+/// A setup whose clock is set by hand.
+fn by_hand(now: &Arc<AtomicU64>) -> Setup {
+    Setup { clock: Clock::Manual(Arc::clone(now)), ..super::setup(Operations::none()) }
+}
+
+#[test]
+fn the_time_that_a_host_lies_dead_is_no_running_time() -> anyhow::Result<()> {
+    let place = Place::new()?;
+    let live = place.live()?;
+    let host = live.host();
+    for (what, engine) in [("the same engine", None), ("another engine", Some("of another release"))] {
+        let name = what.replace(' ', "-");
+        let now = Arc::new(AtomicU64::new(0));
+        let mut manifest = host.governed_manifest(&name, "look up orders", &super::registry())?;
+        manifest.limits.running_time = 60_000;
+        if let Some(engine) = engine {
+            manifest.engine = engine.into();
+        }
+        let mut run = Session::begin(&host, &place.store, manifest, by_hand(&now))?;
+        now.store(1_000, Ordering::Relaxed);
+        // It is lost while a call is under way.
+        let CallDecision::Permitted(permit) = run.propose(Proposal::new("read-order", json!({"id": 1})))? else {
+            anyhow::bail!("reads pass")
+        };
+        std::mem::forget(permit);
+        drop(run);
+        // Twice, the second time a week later.
+        for (later, id) in [(3_600_000, 2), (7 * 86_400_000, 3)] {
+            now.store(later, Ordering::Relaxed);
+            let held = Held::open(&place.store, &name, Durability::Written)?;
+            let mut run = held.resume(&host, by_hand(&now))?;
+            assert!(matches!(read_order(&mut run, id)?, Said::Made), "{what}");
+            let used = run.run().view().budget(Dimension::RunningTime).used;
+            assert_eq!((run.status(), used), (Status::Running, 1_000), "{what}");
+            run.leave()?;
+        }
+        let held = Held::open(&place.store, &name, Durability::Written)?;
+        let taken_up = held.past().frames.iter().filter_map(|frame| match &frame.input {
+            Input::TakenUp { engine } => Some(engine.is_some()),
+            _ => None,
+        });
+        // Which engine judges is said once.
+        assert_eq!(taken_up.collect::<Vec<_>>(), [engine.is_some(), false], "{what}");
+        held.resume(&host, by_hand(&now))?.close(Code::Success)?;
+        assert_eq!(audit(&live, &place, &name)?, place.lenient);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_person_decided_in_time_is_not_late_because_the_agent_is() -> anyhow::Result<()> {
+    let place = Place::new()?;
+    place.installed.make_current(&place.cautious)?;
+    let live = place.live()?;
+    let host = live.host();
+    // Asked at 0, open until 1000; when it was written, when the agent comes back, what becomes of the call.
+    for (number, (written, heard, made)) in
+        [(900, 1_500, true), (1_000, 1_001, true), (1_001, 1_500, false), (900, 2_500, false), (9_999, 1_500, false)]
+            .into_iter()
+            .enumerate()
+    {
+        let name = format!("late-{number}");
+        let now = Arc::new(AtomicU64::new(0));
+        let mut manifest = host.governed_manifest(&name, "look up orders", &super::registry())?;
+        manifest.rules.approval_expiry = 1_000;
+        let started = manifest.started;
+        let mut run = Session::begin(&host, &place.store, manifest, by_hand(&now))?;
+        let Said::Waits(approval) = read_order(&mut run, 1)? else { anyhow::bail!("its policy asks") };
+        let wants = Offer::Decide(Decision::Approved { fingerprint: approval.fingerprint });
+        let entry = Entry { version: 1, id: "a".to_owned(), by: "Ada".to_owned(), at: started + written, wants };
+        place.store.offer(&name, &entry)?;
+        now.store(heard, Ordering::Relaxed);
+        run.take_inbox()?;
+        let said = read_order(&mut run, 1)?;
+        assert_eq!(matches!(said, Said::Made), made, "written {written}, heard {heard}: {said:?}");
+        run.close(Code::Success)?;
+        assert_eq!(audit(&live, &place, &name)?, place.cautious);
+    }
     Ok(())
 }
 

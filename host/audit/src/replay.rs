@@ -13,7 +13,7 @@ use countersign::{Host, HostError};
 use countersign_bundle::Lock;
 use countersign_engine::{History, Session};
 use countersign_kernel::contract::view::Read;
-use countersign_kernel::{Answered, Cause, FoldError, Frame, Judged, Judgement, Question, Recorded, Run};
+use countersign_kernel::{Answered, Cause, FoldError, Frame, Input, Judged, Judgement, Question, Recorded, Run};
 use countersign_spec::Manifest;
 use countersign_store::{Ending, Stored, TraceError, TraceReader};
 
@@ -98,7 +98,7 @@ pub fn replay<R: BufRead>(
         _ => return Err(not_a_trace(file, "expected a manifest").into()),
     };
     let same_bundle = **host.bundle().digest().as_str() == *manifest.lock;
-    let same_engine = host.engine().fingerprint() == &manifest.engine;
+    let mut same_engine = host.engine().fingerprint() == &manifest.engine;
     if same_bundle && let Some(problem) = contradicts(&manifest, host.bundle().lock()) {
         return Err(TraceError::Broken { file: file.to_owned(), frame: 0, problem }.into());
     }
@@ -126,6 +126,9 @@ pub fn replay<R: BufRead>(
     let entries: Vec<Arc<str>> = run.manifest().entries.iter().map(|entry| Arc::clone(&entry.name)).collect();
     while let Some(stored) = reader.read()? {
         let Stored::Frame(frame) = stored else { continue };
+        if let Input::TakenUp { engine: Some(engine) } = &frame.input {
+            same_engine = host.engine().fingerprint() == engine;
+        }
         let mut difference = None;
         let folded = run.fold_each(&frame, &mut |Recorded { index, entry: pin, question, judgement: recorded }| {
             if !re_executable(recorded, same_engine) {

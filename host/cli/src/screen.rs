@@ -94,7 +94,8 @@ impl Screen {
             }
             Input::Refused { bucket, dimension, .. } => stop("bucket", &format!("{bucket}: {dimension} used up")),
             Input::Halted { switch, reason } => stop("switch", &format!("{switch}: {reason}")),
-            Input::Started | Input::Waited { .. } | Input::Cancelled | Input::Closed { .. } => {}
+            Input::Started | Input::TakenUp { .. } | Input::Waited { .. } | Input::Cancelled | Input::Closed { .. } => {
+            }
         }
     }
 

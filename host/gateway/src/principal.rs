@@ -280,7 +280,8 @@ impl PrincipalRun {
             return Ok(Found::Gone);
         };
         let registry = Registry::new(&self.tools.tools);
-        let same = self.is_pinned(&host, &manifest, &registry)?;
+        let changed = self.changed(&host, &manifest, &registry)?;
+        let same = changed.is_empty();
         // What a server lists now is no way around what stops the run; what its operator has changed is.
         if !same
             && self.is_pinned_but_for_tools(&host, &manifest)?
@@ -298,6 +299,10 @@ impl PrincipalRun {
             }
         };
         if !same || idle {
+            if !same {
+                let changed = changed.join(", ");
+                tracing::warn!(run, changed, "the last run is ended, since what runs are pinned to has changed");
+            }
             close(session)?;
             return Ok(Found::Gone);
         }
@@ -329,8 +334,20 @@ impl PrincipalRun {
 
     /// Whether a run is pinned to what this process would pin one to, by the run's own bundle.
     fn is_pinned(&self, host: &Host, manifest: &Manifest, registry: &Registry) -> Result<bool, GatewayError> {
-        let now = self.served.manifest(host, &manifest.run, registry)?;
-        Ok(Manifest { seed: manifest.seed, started: manifest.started, ..now } == *manifest)
+        Ok(self.changed(host, manifest, registry)?.is_empty())
+    }
+
+    /// In what they differ. An engine that is another says nothing of what the operator wants: a newer release goes on with
+    /// the runs of an older one, and the record says from where on.
+    fn changed(
+        &self,
+        host: &Host,
+        manifest: &Manifest,
+        registry: &Registry,
+    ) -> Result<Vec<&'static str>, GatewayError> {
+        let mut changed = self.served.manifest(host, &manifest.run, registry)?.unlike(manifest);
+        changed.retain(|key| *key != "engine");
+        Ok(changed)
     }
 
     /// The same of everything that the operator says.
@@ -339,8 +356,8 @@ impl PrincipalRun {
         // Its digest is over the tools too.
         let (listed, digest) = (manifest.boundary.tools.clone(), Arc::clone(&manifest.boundary.digest));
         let boundary = Boundary { tools: listed, digest, ..now.boundary.clone() };
-        let (tools, seed, started) = (manifest.tools.clone(), manifest.seed, manifest.started);
-        Ok(Manifest { boundary, tools, seed, started, ..now } == *manifest)
+        let now = Manifest { boundary, tools: manifest.tools.clone(), engine: Arc::clone(&manifest.engine), ..now };
+        Ok(now.unlike(manifest).is_empty())
     }
 
     fn operations(&self) -> Result<Operations, GatewayError> {

@@ -420,6 +420,7 @@ fn play(manifest: &Arc<Manifest>, chances: &[Chance]) -> Result<(Run, Vec<Frame>
                 id: format!("d{at}-{}", frames.len()).into(),
                 by: "p".into(),
                 decision: decision(&run, *choice),
+                given: None,
             }),
             _ => None,
         });
@@ -439,6 +440,7 @@ fn play(manifest: &Arc<Manifest>, chances: &[Chance]) -> Result<(Run, Vec<Frame>
                 Input::Refused { bucket: "app".into(), dimension: "tokens".into(), demand: 1, left: 0 }
             }
             7 if *choice > 200 => Input::Halted { switch: "all".into(), reason: "x".into() },
+            8 if *choice > 200 => Input::TakenUp { engine: (*choice > 250).then(|| "another".into()) },
             _ if frames.is_empty() => Input::Started,
             _ => wanted.unwrap_or(Input::Started),
         };
@@ -461,7 +463,12 @@ fn play(manifest: &Arc<Manifest>, chances: &[Chance]) -> Result<(Run, Vec<Frame>
         prop_assert_eq!(ends, usize::from(closed.frame.is_terminal()));
         let last = matches!(closed.effects.last(), Some(Effect::End { .. }));
         prop_assert!(ends == 0 || last);
-        asked = closed.effects;
+        // Being taken up asks for nothing, and what was asked for is asked for still.
+        if matches!(closed.frame.input, Input::TakenUp { .. }) {
+            prop_assert!(closed.effects.is_empty() && closed.frame.events.is_empty() && before == run.status());
+        } else {
+            asked = closed.effects;
+        }
         frames.push(closed.frame);
     }
     Ok((run, frames))
@@ -549,7 +556,8 @@ proptest! {
         let released = frames.iter().flat_map(|frame| &frame.events).filter(|event| matches!(event, Event::Released { .. })).count() as u64;
         // A model that is busy is asked three times, with two waits.
         let bound = usize::try_from(2 + 7 * (limits.steps + released) + 3 * limits.tool_calls).unwrap_or(usize::MAX);
-        let decided = frames.iter().filter(|frame| matches!(frame.input, Input::Decided { .. })).count();
+        let beside = |frame: &&Frame| matches!(frame.input, Input::Decided { .. } | Input::TakenUp { .. });
+        let decided = frames.iter().filter(beside).count();
         prop_assert!(frames.len() - decided <= bound, "{} inputs with {} steps", frames.len(), limits.steps);
 
         // Only along compiled edges, and from where the run stood.

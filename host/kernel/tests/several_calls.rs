@@ -215,14 +215,14 @@ impl Played {
         let id = Arc::from(format!("d{}", self.frames.len()));
         if let Status::Suspended(_) = self.run.status() {
             let decision = if choice.is_multiple_of(4) { Decision::Expired } else { Decision::Resumed };
-            inputs.push(Input::Decided { id, by: "p".into(), decision });
+            inputs.push(Input::Decided { id, by: "p".into(), decision, given: None });
         } else if let Some(approval) = self.run.parked().next() {
             let fingerprint = Arc::clone(&approval.fingerprint);
             let decision = match choice % 3 {
                 0 => Decision::Rejected { fingerprint: Some(fingerprint), instead: None },
                 _ => Decision::Approved { fingerprint },
             };
-            inputs.push(Input::Decided { id, by: "p".into(), decision });
+            inputs.push(Input::Decided { id, by: "p".into(), decision, given: None });
         }
         if choice == 255 {
             inputs.push(Input::Halted { switch: "all".into(), reason: "x".into() });

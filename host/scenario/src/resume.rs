@@ -51,8 +51,9 @@ pub fn resume(
     let task = Task::of(keep, run)?;
     let Task { scenario, models, pins, .. } = &task;
     let folder = keep.workspace(run);
-    // Its end needs no folder.
-    if !folder.is_dir() && !is_cancelled(keep, run)? {
+    // Its end needs no folder, and nothing to be as it was.
+    let ends = is_cancelled(keep, run)?;
+    if !folder.is_dir() && !ends {
         return Err(unable(format!(
             "the folder `{}`, which its tools work in, is gone; put it back, or end the run with `countersign runs cancel \
              {run}`",
@@ -67,9 +68,8 @@ pub fn resume(
     // As they were accepted when the run began: nothing is accepted on the way.
     let place = Place { folder: &scenario.folder, workspace: workspace.path(), pins };
     let (tools, _) = RunTools::of(&scenario.spec, &place, None).map_err(|source| scenario.mcp(source))?;
-    same_scenario(scenario, models.as_ref(), &tools, &host, &manifest).map_err(unable)?;
-    if manifest.engine != *host.engine().fingerprint() {
-        return Err(unable("it was judged by another engine; its policies could not be rebuilt".to_owned()));
+    if !ends {
+        same_scenario(scenario, models.as_ref(), &tools, &host, &manifest).map_err(unable)?;
     }
     let surroundings = Surroundings {
         workspace,
@@ -163,13 +163,27 @@ fn same_scenario(
     };
     let mut now = scenario.spec.manifest(host, &scenario.folder, &pinned).map_err(|error| error.to_string())?;
     now.memory.clone_from(&manifest.memory);
-    if now == *manifest {
+    let mut changed = now.unlike(manifest);
+    // Another engine goes on, and the record says from where on it judges.
+    changed.retain(|key| *key != "engine");
+    if changed.is_empty() {
         return Ok(());
     }
     // Its servers may have other tools by now, and fewer.
     let same = |then: &Tool| now.tools.iter().any(|now| now.name == then.name && now.definition == then.definition);
     Err(match manifest.tools.iter().find(|then| !same(then)) {
         Some(tool) => format!("tool `{}` is no longer what the run began with", tool.name),
-        None => "its stored scenario is no longer what the run began with".to_owned(),
+        // Words for models are the program's own: the scenario is what it was.
+        None if changed == ["prompt-templates"] => format!(
+            "this release has other words for models than the one that began it; take it up with that one, or end it with \
+             `countersign runs cancel {}`",
+            manifest.run
+        ),
+        None => format!(
+            "it began with other settings than it would have now ({}); take it up with the release that began it, or end it \
+             with `countersign runs cancel {}`",
+            changed.join(", "),
+            manifest.run
+        ),
     })
 }

@@ -386,6 +386,6 @@ impl World for ScenarioWorld<'_> {
             let now = self.clock.now();
             self.clock.skip(approval.expires.saturating_sub(now).saturating_add(1));
         }
-        Some(Input::Decided { id: act.id.into(), by: act.by.into(), decision })
+        Some(Input::Decided { id: act.id.into(), by: act.by.into(), decision, given: None })
     }
 }

@@ -95,6 +95,82 @@ pub struct Manifest {
     pub source: Option<Source>,
 }
 
+impl Manifest {
+    /// The keys in which another manifest differs from this one, in their order. What is each run's own, its id, its
+    /// seed and when it began, is not compared.
+    pub fn unlike(&self, other: &Manifest) -> Vec<&'static str> {
+        let Manifest {
+            format,
+            kernel_rules,
+            run,
+            tenant,
+            agent,
+            started,
+            seed,
+            mode,
+            driver,
+            goal,
+            boundary,
+            graph_digest,
+            graph,
+            rules,
+            limits,
+            ceilings,
+            show_budget,
+            slot_modes,
+            plan,
+            escalation,
+            models,
+            specialists,
+            reliability,
+            tools,
+            memory,
+            past,
+            request_overhead,
+            prompt_templates,
+            lock,
+            contract,
+            engine,
+            entries,
+            source,
+        } = self;
+        let _ = (run, started, seed);
+        let same = [
+            ("format", *format == other.format),
+            ("kernel-rules", *kernel_rules == other.kernel_rules),
+            ("tenant", *tenant == other.tenant),
+            ("agent", *agent == other.agent),
+            ("mode", *mode == other.mode),
+            ("driver", *driver == other.driver),
+            ("goal", *goal == other.goal),
+            ("boundary", *boundary == other.boundary),
+            ("graph-digest", *graph_digest == other.graph_digest),
+            ("graph", *graph == other.graph),
+            ("rules", *rules == other.rules),
+            ("limits", *limits == other.limits),
+            ("ceilings", *ceilings == other.ceilings),
+            ("show-budget", *show_budget == other.show_budget),
+            ("slot-modes", *slot_modes == other.slot_modes),
+            ("plan", *plan == other.plan),
+            ("escalation", *escalation == other.escalation),
+            ("models", *models == other.models),
+            ("specialists", *specialists == other.specialists),
+            ("reliability", *reliability == other.reliability),
+            ("tools", *tools == other.tools),
+            ("memory", *memory == other.memory),
+            ("past", *past == other.past),
+            ("request-overhead", *request_overhead == other.request_overhead),
+            ("prompt-templates", *prompt_templates == other.prompt_templates),
+            ("lock", *lock == other.lock),
+            ("contract", *contract == other.contract),
+            ("engine", *engine == other.engine),
+            ("entries", *entries == other.entries),
+            ("source", *source == other.source),
+        ];
+        same.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
+    }
+}
+
 /// Whether verdicts are enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -159,6 +159,8 @@ impl Triples {
         let came = match &frame.input {
             Input::Verified { verification, .. } if verification.holds => Came::Verified,
             Input::Verified { .. } => Came::Failed,
+            // It was lost on the way, and is still to come.
+            Input::TakenUp { .. } => return,
             Input::Waited { .. } if under_way.again && dispatches(frame) => {
                 (under_way.seen, under_way.again) = (None, false);
                 return;

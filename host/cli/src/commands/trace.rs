@@ -291,6 +291,8 @@ fn input(input: &Input) -> String {
         Input::Refused { bucket, dimension, .. } => format!("{bucket} refuses: {dimension}"),
         Input::Halted { switch, .. } => format!("halted: {switch}"),
         Input::Decided { by, decision, .. } => format!("{by}: {}", crate::screen::decided(decision)),
+        Input::TakenUp { engine: None } => "taken up: nobody drove the run since the last frame".to_owned(),
+        Input::TakenUp { engine: Some(engine) } => format!("taken up; from here on another engine judges: {engine}"),
         Input::Cancelled => "cancelled".to_owned(),
         Input::Closed { code } => format!("recording over: {code}"),
     }

@@ -80,6 +80,16 @@ pub enum Input {
         by: Arc<str>,
         /// What.
         decision: Decision,
+        /// Milliseconds of the run's own time at which it was given, where the run came to hear of it later: whether it
+        /// came in time is measured by that. Never later than the frame.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        given: Option<u64>,
+    },
+    /// Whoever drives the run has it again, after nobody did: the time since the last frame was no running time.
+    TakenUp {
+        /// The engine whose judgements follow, where it is another than that of those before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        engine: Option<Arc<str>>,
     },
     /// A person stops the run.
     Cancelled,
@@ -548,6 +558,7 @@ impl Input {
             Input::Refused { .. } => "a refusal of a bucket",
             Input::Halted { .. } => "an operator's halt",
             Input::Decided { .. } => "that decision",
+            Input::TakenUp { .. } => "being taken up",
             Input::Cancelled => "a cancellation",
             Input::Closed { .. } => "the end of a recording or of its agent",
         }

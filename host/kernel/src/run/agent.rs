@@ -115,9 +115,13 @@ impl Run {
         self.view_mut().at(u32::try_from(step).unwrap_or(u32::MAX), phase);
     }
 
-    /// Counts failures of the same call in a row; too many are a loop, whatever the policies say.
+    /// Counts failures of the same call in a row; too many are a loop, whatever the policies say. Whoever lets time pass
+    /// before the next try waits for something to come up, and begins a row anew.
     pub(super) fn count_failure(&mut self, key: Key, failure: Option<FailureClass>) {
         let failed = matches!(failure, Some(FailureClass::Failed | FailureClass::Rejected));
+        if self.took_its_time() {
+            self.progress.came_back(key, false);
+        }
         let times = self.progress.came_back(key, failed);
         let most = self.manifest.rules.failing_calls;
         if self.agent_drives() && most > 0 && times == most {
@@ -150,7 +154,7 @@ impl Run {
 
     /// A person must approve this call. It does not run; a repeat after the approval does.
     pub(super) fn park(&mut self, proposal: &Proposal, by: Vec<Arc<str>>, reason: String) -> Next {
-        self.expire_parked();
+        self.expire_parked(self.at);
         let manifest = Arc::clone(&self.manifest);
         let call = proposal.approved_as(&manifest.tools);
         let (response, why) = match self.approvals.of(call) {
@@ -202,9 +206,9 @@ impl Run {
         self.effect(Effect::Report { code: Code::ConfirmRequired, report });
     }
 
-    /// What nobody decided in time is asked for again, as often as it may be.
-    fn expire_parked(&mut self) {
-        for (lapsed, payload) in self.approvals.expire(self.at, self.manifest.rules.approval_reasks) {
+    /// What nobody had decided by then, though time was up, is asked for again, as often as it may be.
+    fn expire_parked(&mut self, by: u64) {
+        for (lapsed, payload) in self.approvals.expire(by, self.manifest.rules.approval_reasks) {
             let (fingerprint, asked_again) = (lapsed.fingerprint, lapsed.again.is_some());
             self.event(Event::ApprovalExpired { fingerprint, asked_again });
             if let Some(approval) = lapsed.again {
@@ -230,26 +234,33 @@ impl Run {
     }
 
     /// A person has decided on a call that waits; the agent is not waited for any less.
-    pub(super) fn decide_parked(&mut self, id: Arc<str>, by: &Arc<str>, decision: Decision) -> Next {
+    pub(super) fn decide_parked(&mut self, id: Arc<str>, by: &Arc<str>, decision: Decision, given: u64) -> Next {
         self.approvals.take(id);
-        self.expire_parked();
+        // Whoever decided in time is heard, though time is up by now.
+        self.expire_parked(given);
+        self.heard_of_parked(by, decision, given);
+        self.expire_parked(self.at);
+        Next::Wait
+    }
+
+    fn heard_of_parked(&mut self, by: &Arc<str>, decision: Decision, given: u64) {
         if decision == Decision::Resumed {
             self.clear_gap(by);
             self.event(Event::Resumed { by: Arc::clone(by) });
-            return Next::Wait;
+            return;
         }
         let (fingerprint, state) = match decision {
             Decision::Approved { fingerprint } => (fingerprint, State::Granted),
             Decision::Rejected { fingerprint: Some(fingerprint), instead } => (fingerprint, State::Rejected(instead)),
-            _ => return Next::Wait,
+            _ => return,
         };
         let approved = state == State::Granted;
-        if !self.approvals.decide(&fingerprint, state) {
-            return Next::Wait;
+        let until = self.worth_until(given);
+        if !self.approvals.decide(&fingerprint, state, until) {
+            return;
         }
         self.progress.person_spoke();
         let by = Arc::clone(by);
         self.event(if approved { Event::Approved { fingerprint, by } } else { Event::Rejected { by } });
-        Next::Wait
     }
 }

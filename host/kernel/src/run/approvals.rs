@@ -184,10 +184,14 @@ impl Approvals {
         self.entries.iter().any(|entry| entry.approval.fingerprint == *fingerprint && fits(entry))
     }
 
-    /// A person has decided; false where it came too late, which counts as not come.
-    pub fn decide(&mut self, fingerprint: &str, state: State) -> bool {
+    /// A person has decided; false where it came too late, which counts as not come. What was granted is worth something
+    /// until then, and at least as long as the person was shown.
+    pub fn decide(&mut self, fingerprint: &str, state: State, until: u64) -> bool {
         let found = self.entries.iter_mut().find(|entry| *entry.approval.fingerprint == *fingerprint);
         let Some(entry) = found.filter(|entry| entry.state != State::Expired) else { return false };
+        if state == State::Granted {
+            entry.approval.expires = entry.approval.expires.max(until);
+        }
         entry.state = state;
         true
     }
@@ -285,7 +289,7 @@ mod tests {
             ledger.spend(call, by, at).map(|spent| (spent.approval.fingerprint, spent.by))
         };
         assert_eq!(spend(&mut ledger, call, &by, 1), None, "nobody has decided");
-        assert!(ledger.decide(&fingerprint, State::Granted));
+        assert!(ledger.decide(&fingerprint, State::Granted, 0));
         let payload: Arc<str> = "secret".into();
         for other in
             [Call { arguments: "{1}", ..call }, Call { tool: "read", ..call }, Call { definition: None, ..call }]
@@ -310,7 +314,7 @@ mod tests {
         assert_eq!(joined.map(|joined| joined.by), Some(vec!["threshold".into()]));
         let shown: Vec<_> = ledger.waiting(0).map(|approval| (approval.asked_by.len(), &*approval.reason)).collect();
         assert_eq!(shown, [(2, "risky; not worth it")]);
-        assert!(ledger.decide(&fingerprint, State::Granted));
+        assert!(ledger.decide(&fingerprint, State::Granted, 0));
         assert!(ledger.join(call, &["guard".into()], "late").is_none(), "it is decided");
         assert_eq!(ledger.spend(call, &["threshold".into()], 1).map(|spent| spent.by), Some(vec![]));
     }
@@ -327,7 +331,7 @@ mod tests {
         let second = Arc::clone(&again.fingerprint);
         ledger.ask(again, None);
         assert!(ledger.expire(101, 1)[0].0.again.is_none());
-        assert!(!ledger.decide(&second, State::Granted), "too late is not come");
+        assert!(!ledger.decide(&second, State::Granted, 0), "too late is not come");
         assert_eq!(ledger.waiting(0).count(), 0);
     }
 
@@ -342,7 +346,7 @@ mod tests {
         ledger.expire(101, 0);
         for number in 0..2 * REMEMBERED {
             let fingerprint = ask(&mut ledger, &format!("other {number}"));
-            ledger.decide(&fingerprint, State::Rejected(None));
+            ledger.decide(&fingerprint, State::Rejected(None), 0);
         }
         assert_eq!(ledger.entries.len(), REMEMBERED);
         for number in 0..DECIDED {

@@ -36,6 +36,8 @@ impl Reservation {
 #[derive(Debug, Clone)]
 pub struct Budget {
     lines: [BudgetLine; DIMENSIONS],
+    /// How often in a row time passed that was no running time.
+    dead: u32,
 }
 
 impl Budget {
@@ -43,6 +45,7 @@ impl Budget {
     pub fn new(limits: &Limits) -> Self {
         Budget {
             lines: Dimension::ALL.map(|dimension| BudgetLine { limit: limits.of(dimension), used: 0, reserved: 0 }),
+            dead: 0,
         }
     }
 
@@ -107,8 +110,21 @@ impl Budget {
         line.limit
     }
 
+    /// Time passes in which nobody drives the run: none of it is running time. True while some is left.
+    pub fn lie_dead(&mut self) -> bool {
+        self.dead = self.dead.saturating_add(1);
+        let line = &self.lines[Dimension::RunningTime as usize];
+        line.used <= line.limit
+    }
+
+    /// How often in a row such time has passed.
+    pub fn taken_up(&self) -> u32 {
+        self.dead
+    }
+
     /// Books running time, in milliseconds. True while some is left.
     pub fn run_for(&mut self, milliseconds: u64) -> bool {
+        self.dead = 0;
         let line = &mut self.lines[Dimension::RunningTime as usize];
         line.used = line.used.saturating_add(milliseconds);
         line.used <= line.limit

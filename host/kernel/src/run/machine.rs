@@ -15,7 +15,7 @@ use super::joined::SlotVerdict;
 use super::next::Next;
 use super::progress::Watched;
 use super::waiting::{Open, Stage, Then, Waiting};
-use super::{MOST_MOVES, Run, View, model};
+use super::{MOST_MOVES, MOST_TAKEN_UP, Run, View, model};
 use crate::contract::{Compliance, Dimension, Verdict};
 use crate::contract::{Question, Slot};
 use crate::record::effect::{Effect, Purpose};
@@ -28,6 +28,12 @@ impl Run {
         let refuse = |expected| Err(InputError::NotExpected { found: input.name(), expected });
         match (&self.waiting, input) {
             (Waiting::Nothing, _) => Err(InputError::Over),
+            // A person costs no running time anyway.
+            (Waiting::Person(_), Input::TakenUp { engine: None }) => refuse("a person's decision"),
+            (_, Input::TakenUp { .. }) if self.view.taken_up() < MOST_TAKEN_UP => Ok(()),
+            (_, Input::TakenUp { .. }) => {
+                Err(InputError::Order("it was taken up again and again, and nothing came of it: the time counts"))
+            }
             (_, Input::Cancelled) => Ok(()),
             (Waiting::Start, Input::Started) => Ok(()),
             (Waiting::Start, _) => refuse("its start"),
@@ -104,10 +110,14 @@ impl Run {
                 self.halt = Some(StopCause::halted(format!("{switch} is switched off: {reason}")));
                 Next::Interrupt(Exit::Halted)
             }
-            Input::Decided { id, by, decision } if !matches!(self.waiting, Waiting::Person(_)) => {
-                self.decide_parked(id, &by, decision)
+            Input::Decided { id, by, decision, given } => {
+                let given = given.map_or(self.at, |given| given.min(self.at));
+                match self.waiting {
+                    Waiting::Person(_) => self.decided(id, &by, decision, given),
+                    _ => self.decide_parked(id, &by, decision, given),
+                }
             }
-            Input::Decided { id, by, decision } => self.decided(id, &by, decision),
+            Input::TakenUp { .. } => Next::Wait,
             Input::Cancelled => {
                 self.abandon();
                 self.halt = Some(StopCause::ended(Code::UserCancel, "cancelled".to_owned()));

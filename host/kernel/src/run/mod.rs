@@ -78,6 +78,9 @@ use waiting::{Open, Waiting};
 /// Transitions of one frame. A compiled graph spends something on every way round; this is for a
 /// fault of ours.
 const MOST_MOVES: usize = 256;
+/// How often in a row a run can be taken up without anything else happening to it, so that its frames stay bounded.
+const MOST_TAKEN_UP: u32 = 64;
+
 /// A run: the fold of its recorded inputs.
 #[derive(Debug)]
 pub struct Run {
@@ -212,8 +215,13 @@ impl Run {
         }
         self.expect(&input)?;
         let passed = at - self.at;
-        // Waiting for a person costs no running time.
-        let in_time = self.status != Status::Running || self.view_mut().run_for(passed) || !self.enforces();
+        // Neither waiting for a person costs running time nor having nobody who drives the run.
+        let in_time = match (self.status, &input) {
+            (Status::Running, Input::TakenUp { .. }) => self.view_mut().lie_dead(),
+            (Status::Running, _) => self.view_mut().run_for(passed),
+            (Status::Suspended(_) | Status::Ended(_), _) => true,
+        };
+        let in_time = in_time || !self.enforces();
         self.at = at;
         self.open = Some(Open {
             at,

@@ -124,7 +124,7 @@ impl Run {
     }
 
     /// A person has decided, or has not.
-    pub(super) fn decided(&mut self, id: Arc<str>, by: &Arc<str>, decision: Decision) -> Next {
+    pub(super) fn decided(&mut self, id: Arc<str>, by: &Arc<str>, decision: Decision, given: u64) -> Next {
         let Waiting::Person(asked) = std::mem::replace(&mut self.waiting, Waiting::Nothing) else { return Next::Wait };
         self.approvals.take(id);
         self.status = Status::Running;
@@ -132,7 +132,7 @@ impl Run {
         {
             self.approvals.withdraw(&approval.fingerprint);
         }
-        let late = asked.halt.approval.as_ref().is_some_and(|approval| self.at > approval.expires);
+        let late = asked.halt.approval.as_ref().is_some_and(|approval| given > approval.expires);
         let decision = match decision {
             // What comes too late counts as not come.
             Decision::Approved { .. } | Decision::Rejected { .. } | Decision::Released { .. } if late => {
@@ -142,7 +142,7 @@ impl Run {
         };
         let on = |user: Exit, other: Exit| if asked.user { user } else { other };
         match decision {
-            Decision::Approved { fingerprint } => self.approved(asked, fingerprint, by),
+            Decision::Approved { fingerprint } => self.approved(asked, fingerprint, by, given),
             Decision::Rejected { instead, .. } => {
                 self.event(Event::Rejected { by: Arc::clone(by) });
                 self.rejected(asked, instead)
@@ -195,11 +195,17 @@ impl Run {
         self.memories.take_asked();
     }
 
-    fn approved(&mut self, asked: Asked, fingerprint: Arc<str>, by: &Arc<str>) -> Next {
+    /// An approval is worth as much time from when it is given as a person has to give it.
+    pub(super) fn worth_until(&self, given: u64) -> u64 {
+        given.saturating_add(self.manifest.rules.approval_expiry)
+    }
+
+    fn approved(&mut self, asked: Asked, fingerprint: Arc<str>, by: &Arc<str>, given: u64) -> Next {
         self.event(Event::Approved { fingerprint: Arc::clone(&fingerprint), by: Arc::clone(by) });
         match (asked.halt.approval, self.memories.take_asked()) {
             (Some(_), _) if self.proposals.pending().is_some() => {
-                self.approvals.decide(&fingerprint, State::Granted);
+                let until = self.worth_until(given);
+                self.approvals.decide(&fingerprint, State::Granted, until);
             }
             (Some(_), Some(memory)) => self.accept_memory(memory),
             // The plan was what waited.

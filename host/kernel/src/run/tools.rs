@@ -259,6 +259,8 @@ impl Run {
             let died = matches!(call.observation().outcome, Outcome::Returned { exit_code: None, ok: false });
             if (class == FailureClass::TimedOut || died) && step.mutating {
                 self.note_change(proposal.key, Change::Uncertain);
+            } else if class == FailureClass::Failed && step.mutating {
+                self.used.broke_off();
             }
             let what = match class {
                 FailureClass::Rejected => "was refused",
@@ -306,7 +308,7 @@ impl Run {
     }
 
     /// Whether the agent let time pass before it made the same call again.
-    fn took_its_time(&self) -> bool {
+    pub(super) fn took_its_time(&self) -> bool {
         let interval = self.manifest.rules.waiting_interval;
         interval > 0 && self.progress.since_last().is_some_and(|passed| passed >= interval)
     }

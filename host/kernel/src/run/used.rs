@@ -149,6 +149,12 @@ impl Used {
         }
     }
 
+    /// A call that may change something has failed: what it had changed by then nobody knows, and what was done before it
+    /// may have something new to do.
+    pub fn broke_off(&mut self) {
+        self.made = self.made.saturating_add(1);
+    }
+
     /// A person has spoken: what is done again from here on was asked for again.
     pub fn person_spoke(&mut self) {
         self.words = self.words.saturating_add(1);
@@ -203,6 +209,9 @@ mod tests {
         assert_eq!(used.change(Key(1), whole_run), Some(Change::Done));
         used.note_change(Key(2), Change::Uncertain, 5, 1000);
         assert_eq!(used.change(Key(1), at(6)), None, "something else was changed");
+        used.note_change(Key(3), Change::Done, 6, 1000);
+        used.broke_off();
+        assert_eq!(used.change(Key(3), at(6)), None, "something else may have been changed");
         let lasting = Repetition { lasting: true, ..at(6) };
         assert_eq!(used.change(Key(1), lasting), Some(Change::Done), "what cannot be undone is done");
         used.note_change(Key(1), Change::Done, 7, 1000);

@@ -100,6 +100,16 @@ impl View {
         self.budget.release(dimension, extra, ceiling)
     }
 
+    /// Nobody drove the run for a while. True while some running time is left.
+    pub(super) fn lie_dead(&mut self) -> bool {
+        self.budget.lie_dead()
+    }
+
+    /// How often in a row it was taken up without anything else happening.
+    pub(super) fn taken_up(&self) -> u32 {
+        self.budget.taken_up()
+    }
+
     pub(super) fn run_for(&mut self, milliseconds: u64) -> bool {
         self.budget.run_for(milliseconds)
     }

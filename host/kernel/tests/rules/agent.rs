@@ -77,7 +77,7 @@ impl Agent {
     }
 
     fn decide(&mut self, id: &str, decision: Decision) {
-        self.give(Input::Decided { id: id.into(), by: "Ada".into(), decision });
+        self.give(Input::Decided { id: id.into(), by: "Ada".into(), decision, given: None });
     }
 
     fn parked(&self) -> Vec<Approval> {
@@ -146,7 +146,7 @@ fn decisions_that_nothing_waits_for_are_not_taken() {
     let mut agent = Agent::start(|_| {});
     agent.propose(call("write", 1));
     let fingerprint = agent.parked()[0].fingerprint.clone();
-    let of = |decision| Input::Decided { id: "1".into(), by: "Ada".into(), decision };
+    let of = |decision| Input::Decided { id: "1".into(), by: "Ada".into(), decision, given: None };
     assert!(agent.run.expects(&of(Decision::Approved { fingerprint: "x".into() })).is_err());
     assert!(agent.run.expects(&of(Decision::Resumed)).is_err());
     assert!(agent.run.expects(&of(Decision::Approved { fingerprint: fingerprint.clone() })).is_ok());
@@ -191,6 +191,24 @@ fn the_same_call_fails_three_times_and_is_not_made_again() {
         assert!(agent.propose(call("read", 2)));
         agent.observe(true);
         assert!(agent.propose(call("read", 1)));
+    }
+}
+
+#[test]
+fn a_call_that_fails_until_something_is_up_is_waiting_and_no_loop() {
+    for (pause, expected) in [(0, 3), (1_000, 3), (60_000, 12)] {
+        let mut agent = Agent::start(|_| {});
+        let made = (0..12)
+            .take_while(|_| {
+                agent.at += pause;
+                let made = agent.propose(call("read", 1));
+                if made {
+                    agent.observe(false);
+                }
+                made
+            })
+            .count();
+        assert_eq!(made, expected, "with {pause} ms between two tries");
     }
 }
 
@@ -349,4 +367,31 @@ fn the_decision_on_a_proposal_is_handed_out_and_not_looked_for_in_events() {
     agent.refused(call("nothing", 1));
     agent.give(Input::Cancelled);
     assert_eq!(agent.decision, None, "it holds no proposal");
+}
+
+#[test]
+fn an_approval_in_time_reaches_an_agent_that_calls_late() {
+    for (given, heard, repeated, made) in [
+        // It waits from 10 to 110.
+        (Some(100), 500, 10, false),
+        (Some(100), 150, 10, true),
+        (Some(110), 200, 10, true),
+        (Some(111), 200, 10, false),
+        (None, 100, 80, true),
+        (None, 200, 10, false),
+        // Used too late.
+        (Some(100), 150, 100, false),
+    ] {
+        let mut agent = Agent::start(|m| m.rules.approval_expiry = 100);
+        assert!(!agent.propose(call("write", 1)));
+        let asked = agent.at;
+        let fingerprint = agent.parked()[0].fingerprint.clone();
+        let of = |time: u64| asked - 10 + time;
+        agent.at = of(heard) - 10;
+        let decision = Decision::Approved { fingerprint };
+        let given = given.map(of);
+        agent.give(Input::Decided { id: "i".into(), by: "Ada".into(), decision, given });
+        agent.at += repeated - 10;
+        assert_eq!(agent.propose(call("write", 1)), made, "given {given:?} heard {heard} repeated {repeated}");
+    }
 }

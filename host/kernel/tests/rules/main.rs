@@ -7,6 +7,7 @@ mod driven;
 
 mod agent;
 mod answers;
+mod away;
 mod budgets;
 mod endings;
 mod memory;

@@ -85,11 +85,12 @@ fn an_approval_is_for_one_call_once() {
         id: "x".into(),
         by: "eve".into(),
         decision: Decision::Approved { fingerprint: "another".into() },
+        given: None,
     });
     assert!(refused.is_err());
     // An entry of the inbox counts once.
     approved.approves().answers("x").does(call("write", 3));
-    let again = Input::Decided { id: "d1".into(), by: "ada".into(), decision: Decision::Resumed };
+    let again = Input::Decided { id: "d1".into(), by: "ada".into(), decision: Decision::Resumed, given: None };
     assert!(approved.run.expects(&again).is_err());
 }
 
@@ -309,7 +310,12 @@ fn which_decisions_answer_which_question() {
     ];
     for (what, l, wanted) in expected {
         for (name, decision) in &decisions {
-            let input = Input::Decided { id: name.to_string().into(), by: "ada".into(), decision: decision.clone() };
+            let input = Input::Decided {
+                id: name.to_string().into(),
+                by: "ada".into(),
+                decision: decision.clone(),
+                given: None,
+            };
             assert_eq!(l.run.expects(&input).is_ok(), wanted.contains(name), "{name} to {what}");
         }
     }

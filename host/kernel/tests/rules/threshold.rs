@@ -105,7 +105,7 @@ fn a_person_or_an_alarm_lifts_it_too() {
     }
     // A decision that answers nothing is none.
     let l = Loop::judged(filled(&SLOTS, PolicyMode::Enforce, agent), judge(gap_stops));
-    let resumed = Input::Decided { id: "d".into(), by: "ada".into(), decision: Decision::Resumed };
+    let resumed = Input::Decided { id: "d".into(), by: "ada".into(), decision: Decision::Resumed, given: None };
     assert!(l.run.expects(&resumed).is_err());
 }
 

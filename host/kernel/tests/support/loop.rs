@@ -271,7 +271,7 @@ impl Loop {
     pub fn decides(&mut self, decision: Decision) -> &mut Self {
         self.decisions += 1;
         let id = format!("d{}", self.decisions).into();
-        self.give(Input::Decided { id, by: "ada".into(), decision });
+        self.give(Input::Decided { id, by: "ada".into(), decision, given: None });
         self
     }
 

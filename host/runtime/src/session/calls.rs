@@ -11,6 +11,7 @@ use countersign_kernel::{
 use countersign_models::proposed;
 use countersign_models::words;
 use countersign_spec::{Mode, PolicyMode, Verifier};
+use countersign_store::Entry;
 use countersign_tools::Inspected;
 use countersign_tools::redact::clean;
 use countersign_tools::registry::{Called, Finding, ToolResult};
@@ -303,7 +304,14 @@ impl Session {
     /// A decision that nothing waits for; nothing has changed then.
     pub fn decide(&mut self, id: &str, by: &str, decision: Decision) -> Result<(), SessionError> {
         self.settle_abandoned()?;
-        self.proceed(Input::Decided { id: id.into(), by: by.into(), decision }).map(drop)
+        self.proceed(Input::Decided { id: id.into(), by: by.into(), decision, given: None }).map(drop)
+    }
+
+    /// The same of an entry of the inbox, which was given before it is heard of.
+    pub(super) fn decide_given(&mut self, entry: &Entry, decision: Decision) -> Result<(), SessionError> {
+        self.settle_abandoned()?;
+        let decided = self.decided(entry, decision, self.now());
+        self.proceed(decided).map(drop)
     }
 
     /// A person stops the run.

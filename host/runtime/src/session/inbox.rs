@@ -20,14 +20,14 @@ impl Session {
     pub fn take_inbox(&mut self) -> Result<Decided, SessionError> {
         let mut found = Decided::default();
         loop {
-            let Some(Entry { id, by, wants, .. }) = self.waiting()? else { return Ok(found) };
-            let decided = match wants {
-                Offer::Decide(decision) => self.decide(&id, &by, decision),
+            let Some(entry) = self.waiting()? else { return Ok(found) };
+            let decided = match &entry.wants {
+                Offer::Decide(decision) => self.decide_given(&entry, decision.clone()),
                 Offer::Cancel => self.cancel(),
             };
             match decided {
-                Ok(()) => self.taken(id, &mut found)?,
-                Err(SessionError::Input(error)) => self.refused(id, error.to_string(), &mut found)?,
+                Ok(()) => self.taken(entry.id, &mut found)?,
+                Err(SessionError::Input(error)) => self.refused(entry.id, error.to_string(), &mut found)?,
                 Err(error) => return Err(error),
             }
         }
@@ -47,18 +47,16 @@ impl Session {
             // A run that is under way takes no decisions, but it can be cancelled.
             let waiting = waiting.filter(|entry| self.run.lost().is_none() || entry.wants == Offer::Cancel);
             let (id, input) = match (waiting, expired) {
-                (Some(Entry { id, by, wants, .. }), _) => {
-                    let input = match wants {
-                        Offer::Decide(decision) => {
-                            Input::Decided { id: id.as_str().into(), by: by.as_str().into(), decision }
-                        }
+                (Some(entry), _) => {
+                    let input = match &entry.wants {
+                        Offer::Decide(decision) => self.decided(&entry, decision.clone(), now),
                         Offer::Cancel => Input::Cancelled,
                     };
-                    (Some(id), input)
+                    (Some(entry.id), input)
                 }
                 (None, true) => {
                     let id = format!("expiry-{}", self.run.frames()).as_str().into();
-                    (None, Input::Decided { id, by: "clock".into(), decision: Decision::Expired })
+                    (None, Input::Decided { id, by: "clock".into(), decision: Decision::Expired, given: None })
                 }
                 // Whoever drove it was lost: that is an input like any other, and nothing is done again.
                 (None, false) => match self.run.lost() {
@@ -78,6 +76,14 @@ impl Session {
             }
         }
         Ok(found)
+    }
+
+    /// What an entry decides, as an input of this moment. Whether it came in time is a matter of when it was written, by
+    /// the clock of whoever wrote it; what that clock says of the future is not believed.
+    pub(super) fn decided(&self, entry: &Entry, decision: Decision, now: u64) -> Input {
+        let written = entry.at.saturating_sub(self.run.manifest().started);
+        let given = Some(written).filter(|written| *written < now);
+        Input::Decided { id: entry.id.as_str().into(), by: entry.by.as_str().into(), decision, given }
     }
 
     /// The next entry: whoever holds the run back comes first.

@@ -12,7 +12,7 @@ use countersign_tools::registry::Registry;
 use super::calls::Calls;
 use super::clock::Running;
 use super::record::{Past, Record};
-use super::{ModelAnswer, Observer, Session, SessionError, Setup, Silent, TakeUpError, Vault};
+use super::{ModelAnswer, Observer, Session, SessionError, Setup, Silent, TakeUpError, TakenUp, Vault};
 use crate::host::{Host, Judges};
 
 /// Most inputs by which a run that broke off comes to where it can be gone on with or ended: an observation and a
@@ -84,6 +84,7 @@ impl Session {
             operations,
             salt,
             clock: Running::new(clock),
+            taken_up: None,
             vault: Vault::default(),
             keep_secrets,
             secrets_kept: false,
@@ -192,7 +193,14 @@ impl Held {
         let (run, judges) = open(host, &manifest)?;
         let mut session = Session::of(run, judges, store, record, salt, setup);
         let mut effects = Vec::new();
+        let mut judged = &manifest.engine;
         for frame in &frames {
+            if let Input::TakenUp { engine } = &frame.input {
+                judged = engine.as_ref().unwrap_or(judged);
+                // What the frame before asked for is asked for still.
+                session.run.fold(frame).map_err(|error| SessionError::Fold(error.to_string()))?;
+                continue;
+            }
             effects.iter().for_each(|effect| session.caught_up(effect, past));
             effects = session.run.fold(frame).map_err(|error| SessionError::Fold(error.to_string()))?.effects;
             session.calls.recall(&session.run, frame);
@@ -204,6 +212,11 @@ impl Held {
         let now = utc_now();
         // Its own time goes on with that of people.
         session.clock.before = now.saturating_sub(manifest.started).max(session.run.at());
+        let engine = Some(host.engine().fingerprint()).filter(|engine| *engine != judged).cloned();
+        if let Some(engine) = &engine {
+            tracing::warn!(run = %manifest.run, engine = %engine, before = %judged, "another engine judges the run from here on");
+        }
+        session.taken_up = Some(TakenUp { at: session.now(), engine });
         // A paused agent does nothing more, approved or not.
         session.operations.dispatch(&manifest, now)?;
         session.judges.take_up();
@@ -234,6 +247,7 @@ impl Held {
         let at = utc_now().saturating_sub(started).max(run.at());
         let judges = Judges::absent(Cause::Environment);
         let mut session = Session::of(run, judges, store, record, salt, Setup::new(Registry::default()));
+        session.taken_up = Some(TakenUp { at, engine: None });
         for _ in 0..MOST_LOST {
             let Some(lost) = session.run.lost() else { break };
             session.take(at, lost, &mut Silent)?;

@@ -40,6 +40,8 @@ mod standing;
 mod vault;
 mod words;
 
+use std::sync::Arc;
+
 use countersign_kernel::{Closed, Effect, Input, Outcome, Run, Status};
 use countersign_operate::BucketReservation;
 use countersign_spec::Mode;
@@ -80,6 +82,8 @@ pub struct Session {
     operations: Operations,
     salt: Salt,
     clock: Running,
+    /// That it was taken up, until it is on record.
+    taken_up: Option<TakenUp>,
     vault: Vault,
     /// Whether the store may keep what is in the vault.
     keep_secrets: bool,
@@ -104,6 +108,15 @@ impl std::fmt::Debug for Session {
 pub(crate) struct Task {
     pub effect: Effect,
     pub held: Option<BucketReservation>,
+}
+
+/// A run that was taken up.
+#[derive(Debug)]
+struct TakenUp {
+    /// When, by its own time.
+    at: u64,
+    /// The engine that judges from now on, where it is another.
+    engine: Option<Arc<str>>,
 }
 
 /// What one input led to.
@@ -194,6 +207,14 @@ impl Session {
         self.judges.shadow().heed(&mut self.operations);
         if self.judges.shadow().is_waiting() {
             self.begin_shadow();
+        }
+        // Until it was taken up nobody drove it, which is no running time.
+        if let Some(TakenUp { at: then, engine }) = self.taken_up.take() {
+            let (input, is_news) = (Input::TakenUp { engine: engine.clone() }, engine.is_some());
+            // While a person is waited for, time is no matter; who judges is.
+            if is_news || self.run.expects(&input).is_ok() {
+                self.frame(then.min(at), input, watch)?;
+            }
         }
         let mut turn = Turn::default();
         let mut next = Some(input);

@@ -59,7 +59,7 @@ fn decide(loaded: &Loaded, what: &str, deciding: &Deciding, decision: Decision) 
         matches!(loaded.run.status(), Status::Suspended(_)) || !loaded.parked.is_empty() || loaded.run.held().is_some();
     ensure!(waits, BadInput(format!("run `{}` waits for nobody: it is {}", loaded.row.id, loaded.run.status())));
     // Said now, where somebody can mend it, and not when the run is taken up.
-    let input = Input::Decided { id: "now".into(), by: "somebody".into(), decision: decision.clone() };
+    let input = Input::Decided { id: "now".into(), by: "somebody".into(), decision: decision.clone(), given: None };
     if let Err(error) = loaded.run.expects(&input) {
         return Err(BadInput(format!("run `{}` cannot take that: {error}", loaded.row.id)).into());
     }
