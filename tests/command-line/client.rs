@@ -52,6 +52,8 @@ pub struct Client {
     asked: u64,
     /// Answers that nobody has asked for yet, by their requests.
     answers: BTreeMap<u64, Value>,
+    /// Answers to nothing that was asked.
+    pub strays: Vec<Value>,
     /// The methods of what was said beside answers.
     pub notices: Vec<String>,
     /// How far calls were said to be.
@@ -70,6 +72,7 @@ impl Client {
             output,
             asked: 0,
             answers: BTreeMap::new(),
+            strays: Vec::new(),
             notices: Vec::new(),
             progress: Vec::new(),
         };
@@ -100,7 +103,7 @@ impl Client {
             (Some("notifications/progress"), None) => self.progress.push(message["params"].clone()),
             (Some(method), None) => self.notices.push(method.to_owned()),
             (None, Some(id)) => drop(self.answers.insert(id, message)),
-            _ => {}
+            _ => self.strays.push(message),
         }
         Ok(())
     }

@@ -114,6 +114,69 @@ fn what_is_no_call_is_refused_with_what_was_expected() -> std::io::Result<()> {
 }
 
 #[test]
+fn what_nobody_can_read_is_answered_at_once() -> std::io::Result<()> {
+    let folder = place("true", "")?;
+    let mut client = Client::start(gateway(folder.path()))?;
+    let call = |id: &str, arguments: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"fake__echo","arguments":{arguments}}}}}"#
+        )
+    };
+    let deep = format!("{}{}", r#"{"text":"#.repeat(500), "}".repeat(500));
+    let table = [
+        (call("901", r#"{"text":"\ud800"}"#), -32700, "no JSON"),
+        (call("902", r#"{"text":NaN}"#), -32700, "no JSON"),
+        (call("903", &deep), -32700, "recursion limit"),
+        (call("904", r#"{"text":"a","text":"b"}"#), -32602, "the key `text` stands twice"),
+        (call("905", &format!(r#"{{"text":"{}"}}"#, "x".repeat(10 << 20))), -32602, "at most 1048576 are taken"),
+        (r#"{"jsonrpc":"2.0","id":906,"method":"ping","params":{"n":1e999}}"#.to_owned(), -32700, "out of range"),
+    ];
+    for (number, (line, code, part)) in table.into_iter().enumerate() {
+        client.write(&line)?;
+        let error = client.answer(901 + number as u64)?["error"].clone();
+        assert_eq!(error["code"], code, "{error}");
+        assert!(error["message"].as_str().is_some_and(|text| text.contains(part)), "expected `{part}` in: {error}");
+    }
+    // A number that programs round is told like before, and nothing else of what cannot be read has a request.
+    client.write(&call("907", r#"{"text":1e999}"#))?;
+    assert!(super::client::told(&client.answer(907)?).contains("1e999"));
+    for line in ["what is this", "[]", "{\"jsonrpc\":\"2.0\",\"id\":", "7"] {
+        client.write(line)?;
+    }
+    assert_eq!(client.call("fake__echo", json!({"text": "hello"}))?, "hello");
+    let strays: Vec<_> =
+        client.strays.iter().map(|answer| (answer.get("id"), answer["error"]["code"].as_i64())).collect();
+    let null = json!(null);
+    let of = |code| (Some(&null), Some(code));
+    assert_eq!(strays, [of(-32700), of(-32600), of(-32700), of(-32600)]);
+    assert_eq!(made(folder.path()), 1);
+    Ok(())
+}
+
+#[test]
+fn a_call_too_large_for_any_reader_leaves_no_mark_on_the_run() -> std::io::Result<()> {
+    let folder = place("true", "[budget]\ntool-calls = 3\n")?;
+    let kept = Kept::of_gateway(folder.path());
+    // Each byte of it stands as two in a call, as four in a frame, and there more than once.
+    let huge = |size: usize| json!({"text": "\"".repeat(size)});
+    for (number, size) in [1 << 20, 4 << 20, 4 << 20, 8 << 20].into_iter().enumerate() {
+        let mut client = Client::start(gateway(folder.path()))?;
+        let told = client.call("fake__echo", json!({"text": number.to_string()}))?;
+        assert_eq!(told == number.to_string(), number < 3, "{told}");
+        let told = client.call("fake__echo", huge(size))?;
+        let expected = if number < 3 { "at most 1048576 are taken" } else { "a message of more than 16777216 bytes" };
+        assert!(told.contains(expected), "{}", &told[..told.len().min(200)]);
+        client.leave()?;
+    }
+    assert_eq!(made(folder.path()), 3, "the cap is that of the run, whatever was sent between");
+    let ids = kept.ids();
+    assert_eq!(ids.len(), 1);
+    kept.trace("replay", &ids[0]).expect(0, "came out the same");
+    assert!(kept.text(&ids[0])?.lines().all(|line| line.len() < 1 << 20));
+    Ok(())
+}
+
+#[test]
 fn the_tools_of_a_server_that_has_ended_are_taken_out_of_the_list() -> std::io::Result<()> {
     let other = format!("[servers.other]\ncommand = {}", json!([fake_mcp_server()]));
     // It answers, and dies a moment later, while nobody calls it.
@@ -154,7 +217,7 @@ fn an_approved_call_runs_once_although_another_policy_came_to_ask() -> std::io::
     assert!(!client.call("fake__change", json!({}))?.contains("changed"), "an approval is for one call");
     client.leave()?;
     kept.trace("show", &id).expect(0, "approval-joined by threshold").expect(0, "by then threshold asked too");
-    kept.trace("verify", &id).expect(0, "open");
+    kept.so_far(&id).expect(0, "open");
     kept.trace("replay", &id).expect(0, "came out the same");
     let lines = kept.trace("adaptation", &id).expect(0, "threshold").out();
     assert!(lines.contains("threshold"), "{lines}");

@@ -54,7 +54,7 @@ fn calls_overlap_and_each_answer_reaches_its_request() -> std::io::Result<()> {
     let kept = Kept::of_gateway(folder.path());
     let ids = kept.ids();
     assert_eq!(ids.len(), 1, "one run: {ids:?}");
-    kept.trace("verify", &ids[0]).expect(0, "open");
+    kept.so_far(&ids[0]).expect(0, "open");
     kept.trace("replay", &ids[0]).expect(0, "came out the same");
     Ok(())
 }

@@ -48,6 +48,11 @@ impl Kept {
         countersign(["trace", command, run, "--store", &self.path()])
     }
 
+    /// Verifies a run that is not over.
+    pub fn so_far(&self, run: &str) -> Run {
+        countersign(["trace", "verify", "--open", run, "--store", &self.path()])
+    }
+
     /// The trace of a run, as its lines.
     pub fn text(&self, run: &str) -> std::io::Result<String> {
         let folder = tempfile::tempdir()?;

@@ -9,7 +9,7 @@ use crate::limits::Memory;
 
 /// Reads of one call.
 const MOST_READS: usize = 32;
-/// Bytes of the answers of one call.
+/// Bytes of the answers of one call, and of what the policy says in its questions, as it is written into the record.
 const MOST_READ_BYTES: usize = 64 << 10;
 /// Log lines of one call, and their bytes.
 const MOST_LINES: usize = 64;
@@ -84,6 +84,11 @@ impl CallState {
         if self.reads.len() == MOST_READS {
             return Err(self.broken("run", "read at most 32 times a call"));
         }
+        // What it asks is written down like what it hears: a policy does not fill the record with its questions.
+        self.read_bytes = self.read_bytes.saturating_add(query.bytes());
+        if self.read_bytes > MOST_READ_BYTES {
+            return Err(self.broken("run", "asked for at most 64 KiB a call, its own questions included"));
+        }
         let answer = match &self.view {
             Some(view) => view.read(&query),
             None => None,
@@ -93,7 +98,7 @@ impl CallState {
         };
         self.read_bytes += answer.bytes();
         if self.read_bytes > MOST_READ_BYTES {
-            return Err(self.broken("run", "asked for at most 64 KiB a call"));
+            return Err(self.broken("run", "asked for at most 64 KiB a call, its own questions included"));
         }
         let at = self.reads.len();
         self.reads.push(Read { query, answer });
@@ -118,5 +123,48 @@ impl CallState {
         }
         self.log_bytes += message.len();
         self.log.push(LogLine { level, message: message.to_owned() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Memory;
+
+    struct Knows(&'static str);
+
+    impl RunView for Knows {
+        fn read(&self, query: &Query) -> Option<Answer> {
+            matches!(query, Query::Fact(_)).then(|| Answer::Fact(Some(self.0.into())))
+        }
+    }
+
+    /// How many of these questions are answered in one call.
+    fn answered(known: &'static str, keys: impl Iterator<Item = String>) -> (usize, CallState) {
+        let mut state = CallState::new(Memory::new(1 << 20));
+        state.begin(Some(Arc::new(Knows(known))));
+        let answered = keys.take_while(|key| state.read(Query::Fact(key.clone())).is_ok()).count();
+        (answered, state)
+    }
+
+    #[test]
+    fn what_a_policy_asks_counts_like_what_it_hears() {
+        let numbered = |text: String| (0..40).map(move |n| format!("{text}{n:02}"));
+        for (what, key, expected) in [
+            ("as many as may be", "a".to_owned(), MOST_READS),
+            ("long names", "a".repeat(16 << 10), 3),
+            ("letters of several bytes", "ä".repeat(8 << 10), 3),
+            // As they stand in the record, these are six bytes each.
+            ("control characters", "\u{1}".repeat(4 << 10), 2),
+            ("quotes", "\"".repeat(8 << 10), 3),
+            ("more than all of it at once", "\u{1}".repeat(1 << 20), 0),
+        ] {
+            let (found, mut state) = answered("x", numbered(key));
+            assert_eq!(found, expected, "{what}");
+            let (reads, violation, _) = state.end();
+            let written: usize = reads.iter().map(|read| serde_json::to_vec(read).map_or(0, |text| text.len())).sum();
+            assert!(reads.len() == expected && written < 2 * MOST_READ_BYTES, "{what}: {written} bytes are recorded");
+            assert_eq!(violation.map(|violation| violation.field), Some("run".to_owned()), "{what}");
+        }
     }
 }

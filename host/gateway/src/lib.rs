@@ -6,13 +6,16 @@
 //! ```
 //!
 //! `gateway` rules on a call and `forward` makes it, `principal` is the run of an agent, `upstream` the servers behind,
-//! `supervised` one of them, `relay` what they say beside answers, `service` what the agent talks to, `approval` how a
+//! `supervised` one of them, `relay` what they say beside answers, `client_lines` how it is heard (`incoming` reads a line, `skim`
+//! finds whose answer waits in what is none), `service` what the agent talks to, `approval` how a
 //! person at the client is asked, `messages` what the agent is told. Everything but tool calls passes through.
 
 mod approval;
+mod client_lines;
 mod error;
 mod forward;
 mod gateway;
+mod incoming;
 mod malformed;
 mod messages;
 mod principal;
@@ -20,6 +23,7 @@ mod relay;
 mod serve;
 mod served;
 mod service;
+mod skim;
 mod supervised;
 mod tools;
 mod under_way;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use countersign::bundle::Installed;
 use countersign::engine::EngineOptions;
-use countersign::mcp::{Accept, ExactNumbers, NumbersFrom, pins_beside};
+use countersign::mcp::{Accept, pins_beside};
 use countersign::{Deployment, Host, HostError, LiveHost};
 use rmcp::ServiceExt;
 
+use crate::client_lines::ClientLines;
 use crate::error::GatewayError;
 use crate::gateway::{Gateway, end_when_idle, watch_servers};
 use crate::served::{Report, Served};
@@ -42,7 +43,7 @@ pub async fn serve(options: &Options) -> Result<Report, GatewayError> {
     let store = countersign::open_store(&served.deployment.store().file)?;
     let gateway = Gateway::new(live, Arc::new(served), store);
     let (input, output) = rmcp::transport::io::stdio_pipes();
-    let serving = Arc::clone(&gateway).serve((ExactNumbers::new(input, NumbersFrom::Client), output));
+    let serving = Arc::clone(&gateway).serve(ClientLines::new(input, output));
     let ended = match serving.await {
         Ok(service) => {
             let idle = tokio::spawn(end_when_idle(Arc::clone(&gateway)));

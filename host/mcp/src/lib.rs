@@ -29,7 +29,7 @@ pub use connection::{Connection, Quiet};
 pub use error::McpError;
 pub use merged_tools::{Joined, LeftOut, join};
 pub use names::{MOST_NAME, full_names, split};
-pub use numbers::{ExactNumbers, From as NumbersFrom, unkept};
+pub use numbers::{ExactNumbers, From as NumbersFrom, marked_call, unkept};
 pub use offer::Offer;
 pub use pages::Pages;
 pub use pins::{Pin, PinError, Pins, Review, Seen, pins_beside};

@@ -107,6 +107,11 @@ impl<R: AsyncRead + Unpin> AsyncRead for ExactNumbers<R> {
     }
 }
 
+/// A client's message with its numbers that would be rounded marked; none where it has none, or they concern nobody.
+pub fn marked_call(line: &[u8]) -> Option<Vec<u8>> {
+    marked(line).filter(|_| From::Client.concerns(line))
+}
+
 /// The line with its numbers that would be rounded marked; none where it has none.
 fn marked(line: &[u8]) -> Option<Vec<u8>> {
     let (mut out, mut copied, mut at, mut in_text) = (Vec::new(), 0, 0, false);

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use countersign_kernel::contract::Signal;
-use countersign_kernel::{Action, Alarm, Reply, StepReply, StepStatus, Wrapping};
+use countersign_kernel::{Action, Alarm, Reply, StepReply, StepStatus, Touched, Wrapping};
 use countersign_spec::plan::PlanStep;
 use countersign_spec::state::StateKind;
 use countersign_tools::redact::{Salt, clean, redact_arguments, salted};
-use countersign_tools::{Arguments, canonical, keys};
+use countersign_tools::{Arguments, MOST_ARGUMENTS, canonical, keys};
 use serde_json::{Map, Value, json};
 
 use crate::unwrap::{free_text, one_object};
@@ -323,6 +323,10 @@ fn write(value: Value, salt: &Salt) -> Result<Action, String> {
 
 /// A tool call: what is recorded and judged, and what the tool receives.
 fn call(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &Salt) -> (Action, Option<String>) {
+    let exact = canonical(&arguments);
+    if exact.len() > MOST_ARGUMENTS {
+        return (over_the_cap(tool, &exact), None);
+    }
     let invalid = tools.problem(tool, &arguments).map(|problem| clean(&problem, 512, salt).to_string());
     let missing = tools.missing(tool, &arguments);
     let touches = tools.touches(tool, &arguments);
@@ -330,7 +334,6 @@ fn call(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &Salt) -> (Ac
     if let Some(identity) = &mut identity {
         redact_arguments(identity, salt);
     }
-    let exact = canonical(&arguments);
     let mut shown = arguments;
     let (shown, payload) = if redact_arguments(&mut shown, salt) {
         (canonical(&shown), Some(salted(exact.as_bytes(), salt).into()))
@@ -342,6 +345,22 @@ fn call(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &Salt) -> (Ac
     let key = keys::call_key(name, identity.as_deref().unwrap_or(&shown));
     let action = Action::Call { tool: name.into(), arguments: shown.into(), key, invalid, missing, payload, touches };
     (action, Some(exact))
+}
+
+/// A call that says more than a call may. It is sent back, and nothing of what it says is kept; the same once more is the
+/// same call.
+fn over_the_cap(tool: &str, exact: &str) -> Action {
+    let name = &tool[..tool.floor_char_boundary(128)];
+    let problem = format!("arguments of {} bytes; a call takes at most {MOST_ARGUMENTS}", exact.len());
+    Action::Call {
+        tool: name.into(),
+        arguments: "{}".into(),
+        key: keys::call_key(name, exact),
+        invalid: Some(problem),
+        missing: Vec::new(),
+        payload: None,
+        touches: Touched::default(),
+    }
 }
 
 /// A text that is neither a call nor an end: something said.

@@ -3,6 +3,10 @@ use std::sync::Arc;
 use countersign_kernel::Touched;
 use serde_json::Value;
 
+/// Most bytes of one call's canonical arguments, 1 MiB. What a call says stands several times in its frame, each time with
+/// more before its quotes: with more than that no reader might take the frame.
+pub const MOST_ARGUMENTS: usize = 1 << 20;
+
 /// What a tool's definition says of arguments.
 pub trait Arguments {
     /// Why these do not fit; none when they do, or the tool is unknown.

@@ -1,9 +1,10 @@
 //! Canonical JSON: equal values, equal bytes. A tool receives these bytes, and they are what is
 //! judged, approved and recorded.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 /// A JSON value in which no key stands twice and every number keeps its value.
@@ -78,6 +79,76 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
+/// The first key that stands twice in one object of a text of JSON: programs differ on which of the two counts. None where
+/// every key stands once, or the text is no JSON.
+pub fn twice(text: &[u8]) -> Option<String> {
+    let mut found = None;
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let _ = Once(&mut found).deserialize(&mut deserializer);
+    found
+}
+
+/// Any value, of which nothing is kept but the key that stands twice.
+struct Once<'a>(&'a mut Option<String>);
+
+impl<'de> DeserializeSeed<'de> for Once<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Once<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(Once(self.0))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let mut keys = BTreeSet::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            entries.next_value_seed(Once(self.0))?;
+            if self.0.is_none() && keys.contains(&key) {
+                *self.0 = Some(key);
+                return Err(de::Error::custom("a key stands twice"));
+            }
+            keys.insert(key);
+        }
+        Ok(())
+    }
+}
+
 /// Canonical bytes: keys sorted by their code points, no white space.
 pub fn canonical(value: &Value) -> String {
     let mut out = String::new();
@@ -125,6 +196,21 @@ fn string(text: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_stands_twice_is_found_wherever_it_stands() {
+        for (text, expected) in [
+            (r#"{"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}]}"#, None),
+            (r#"{"a":1,"a":1}"#, Some("a")),
+            (r#"{"x":[1e3,-1,{"b":{"c":null,"d":true,"c":"e"}}]}"#, Some("c")),
+            // The same key, written in two ways.
+            (r#"{"a":1,"\u0061":2}"#, Some("a")),
+            (r#"{"a":1,"A":2,"a ":3}"#, None),
+            (r#"{"a":1,"#, None),
+        ] {
+            assert_eq!(twice(text.as_bytes()).as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn equal_values_have_equal_bytes() {

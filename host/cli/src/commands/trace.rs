@@ -65,6 +65,9 @@ pub struct Verify {
     /// Traces, or ids of runs of the store or their beginnings
     #[arg(required = true, value_name = "TRACE|RUN")]
     files: Vec<PathBuf>,
+    /// Take what is not over, or breaks off in the middle of a line: frames may be missing at its end
+    #[arg(long)]
+    open: bool,
     #[command(flatten)]
     stored: super::Stored,
 }
@@ -331,16 +334,24 @@ fn verify(arguments: &Verify) -> anyhow::Result<u8> {
         let (run, how) = reader.fold(|_, _| {})?;
         let frames = reader.frames();
         let head = reader.head().unwrap_or_default().to_owned();
+        let proved = how == Ending::Complete;
         if arguments.stored.json {
-            let complete = how == Ending::Complete;
             let (file, status) = (source.name(), run.status());
-            all.push(Verified { file, frames, complete, status, head });
+            all.push(Verified { file, frames, complete: proved, status, head });
         } else {
-            let word = if how == Ending::Complete { styled(GOOD, "verified") } else { styled(MIND, "verified") };
+            let word = match (proved, arguments.open) {
+                (true, _) => styled(GOOD, "verified"),
+                (false, true) => styled(MIND, "verified"),
+                (false, false) => styled(BAD, "not all "),
+            };
             crate::say!("{word} {}  {}, {}", source.name(), ending(frames, how), run.status());
             crate::say!("{}", styled(QUIET, format!("         head {head}")));
+            if !proved && !arguments.open {
+                let why = "what is there is what was written, and nobody can tell whether it is all; --open takes that";
+                crate::say!("{}", styled(QUIET, format!("         {why}")));
+            }
         }
-        Ok(exit::OK)
+        Ok(if proved || arguments.open { exit::OK } else { exit::DIFFERS })
     });
     if arguments.stored.json {
         super::print_json(&all)?;
