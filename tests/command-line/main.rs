@@ -1,5 +1,6 @@
 //! The `countersign` command as its users meet it.
 
+mod a_day;
 mod adaptation;
 mod approvers;
 mod bad_input;

@@ -32,8 +32,21 @@ pub fn root() -> PathBuf {
 /// Where only some targets were built: without it nothing could be tested.
 #[must_use]
 pub fn fake_mcp_server() -> String {
+    server("fake-mcp-server")
+}
+
+/// The MCP server with a shell, which works in the folder that it is given.
+///
+/// # Panics
+/// As [`fake_mcp_server`].
+#[must_use]
+pub fn shell_mcp_server() -> String {
+    server("shell-mcp-server")
+}
+
+fn server(name: &str) -> String {
     let own = std::env::current_exe().unwrap_or_default();
-    let path = own.ancestors().nth(2).map(|folder| folder.join("examples/fake-mcp-server")).unwrap_or_default();
+    let path = own.ancestors().nth(2).map(|folder| folder.join("examples").join(name)).unwrap_or_default();
     let path = path.with_extension(std::env::consts::EXE_EXTENSION);
     assert!(path.exists(), "`{}` is not built: run `cargo test --workspace`", path.display());
     path.display().to_string()
