@@ -1,6 +1,6 @@
 //! A server that speaks chat completions, and misbehaves when it is told to.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +50,8 @@ pub enum Does {
     Refuses(u16, Vec<(&'static str, String)>, Value),
     /// Waits so long before it does the other thing.
     Late(Duration, Box<Does>),
+    /// Says nothing, until the caller hangs up.
+    Silent,
     /// Answers 200 with a body that is no JSON.
     Malformed,
     /// Promises a longer body than it sends, and closes the connection.
@@ -194,6 +196,11 @@ fn serve(
             write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")?;
             let block = [b' '; 1 << 16];
             while !stop.load(Ordering::Relaxed) && stream.write_all(&block).is_ok() {}
+        }
+        Does::Silent => {
+            stream.set_read_timeout(Some(Duration::from_millis(20)))?;
+            let waits = |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            while !stop.load(Ordering::Relaxed) && stream.read(&mut [0]).is_err_and(|error| waits(&error)) {}
         }
         Does::HangsUp | Does::Late(..) => {}
         Does::Dies => return Ok(false),
