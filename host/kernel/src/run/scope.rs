@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::Run;
 use super::halt::StopCause;
 use super::next::Next;
-use crate::contract::Verdict;
+use crate::contract::{Dimension, Verdict};
 use crate::record::event::Event;
 use crate::record::status::Code;
+use countersign_spec::Tool;
 use countersign_spec::graph::Exit;
 use countersign_spec::state::Memory;
 
@@ -55,15 +56,18 @@ impl Run {
     /// What the task needs and no call of this run could bring.
     fn out_of_reach(&self) -> Vec<String> {
         let manifest = &self.manifest;
-        let outside = |name: &str| manifest.tool(name).and_then(|tool| self.outside(tool));
+        let never = |name: &str| match manifest.tool(name) {
+            Some(tool) => self.never(tool, manifest.tools.len()),
+            None => Some(format!("there is no tool `{name}`")),
+        };
         let mut missing = Vec::new();
         for criterion in &manifest.goal.criteria {
-            if let Some(why) = outside(&criterion.tool) {
+            if let Some(why) = never(&criterion.tool) {
                 missing.push(format!("criterion `{}`: {why}", criterion.id));
             }
         }
         for step in &manifest.plan {
-            if let Some(why) = step.tool.as_deref().and_then(outside) {
+            if let Some(why) = step.tool.as_deref().and_then(never) {
                 missing.push(format!("step `{}` of the task's plan: {why}", step.id));
             }
         }
@@ -76,5 +80,37 @@ impl Run {
             }
         }
         missing
+    }
+
+    /// Why no call of a tool could ever pass; none where one could. `depth` bounds how many tools that come before one
+    /// another are looked at.
+    fn never(&self, tool: &Tool, depth: usize) -> Option<String> {
+        let (manifest, name) = (&self.manifest, &tool.name);
+        if let Some(why) = self.outside(tool) {
+            return Some(why);
+        }
+        if manifest.ceilings.of(Dimension::ToolCalls) == 0 {
+            return Some("no tool call is within the ceilings".to_owned());
+        }
+        if tool.limits.calls == Some(0) || tool.limits.calls_per_minute == Some(0) {
+            return Some(format!("tool `{name}` may be called 0 times"));
+        }
+        if let Some(cap) = tool.limits.cost.filter(|cap| tool.cost > *cap) {
+            return Some(format!("one call of tool `{name}` costs {}, and all of them may cost {cap}", tool.cost));
+        }
+        if manifest.rules.fresh_facts
+            && let Some(fresh) = tool.needs_fresh.first()
+            && !manifest.tools.iter().any(|other| other.name != *name && self.outside(other).is_none())
+        {
+            return Some(format!("tool `{name}` needs `{}`, and no other tool is within reach to read it", fresh.fact));
+        }
+        let cheaper = tool.cheaper.as_ref().filter(|_| manifest.rules.least_tool);
+        let (cheaper, before) = (cheaper?, depth.checked_sub(1));
+        let why = match (manifest.tool(cheaper), before) {
+            (Some(other), Some(before)) => self.never(other, before)?,
+            (None, _) => format!("there is no tool `{cheaper}`"),
+            (_, None) => "each waits for another".to_owned(),
+        };
+        Some(format!("tool `{name}` comes after `{cheaper}`: {why}"))
     }
 }

@@ -35,7 +35,13 @@ fn verified(mut tool: countersign_spec::Tool) -> countersign_spec::Tool {
 fn a_goal_out_of_reach_ends_before_anything_is_spent() {
     let criterion = |tool: &str| Criterion { id: "c".into(), text: "c".into(), tool: tool.into() };
     type Case<'a> = (&'a str, &'a dyn Fn(&mut Manifest));
-    let cases: [Case<'_>; 4] = [
+    let far = |m: &mut Manifest, change: &dyn Fn(&mut countersign_spec::Tool)| {
+        let mut tool = verified(reading("far"));
+        change(&mut tool);
+        add(m, tool);
+        m.goal.criteria.push(criterion("far"));
+    };
+    let cases: [Case<'_>; 12] = [
         ("criterion `c`: tool `far` is outside the boundary", &|m| {
             m.tools.push(verified(reading("far")));
             m.goal.criteria.push(criterion("far"));
@@ -47,6 +53,30 @@ fn a_goal_out_of_reach_ends_before_anything_is_spent() {
         ("step `s` of the task's plan: tool `far` needs the permission `orders`", &|m| {
             add(m, countersign_spec::Tool { permission: Some("orders".into()), ..reading("far") });
             m.plan = vec![step("s", "far", &[])];
+        }),
+        ("step `s` of the task's plan: there is no tool `nowhere`", &|m| m.plan = vec![step("s", "nowhere", &[])]),
+        ("criterion `c`: tool `far` may be called 0 times", &|m| far(m, &|tool| tool.limits.calls = Some(0))),
+        ("criterion `c`: tool `far` may be called 0 times", &|m| {
+            far(m, &|tool| tool.limits.calls_per_minute = Some(0))
+        }),
+        ("criterion `c`: one call of tool `far` costs 7, and all of them may cost 6", &|m| {
+            far(m, &|tool| (tool.cost, tool.limits.cost) = (7, Some(6)));
+        }),
+        ("criterion `c`: no tool call is within the ceilings", &|m| {
+            far(m, &|_| {});
+            (m.limits.tool_calls, m.ceilings.tool_calls) = (0, 0);
+        }),
+        ("criterion `c`: tool `far` comes after `near`: tool `near` is outside the boundary", &|m| {
+            m.tools.push(reading("near"));
+            far(m, &|tool| tool.cheaper = Some("near".into()));
+        }),
+        ("criterion `c`: tool `far` comes after `near`: tool `near` comes after `far`", &|m| {
+            add(m, countersign_spec::Tool { cheaper: Some("far".into()), ..reading("near") });
+            far(m, &|tool| tool.cheaper = Some("near".into()));
+        }),
+        ("criterion `c`: tool `far` needs `price`, and no other tool is within reach to read it", &|m| {
+            m.boundary.tools.clear();
+            far(m, &|tool| tool.needs_fresh = vec![Freshness { fact: "price".into(), within: 1000 }]);
         }),
         ("account-status must come from a tool", &|m| m.goal.needs = vec![Need::AccountStatus]),
     ];
@@ -61,14 +91,14 @@ fn a_goal_out_of_reach_ends_before_anything_is_spent() {
             set(m);
             m.rules.reachable_goal = false;
         }));
-        assert_eq!(tries.status(), Status::Running, "{why}");
+        assert_ne!(ended(&tries), Some(Code::Impossible), "{why}");
         // A monitor says it and goes on.
         let watched = Loop::start(with(|m| {
             set(m);
             m.mode = Mode::Monitor;
         }));
         let said = |event: &Event| matches!(event, Event::WouldHave { by, .. } if **by == *"reachable goal");
-        assert_eq!((watched.status(), watched.count(said)), (Status::Running, 1), "{why}");
+        assert_eq!((ended(&watched) == Some(Code::Impossible), watched.count(said)), (false, 1), "{why}");
     }
 }
 
