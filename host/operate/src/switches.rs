@@ -110,7 +110,7 @@ pub struct Halt {
 pub enum SwitchError {
     /// It cannot be read.
     #[error(
-        "switch file `{}` cannot be read: {source}; make it readable, or remove it to switch nothing off",
+        "switch file `{}` cannot be read: {source}; make it readable, or empty it to switch nothing off",
         path.display()
     )]
     Io {
@@ -138,6 +138,16 @@ pub enum SwitchError {
         value: String,
         /// What it may be.
         wanted: &'static str,
+    },
+    /// It was named, and is not there: what it switched off nobody knows.
+    #[error(
+        "switch file `{}` is not there, and nobody knows what it switches off; put it back, or make an empty one to switch \
+         nothing off",
+        path.display()
+    )]
+    Gone {
+        /// Which file.
+        path: PathBuf,
     },
     /// There is none where a switch is to be thrown.
     #[error(
@@ -186,8 +196,8 @@ pub struct Switches {
 }
 
 impl Switches {
-    /// Reads the file. A missing one switches nothing off; one that cannot be read or understood
-    /// switches everything off, and [`Switches::error`] says why.
+    /// Reads the file. One that is missing, cannot be read or is not understood switches everything off, and
+    /// [`Switches::error`] says why: whoever has named it means it.
     pub fn load(path: impl Into<PathBuf>) -> Self {
         let mut switches = Switches { path: path.into(), file: SwitchFile::default(), error: None, stamp: None };
         switches.reload();
@@ -326,7 +336,7 @@ pub(super) fn read(path: &Path) -> Result<SwitchFile, SwitchError> {
     let io = |source| SwitchError::Io { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if is_missing(path, &error) => return Ok(SwitchFile::default()),
+        Err(error) if is_missing(path, &error) => return Err(SwitchError::Gone { path: path.to_owned() }),
         Err(error) => return Err(io(error)),
     };
     let mut text = String::new();
@@ -443,11 +453,14 @@ mod tests {
     }
 
     #[test]
-    fn missing_is_not_unreadable() {
+    fn what_is_missing_or_unreadable_switches_everything_off() {
         let folder = tempfile::tempdir().unwrap();
         let missing = Switches::load(folder.path().join("no").join("switches.toml"));
-        assert_eq!(missing.refuses(Some("acme"), &["mail"], &NONE), None);
-        assert!(missing.error().is_none());
+        let halt = missing.refuses(Some("acme"), &["mail"], &NONE).unwrap();
+        assert!(halt.what == Halted::All && halt.reason.contains("make an empty one"), "{halt}");
+        std::fs::write(folder.path().join("empty"), "").unwrap();
+        let empty = Switches::load(folder.path().join("empty"));
+        assert!(empty.refuses(Some("acme"), &["mail"], &NONE).is_none() && empty.error().is_none());
 
         let a_folder = Switches::load(folder.path());
         assert_eq!(a_folder.refuses(None, &NONE, &NONE).unwrap().what, Halted::All);
@@ -470,7 +483,7 @@ mod tests {
         let path = folder.path().join("switches.toml");
         let mut switches = Switches::load(&path);
         let off = |switches: &mut Switches| switches.current().refuses(Some("a"), &NONE, &NONE).map(|halt| halt.what);
-        assert_eq!(off(&mut switches), None);
+        assert_eq!(off(&mut switches), Some(Halted::All), "it is not there yet");
         // The second and third differ in neither length nor, perhaps, time.
         let table = [
             ("all = true", Some(Halted::All)),
@@ -486,8 +499,10 @@ mod tests {
         }
         std::fs::write(&path, "all = true").unwrap();
         assert_eq!(off(&mut switches), Some(Halted::All));
-        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "").unwrap();
         assert_eq!(off(&mut switches), None);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(off(&mut switches), Some(Halted::All), "it was removed");
     }
 
     #[test]
