@@ -2,7 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use countersign_tests::{parts::FILESYSTEM, root};
+use countersign_tests::{fake_mcp_server, parts::FILESYSTEM, root};
+use serde_json::json;
 
 use super::countersign;
 
@@ -53,4 +54,39 @@ fn a_tool_that_is_not_what_was_accepted_is_named_and_can_be_accepted() {
     assert_eq!(std::fs::read_to_string(&pins).unwrap(), pinned);
     std::fs::write(&pins, "version = 1\nservers = 3\n").unwrap();
     countersign(["run", &task, "--accept-tools"]).expect(2, "files.tools.lock` is damaged");
+}
+
+#[test]
+fn a_server_that_does_not_start_takes_its_own_tools_away_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = folder.path().join("task.toml");
+    let text = |more: &str, gone: &str| {
+        format!(
+            "version = 1\ntitle = \"Two servers\"\n[goal]\ntext = \"Say hello.\"\n{more}\n\
+             [boundary]\ntools = [\"fake__echo\", \"gone__look\"]\n\
+             [servers.fake]\ncommand = {}\n[servers.gone]\ncommand = {gone}\n\
+             [tools.gone__look]\nblast-radius = 0\n\
+             [models.cheap]\nname = \"small-1\"\n[[models.cheap.replies]]\ntimes = 1\n\
+             step = {{ step = \"say\", tool = \"fake__echo\", arguments = {{ text = \"hello\" }}, confidence = 0.95 }}\n\
+             [[models.cheap.replies]]\nstep = {{ step = \"done\", finish = \"said\", confidence = 0.95 }}\n",
+            json!([fake_mcp_server()])
+        )
+    };
+    for gone in [r#"["/no/such/program"]"#, r#"["sh", "-c", "exit 3"]"#, r#"["sh", "-c", "echo no protocol; exit 0"]"#]
+    {
+        let run = |more: &str| {
+            std::fs::write(&task, text(more, gone)).unwrap();
+            countersign(["run", &task.display().to_string()])
+        };
+        let told = run("").expect(0, "ended SUCCESS").expect(0, "hello");
+        assert!(
+            told.err().contains("gone__*") && told.err().contains("its server does not start"),
+            "{gone}: {}",
+            told.err()
+        );
+        // What the task comes to nothing without is told before a model is asked.
+        let criterion = "[[goal.criteria]]\nid = \"seen\"\ntext = \"it was looked at\"\ntool = \"gone__look\"";
+        let refused = run(criterion).expect(2, "gone");
+        assert!(!refused.out().contains("hello"), "{gone}: {}", refused.out());
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_kernel::Outcome;
-use countersign_mcp::{self as mcp, Accept, Connection, McpError, Offer, Pins, Quiet, ToolsReport};
+use countersign_mcp::{self as mcp, Accept, Connection, LeftOut, McpError, Offer, Pins, Quiet, ToolsReport, split};
 use countersign_tools::registry::{ToolResult, ToolSpec};
 use rmcp::model::CallToolRequestParams;
 use tokio::runtime::Runtime;
@@ -56,10 +56,18 @@ impl<'a> RunTools<'a> {
         }
         // Before anything is started: what is damaged stays as it is.
         let mut pins = Pins::load(place.pins)?;
-        let (mut servers, offers) = Servers::start(spec, place)?;
+        let (mut servers, offers, away) = Servers::start(spec, place)?;
         let nothing = Accept::Nothing;
-        let (joined, report) =
-            mcp::settle(&spec.servers, &offers, &spec.overrides, &mut pins, accept.unwrap_or(&nothing))?;
+        // A server that does not start takes its own tools away, and what the file says of them.
+        let is_away = |tool: &str| split(tool).is_some_and(|(server, _)| away.iter().any(|(name, _)| name == server));
+        let overrides = spec.overrides.iter().filter(|(tool, _)| !is_away(tool));
+        let overrides = overrides.map(|(tool, table)| (tool.clone(), table.clone())).collect();
+        let (joined, mut report) =
+            mcp::settle(&spec.servers, &offers, &overrides, &mut pins, accept.unwrap_or(&nothing))?;
+        for (server, error) in &away {
+            let (tool, reason) = (format!("{server}__*"), format!("its server does not start: {error}"));
+            report.left_out.push(LeftOut { tool, reason, acceptable: false });
+        }
         let own = |name: &String| joined.owner(name).map(|(server, own)| (server.to_owned(), own.to_owned()));
         servers.tools = joined.tools.keys().filter_map(|name| Some((name.clone(), own(name)?))).collect();
         let mut specs = spec.tools.clone();
@@ -86,7 +94,8 @@ pub struct Servers {
 }
 
 impl Servers {
-    fn start(spec: &Spec, place: &Place<'_>) -> Result<(Self, Vec<Offer>), McpError> {
+    /// Those that start, what they offer, and why the others do not.
+    fn start(spec: &Spec, place: &Place<'_>) -> Result<(Self, Vec<Offer>, Vec<(String, McpError)>), McpError> {
         let failed = |source| McpError::Runtime { source };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -121,7 +130,7 @@ impl Servers {
             })
             .collect();
         let mut offers = Vec::new();
-        let mut failed = None;
+        let mut away = Vec::new();
         for (server, started) in starts {
             // Each is waited for, so that each is ended; a start has a time-out of its own.
             match started.recv() {
@@ -129,16 +138,19 @@ impl Servers {
                     servers.connections.insert(offer.server.clone(), Arc::new(connection));
                     offers.push(offer);
                 }
-                Ok(Err(error)) => failed = failed.or(Some(error)),
+                Ok(Err(error)) => away.push((server, error)),
                 Err(_) => {
                     let problem = "nobody knows what became of its start".to_owned();
-                    failed = failed.or(Some(McpError::Begin { server, problem, said: String::new() }));
+                    away.push((server.clone(), McpError::Begin { server, problem, said: String::new() }));
                 }
             }
         }
-        match failed {
-            Some(error) => Err(error),
-            None => Ok((servers, offers)),
+        // What the task cannot do without is told now, and not by a model that finds nothing to call.
+        let needed = |name: &str| spec.needs().any(|tool| split(tool).is_some_and(|(server, _)| server == name));
+        let missed = away.iter().position(|(name, _)| offers.is_empty() || needed(name));
+        match missed {
+            Some(at) => Err(away.swap_remove(at).1),
+            None => Ok((servers, offers, away)),
         }
     }
 

@@ -194,6 +194,12 @@ impl Spec {
         self.budget.check(tools)
     }
 
+    /// Tools without which the task comes to nothing: those of its criteria and of its plan.
+    pub fn needs(&self) -> impl Iterator<Item = &str> {
+        let criteria = self.goal.criteria.iter().map(|criterion| &*criterion.tool);
+        criteria.chain(self.plan.iter().filter_map(|step| step.tool.as_deref()))
+    }
+
     fn serves(&self, tool: &str) -> bool {
         split(tool).is_some_and(|(server, _)| self.servers.contains_key(server))
     }
