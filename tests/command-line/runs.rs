@@ -87,6 +87,46 @@ impl Store {
 }
 
 #[test]
+fn a_run_from_a_file_says_where_it_goes_on() -> std::io::Result<()> {
+    let store = Store::new(PAY)?;
+    let run = store.begin();
+    let fingerprint = store.fingerprint(&run);
+    let file = store.kept.export(&run, store.folder.path()).display().to_string();
+    let other = store.folder.path().join("other.db").display().to_string();
+    countersign(["trace", "import", &file, "--store", &other]).expect(0, &run);
+    let there = |words: &[&str]| countersign([&["runs"], words, &["--store", &other]].concat());
+    // All of it is shown, and nothing is offered that cannot be done.
+    let shown = there(&["show", &run]).expect(0, "came from a file and does not go on in this store").out();
+    assert!(shown.contains(&fingerprint) && !shown.contains("runs approve"), "{shown}");
+    for words in [&["approve", &run, &fingerprint][..], &["reject", &run], &["cancel", &run]] {
+        there(words).expect(2, "came from a file and does not go on in this store");
+    }
+    there(&["resume", &run]).expect(2, "it goes on only in the store it ran in");
+    countersign(["trace", "replay", &run, "--store", &other]).expect(0, "came out the same");
+    // Where it ran it goes on.
+    store.runs(&["approve", &run, &fingerprint, "--by", "ada"]).expect(0, "is in the inbox");
+    store.runs(&["resume", &run]).expect(0, "ended SUCCESS");
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_by_another_name_has_the_same_folders_of_work() -> std::io::Result<()> {
+    let store = Store::new(PAY)?;
+    let run = store.begin();
+    let fingerprint = store.fingerprint(&run);
+    store.runs(&["approve", &run, &fingerprint, "--by", "ada"]).expect(0, "is in the inbox");
+    let elsewhere = store.folder.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere)?;
+    let link = elsewhere.join("link.db");
+    std::os::unix::fs::symlink(store.path(), &link)?;
+    countersign(["runs", "resume", &run, "--store", &link.display().to_string()]).expect(0, "ended SUCCESS");
+    assert_eq!(store.ledger(&run), "paid 700\n");
+    assert!(!elsewhere.join("workspaces").exists());
+    Ok(())
+}
+
+#[test]
 fn an_approval_from_another_process_is_spent_once() -> std::io::Result<()> {
     let store = Store::new(PAY)?;
     let run = store.begin();

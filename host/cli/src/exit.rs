@@ -180,7 +180,15 @@ pub fn of_status(status: Status) -> u8 {
             Code::Success | Code::PartialSuccess => OK,
             Code::BudgetExhausted | Code::Timeout => 11,
             Code::PermissionDenied | Code::UnsafeDetection | Code::ConfirmRequired | Code::ReviewRequired => 12,
-            _ => 13,
+            Code::Impossible
+            | Code::MissingInfo
+            | Code::AmbiguousIntent
+            | Code::ValidationFail
+            | Code::LowConfidence
+            | Code::SourceConflict
+            | Code::RepeatedFailure
+            | Code::UnavailableDep
+            | Code::UserCancel => 13,
         },
     }
 }

@@ -3,6 +3,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use countersign::mcp::Accept as Accepting;
 use countersign_gateway::{Options, ToolLine, review, serve};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
 
 use crate::exit;
 use crate::style::{GOOD, MIND, QUIET, line, styled, table};
@@ -117,16 +121,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
 }
 
-/// What happens goes to standard error, which clients keep.
+/// What happens goes to standard error, which clients keep. The protocol's library says only what is wrong: it would
+/// tell all that each side says of itself.
 fn log() {
-    let level = tracing::Level::INFO;
-    let _ = tracing_subscriber::fmt()
-        .with_max_level(level)
+    let levels = Targets::new().with_default(tracing::Level::INFO).with_target("rmcp", tracing::Level::WARN);
+    let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .without_time()
         .with_target(false)
-        .try_init();
+        .with_filter(levels);
+    let _ = tracing_subscriber::registry().with(lines).try_init();
 }
 
 fn show(lines: &[ToolLine], json: bool) -> anyhow::Result<u8> {

@@ -192,7 +192,9 @@ pub fn keep(store: Option<&Path>) -> anyhow::Result<Option<Keep>> {
     let Some(path) = store else { return Ok(None) };
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let store = super::open_store(&path)?;
-    Ok(Some(Keep { store, files: path.parent().unwrap_or(Path::new("/")).to_owned() }))
+    // By whatever name the store was given: its runs have one folder of work each.
+    let place = path.canonicalize().unwrap_or(path);
+    Ok(Some(Keep { store, files: place.parent().unwrap_or(Path::new("/")).to_owned() }))
 }
 
 /// A trace is evidence: it is not written over, nor is anything else.
@@ -383,7 +385,7 @@ fn end(finished: &Finished, packet: Option<u64>, trace: Option<&Path>) {
     let style = match finished.status {
         Status::Ended(code) if exit::of_status(Status::Ended(code)) == 0 => GOOD,
         Status::Suspended(_) => MIND,
-        _ => BAD,
+        Status::Running | Status::Ended(_) => BAD,
     };
     crate::say!("\n{}", styled(style, finished.status));
     budget(&finished.run);
@@ -410,7 +412,18 @@ pub fn budget(run: &Run) {
             _ if value == u64::MAX => "no cap".to_owned(),
             Dimension::Cost | Dimension::MoneyMoved => dollars(value),
             Dimension::RunningTime => format!("{} ms", number(value)),
-            _ => number(value),
+            Dimension::Steps
+            | Dimension::InputTokens
+            | Dimension::OutputTokens
+            | Dimension::ToolCalls
+            | Dimension::ExternalCalls
+            | Dimension::Retries
+            | Dimension::Reflections
+            | Dimension::ContextTokens
+            | Dimension::MemoryWrites
+            | Dimension::SideEffects
+            | Dimension::RecordsTouched
+            | Dimension::RecipientsReached => number(value),
         };
         crate::say!("  {:<18} {:>12} of {}", dimension.to_string(), amount(line.used), amount(line.limit));
     }

@@ -9,6 +9,7 @@ use countersign::store::{Diagnostic, SharedStore, Side, TraceError, TraceReader}
 
 use super::Stored;
 use crate::exit::BadInput;
+use crate::style::MIND;
 
 /// Where the lines of a trace come from.
 pub enum Source {
@@ -76,9 +77,26 @@ impl Source {
             Source::File(path) => countersign::open_regular(&countersign::beside(path, Side::Log)).and_then(whole),
             Source::Run(store, id) => lines(store, id, Some(Side::Log)),
         };
-        let text = bytes.unwrap_or_default();
-        text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+        let text = match bytes {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) => {
+                unreadable(&error.to_string());
+                return Vec::new();
+            }
+        };
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let (read, bad): (Vec<_>, Vec<_>) = lines.map(serde_json::from_slice).partition(Result::is_ok);
+        if !bad.is_empty() {
+            unreadable(&format!("{} of its lines are no diagnostics of this release", bad.len()));
+        }
+        read.into_iter().flatten().collect()
     }
+}
+
+/// What policies logged is a help: without it everything else is shown.
+fn unreadable(problem: &str) {
+    anstream::eprintln!("{MIND}mind:{MIND:#} what policies logged is not all shown: {problem}");
 }
 
 fn whole(mut file: std::fs::File) -> std::io::Result<Vec<u8>> {

@@ -92,7 +92,10 @@ pub enum TakeUpError {
     #[error(transparent)]
     Trace(#[from] TraceError),
     /// Its salt is gone.
-    #[error("run `{run}`: its salt is gone: what it was told cannot be made unknown again")]
+    #[error(
+        "run `{run}`: what its marks are salted with is not in this store: it was erased, or the run came from a file; it goes \
+         on only in the store it ran in"
+    )]
     Salt {
         /// Which.
         run: String,

@@ -58,6 +58,7 @@ fn decide(loaded: &Loaded, what: &str, deciding: &Deciding, decision: Decision) 
     let waits =
         matches!(loaded.run.status(), Status::Suspended(_)) || !loaded.parked.is_empty() || loaded.run.held().is_some();
     ensure!(waits, BadInput(format!("run `{}` waits for nobody: it is {}", loaded.row.id, loaded.run.status())));
+    ensure!(loaded.goes_on, BadInput(loaded.elsewhere()));
     // Said now, where somebody can mend it, and not when the run is taken up.
     let input = Input::Decided { id: "now".into(), by: "somebody".into(), decision: decision.clone(), given: None };
     if let Err(error) = loaded.run.expects(&input) {
@@ -70,6 +71,7 @@ pub(super) fn cancel(deciding: &Deciding) -> anyhow::Result<u8> {
     let loaded = load(&deciding.one)?;
     let over = matches!(loaded.run.status(), Status::Ended(_));
     ensure!(!over, BadInput(format!("run `{}` is over: it {}", loaded.row.id, loaded.run.status())));
+    ensure!(loaded.goes_on, BadInput(loaded.elsewhere()));
     offer(&loaded, "cancel", deciding, Offer::Cancel)
 }
 

@@ -15,6 +15,8 @@ pub(super) struct Loaded {
     pub(super) store: SharedStore,
     pub(super) row: RunRow,
     pub(super) run: Run,
+    /// It can go on here: what its marks are salted with is in this store, and not only where it ran.
+    pub(super) goes_on: bool,
     /// What it waits for.
     pub(super) report: Option<Report>,
     /// Who decided so far, and what.
@@ -56,6 +58,15 @@ impl Loaded {
         })
     }
 
+    /// What there is to do with a run that came from a file.
+    pub(super) fn elsewhere(&self) -> String {
+        format!(
+            "run `{}` came from a file and does not go on in this store, since what its marks are salted with stayed in the \
+             store it ran in; decide there. Here it can be shown, verified, replayed and exported",
+            self.row.id
+        )
+    }
+
     /// Whoever drives the run takes what is decided with its next call.
     pub(super) fn agent_drives(&self) -> bool {
         self.run.manifest().driver == Driver::Agent
@@ -71,6 +82,7 @@ pub(super) fn load(one: &One) -> anyhow::Result<Loaded> {
 }
 
 pub(super) fn read(store: &SharedStore, row: RunRow) -> anyhow::Result<Loaded> {
+    let goes_on = store.read(&row.id)?.salt()?.is_some();
     let past = Past::read(store, &row.id)?;
     let run = past.fold()?;
     let (mut report, mut decided, mut would_have, mut handed_over) = (None, Vec::new(), Vec::new(), Vec::new());
@@ -98,5 +110,5 @@ pub(super) fn read(store: &SharedStore, row: RunRow) -> anyhow::Result<Loaded> {
     let now = utc_now().saturating_sub(run.manifest().started);
     let over = matches!(run.status(), Status::Ended(_));
     let parked = run.parked().filter(|approval| !over && now <= approval.expires).cloned().collect();
-    Ok(Loaded { store: SharedStore::clone(store), row, run, report, decided, parked, handed_over, would_have })
+    Ok(Loaded { store: SharedStore::clone(store), row, run, goes_on, report, decided, parked, handed_over, would_have })
 }

@@ -73,7 +73,11 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
             let what = format!("{} by {}, not yet taken", offered(&entry.wants), entry.by);
             crate::say!("  {} {what}", styled(MIND, format!("{:<18}", "in the inbox")));
         }
-        let commands = if row.waiting.is_empty() { commands } else { vec![format!("resume {id}")] };
+        let commands = match (loaded.goes_on, row.waiting.is_empty()) {
+            (false, _) => Vec::new(),
+            (true, true) => commands,
+            (true, false) => vec![format!("resume {id}")],
+        };
         for command in commands {
             crate::say!("  {} countersign runs {command} --store {store}", styled(QUIET, format!("{:<18}", "next")));
         }
@@ -88,6 +92,9 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
         crate::say!();
         tell("why", &approval.reason);
         show_approval(&loaded, approval);
+        if !loaded.goes_on {
+            continue;
+        }
         let (id, fingerprint, store) = (row.run, &approval.fingerprint[..8], one.stored.store.display());
         let next = |text: String| crate::say!("  {} {text}", styled(QUIET, format!("{:<18}", "next")));
         next(format!("countersign runs approve {id} {fingerprint} --store {store}"));
@@ -103,7 +110,9 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
             tell("", &format!("and {} times more", row.would_have.len() - SHOWN));
         }
     }
-    if row.status == Status::Running && !row.being_written {
+    if !loaded.goes_on && !matches!(row.status, Status::Ended(_)) {
+        crate::say!("  {} {}", styled(MIND, format!("{:<18}", "elsewhere")), loaded.elsewhere());
+    } else if row.status == Status::Running && !row.being_written {
         let next = match loaded.agent_drives() {
             true => "the next process of its agent takes it up".to_owned(),
             false => format!("countersign runs resume {} --store {}", row.run, one.stored.store.display()),
