@@ -17,6 +17,7 @@ mod kept;
 mod meddled;
 mod models;
 mod ordinary_work;
+mod owners;
 mod replies;
 mod results;
 mod runs;

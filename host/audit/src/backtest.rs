@@ -24,7 +24,7 @@ use countersign_store::memory::MemoryStore;
 use countersign_store::trace::{TransferError, beside, export};
 use countersign_store::{ShadowError, SharedStore, Side};
 use countersign_tools::redact::Salt;
-use countersign_tools::write_atomically;
+use countersign_tools::{Readers, write_atomically};
 use serde::Serialize;
 
 use crate::adaptation::{AdaptationFile, FILE, Triples, WriteError};
@@ -219,7 +219,7 @@ fn salt_of(folder: Option<&Path>) -> Result<Salt, BacktestError> {
         return Ok(Salt(salt));
     }
     let salt = Salt::random().map_err(failed)?;
-    path.as_ref().map_or(Ok(()), |path| write_atomically(path, &salt.0)).map_err(failed)?;
+    path.as_ref().map_or(Ok(()), |path| write_atomically(path, &salt.0, Readers::Owner)).map_err(failed)?;
     Ok(salt)
 }
 

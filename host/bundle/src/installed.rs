@@ -22,7 +22,7 @@ use crate::error::BundleError;
 use crate::folder::{Bundle, read};
 use crate::lock::Lock;
 use countersign_contract::{Digest, sha256};
-use countersign_tools::write_atomically;
+use countersign_tools::{Readers, write_atomically};
 
 /// Version of the pointer's form.
 const VERSION: u32 = 1;
@@ -401,7 +401,7 @@ impl Installed {
             };
             let mut bytes = serde_json::to_vec_pretty(&stored).map_err(|error| failed(error.into()))?;
             bytes.push(b'\n');
-            write_atomically(&path, &bytes).and_then(|()| sync(&self.folder)).map_err(failed)?;
+            write_atomically(&path, &bytes, Readers::ByUmask).and_then(|()| sync(&self.folder)).map_err(failed)?;
         }
         // The lock ends with its file, at the latest with the process.
         drop(lock);

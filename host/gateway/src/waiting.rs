@@ -54,7 +54,11 @@ impl Waiting {
         if self.servers.is_empty() {
             return std::fs::remove_file(file);
         }
-        countersign::tools::write_atomically(&file, serde_json::to_string_pretty(&self.servers)?.as_bytes())
+        countersign::tools::write_atomically(
+            &file,
+            serde_json::to_string_pretty(&self.servers)?.as_bytes(),
+            countersign::tools::Readers::Owner,
+        )
     }
 
     /// Adds to what a server offers at its start the tools that it has come to offer since, in another process.

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use countersign_tools::write_atomically;
+use countersign_tools::{Readers, write_atomically};
 use serde::{Deserialize, Serialize};
 
 use super::{Offer, digest};
@@ -204,7 +204,7 @@ impl Pins {
         }
         let failed = |source| PinError::Write { path: self.path.clone(), source };
         let text = self.text().map_err(|error| failed(std::io::Error::other(error)))?;
-        write_atomically(&self.path, text.as_bytes()).map_err(failed)?;
+        write_atomically(&self.path, text.as_bytes(), Readers::Owner).map_err(failed)?;
         self.written = true;
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use countersign_tools::write_atomically;
+use countersign_tools::{Readers, write_atomically};
 
 use super::switches::{StoredSwitches, SwitchError, SwitchFile, is_digest, read};
 
@@ -98,7 +98,7 @@ fn change(path: &Path, change: impl FnOnce(&mut SwitchFile) -> bool) -> Result<b
         let head: String = text.lines().take_while(is_head).map(|line| format!("{line}\n")).collect();
         let body = toml::to_string(&after).map_err(|error| failed(std::io::Error::other(error)))?;
         // Renamed over the old one, as whoever reads it expects.
-        write_atomically(path, format!("{head}{body}").as_bytes()).map_err(failed)?;
+        write_atomically(path, format!("{head}{body}").as_bytes(), Readers::Owner).map_err(failed)?;
     }
     // The lock ends with its file, at the latest with the process.
     drop(lock);

@@ -298,7 +298,11 @@ impl Operations {
             && let Some(path) = &self.undelivered
         {
             use std::io::Write;
-            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+            let mut options = std::fs::OpenOptions::new();
+            options.create(true).append(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let file = options.open(path);
             let line = serde_json::to_string(&item).unwrap_or_default();
             let line = shown::visible_json(&line);
             let _ = file.and_then(|mut file| writeln!(file, "{line}"));

@@ -14,7 +14,7 @@ mod settings_error;
 pub mod shown;
 
 pub use arguments::{Arguments, MOST_ARGUMENTS};
-pub use atomic_file::{AtomicFile, write_atomically};
+pub use atomic_file::{AtomicFile, Readers, write_atomically};
 pub use canonical::{Strict, canonical, twice};
 pub use redaction::{Hidden, Inspected, Redaction, VisibleResult};
 pub use settings_error::SettingsError;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_store::{TraceError, TraceReader};
-use countersign_tools::AtomicFile;
+use countersign_tools::{AtomicFile, Readers};
 
 use super::fold::Triples;
 use super::triple::Triple;
@@ -77,7 +77,8 @@ pub(crate) struct AdaptationFile {
 
 impl AdaptationFile {
     pub(crate) fn create(path: &Path) -> Result<Self, WriteError> {
-        let file = AtomicFile::create(path).map_err(|source| WriteError { path: path.to_owned(), source })?;
+        let file =
+            AtomicFile::create(path, Readers::Owner).map_err(|source| WriteError { path: path.to_owned(), source })?;
         Ok(AdaptationFile { path: path.to_owned(), file, line: Vec::new() })
     }
 

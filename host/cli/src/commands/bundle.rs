@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use countersign::bundle::findings::{Finding, findings};
 use countersign::bundle::{Bundle, Lock, lock};
-use countersign::tools::write_atomically;
+use countersign::tools::{Readers, write_atomically};
 
 use crate::style::{Busy, GOOD, MIND, QUIET, STRONG, line, styled, table};
 
@@ -110,7 +110,8 @@ fn lock_folder(arguments: &LockArguments) -> anyhow::Result<u8> {
     }
     // A host reads it before it is written: what none would load takes no good lock's place.
     let found = findings(&Bundle::load_as(&engine, &arguments.folder, &text)?)?;
-    write_atomically(&path, text.as_bytes()).with_context(|| format!("cannot write `{}`", path.display()))?;
+    write_atomically(&path, text.as_bytes(), Readers::ByUmask)
+        .with_context(|| format!("cannot write `{}`", path.display()))?;
     if arguments.json {
         let (lock, digest) = (path.display().to_string(), digest.to_string());
         super::print_json(&Locked { lock, digest, findings: found })?;

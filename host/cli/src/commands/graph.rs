@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use countersign::settings;
 use countersign::spec::graph::{self, Graph, LoopPhase, Violation};
-use countersign::tools::write_atomically;
+use countersign::tools::{Readers, write_atomically};
 
 use crate::phases::numbered;
 use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, line, styled, table};
@@ -154,7 +154,8 @@ fn draw(arguments: &Draw) -> anyhow::Result<u8> {
     let text = graph::mermaid(&graph);
     match &arguments.out {
         Some(path) => {
-            write_atomically(path, text.as_bytes()).with_context(|| format!("cannot write `{}`", path.display()))?;
+            write_atomically(path, text.as_bytes(), Readers::ByUmask)
+                .with_context(|| format!("cannot write `{}`", path.display()))?;
             crate::say!("{}", path.display());
         }
         None => crate::say!("{}", text.trim_end()),

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use countersign::bundle::sha256;
-use countersign::tools::write_atomically;
+use countersign::tools::{Readers, write_atomically};
 
 use crate::component_build;
 use crate::style::{Busy, MIND, QUIET, styled};
@@ -54,7 +54,8 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
     let busy = Busy::with("compiling the component as a host does");
     let policy = engine.load(&built.package, &built.component)?;
     drop(busy);
-    write_atomically(&out, &built.component).with_context(|| format!("cannot write `{}`", out.display()))?;
+    write_atomically(&out, &built.component, Readers::ByUmask)
+        .with_context(|| format!("cannot write `{}`", out.display()))?;
     let report = Built {
         policy: policy.label().to_string(),
         slots: policy.slots().iter().map(|slot| slot.name()).collect(),

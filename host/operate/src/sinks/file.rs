@@ -31,7 +31,10 @@ impl FileSink {
 fn append(path: &Path, body: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
-        std::fs::create_dir_all(folder)?;
+        let mut owner = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut owner, 0o700);
+        owner.recursive(true).create(folder)?;
     }
     let created = !path.exists();
     let mut options = OpenOptions::new();
