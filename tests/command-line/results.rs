@@ -188,3 +188,32 @@ fn a_damaged_run_bars_its_agent_and_no_other_begins() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// What counts across runs and cannot be understood is not begun anew either.
+#[test]
+fn a_damaged_register_bars_whoever_needs_it_until_a_person_has_looked() -> anyhow::Result<()> {
+    for (register, told) in [("switches", "everything is switched off"), ("health/agent", "is not dispatched")] {
+        let folder = tempfile::tempdir()?;
+        let config = super::ordinary_work::config(folder.path(), "");
+        let mut first = Agent::start(&config);
+        assert_eq!(first.echo("one"), ["one"]);
+        first.leave();
+        let kept = Kept::of_gateway(folder.path());
+        let damage = "INSERT OR REPLACE INTO register (name, value, version) VALUES (?1, CAST('rubbish' AS BLOB), 999)";
+        kept.tamper(damage, &[register])?;
+        let mut second = Agent::start(&config);
+        for text in ["two", "three"] {
+            let answer = second.echo(text).join("\n");
+            assert!(!answer.contains(text), "{register}: {answer}");
+            if text == "two" {
+                assert!(
+                    answer.contains(told) && answer.contains(&format!("register `{register}`")),
+                    "{register}: {answer}"
+                );
+            }
+        }
+        second.leave();
+        assert_eq!(kept.open()?.list(&RunQuery::default())?.len(), 1, "{register}: no other run begins");
+    }
+    Ok(())
+}

@@ -408,6 +408,11 @@ impl Scenario {
             operator.switches = Some(std::path::absolute(&path).unwrap_or(path));
         }
         if !self.spec.switches.is_empty() {
+            // The scripted operator has a file that switches nothing off, until it is thrown.
+            let path = folder.join("switches.toml");
+            if !path.exists() {
+                std::fs::write(&path, "").map_err(machine("cannot make the operator's switch file"))?;
+            }
             operator.switches = Some("switches.toml".into());
         }
         let file = || self.file.clone();
