@@ -197,7 +197,7 @@ fn bundles() -> std::io::Result<()> {
     let good = std::fs::read_to_string(bundle.join("bundle.lock"))?;
     let table = [
         (good.replacen("version = 1", "version = 9", 1), "key `version`: expected 1, found 9"),
-        (good.replacen("draft.4", "draft.7", 1), "key `contract`: expected"),
+        (good.replacen("draft.5", "draft.7", 1), "key `contract`: expected"),
         (good.replacen("must-understand = []", "must-understand = [\"quantum\"]", 1), "does not know `quantum`"),
         (good.replacen("fuel-per-call", "fuel-per-cal", 1), "unknown field `fuel-per-cal`"),
         (good.replacen("slot = \"risk\"", "slot = \"rsik\"", 1), "unknown variant `rsik`"),

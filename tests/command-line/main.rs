@@ -18,6 +18,7 @@ mod meddled;
 mod models;
 mod ordinary_work;
 mod owners;
+mod redaction;
 mod replies;
 mod results;
 mod runs;
@@ -27,6 +28,7 @@ mod shadow;
 mod specification;
 mod swap;
 mod traces;
+mod untrusted;
 mod unwritable;
 
 // What needs the command beside the tests of its own: one program, since each holds the whole engine.

@@ -285,9 +285,9 @@ fn what_is_no_policy_is_refused_before_it_is_compiled() -> anyhow::Result<()> {
         (b"\0asm\x01\0\0\0".to_vec(), caps(), "is a core module; wrap it into a component"),
         (b"\x7fELF....".to_vec(), caps(), "is a precompiled artifact"),
         (
-            replace("0.1.0-draft.4", "0.1.0-draft.9"),
+            replace("0.1.0-draft.5", "0.1.0-draft.9"),
             caps(),
-            "was built for contract 0.1.0-draft.9, this host speaks 0.1.0-draft.4",
+            "was built for contract 0.1.0-draft.9, this host speaks 0.1.0-draft.5",
         ),
         (
             replace("countersign:policy/log@", "wasi:clocks/monotonic/0@"[..23].into()),

@@ -34,6 +34,8 @@ struct Manner {
     structured: Option<String>,
     /// It answers `echo` after so many milliseconds, many calls at once, and writes down when each begins and ends.
     slow: Option<u64>,
+    /// A folder whose files its tools `read` and `write`.
+    folder: Option<String>,
     /// With which call it ends, before it answers.
     dies_at: Option<u32>,
     calls: u32,
@@ -55,6 +57,7 @@ fn main() {
             "--cursor" => manner.cursor = words.next(),
             "--structured" => manner.structured = words.next(),
             "--slow" => manner.slow = words.next().and_then(|word| word.parse().ok()),
+            "--folder" => manner.folder = words.next(),
             "--dies-at" => manner.dies_at = words.next().and_then(|word| word.parse().ok()),
             "--modern" => manner.modern = true,
             "--impatient" => manner.impatient = true,
@@ -183,6 +186,11 @@ fn list(manner: &Manner, cursor: Option<&str>) -> Value {
         tool("change", "Changes what echo is said to do.", json!({})),
         tool("env", "Names the variables that it has.", reads()),
     ];
+    if manner.folder.is_some() {
+        let any = json!({"type": "object"});
+        tools.push(json!({"name": "read", "description": "Reads a file.", "inputSchema": any, "annotations": reads()}));
+        tools.push(json!({"name": "write", "description": "Writes a file.", "inputSchema": any}));
+    }
     tools.extend(manner.also.iter().map(|name| tool(name, "Says its name.", reads())));
     if let Some(next) = &manner.cursor {
         let tools = if cursor.is_none() { json!(tools) } else { json!([]) };
@@ -228,6 +236,15 @@ fn call(manner: &mut Manner, params: &Value) -> Option<Said> {
         "env" => {
             let names: Vec<String> = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
             text(&names.join(" "))
+        }
+        "read" | "write" if manner.folder.is_some() => {
+            let arguments = &params["arguments"];
+            let folder = std::path::Path::new(manner.folder.as_deref().unwrap_or_default());
+            let path = folder.join(arguments["path"].as_str().unwrap_or_default());
+            match arguments["text"].as_str() {
+                Some(new) => text(std::fs::write(path, new).map_or("cannot write", |()| "written")),
+                None => text(&std::fs::read_to_string(path).unwrap_or_default()),
+            }
         }
         name if manner.also.iter().any(|also| also == name) => text(name),
         _ => Some(Err((-32602, "no such tool".to_owned()))),

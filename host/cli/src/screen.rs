@@ -40,7 +40,7 @@ impl Observer for Screen {
 
     fn frame(&mut self, _: &Run, closed: &Closed) {
         let frame = &closed.frame;
-        self.input(&frame.input);
+        self.input(&frame.input, closed.said.as_deref());
         for (_, failure) in self.failures.drain(..) {
             crate::say!("      {} {}", styled(BAD, "undecided"), line(&failure, 110));
         }
@@ -61,10 +61,10 @@ impl Observer for Screen {
 }
 
 impl Screen {
-    fn input(&mut self, input: &Input) {
+    fn input(&mut self, input: &Input, said: Option<&str>) {
         match input {
             Input::Replied { reply, usage, .. } => {
-                self.reply(reply);
+                self.reply(reply, said);
                 for (what, text) in beside_the_reply(reply, usage) {
                     tell(what, &text);
                 }
@@ -99,7 +99,7 @@ impl Screen {
         }
     }
 
-    fn reply(&mut self, reply: &Reply) {
+    fn reply(&mut self, reply: &Reply, said: Option<&str>) {
         self.step += 1;
         match reply {
             Reply::Step(step) => {
@@ -111,19 +111,21 @@ impl Screen {
                     styled(STRONG, line(&step.step, 60)),
                     styled(QUIET, confidence)
                 );
+                // What is kept in is in nobody's sight here.
+                let words = |text: &Arc<str>| said.map_or_else(|| text.to_string(), str::to_owned);
                 let wants = match &step.action {
                     Action::Call { tool, arguments, .. } => format!("{tool} {arguments}"),
-                    Action::Finish { summary, .. } => format!("finish: {summary}"),
-                    Action::Say { text, .. } => format!("says: {text}"),
+                    Action::Finish { summary, .. } => format!("finish: {}", words(summary)),
+                    Action::Say { text, .. } => format!("says: {}", words(text)),
                     Action::Plan { steps } => format!("plan of {} steps", steps.len()),
                     Action::Split { steps } => format!("{} sub-tasks", steps.len()),
                     Action::Write { state, key, .. } => format!("write {state} {key}"),
                     Action::Reflect { about } => format!("reflect on {about}"),
                     Action::Compact => "make room in its context".to_owned(),
-                    Action::Ask { question } => format!("ask: {question}"),
-                    Action::Abandon { reason } => format!("give up: {reason}"),
-                    Action::Defer { reason } => format!("defer to a person: {reason}"),
-                    Action::EscalateToArchitect { reason, .. } => format!("tell an architect: {reason}"),
+                    Action::Ask { question } => format!("ask: {}", words(question)),
+                    Action::Abandon { reason } => format!("give up: {}", words(reason)),
+                    Action::Defer { reason } => format!("defer to a person: {}", words(reason)),
+                    Action::EscalateToArchitect { reason, .. } => format!("tell an architect: {}", words(reason)),
                 };
                 tell("wants", &line(&wants, 90));
             }

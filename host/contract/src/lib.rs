@@ -34,4 +34,4 @@ pub use violation::Violation;
 
 /// Version of the contract that this host speaks, as the package name in a component's imports and exports
 /// carries it.
-pub const CONTRACT: &str = "countersign:policy@0.1.0-draft.4";
+pub const CONTRACT: &str = "countersign:policy@0.1.0-draft.5";

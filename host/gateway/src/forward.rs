@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use countersign::kernel::Outcome;
 use countersign::mcp::{Answer, Connection, Said, reads_json};
+use countersign::models::words;
 use countersign::registry::ToolResult;
-use countersign::session::{Observed, Permit, ReadBack, Seen, Session, SessionError};
+use countersign::session::{Observed, Permit, ReadBack, Redaction, Seen, Session, SessionError};
 use rmcp::model::*;
 use rmcp::service::{RequestContext, ServiceError};
 use rmcp::{ErrorData, RoleServer};
@@ -146,6 +147,8 @@ fn passed_on(answer: Answer, said: Said, seen: &Seen, tool: Option<&Tool>) -> Re
         }
         Err(_) => error(answer.result(false).text),
     };
+    let orders = seen.result.redaction().is_some_and(Redaction::withholds_orders);
+    result.content.extend(orders.then(|| ContentBlock::text(words::ORDERS_WITHHELD)));
     result.content.extend(told.map(ContentBlock::text));
     Ok(result)
 }

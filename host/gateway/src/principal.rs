@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::kernel::{Code, Input, Run, Status};
+use countersign::kernel::{Code, Decision, Input, Run, Status};
 use countersign::mcp::Joined;
 use countersign::registry::Registry;
 use countersign::session::{Held, Past, Session, SessionError, Setup, Stop, TakeUpError};
 use countersign::spec::{Boundary, Manifest};
-use countersign::store::{Durability, OpenError, RunQuery, RunRow, SharedStore, StorageError};
+use countersign::store::{Durability, Offer, OpenError, RunQuery, RunRow, SharedStore, StorageError};
 use countersign::{Host, LiveHost, Operations, random_id, utc_now as now};
 
 use crate::error::GatewayError;
@@ -121,7 +121,14 @@ impl PrincipalRun {
         if let Some(open) = self.open.take_if(|open| open.session.is_broken()) {
             self.broken = Some(open.id);
         }
-        if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, now)) && !self.under_way.any() {
+        if self.open.as_ref().is_some_and(|open| now >= self.until(open)) && !self.under_way.any() {
+            self.end()?;
+        }
+        // A person has lifted what ended it: the next call begins anew.
+        let over = |open: &Open| matches!(open.session.status(), Status::Ended(_));
+        if let Some(open) = self.open.as_ref().filter(|open| over(open))
+            && self.is_lifted(&open.id)?
+        {
             self.end()?;
         }
         // One that ended here is over for the next process too, until it has been idle.
@@ -151,16 +158,33 @@ impl PrincipalRun {
         if self.under_way.any() {
             return None;
         }
-        let until = open.last.saturating_add(self.served.agent.idle_end);
-        Some(Duration::from_millis(until.saturating_sub(now())))
+        Some(Duration::from_millis(self.until(open).saturating_sub(now())))
     }
 
     /// Ends the run at hand where it has been idle for long enough.
     pub fn end_if_idle(&mut self) -> Result<(), GatewayError> {
-        if self.open.as_ref().is_some_and(|open| self.is_idle(open.last, now())) && !self.under_way.any() {
+        if self.open.as_ref().is_some_and(|open| now() >= self.until(open)) && !self.under_way.any() {
             self.end()?;
         }
         Ok(())
+    }
+
+    /// UTC milliseconds until which a run is the principal's without calls. One in which a call waits for a person is until
+    /// the last of these approvals runs out: people take longer than agents.
+    fn until(&self, open: &Open) -> u64 {
+        let idle = open.last.saturating_add(self.served.agent.idle_end);
+        let run = open.session.run();
+        let expires = run.parked().map(|approval| run.manifest().started.saturating_add(approval.expires));
+        match run.status() {
+            Status::Ended(_) => idle,
+            _ => expires.fold(idle, u64::max),
+        }
+    }
+
+    /// Whether a person has lifted what ended a run.
+    fn is_lifted(&self, run: &str) -> Result<bool, GatewayError> {
+        let waiting = self.store.waiting(run).map_err(SessionError::from)?;
+        Ok(waiting.iter().any(|entry| entry.wants == Offer::Decide(Decision::Resumed)))
     }
 
     /// The process ends; the next one of this principal may go on.
@@ -298,16 +322,17 @@ impl PrincipalRun {
                 return Err(GatewayError::Barred { run: run.to_owned(), why: format!("cannot be taken up: {error}") });
             }
         };
-        if !same || idle {
+        let open = Open { session, id: run.to_owned(), last: row.last };
+        if !same || now >= self.until(&open) {
             if !same {
                 let changed = changed.join(", ");
                 tracing::warn!(run, changed, "the last run is ended, since what runs are pinned to has changed");
             }
-            close(session)?;
+            close(open.session)?;
             return Ok(Found::Gone);
         }
         tracing::info!(run, "the run is taken up again");
-        Ok(Found::Up(Box::new(Open { session, id: run.to_owned(), last: row.last })))
+        Ok(Found::Up(Box::new(open)))
     }
 
     /// A run that is over: to start anew is no way around it before it has been idle. Where the operator has changed
@@ -315,7 +340,7 @@ impl PrincipalRun {
     fn over(&self, run: &str) -> Result<Found, GatewayError> {
         let past = Past::read(&self.store, run).map_err(SessionError::from)?;
         // One that was put away here, as after a time without calls, stopped nobody.
-        if past.frames.last().is_some_and(|frame| matches!(frame.input, Input::Closed { .. })) {
+        if past.frames.last().is_some_and(|frame| matches!(frame.input, Input::Closed { .. })) || self.is_lifted(run)? {
             return Ok(Found::Gone);
         }
         let registry = Registry::new(&self.tools.tools);

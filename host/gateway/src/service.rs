@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use countersign::injected_tools;
 use countersign::mcp::{Connection, Pages, split};
+use countersign::shown::without_unseen;
 use rmcp::model::*;
 use rmcp::service::{RequestContext, ServiceError, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -57,6 +58,7 @@ impl ServerHandler for Gateway {
             capabilities.logging = capabilities.logging.or_else(|| own.logging.clone());
             capabilities.completions = capabilities.completions.or_else(|| own.completions.clone());
             if let Some(text) = &info.instructions {
+                let text = without_unseen(text).unwrap_or_else(|| text.clone());
                 instructions.push(format!("{server}: {text}"));
             }
         }
@@ -92,7 +94,7 @@ impl ServerHandler for Gateway {
         for (name, definition) in &upstream.joined().definitions {
             let allowed = self.served.deployment.boundary().tools.as_ref().is_none_or(|tools| tools.contains(name));
             if allowed {
-                let mut tool = definition.clone();
+                let mut tool = shown_definition(definition);
                 tool.name = Cow::Owned(name.clone());
                 tools.push(tool);
             }
@@ -275,6 +277,27 @@ impl ServerHandler for Gateway {
         self.shared.unlisten(context.sink());
         Ok(())
     }
+}
+
+/// A definition as a model is told it: without the characters that people do not see. What is pinned is the server's own.
+fn shown_definition(definition: &Tool) -> Tool {
+    fn clean(value: &mut Value) -> bool {
+        match value {
+            Value::String(text) => match without_unseen(text) {
+                Some(without) => {
+                    *text = without;
+                    true
+                }
+                None => false,
+            },
+            Value::Array(list) => list.iter_mut().fold(false, |any, value| clean(value) | any),
+            Value::Object(map) => map.iter_mut().fold(false, |any, (_, value)| clean(value) | any),
+            _ => false,
+        }
+    }
+    let mut value = serde_json::to_value(definition).unwrap_or_default();
+    let changed = clean(&mut value);
+    changed.then(|| serde_json::from_value(value).ok()).flatten().unwrap_or_else(|| definition.clone())
 }
 
 /// A server's error, as it said it.

@@ -14,7 +14,7 @@ mod record;
 mod run;
 /// What a verdict leads to, as a table.
 pub mod consequence {
-    pub use crate::run::{Asked, CONSEQUENCES, Consequence, Driving, HOLDING, Row, consequence, verdicts};
+    pub use crate::run::{Asked, CONSEQUENCES, Consequence, Driving, HOLDING, Row, consequence, severities, verdicts};
 }
 
 pub use countersign_contract as contract;
@@ -31,5 +31,5 @@ pub use record::packet::{Approval, Packet, Report, Wanted};
 pub use record::status::{Code, Status};
 pub use record::told;
 pub use run::{
-    CallDecision, Closed, FoldError, Hold, InputError, Recorded, Request, Run, Sampled, View, WouldHave, redacted,
+    CallDecision, Closed, FoldError, Hold, InputError, Recorded, Request, Run, Sampled, View, Withheld, WouldHave,
 };

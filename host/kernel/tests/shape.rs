@@ -13,8 +13,11 @@ const LISTS: [&str; 2] = ["Manifest", "HostRules"];
 fn the_readme_has_the_kernels_tables() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let text = std::fs::read_to_string(&path).unwrap_or_default();
-    let tables =
-        [("verdicts", countersign_kernel::consequence::verdicts()), ("phases", countersign_spec::graph::phases())];
+    let tables = [
+        ("verdicts", countersign_kernel::consequence::verdicts()),
+        ("severities", countersign_kernel::consequence::severities()),
+        ("phases", countersign_spec::graph::phases()),
+    ];
     let mut expected = text.clone();
     for (name, table) in tables {
         let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));

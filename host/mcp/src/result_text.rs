@@ -76,15 +76,16 @@ impl Said {
         &self.text
     }
 
-    /// As a value, without what must not be seen; and whether something of its structure that is no text had to go. What
-    /// stands in a number's place would be no number, and a strict reader would take none of the result.
+    /// As a value, without what must not be seen; and whether a name or something that is no text had to go from its
+    /// structure. What stands in a number's place would be no number, and a strict reader would take none of the result.
     fn shown(self, redaction: &Redaction) -> (Value, bool) {
         let (mut pieces, mut value, mut is_broken) = (self.pieces.into_iter(), self.value, false);
         for (name, reading) in PLACES {
             let mut lost = false;
             map_place(&mut value, name, reading, &mut |piece, sort| match pieces.next() {
                 Some(range) => match shown(piece, &range, redaction) {
-                    Piece::Changed(_) if sort == Sort::Scalar => {
+                    // Under another name, or as a text, it would be something else to a program.
+                    Piece::Changed(_) if matches!(sort, Sort::Scalar | Sort::Key) => {
                         lost = true;
                         Piece::Dropped
                     }
@@ -300,7 +301,7 @@ impl Answer {
 }
 
 const NO_STRUCTURE: &str = "The call was made. Its structured result is left out for the same reason.";
-const HIDDEN_NUMBER: &str = "The structured result is left out: it holds a number that must not be seen.";
+const HIDDEN_NUMBER: &str = "The structured result is left out: it holds a number or a name that must not be seen.";
 const WITHOUT_STRUCTURE: &str =
     "The call was made, and this is its result. It is marked as an error because the structured result is left out.";
 const WITHHELD: &str = "The result held what a model must not see, and is withheld.";

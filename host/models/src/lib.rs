@@ -34,7 +34,9 @@ pub mod words;
 pub use client::Client;
 pub use prompt::{messages, notice, overhead, render};
 pub use registry::{ModelSpec, OutputLimitKey, Registry, Section, StructuredOutput};
-pub use reply::{INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, parse_patch, parse_step, proposed, say};
+pub use reply::{
+    INJECTED, MOST_REPLY_BYTES, Parsed, injected_tools, parse_patch, parse_step, proposed, proposed_as, say,
+};
 pub use schema::step_schema;
 pub use tools::Tools;
 pub use words::templates_digest;

@@ -4,6 +4,7 @@ use countersign_kernel::contract::PlanningMode;
 use countersign_kernel::told::{CameOf, CompactedHistory, Did, Exchange, Notice};
 use countersign_kernel::{ModelRequest, Packet, Purpose};
 use countersign_spec::plan::PlanLine;
+use countersign_tools::marks::is_marked;
 use serde_json::{Value, json};
 
 use crate::words::{self, fill};
@@ -120,6 +121,7 @@ fn action(did: &Did) -> String {
 
 fn result(came: &CameOf) -> String {
     match came {
+        CameOf::Result { text, cut_from: None } if is_marked(text) => fill(words::WITH_MARKS, &[text]),
         CameOf::Result { text, cut_from: None } => text.to_string(),
         CameOf::Result { text, cut_from: Some(bytes) } => fill(words::CUT, &[text, &bytes.to_string()]),
         CameOf::NotRun { reason } => fill(words::NOT_RUN, &[reason]),

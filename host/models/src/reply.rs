@@ -224,13 +224,25 @@ fn action(value: Value, tools: &dyn Arguments, salt: &Salt) -> Result<(Action, O
 /// A call of a tool, or one of the two injected ones: what is recorded and judged, and what the tool
 /// receives.
 pub fn proposed(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &Salt) -> (Action, Option<String>) {
+    let shown = arguments.clone();
+    proposed_as(tool, arguments, shown, tools, salt)
+}
+
+/// The same where what is recorded and judged differs already from what the tool receives, by the marks of secrets in it.
+pub fn proposed_as(
+    tool: &str,
+    arguments: Value,
+    shown: Value,
+    tools: &dyn Arguments,
+    salt: &Salt,
+) -> (Action, Option<String>) {
     if !INJECTED.contains(&tool) {
-        return call(tool, arguments, tools, salt);
+        return call(tool, &arguments, shown, tools, salt);
     }
     if let Some(action) = handed_over(tool, &arguments, salt) {
         return (action, None);
     }
-    let (mut action, exact) = call(tool, arguments, tools, salt);
+    let (mut action, exact) = call(tool, &arguments, shown, tools, salt);
     if let Action::Call { invalid, .. } = &mut action {
         let expected = if tool == INJECTED[0] { "`reason`" } else { "`severity` warning or critical, and `reason`" };
         *invalid = Some(format!("expected {expected}, a reason of at least {LEAST_REASON} characters"));
@@ -322,24 +334,27 @@ fn write(value: Value, salt: &Salt) -> Result<Action, String> {
 }
 
 /// A tool call: what is recorded and judged, and what the tool receives.
-fn call(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &Salt) -> (Action, Option<String>) {
-    let exact = canonical(&arguments);
+fn call(
+    tool: &str,
+    arguments: &Value,
+    mut shown: Value,
+    tools: &dyn Arguments,
+    salt: &Salt,
+) -> (Action, Option<String>) {
+    let exact = canonical(arguments);
     if exact.len() > MOST_ARGUMENTS {
         return (over_the_cap(tool, &exact), None);
     }
-    let invalid = tools.problem(tool, &arguments).map(|problem| clean(&problem, 512, salt).to_string());
-    let missing = tools.missing(tool, &arguments);
-    let touches = tools.touches(tool, &arguments);
-    let mut identity = tools.identity(tool, &arguments);
+    let invalid = tools.problem(tool, arguments).map(|problem| clean(&problem, 512, salt).to_string());
+    let missing = tools.missing(tool, arguments);
+    let touches = tools.touches(tool, arguments);
+    let mut identity = tools.identity(tool, &shown);
     if let Some(identity) = &mut identity {
         redact_arguments(identity, salt);
     }
-    let mut shown = arguments;
-    let (shown, payload) = if redact_arguments(&mut shown, salt) {
-        (canonical(&shown), Some(salted(exact.as_bytes(), salt).into()))
-    } else {
-        (exact.clone(), None)
-    };
+    redact_arguments(&mut shown, salt);
+    let shown = canonical(&shown);
+    let payload = (shown != exact).then(|| salted(exact.as_bytes(), salt).into());
     let name = &tool[..tool.floor_char_boundary(128)];
     let identity = identity.map(|identity| canonical(&identity));
     let key = keys::call_key(name, identity.as_deref().unwrap_or(&shown));

@@ -344,7 +344,7 @@ impl Scenario {
             durability: if durable || named.is_some() { Durability::Synced } else { Durability::Buffered },
             trace: named.cloned(),
             shadow: durable || named.is_some(),
-            ..Setup::new(countersign_tools::registry::Registry::default())
+            ..Setup::new(countersign_tools::registry::Registry::new(&tools.specs))
         };
         let mut session = self.begun(Session::begin(host, &store, manifest, setup))?;
         begun.0 = None;

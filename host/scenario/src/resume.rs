@@ -81,7 +81,7 @@ pub fn resume(
     };
     let mut world = ScenarioWorld::new(&scenario.spec, &tools, &manifest, surroundings);
     let operations = scenario.operations(&keep.files, &keep.store)?;
-    let setup = Setup { operations, ..Setup::new(countersign_tools::registry::Registry::default()) };
+    let setup = Setup { operations, ..Setup::new(countersign_tools::registry::Registry::new(&tools.specs)) };
     let caught_up = &mut |effect: &Effect, exact: &str| world.catch_up(effect, exact);
     let mut session = held.resume_with(&host, setup, caught_up).map_err(|error| match error {
         SessionError::Fold(_) => unable(error.to_string()),

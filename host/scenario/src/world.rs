@@ -48,6 +48,8 @@ pub struct ScenarioWorld<'a> {
     cancel: Option<Arc<AtomicBool>>,
     /// The last call: tool, arguments, and its result, whole, for its verifier.
     result: Option<Called>,
+    /// All that it said.
+    said: Option<String>,
     dispatched: u32,
     memories: Vec<Memory>,
 }
@@ -116,6 +118,7 @@ impl<'a> ScenarioWorld<'a> {
             salt: surroundings.salt,
             cancel: surroundings.cancel,
             result: None,
+            said: None,
             dispatched: 0,
             memories: Vec::new(),
         }
@@ -328,6 +331,7 @@ impl World for ScenarioWorld<'_> {
             return Observation::new(Outcome::Rejected, "there is no such tool".into());
         };
         self.script.note(&result.text);
+        self.said = Some(result.all().to_owned());
         self.result = Some(Called {
             tool: tool.to_owned(),
             arguments: arguments.to_string(),
@@ -340,6 +344,10 @@ impl World for ScenarioWorld<'_> {
             observed.state_after = self.workspace.state();
         }
         observed
+    }
+
+    fn said(&mut self) -> Option<String> {
+        self.said.take()
     }
 
     fn verify(&mut self, verifier: &Verifier) -> Verification {

@@ -5,6 +5,7 @@ mod arguments;
 mod atomic_file;
 mod canonical;
 pub mod keys;
+pub mod marks;
 pub mod process;
 pub mod redact;
 mod redaction;

@@ -184,6 +184,14 @@ fn names_a_secret(name: &str) -> bool {
     ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
+/// Whether a mark may stand for this secret in what is judged and recorded of a call: nothing that would be carried out
+/// fits into it, be it in the form of its issuer or one word of letters and digits.
+pub fn may_stand_as_mark(secret: &str) -> bool {
+    let whole = |hit: &Hit| hit.is_issued_key() && (hit.start, hit.end) == (0, secret.len());
+    let random = secret.len() >= 8 && secret.bytes().filter(u8::is_ascii_digit).count() >= 2 && is_opaque(secret);
+    random || is_whole_key(secret) || SCANNER.scan(secret, |_, _, _| {}).iter().any(whole)
+}
+
 /// One word of letters and digits, with some of both, that nothing would carry out.
 fn is_opaque(text: &str) -> bool {
     text.len() >= 6

@@ -4,11 +4,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use countersign_kernel::Outcome;
-use countersign_kernel::contract::{Finding, FindingKind};
+use countersign_kernel::{Outcome, Withheld};
 
 use crate::redact::{Found, Salt, found, replaced};
 use crate::registry::ToolResult;
+
+/// How a note ends that stands in the place of bytes that nobody has looked at. A text with it is not whole.
+pub const NOT_SHOWN: &str = " bytes not shown: longer than what the guard looks at.";
 
 /// What of a result a model may see, in bytes of all that stands in it (`ToolResult::all`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,7 +93,12 @@ impl Redaction {
 
     /// What stands in the place of bytes that nobody has looked at.
     pub fn note(unseen: usize) -> String {
-        format!("… {unseen} bytes not shown: longer than what the guard looks at.")
+        format!("… {unseen}{NOT_SHOWN}")
+    }
+
+    /// Whether words that gave orders were withheld.
+    pub fn withholds_orders(&self) -> bool {
+        self.hidden.iter().any(|hidden| hidden.instead.starts_with("[injection:"))
     }
 }
 
@@ -122,17 +129,18 @@ impl Inspected {
         look
     }
 
-    /// Personal data and secrets that a guard has found in the observed text.
-    pub fn hide(&mut self, findings: &[Finding]) {
-        for finding in findings {
-            if !matches!(finding.kind, FindingKind::PersonalData | FindingKind::Secret) {
-                continue;
-            }
-            let start = self.origin(finding.start as usize, false);
-            let end = self.origin(finding.end as usize, true);
-            let instead = format!("[{}]", finding.kind.name()).into();
-            self.redaction.hidden.push(Hidden { start, end, instead });
+    /// Parts of the observed text that the run withholds from its model.
+    pub fn hide(&mut self, parts: &[Withheld]) {
+        for part in parts {
+            let (start, end) = (self.origin(part.start, false), self.origin(part.end, true));
+            self.redaction.hidden.push(Hidden { start, end, instead: Arc::clone(&part.mark) });
         }
+    }
+
+    /// What the run itself has put in the places of parts of the observed text, with where those stand in the text that
+    /// the tool gave.
+    pub fn replaced(&self) -> &[Hidden] {
+        &self.redaction.hidden
     }
 
     /// What may be seen, by all that was found.
@@ -170,15 +178,14 @@ impl Inspected {
 
 #[cfg(test)]
 mod tests {
-    use countersign_kernel::contract::guard::Severity;
+    use countersign_kernel::contract::FindingKind;
 
     use super::*;
 
     const SALT: Salt = Salt([7; 32]);
 
-    fn finding(kind: FindingKind, start: usize, end: usize) -> Finding {
-        let at = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
-        Finding { kind, start: at(start), end: at(end), score: 1.0, severity: Severity::Low }
+    fn withheld(kind: FindingKind, start: usize, end: usize) -> Withheld {
+        Withheld { start, end, kind, mark: format!("[{}:1]", kind.name()).into() }
     }
 
     /// The parts that are hidden, as the tool gave them.
@@ -194,15 +201,14 @@ mod tests {
         let at = look.text.find("ada").unwrap_or_default();
         let within = look.text.find("api").unwrap_or_default();
         look.hide(&[
-            finding(FindingKind::PersonalData, at, look.text.len()),
-            // A part of a mark is the whole secret, and words are no data.
-            finding(FindingKind::Secret, within, within + 3),
-            finding(FindingKind::Injection, 0, 3),
+            withheld(FindingKind::PersonalData, at, look.text.len()),
+            // A part of a mark is the whole secret.
+            withheld(FindingKind::Secret, within, within + 3),
         ]);
         let redaction = look.redaction();
         assert_eq!(parts(all, &redaction), ["AKIAIOSFODNN7EXAMPLE", "ada@example.org"]);
         assert!(redaction.hidden[0].instead.starts_with("[redacted:api-key:"), "{redaction:?}");
-        assert_eq!((&*redaction.hidden[1].instead, redaction.seen), ("[personal-data]", all.len()));
+        assert_eq!((&*redaction.hidden[1].instead, redaction.seen), ("[personal-data:1]", all.len()));
     }
 
     #[test]

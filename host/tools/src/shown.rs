@@ -6,6 +6,8 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
+pub use countersign_patterns::without_unseen;
+
 /// Most characters of one argument that are shown whole.
 pub const ARGUMENT: usize = 4000;
 /// Characters of a longer one that are shown of its end.

@@ -42,6 +42,7 @@ pub enum Level {
     Off,
     Low,
     Medium,
+    Ask,
     High,
 }
 
@@ -51,6 +52,7 @@ impl Level {
             Level::Off => None,
             Level::Low => Some(Severity::Low),
             Level::Medium => Some(Severity::Medium),
+            Level::Ask => Some(Severity::Ask),
             Level::High => Some(Severity::High),
         }
     }

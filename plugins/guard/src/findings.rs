@@ -30,11 +30,6 @@ impl<'a> Findings<'a> {
         self.severities[rule.index()]
     }
 
-    /// The worse of two, and none unless both are on.
-    pub fn worst(&self, one: Rule, other: Rule) -> Option<Severity> {
-        self.severity(one).map(|one| self.severity(other).map_or(one, |other| one.max(other)))
-    }
-
     pub fn add(&mut self, rule: Rule, start: usize, end: usize, score: f64) {
         self.add_as(rule, start, end, score, self.severity(rule));
     }
@@ -47,6 +42,15 @@ impl<'a> Findings<'a> {
         self.counts[rule.index()] += 1;
         let kind = rule.kind(self.direction);
         self.findings.push(Finding { kind, start: start as u32, end: end as u32, score, severity });
+    }
+
+    /// The same rule, or another, has found more in what was told last.
+    pub fn again(&mut self, rule: Rule, start: usize, severity: Option<Severity>) {
+        let (Some(severity), Some(last)) = (severity, self.findings.last_mut()) else { return };
+        if last.start as usize == start {
+            self.counts[rule.index()] += 1;
+            last.severity = last.severity.max(severity);
+        }
     }
 
     pub fn inspection(mut self) -> Inspection {
@@ -72,9 +76,10 @@ impl<'a> Findings<'a> {
 /// One finding that covers two. What is to be replaced stays so.
 fn join(one: Finding, other: Finding) -> Finding {
     let weight = |kind: FindingKind| match kind {
-        FindingKind::Secret => 4,
-        FindingKind::PersonalData => 3,
-        FindingKind::Injection => 2,
+        FindingKind::Secret => 5,
+        FindingKind::PersonalData => 4,
+        FindingKind::Injection => 3,
+        FindingKind::Unseen => 2,
         FindingKind::Authorisation => 1,
         FindingKind::Toxicity => 0,
     };

@@ -2,7 +2,6 @@
 //! (specification B14). A classifier that sees what is paraphrased is a second policy in the slot.
 
 mod config;
-mod eights;
 mod findings;
 mod injection;
 mod marks;
@@ -11,7 +10,7 @@ mod phrases;
 mod rules;
 mod shell;
 
-use countersign_patterns::{Builder, Kind, PhraseError, Scanner};
+use countersign_patterns::{Builder, Kind, PhraseError, Scanner, eights};
 use countersign_sdk::guard::{Direction, Guard, Inspection, Transit};
 use countersign_sdk::{ConfigError, Policy, RunView, log, policy};
 
@@ -137,7 +136,9 @@ impl Patterns {
     fn inspect_text(&self, transit: &Transit, findings: &mut Findings) {
         let text = transit.text.as_bytes();
         let mut told = injection::Told::default();
+        let input = transit.direction == Direction::Input;
         let hits = self.texts.scan(&transit.text, |number, start, end| match Tag::of(number) {
+            Some(Tag::Store) if input => told.store(paths::store(text, start, end)),
             Some(Tag::Toxic) => findings.add(Rule::Toxicity, start, end, 0.8),
             Some(tag) => told.hear(tag, text, start, end, findings),
             None if usize::from(number) < TAGS.len() + self.injections => {
@@ -149,7 +150,7 @@ impl Patterns {
             findings.add(Rule::Found(hit.kind), hit.start, hit.end, hit.score);
         }
         if transit.direction == Direction::Input {
-            told.tell(findings);
+            told.tell(text, findings);
             injection::hidden(&transit.text, findings);
         }
     }
@@ -181,7 +182,11 @@ impl Patterns {
             if hit.kind == Kind::IpAddress && transit.text.get(hit.start..hit.end) == Some(METADATA_SERVICE) {
                 findings.add(Rule::MetadataService, hit.start, hit.end, 0.9);
             }
-            findings.add(Rule::Found(hit.kind), hit.start, hit.end, hit.score);
+            let rule = Rule::Found(hit.kind);
+            // What only stands under a name such as `api_key` is no more than a suspicion.
+            let guessed = hit.kind == Kind::ApiKey && !hit.is_issued_key();
+            let severity = findings.severity(if guessed { Rule::Found(Kind::PasswordAssignment) } else { rule });
+            findings.add_as(rule, hit.start, hit.end, hit.score, severity.min(findings.severity(rule)));
         }
         let mut at = 0;
         while let Some(found) = eights::find_pair(text, at, *b"..", *b"()") {

@@ -3,6 +3,8 @@
 use crate::findings::Findings;
 use crate::rules::Rule;
 
+/// Files beside private keys that anybody may read.
+const PUBLIC: [&[u8]; 5] = [b"known_hosts", b"config", b"authorized_keys", b"environment", b"rc"];
 /// Ways up that are deep.
 const DEEP: usize = 3;
 
@@ -13,19 +15,23 @@ pub fn store(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
     let goes_on = rest.first().is_some_and(u8::is_ascii_alphanumeric);
     match word {
         // Private keys, not the public ones beside them.
-        b"ssh" if rest.starts_with(b"/id_") => {
-            let name = rest
-                .iter()
-                .skip(1)
-                .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
-                .count();
-            let end = end + 1 + name;
-            (!text[..end].ends_with(b".pub")).then_some((behind(b"/.")?, end))
+        b"ssh" if rest.starts_with(b"/") => {
+            let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'*');
+            let name = rest.iter().skip(1).take_while(|byte| of_name(byte)).count();
+            let (name, end) = (&rest[1..1 + name], end + 1 + name);
+            let public =
+                name.is_empty() || name.ends_with(b".pub") || PUBLIC.iter().any(|public| name.starts_with(public));
+            (!public).then_some((behind(b"/.")?, end))
         }
         b"gnupg" if rest.starts_with(b"/private-keys") => Some((behind(b"/.")?, end)),
         b"shadow" | b"gshadow" if !goes_on => Some((behind(b"/etc/")?, end)),
         b"credentials" if !goes_on => {
-            let start = behind(b".aws/").or_else(|| behind(b".git-")).or_else(|| behind(b"application_default_"))?;
+            let start = behind(b".aws/")
+                .or_else(|| behind(b".git-"))
+                .or_else(|| behind(b"application_default_"))
+                .or_else(|| behind(b".cargo/"))
+                .or_else(|| behind(b".gem/"))
+                .or_else(|| behind(b"/gcloud/"))?;
             Some((start, end))
         }
         b"netrc" | b"pgpass" if !goes_on => Some((behind(b".").or_else(|| behind(b"_"))?, end)),

@@ -6,6 +6,12 @@
 #[repr(u16)]
 pub enum Tag {
     Override,
+    /// The same, and that people are not to hear of something.
+    Conceal,
+    /// Claims to be of the model's user.
+    Claim,
+    /// Is one between the brackets of a tag, where the model is spoken to behind it.
+    Role,
     /// Is one where a colon follows.
     NewInstructions,
     Hint,
@@ -22,14 +28,27 @@ pub enum Tag {
     Dd,
     Shell,
     Download,
+    /// Is one where it decodes.
+    Decode,
+    Find,
+    /// Changes who may read or write.
+    Change,
+    Shred,
+    /// A folder with all in it, in a program.
+    RemoveTree,
+    /// A disk, or a connection as a file.
+    Device,
     /// A word in the path of a file that holds credentials; see `paths`.
     Store,
     /// The service's name begins so.
     Metadata,
 }
 
-pub const TAGS: [Tag; 15] = [
+pub const TAGS: [Tag; 24] = [
     Tag::Override,
+    Tag::Conceal,
+    Tag::Claim,
+    Tag::Role,
     Tag::NewInstructions,
     Tag::Hint,
     Tag::Marker,
@@ -42,6 +61,12 @@ pub const TAGS: [Tag; 15] = [
     Tag::Dd,
     Tag::Shell,
     Tag::Download,
+    Tag::Decode,
+    Tag::Find,
+    Tag::Change,
+    Tag::Shred,
+    Tag::RemoveTree,
+    Tag::Device,
     Tag::Store,
     Tag::Metadata,
 ];
@@ -57,6 +82,7 @@ pub const TEXT: &[(&str, Tag)] = &[
     ("override all|any|your| previous|prior|above instructions", Tag::Override),
     ("ignore|disregard|forget|override all|any|your instructions", Tag::Override),
     ("ignore|disregard|forget your rules|guidelines|programming", Tag::Override),
+    ("ignore|disregard|forget your previous|prior|earlier", Tag::Override),
     ("ignore|disregard|forget everything above|before|you", Tag::Override),
     ("do not follow|obey your|any| previous|prior|system instructions|rules", Tag::Override),
     ("pay no attention to all| previous|prior|above instructions", Tag::Override),
@@ -66,11 +92,31 @@ pub const TEXT: &[(&str, Tag)] = &[
     ("you are no longer bound|restricted by", Tag::Override),
     ("reveal|print|output|repeat|show|leak your system|hidden|initial prompt|instructions|message", Tag::Override),
     ("reveal|leak system|hidden prompt|instructions", Tag::Override),
-    ("do not tell|inform|alert|notify|warn user|human|operator|anyone", Tag::Override),
-    ("never tell|inform|alert|notify|warn user|human|operator|anyone", Tag::Override),
-    ("don t tell|inform|alert|notify|warn user|human|operator|anyone", Tag::Override),
-    ("without telling|informing|alerting|notifying user|human|operator|anyone", Tag::Override),
-    ("keep this secret|hidden from user|human|operator", Tag::Override),
+    (
+        "supersede|supersedes|override|overrides|replace|replaces|cancel|cancels|void|voids all|any|your| \
+         previous|prior|earlier|above|other instructions|orders|directions",
+        Tag::Override,
+    ),
+    ("do not tell|inform|alert|notify|warn user|human|operator|anyone|anybody", Tag::Conceal),
+    ("never tell|inform|alert|notify|warn user|human|operator|anyone|anybody", Tag::Conceal),
+    ("don t tell|inform|alert|notify|warn user|human|operator|anyone|anybody", Tag::Conceal),
+    ("without telling|informing|alerting|notifying user|human|operator|anyone|anybody", Tag::Conceal),
+    ("keep|hide this|it secret|hidden| from user|human|operator", Tag::Conceal),
+    ("do not mention this|it|that to| user|human|operator|anyone", Tag::Conceal),
+    (
+        "user|owner|operator|admin|administrator|customer|principal has|have already|now|also| \
+         authorised|authorized|approved|instructed|permitted|allowed|cleared you to",
+        Tag::Claim,
+    ),
+    ("your user|owner|operator|developer|principal|creator wants|expects|orders|commands you to", Tag::Claim),
+    (
+        "do|run|send|transfer|delete it|this|so|them now|immediately| without asking|confirming|confirmation|telling",
+        Tag::Claim,
+    ),
+    ("before you can|may solve|complete|finish|continue task|request", Tag::Claim),
+    ("important message from|for me|us|admin|administrator|you|user|assistant", Tag::Claim),
+    ("information|important|instructions|instruction|admin|developer|user|command", Tag::Role),
+    ("ssh|gnupg|shadow|gshadow|credentials|netrc|pgpass|environ|kube|docker", Tag::Store),
     ("new instructions|orders", Tag::NewInstructions),
     ("you are now", Tag::Hint),
     ("system prompt", Tag::Hint),
@@ -83,9 +129,9 @@ pub const TEXT: &[(&str, Tag)] = &[
     ("eot id", Tag::Marker),
     ("begin text", Tag::Marker),
     ("endoftext|inst|sys|system|assistant", Tag::Marker),
-    ("send|post|upload|forward|email|mail|transmit|exfiltrate|leak|submit|curl|wget", Tag::Send),
+    ("send|post|upload|forward|email|mail|transmit|transfer|wire|pay|exfiltrate|leak|submit|copy|curl|wget", Tag::Send),
     ("to|http|https", Tag::Target),
-    ("run|execute following|this|that| command|commands|code|script", Tag::Run),
+    ("run|execute|invoke|call following|this|that| command|commands|code|script|tool|function", Tag::Run),
     ("i|we will|ll kill|murder|shoot|stab you", Tag::Toxic),
     ("i|we am|m|are|re going to kill|murder|shoot|stab you", Tag::Toxic),
     ("i|we will|ll find you and kill|hurt you", Tag::Toxic),
@@ -105,6 +151,12 @@ pub const CALL: &[(&str, Tag)] = &[
     ("dd", Tag::Dd),
     ("sh|bash|zsh|dash|ksh|python|python3|perl|ruby|node|iex", Tag::Shell),
     ("curl|wget|iwr|irm", Tag::Download),
+    ("base64|xxd", Tag::Decode),
+    ("find", Tag::Find),
+    ("chmod|chown|chgrp", Tag::Change),
+    ("shred|wipefs|blkdiscard", Tag::Shred),
+    ("rmtree|rmdirsync|rmsync", Tag::RemoveTree),
+    ("dev", Tag::Device),
     ("ssh|gnupg|shadow|gshadow|credentials|netrc|pgpass|environ|kube|docker", Tag::Store),
     ("metadata", Tag::Metadata),
 ];

@@ -10,6 +10,11 @@ pub enum Rule {
     Override,
     /// An order to send or run something, near such words.
     Directive,
+    /// Such words with an order near them, and near those a word that it is to be kept from people, or a file that holds
+    /// keys.
+    Takeover,
+    /// Words that speak to a model as if they were its user's, or its system's.
+    Impersonation,
     /// Words that often stand in an injection, and elsewhere too.
     Hint,
     /// Marks by which the turns of a conversation are told apart.
@@ -34,9 +39,11 @@ pub enum Rule {
     Cut,
 }
 
-const RULES: [(Rule, &str); 11] = [
+const RULES: [(Rule, &str); 13] = [
     (Rule::Override, "override"),
     (Rule::Directive, "directive"),
+    (Rule::Takeover, "takeover"),
+    (Rule::Impersonation, "impersonation"),
     (Rule::Hint, "hint"),
     (Rule::TemplateMarker, "template-marker"),
     (Rule::HiddenCharacters, "hidden-characters"),
@@ -72,15 +79,17 @@ impl Rule {
         match self {
             Rule::Override => 0,
             Rule::Directive => 1,
-            Rule::Hint => 2,
-            Rule::TemplateMarker => 3,
-            Rule::HiddenCharacters => 4,
-            Rule::Toxicity => 5,
-            Rule::CredentialStore => 6,
-            Rule::MetadataService => 7,
-            Rule::PathTraversal => 8,
-            Rule::DownloadAndRun => 9,
-            Rule::DestructiveCommand => 10,
+            Rule::Takeover => 2,
+            Rule::Impersonation => 3,
+            Rule::Hint => 4,
+            Rule::TemplateMarker => 5,
+            Rule::HiddenCharacters => 6,
+            Rule::Toxicity => 7,
+            Rule::CredentialStore => 8,
+            Rule::MetadataService => 9,
+            Rule::PathTraversal => 10,
+            Rule::DownloadAndRun => 11,
+            Rule::DestructiveCommand => 12,
             Rule::Found(kind) => RULES.len() + kind as usize,
             Rule::Cut => RULES.len() + Kind::ALL.len(),
         }
@@ -89,9 +98,13 @@ impl Rule {
     /// Whether it is looked for in a direction at all.
     pub fn is_in(self, direction: Direction) -> bool {
         match self {
-            Rule::Override | Rule::Directive | Rule::Hint | Rule::TemplateMarker | Rule::HiddenCharacters => {
-                direction == Direction::Input
-            }
+            Rule::Override
+            | Rule::Directive
+            | Rule::Takeover
+            | Rule::Impersonation
+            | Rule::Hint
+            | Rule::TemplateMarker
+            | Rule::HiddenCharacters => direction == Direction::Input,
             Rule::Toxicity => direction == Direction::Output,
             Rule::CredentialStore
             | Rule::MetadataService
@@ -107,16 +120,28 @@ impl Rule {
     /// How bad it is; none where it is off by default.
     pub fn severity(self, direction: Direction) -> Option<Severity> {
         match self {
-            Rule::Directive => Some(Severity::High),
-            Rule::Override | Rule::TemplateMarker | Rule::Toxicity => Some(Severity::Medium),
+            // Words of a document: withheld from the model, and the run goes on.
+            Rule::Override | Rule::Directive | Rule::Impersonation | Rule::TemplateMarker => Some(Severity::Medium),
+            // A person looks.
+            Rule::Takeover | Rule::Toxicity => Some(Severity::Ask),
             Rule::CredentialStore | Rule::MetadataService | Rule::DownloadAndRun | Rule::DestructiveCommand => {
-                Some(Severity::Medium)
+                Some(Severity::Ask)
             }
             Rule::Hint | Rule::HiddenCharacters | Rule::PathTraversal => Some(Severity::Low),
             // Replaced before a model sees it.
             Rule::Found(kind) if kind.is_secret() && direction == Direction::Input => Some(Severity::Low),
-            Rule::Found(Kind::PrivateKey) => Some(Severity::High),
+            // Where a key goes is a person's to decide. A password is known by the word before it alone, and ordinary
+            // scripts are full of them.
+            Rule::Found(Kind::ApiKey | Kind::PrivateKey | Kind::Unread) if direction == Direction::Call => {
+                Some(Severity::Ask)
+            }
+            // Replaced before people see it, as is what pays or proves who somebody is.
             Rule::Found(kind) if kind.is_secret() => Some(Severity::Medium),
+            Rule::Found(Kind::CreditCard | Kind::Iban | Kind::UsSsn | Kind::Passport | Kind::DriverLicence)
+                if direction == Direction::Output =>
+            {
+                Some(Severity::Medium)
+            }
             // Machines, and words that belong to nobody: a model could not speak of them any more.
             Rule::Found(Kind::IpAddress | Kind::MedicalTerm | Kind::SpecialCategory | Kind::Marking) => None,
             Rule::Found(_) => Some(Severity::Low),
@@ -134,9 +159,13 @@ impl Rule {
             | Rule::PathTraversal
             | Rule::DownloadAndRun
             | Rule::DestructiveCommand => FindingKind::Authorisation,
-            Rule::Override | Rule::Directive | Rule::Hint | Rule::TemplateMarker | Rule::HiddenCharacters => {
-                FindingKind::Injection
-            }
+            Rule::Override
+            | Rule::Directive
+            | Rule::Takeover
+            | Rule::Impersonation
+            | Rule::Hint
+            | Rule::TemplateMarker => FindingKind::Injection,
+            Rule::HiddenCharacters => FindingKind::Unseen,
             Rule::Cut => match direction {
                 Direction::Input => FindingKind::Injection,
                 Direction::Output => FindingKind::Secret,

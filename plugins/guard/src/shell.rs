@@ -13,10 +13,29 @@ use syntax::{Words, back_over_path, back_over_space, is_given_to_shell, last_wor
 
 /// Bytes from a download to the shell that runs it.
 const LONGEST_PIPE: usize = 1024;
+/// Bytes of a call's argument, or of a device's path, that are looked at.
+const LONGEST_CALL: usize = 64;
 /// Disks under `/dev`.
 const DISKS: [&[u8]; 10] = [b"sd", b"hd", b"vd", b"xvd", b"nvme", b"mmcblk", b"disk", b"rdisk", b"mapper/", b"md"];
 /// Folders with everything, or with everything of everybody, in them.
 const EVERYTHING: [&[u8]; 7] = [b"", b"~", b"$HOME", b"${HOME}", b"/home", b"/root", b"/Users"];
+/// Folders without which a machine does not start or run.
+const SYSTEM: [&[u8]; 9] = [b"/etc", b"/usr", b"/var", b"/boot", b"/bin", b"/sbin", b"/lib", b"/lib64", b"/System"];
+/// What narrows a search down: what is then deleted is somebody's choice.
+const NARROWS: [&[u8]; 12] = [
+    b"-name",
+    b"-iname",
+    b"-path",
+    b"-ipath",
+    b"-regex",
+    b"-mtime",
+    b"-mmin",
+    b"-size",
+    b"-newer",
+    b"-empty",
+    b"-user",
+    b"-maxdepth",
+];
 
 /// Where in the commands of a call the scan is.
 #[derive(Default)]
@@ -47,7 +66,15 @@ impl Shell {
                     }
                 }
             }
-            Tag::Rm | Tag::Mkfs | Tag::Dd if start >= self.read && starts_command(text, start) => {
+            // What is decoded is run without anybody having read it.
+            Tag::Decode if Words::behind(text, end).decodes() => self.download = Some((start, end)),
+            Tag::Device => device(text, start, end, findings),
+            Tag::RemoveTree if removes_everything(text, end) => {
+                findings.add(Rule::DestructiveCommand, start, end, 0.9);
+            }
+            Tag::Rm | Tag::Mkfs | Tag::Dd | Tag::Find | Tag::Change | Tag::Shred
+                if start >= self.read && starts_command(text, start) =>
+            {
                 let mut words = Words::behind(text, end);
                 if destroys(tag, &mut words) {
                     findings.add(Rule::DestructiveCommand, start, words.at(), 0.9);
@@ -62,6 +89,8 @@ impl Shell {
 fn destroys(command: Tag, words: &mut Words) -> bool {
     let mut recursive = false;
     let mut everything = false;
+    let mut narrowed = false;
+    let mut deletes = false;
     while let Some(word) = words.next_word() {
         let word: &[u8] = &word;
         match command {
@@ -78,14 +107,73 @@ fn destroys(command: Tag, words: &mut Words) -> bool {
                     || (word.starts_with(b"-")
                         && !word.starts_with(b"--")
                         && word.iter().any(|byte| matches!(byte, b'r' | b'R')));
-                let folder = word.strip_suffix(b"*").unwrap_or(word);
-                let folder = folder.strip_suffix(b"/").unwrap_or(folder);
-                everything |= word == b"--no-preserve-root" || (word != b"*" && EVERYTHING.contains(&folder));
+                everything |= word == b"--no-preserve-root" || is_everything(word) || is_of_the_system(word);
+            }
+            Tag::Find => {
+                everything |= is_everything(word) || is_of_the_system(word);
+                narrowed |= NARROWS.contains(&word);
+                deletes |= matches!(word, b"-delete" | b"rm" | b"shred" | b"unlink");
+            }
+            Tag::Change => {
+                recursive |=
+                    word == b"--recursive" || word == b"-R" || (word.starts_with(b"-") && word.contains(&b'R'));
+                // Whose home it is one may well say; the machine's own folders nobody changes as a whole.
+                everything |= word == b"/" || word == b"/*" || is_of_the_system(word);
+            }
+            Tag::Shred => {
+                if let Some(disk) = word.strip_prefix(b"/dev/")
+                    && DISKS.iter().any(|name| disk.starts_with(name))
+                {
+                    return true;
+                }
             }
             _ => {}
         }
     }
-    recursive && everything
+    match command {
+        Tag::Find => everything && deletes && !narrowed,
+        _ => recursive && everything,
+    }
+}
+
+/// Whether a word names a folder with everything in it, or all that is in it.
+fn is_everything(word: &[u8]) -> bool {
+    word != b"*" && !word.is_empty() && EVERYTHING.contains(&folder(word))
+}
+
+fn is_of_the_system(word: &[u8]) -> bool {
+    SYSTEM.contains(&folder(word))
+}
+
+fn folder(word: &[u8]) -> &[u8] {
+    let folder = word.strip_suffix(b"*").unwrap_or(word);
+    folder.strip_suffix(b"/").unwrap_or(folder)
+}
+
+/// `rmtree('/')`: the first argument of a call, behind the word that ends at `end`.
+fn removes_everything(text: &[u8], end: usize) -> bool {
+    let behind = &text[end..text.len().min(end + LONGEST_CALL)];
+    let Some(argument) = behind.strip_prefix(b"(") else { return false };
+    let quote = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\\' | b' ' | b'r' | b'b');
+    let start = argument.iter().take_while(|byte| quote(byte)).count();
+    let path = &argument[start..];
+    let length = path.iter().take_while(|byte| !matches!(byte, b'"' | b'\'' | b'\\' | b',' | b')')).count();
+    start > 0 && length > 0 && (is_everything(&path[..length]) || is_of_the_system(&path[..length]))
+}
+
+/// A disk that something is written to, as in `> /dev/sda`, or a connection that a shell talks over: `/dev/tcp/…`.
+fn device(text: &[u8], start: usize, end: usize, findings: &mut Findings) {
+    let Some(before) = text[..start].strip_suffix(b"/") else { return };
+    let behind = &text[end..text.len().min(end + LONGEST_CALL)];
+    if behind.starts_with(b"/tcp/") || behind.starts_with(b"/udp/") {
+        findings.add(Rule::DownloadAndRun, start - 1, end + 4, 0.9);
+        return;
+    }
+    let written = before[..back_over_space(text, before.len())].ends_with(b">");
+    let disk = behind.strip_prefix(b"/").is_some_and(|disk| DISKS.iter().any(|name| disk.starts_with(name)));
+    if written && disk {
+        findings.add(Rule::DestructiveCommand, start - 1, end + 1, 0.9);
+    }
 }
 
 /// `:(){ :|:& };:`, whose first `(` is at `open` behind its colon.

@@ -1,17 +1,18 @@
 //! Mail addresses, and names and passwords in addresses of the web.
 
 use crate::text::{byte, is, set, skip};
-use crate::{Hit, Kind};
+use crate::{Hit, Kind, before};
 
 /// RFC 5321, 4.5.3.1.
 const LONGEST_LOCAL: usize = 64;
 const LONGEST_DOMAIN: usize = 253;
 /// A name with its password is no longer.
 const LONGEST_USER: usize = 256;
-/// Ends of file names such as `logo@2x.png`.
-const FILES: [&[u8]; 8] = [b"png", b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"js", b"css"];
-/// Mailboxes that are nobody's.
-const NOBODY: [&[u8]; 4] = [b"git", b"noreply", b"no-reply", b"donotreply"];
+/// Mailboxes that are nobody's, and words of programs that stand before an `@` of their own.
+const NOBODY: [&[u8]; 9] =
+    [b"git", b"noreply", b"no-reply", b"donotreply", b"this", b"super", b"self", b"return", b"break"];
+/// The longest of [`is_top`].
+const LONGEST_TOP: usize = 14;
 
 /// The address around the `@` at `at`.
 pub(crate) fn email(bytes: &[u8], at: usize, floor: usize) -> Option<Hit> {
@@ -33,9 +34,57 @@ pub(crate) fn email(bytes: &[u8], at: usize, floor: usize) -> Option<Hit> {
     if start >= at {
         return None;
     }
-    let doubtful = FILES.iter().any(|file| top.eq_ignore_ascii_case(file))
-        || NOBODY.iter().any(|name| bytes[start..at].eq_ignore_ascii_case(name));
+    let doubtful = !is_top(top)
+        || NOBODY.iter().any(|name| bytes[start..at].eq_ignore_ascii_case(name))
+        || goes_on(bytes, end)
+        || is_inside(&bytes[at + 1..dot])
+        || before::is_login(bytes, start, floor);
     Some(Hit { kind: Kind::EmailAddress, start, end, score: if doubtful { 0.3 } else { 0.95 } })
+}
+
+/// Whether a name behind a host's last dot is one that mail goes to. Members of code, units of a system and files have an
+/// `@` before them too, and end in what nobody has registered, or in what few addresses end in.
+fn is_top(top: &[u8]) -> bool {
+    if top.starts_with(b"xn--") {
+        return true;
+    }
+    let mut lower = [0; LONGEST_TOP];
+    let Some(lower) = lower.get_mut(..top.len()) else { return false };
+    for (to, from) in lower.iter_mut().zip(top) {
+        *to = from.to_ascii_lowercase();
+    }
+    match &*lower {
+        // Files of programs and archives rather than countries.
+        b"js" | b"ts" | b"py" | b"sh" | b"gz" | b"xz" | b"cs" | b"hs" | b"go" | b"kt" | b"rb" | b"so" | b"db" => false,
+        [_, _] => true,
+        b"com" | b"org" | b"net" | b"edu" | b"gov" | b"mil" | b"int" | b"arpa" | b"info" | b"biz" | b"name" | b"pro"
+        | b"aero" | b"coop" | b"museum" | b"jobs" | b"mobi" | b"travel" | b"tel" | b"cat" | b"asia" | b"post"
+        | b"app" | b"dev" | b"page" | b"blog" | b"shop" | b"store" | b"online" | b"site" | b"website" | b"web"
+        | b"cloud" | b"tech" | b"email" | b"mail" | b"support" | b"team" | b"group" | b"company" | b"agency"
+        | b"academy" | b"school" | b"university" | b"health" | b"care" | b"bank" | b"finance" | b"legal" | b"law"
+        | b"xyz" | b"club" | b"life" | b"live" | b"world" | b"space" | b"today" | b"news" | b"media" | b"digital"
+        | b"global" | b"international" | b"solutions" | b"systems" | b"consulting" | b"ventures" | b"studio" | b"design"
+        | b"art" | b"music" | b"games" | b"software" | b"network" | b"social" | b"foundation" | b"ngo" | b"ong"
+        | b"eus" | b"gal" | b"berlin" | b"london" | b"paris" | b"wien" | b"tokyo" | b"nyc" | b"swiss" | b"scot"
+        | b"wales" | b"bayern" | b"hamburg" | b"koeln" | b"amsterdam" | b"vlaanderen" | b"brussels" | b"quebec"
+        // Set apart for examples and tests (RFC 2606): what is written so stands for an address.
+        | b"example" | b"test" | b"invalid" => true,
+        _ => false,
+    }
+}
+
+/// Whether what stands behind an address is a call, an index, or the path of a login: `deploy@host.example:/srv`.
+fn goes_on(bytes: &[u8], end: usize) -> bool {
+    match byte(bytes, end) {
+        b'(' | b'[' | b'{' => true,
+        b':' => matches!(byte(bytes, end + 1), b'/' | b'~' | b'.') || is(byte(bytes, end + 1), set::WORD),
+        _ => false,
+    }
+}
+
+/// Whether the labels before the last one are of a network of one's own, which mail does not reach.
+fn is_inside(host: &[u8]) -> bool {
+    host.split(|byte| *byte == b'.').skip(1).any(|label| matches!(label, b"internal" | b"local" | b"lan" | b"svc"))
 }
 
 /// Where the name of a host that begins at `start` ends, and its last dot.

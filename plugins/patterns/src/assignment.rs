@@ -17,6 +17,8 @@ enum Called {
     Key,
     /// The header `Authorization`, whose value may begin with the word for its kind.
     Credential,
+    /// The headers `Cookie` and `Set-Cookie`, whose values have names of their own.
+    Cookies,
 }
 
 /// The value behind the `:` or `=` at `at`, if the name before it says what it is.
@@ -54,6 +56,7 @@ pub(crate) fn find(bytes: &[u8], at: usize, floor: usize) -> Option<Hit> {
         Called::Key => key(bytes, start),
         Called::Password => password(bytes, start, quoted.then_some(quote), spaced),
         Called::Credential => credential(bytes, start),
+        Called::Cookies => cookies(bytes, start),
     }
 }
 
@@ -73,8 +76,10 @@ fn called(bytes: &[u8], end: usize, floor: usize) -> Option<Called> {
     match (tail >> 56) as u8 {
         b'd' if ends("password") || ends("passwd") || ends("pwd") => Some(Called::Password),
         b'e' if ends("ssphrase") || ends("passcode") => Some(Called::Password),
+        b'e' if ends("cookie") => Some(Called::Cookies),
         b't' if ends("secret") => Some(Called::Key),
         b'y' if ends("apikey") || ends("api_key") || ends("api-key") => Some(Called::Key),
+        b'y' if ends("countkey") => Some(Called::Key),
         b'y' if ends("cret_key") || ends("cess_key") || ends("ecretkey") || ends("ccesskey") => Some(Called::Key),
         b'n' if ends("ss_token") || ends("th_token") || ends("esstoken") || ends("uthtoken") => Some(Called::Key),
         b'n' if ends("rization") => Some(Called::Credential),
@@ -113,6 +118,33 @@ fn credential(bytes: &[u8], start: usize) -> Option<Hit> {
     if known && byte(bytes, word) == b' ' { behind_bearer(bytes, word + 1, false) } else { key(bytes, start) }
 }
 
+/// Cookies of a header that are looked at.
+const MOST_COOKIES: usize = 16;
+
+/// Of `name=value; name=value` the values that open something, from the first of them to the last.
+fn cookies(bytes: &[u8], start: usize) -> Option<Hit> {
+    let (mut at, mut found) = (start, None::<(usize, usize)>);
+    for _ in 0..MOST_COOKIES {
+        let name = skip(bytes, at, 64, set::DOTTED);
+        if name == at || byte(bytes, name) != b'=' {
+            break;
+        }
+        let end = skip(bytes, name + 1, LONGEST_CREDENTIAL, set::SECRET | set::COOKIE);
+        let value = bytes.get(name + 1..end)?;
+        if value.len() >= LEAST_KEY
+            && value.iter().filter(|byte| byte.is_ascii_digit()).count() >= 2
+            && value.iter().any(u8::is_ascii_alphabetic)
+        {
+            found = Some((found.map_or(name + 1, |(first, _)| first), end));
+        }
+        if byte(bytes, end) != b';' {
+            break;
+        }
+        at = end + 1 + usize::from(byte(bytes, end + 1) == b' ');
+    }
+    found.map(|(start, end)| Hit { kind: Kind::ApiKey, start, end, score: 0.7 })
+}
+
 /// What opens a service, behind the word `Bearer` or one like it: long, and no words with marks between them. Where no
 /// header announces it, it has digits too.
 pub(crate) fn behind_bearer(bytes: &[u8], start: usize, alone: bool) -> Option<Hit> {
@@ -149,6 +181,10 @@ fn password(bytes: &[u8], start: usize, quote: Option<u8>, spaced: bool) -> Opti
     }
     let letters = value.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'));
     let score = match quote {
+        Some(_) if is_a_word_for_one(value) || is_prose(value) => 0.3,
+        // What a statement ends behind is a name, not a password.
+        None if matches!(byte(bytes, end), b';' | b')') && is_identifier(value) => 0.4,
+        None if spaced && is_a_word_for_one(value) => 0.3,
         // A call, a block, a type, a path as in `PWD=/home`, or a variable handed on.
         None if value.iter().any(|byte| matches!(byte, b'(' | b'[' | b'{' | b'>')) => 0.3,
         None if spaced && is_path(value) => 0.4,
@@ -158,6 +194,54 @@ fn password(bytes: &[u8], start: usize, quote: Option<u8>, spaced: bool) -> Opti
         _ => 0.85,
     };
     Some(Hit { kind: Kind::PasswordAssignment, start, end, score })
+}
+
+/// Types, labels and placeholders, in quotes or without.
+fn is_a_word_for_one(value: &[u8]) -> bool {
+    const WORDS: [&[u8]; 22] = [
+        b"string",
+        b"number",
+        b"integer",
+        b"boolean",
+        b"object",
+        b"hidden",
+        b"required",
+        b"optional",
+        b"nullable",
+        b"readonly",
+        b"undefined",
+        b"password",
+        b"passwort",
+        b"passwd",
+        b"secret",
+        b"username",
+        b"example",
+        b"redacted",
+        b"masked",
+        b"xxxxxx",
+        b"changeme",
+        b"placeholder",
+    ];
+    const BEGINNINGS: [&[u8]; 5] = [b"your", b"my-", b"my_", b"enter", b"insert"];
+    let begins = |word: &&[u8]| value.len() >= word.len() && value[..word.len()].eq_ignore_ascii_case(word);
+    let plain = value.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_' | b' '));
+    WORDS.iter().any(|word| value.eq_ignore_ascii_case(word)) || (plain && BEGINNINGS.iter().any(|word| begins(word)))
+}
+
+/// Words with blanks between them that end as a sentence does, or are more than a phrase to remember.
+fn is_prose(value: &[u8]) -> bool {
+    let blanks = value.iter().filter(|byte| **byte == b' ').count();
+    let sentence = matches!(value.last(), Some(b'.' | b'?' | b':' | b'!'));
+    let digits = value.iter().any(u8::is_ascii_digit);
+    !digits && (blanks >= 5 || (sentence && blanks >= 2))
+}
+
+/// A name of code with a hump or an underscore in it, or a type: `user2Password`, `Argon2Hash`.
+fn is_identifier(value: &[u8]) -> bool {
+    let letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    let hump = value.windows(2).any(|pair| !pair[0].is_ascii_uppercase() && pair[1].is_ascii_uppercase());
+    let name = value.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    value.first().is_some_and(letter) && name && (hump || value.contains(&b'_'))
 }
 
 /// Names with dots between them, as in `process.env.DB_PASSWORD2`, perhaps with a mark of the language behind.

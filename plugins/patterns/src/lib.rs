@@ -19,9 +19,12 @@
 
 mod address;
 mod assignment;
+mod before;
 mod card;
 mod cues;
 mod date;
+mod diff;
+pub mod eights;
 mod iban;
 mod ip;
 mod kind;
@@ -34,10 +37,12 @@ mod table;
 mod terms;
 mod text;
 mod token;
+mod unseen;
 mod word;
 
 pub use kind::Kind;
 pub use phrases::PhraseError;
+pub use unseen::{unseen, without_unseen};
 pub use word::hidden_at;
 
 /// One thing found.

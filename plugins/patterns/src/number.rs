@@ -47,7 +47,7 @@ pub(crate) fn find(bytes: &[u8], start: usize, end: usize, floor: usize, cues: &
     if start > floor && matches!(bytes[start - 1], b'/' | b'$' | b'*' | b'^') {
         return None;
     }
-    card::find(bytes, start, end).or_else(|| {
+    card::find(bytes, start, end, floor).or_else(|| {
         // What was announced begins its row.
         let announced = cues.holds(Cue::Phone, start) && chain.length == 0;
         phone::find(bytes, start, end, floor, announced)

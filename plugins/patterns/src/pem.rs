@@ -47,6 +47,33 @@ pub(crate) fn find(bytes: &[u8], at: usize) -> Option<Hit> {
     Some(Hit { kind: Kind::PrivateKey, start: at, end, score })
 }
 
+/// Most bytes of a body that stands without its first line: a key of 16,384 bits has fewer.
+const LONGEST_BODY: usize = 16 << 10;
+/// What the bodies of private keys have near their beginning, and none of a public key or certificate does: the kind of
+/// key with the string of octets that holds it, by PKCS 8 for RSA, for curves and for Ed25519, and by PKCS 1.
+const BODIES: [&[u8]; 5] =
+    [b"ANBgkqhkiG9w0BAQEFAASC", b"BMGByqGSM49AgEGCCqGSM49AwEHBG", b"BQYDK2VwBCIEI", b"IBAAKCAQEA", b"IBAAKCAgEA"];
+/// Bytes in which that begins.
+const NEAR: usize = 16;
+
+/// The body of a private key in base64 that stands without the line before it, over the ends of its own lines.
+pub(crate) fn body(bytes: &[u8], start: usize) -> Option<Hit> {
+    let near = &bytes[start..bytes.len().min(start + NEAR + BODIES[1].len())];
+    if !BODIES.iter().any(|body| near.windows(body.len()).any(|part| part == *body)) {
+        return None;
+    }
+    let mut end = start;
+    while end < bytes.len() && end - start < LONGEST_BODY {
+        end += match &bytes[end..] {
+            [byte, ..] if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=') => 1,
+            [b'\\', b'n', next, ..] if next.is_ascii_alphanumeric() => 2,
+            [b'\n', next, ..] if next.is_ascii_alphanumeric() => 1,
+            _ => break,
+        };
+    }
+    (end - start >= LEAST_BODY).then_some(Hit { kind: Kind::PrivateKey, start, end, score: 0.9 })
+}
+
 /// Whether this is how a key begins, in base64, and nothing but base64 and the ends of lines, as they are or as JSON has
 /// them.
 fn is_key_alone(text: &[u8]) -> bool {

@@ -1,8 +1,9 @@
 //! Telephone numbers: the international form, that of North America, national forms with a leading
 //! zero, and whatever looks like one where it was announced.
 
+use crate::before::Before;
 use crate::text::{byte, is, set, skip};
-use crate::{Hit, Kind};
+use crate::{Hit, Kind, diff};
 
 const MOST_GROUPS: usize = 7;
 const LEAST_DIGITS: usize = 7;
@@ -13,7 +14,7 @@ const LONGEST: usize = 24;
 
 /// The number that begins with the digits `start..end`.
 pub(crate) fn find(bytes: &[u8], start: usize, end: usize, floor: usize, announced: bool) -> Option<Hit> {
-    if glued(bytes, start, floor) {
+    if glued(bytes, start, floor) || (!announced && Before::of(bytes, start, floor).numbers_a_thing()) {
         return None;
     }
     let (end, score) = american(bytes, start, end).or_else(|| match (byte(bytes, start), byte(bytes, start + 1)) {
@@ -37,7 +38,11 @@ pub(crate) fn behind_sign(bytes: &[u8], start: usize, floor: usize, announced: b
     }
     let (end, score) = if plus {
         let first = start + 1 + usize::from(byte(bytes, start + 1) == b'(');
-        read(bytes, start, first)?.international(bytes, announced)?
+        let shape = read(bytes, start, first)?;
+        if shape.count == 1 && !announced && diff::adds(bytes, start, shape.end()) {
+            return None;
+        }
+        shape.international(bytes, announced)?
     } else if close - start == 4 && matches!(byte(bytes, start + 1), b'2'..=b'9') {
         in_parentheses(bytes, start, close)?
     } else if announced {
@@ -185,7 +190,9 @@ impl Shape {
     /// Behind a plus: `41 44 668 18 00`, `14155550123`.
     fn international(&self, bytes: &[u8], announced: bool) -> Option<(usize, f64)> {
         let least = if self.count > 1 || announced { 8 } else { 10 };
-        (self.digit(bytes, 0) != b'0' && self.sum >= least).then_some((self.end(), 0.8))
+        // Numbers of North America have eleven digits; without groups most others that begin so are moments of a clock.
+        let clock = self.count == 1 && !announced && self.digit(bytes, 0) == b'1' && self.sum != 11;
+        (self.digit(bytes, 0) != b'0' && self.sum >= least && !clock).then_some((self.end(), 0.8))
     }
 
     /// `001-253-366-9781`

@@ -14,8 +14,8 @@ use crate::{Hit, Kind, assignment, iban, number, pem, token};
 use keep::{MOST_EFFORT, effort};
 use marks::{may_be_mail, may_be_phone, may_name};
 
-/// Bytes of the first word of a key, such as `ghp` or `github`, when the prefix goes on behind it.
-const LONGEST_PREFIX: usize = 6;
+/// Bytes of the first word of a key, such as `ghp` or `rubygems`, when the prefix goes on behind it.
+const LONGEST_PREFIX: usize = 8;
 
 /// Bytes between two looks at the effort.
 const STRETCH: usize = 256;

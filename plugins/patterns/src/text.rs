@@ -59,6 +59,8 @@ pub(crate) mod set {
     pub const UPPER: u16 = 1 << 13;
     /// First bytes of characters that are not ASCII and may be no letters.
     pub const ODD: u16 = 1 << 14;
+    /// What a cookie's value may have beside those of a key.
+    pub const COOKIE: u16 = 1 << 15;
 }
 
 const CLASS: [Class; 256] = classes();
@@ -135,7 +137,8 @@ const fn classes() -> [Class; 256] {
         classes[byte] = match byte as u8 {
             b'0'..=b'9' => Class::Digit,
             // First letters of the forms in `token`.
-            b'A' | b'G' | b'S' | b'd'..=b'e' | b'g'..=b'h' | b'n' | b'p' | b'r'..=b's' | b'w'..=b'y' => Class::Key,
+            b'A' | b'G' | b'M' | b'P' | b'S' => Class::Key,
+            b'd'..=b'h' | b'l' | b'n' | b'p' | b'r'..=b's' | b'w'..=b'y' => Class::Key,
             b'a'..=b'z' | b'A'..=b'Z' => Class::Word,
             b'@' => Class::At,
             b':' => Class::Colon,
@@ -178,6 +181,7 @@ const fn sets() -> [u16; 256] {
             (set::NAME_END, quote || byte == b' ' || matches!(byte | 0x20, b'd' | b'e' | b't' | b'y' | b'n')),
             (set::GAP, matches!(byte, b' ' | b'-' | b'.')),
             (set::UPPER, digit || byte.is_ascii_uppercase()),
+            (set::COOKIE, matches!(byte, b'%' | b'=' | b'*' | b'!' | b'|' | b':')),
             (set::ODD, matches!(byte, 0xC2 | 0xE2 | 0xE3 | 0xEF | 0xF3)),
         ];
         let mut index = 0;

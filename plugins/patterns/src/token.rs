@@ -1,7 +1,7 @@
 //! Keys and tokens whose issuers gave them a form: a prefix, an alphabet, a length.
 
 use crate::text::{byte, is, set, skip};
-use crate::{Hit, Kind};
+use crate::{Hit, Kind, pem};
 
 /// A prefix, what follows it, and how many bytes of that at least and at most.
 pub(crate) type Form = (&'static str, u16, usize, usize);
@@ -14,33 +14,52 @@ pub(crate) const SURE: f64 = 0.95;
 /// The forms that begin with three bytes, longer prefixes first. `text::CLASS` names the first bytes.
 #[inline]
 fn forms(first: [u8; 3]) -> &'static [Form] {
-    use crate::text::set::{DOTTED, HEX, TOKEN, UPPER, WORD};
+    use crate::text::set::{DOTTED, HEX, SECRET, TOKEN, UPPER, WORD};
     match &first {
         b"AKI" => &[("AKIA", UPPER, 16, 16)],
         b"ASI" => &[("ASIA", UPPER, 16, 16)],
         b"AIz" => &[("AIza", TOKEN, 35, 35)],
+        b"ATA" => &[("ATATT3x", TOKEN, 60, 255)],
         b"AGE" => &[("AGE-SECRET-KEY-1", UPPER, 58, 58)],
         b"GOC" => &[("GOCSPX-", TOKEN, 24, 40)],
+        // The body of a private key without its first line, in base64.
+        b"MII" => &[("MII", SECRET, 40, MANY * 8)],
+        b"MC4" => &[("MC4", SECRET, 40, MANY * 8)],
+        b"MIG" => &[("MIG", SECRET, 40, MANY * 8)],
+        b"PMA" => &[("PMAK-", TOKEN, 59, 59)],
         b"SG." => &[("SG.", DOTTED, 60, 80)],
+        b"dap" => &[("dapi", HEX, 32, 32)],
+        b"dp." => &[("dp.pt.", WORD, 40, 48), ("dp.st.", DOTTED, 40, 80)],
         b"dop" => &[("dop_v1_", HEX, 64, 64)],
         b"dck" => &[("dckr_pat_", TOKEN, 24, 40)],
         b"eyJ" => &[("eyJ", DOTTED, 30, MANY * 8)],
+        b"fig" => &[("figd_", TOKEN, 36, 60)],
         b"git" => &[("github_pat_", TOKEN, 60, 255)],
         b"ghp" => &[("ghp_", WORD, 36, 255)],
         b"gho" => &[("gho_", WORD, 36, 255)],
         b"ghu" => &[("ghu_", WORD, 36, 255)],
         b"ghs" => &[("ghs_", DOTTED, 36, MANY)],
         b"ghr" => &[("ghr_", WORD, 36, 255)],
-        b"glp" => &[("glpat-", DOTTED, 20, 255)],
+        b"glp" => &[("glpat-", DOTTED, 20, 255), ("glptt-", TOKEN, 40, 40)],
+        b"gld" => &[("gldt-", TOKEN, 20, 255)],
+        b"glr" => &[("glrt-", DOTTED, 20, 255)],
+        b"gls" => &[("glsa_", TOKEN, 32, 64), ("glsoat-", TOKEN, 20, 255)],
         b"gsk" => &[("gsk_", WORD, 40, 80)],
         b"hf_" => &[("hf_", WORD, 30, 60)],
         b"hvs" => &[("hvs.", TOKEN, 24, 255)],
+        b"lin" => &[("lin_api_", WORD, 40, 48)],
+        b"ntn" => &[("ntn_", WORD, 40, 60)],
         b"npm" => &[("npm_", WORD, 36, 36)],
         b"pyp" => &[("pypi-", TOKEN, 50, MANY)],
+        b"r8_" => &[("r8_", WORD, 36, 40)],
+        b"rub" => &[("rubygems_", HEX, 48, 48)],
         b"rk_" => &[("rk_live_", WORD, 16, 255), ("rk_test_", WORD, 16, 255)],
         b"sk_" => &[("sk_live_", WORD, 16, 255), ("sk_test_", WORD, 16, 255)],
         b"sk-" => &[("sk-", TOKEN, 20, 255)],
-        b"shp" => &[("shpat_", HEX, 32, 32)],
+        b"sbp" => &[("sbp_", HEX, 40, 40)],
+        b"shp" => &[("shpat_", HEX, 32, 32), ("shpss_", HEX, 32, 32), ("shpca_", HEX, 32, 32), ("shppa_", HEX, 32, 32)],
+        b"snt" => &[("sntrys_", TOKEN, 60, 255)],
+        b"sq0" => &[("sq0atp-", TOKEN, 22, 22), ("sq0csp-", TOKEN, 43, 43)],
         b"whs" => &[("whsec_", WORD, 24, 80)],
         b"xox" => &[
             ("xoxb-", TOKEN, 20, 255),
@@ -70,6 +89,9 @@ pub(crate) fn find(bytes: &[u8], at: usize, floor: usize, forms: &[Form]) -> Opt
         return None;
     }
     let rest = bytes.get(at..)?;
+    if rest[0] == b'M' {
+        return pem::body(bytes, at);
+    }
     // Most are too short, which is told fastest.
     let long = |(prefix, alphabet, least, _): &&Form| is(byte(bytes, at + prefix.len() + least - 1), *alphabet);
     let (prefix, alphabet, least, most) =

@@ -28,9 +28,28 @@ fn mail_addresses() {
         "pkg@1.2.3",
         "a@.com",
         "a@b..com",
+        // Members of code, units of a system, archives, logins.
+        "this@MainActivity.startActivity(intent)",
+        "return@forEach.next",
+        "super@Outer.name()",
+        "systemctl status user@1000.service",
+        "getty@tty1.service",
+        "wg-quick@wg0.service.d",
+        "install mathlib@main.zip",
+        "slug@4.17.21",
+        "lodash@4.17.21.tgz",
+        "node@v20.js",
+        "ssh deploy@build-7.internal.example.com",
+        "scp -P 2222 -i key a.txt deploy@build.example.com:/srv",
+        "rsync -a x/ backup@nas.example.org:~/x",
+        "deploy@build.example.com:/srv/app",
+        "cluster@db.prod.svc",
     ] {
         finds_none(text);
     }
+    // An address beside them is one all the same.
+    finds(Kind::EmailAddress, "ssh in, then write to\n⟦kim@example.org⟧: it is done");
+    finds(Kind::EmailAddress, "⟦kim@mail.example.org⟧: hello");
 }
 
 #[test]

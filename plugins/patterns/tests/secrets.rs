@@ -105,6 +105,13 @@ fn code_is_left_alone() {
         "    \"password\": \"********\",",
         "password: undefined",
         "The password must be at least 12 characters long.",
+        "const password = user2Password;",
+        "check(password: Argon2Hash)",
+        // Labels, types and what stands for a password that is to come.
+        r#""password": "string""#,
+        r#""password": "Please enter your password.""#,
+        "password: \"your-password\"",
+        "password: required",
         // Style sheets.
         ".sk-toggleable__label-arrow { color: red }",
         "input.password:hover{color:red}",
@@ -124,6 +131,66 @@ fn code_is_left_alone() {
         let secrets: Vec<_> = found(text).into_iter().filter(|(kind, _)| kind.is_secret()).collect();
         assert_eq!(secrets, [], "{text:?}");
     }
+}
+
+/// Every issuer's own form, where it stands and in code; and what differs from it by a letter or two.
+#[test]
+fn keys_of_issuers() {
+    let hex = "0123456789abcdef".repeat(4);
+    let mixed = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V2w3X4y5Z6";
+    let table = [
+        format!("github_pat_{}_{}", &mixed[..22], &mixed[..50]),
+        format!("ghs_{}", &mixed[..36]),
+        format!("glpat-{}", &mixed[..20]),
+        format!("glrt-{}", &mixed[..20]),
+        format!("AIza{}", &mixed[..35]),
+        format!("npm_{}", &mixed[..36]),
+        format!("dapi{}", &hex[..32]),
+        format!("lin_api_{}", &mixed[..40]),
+        format!("figd_{}", &mixed[..40]),
+        format!("glsa_{}_{}", &mixed[..32], &hex[..8]),
+        format!("rubygems_{}", &hex[..48]),
+        format!("shpss_{}", &hex[..32]),
+        format!("sbp_{}", &hex[..40]),
+        format!("ntn_{}", &mixed[..46]),
+        format!("r8_{}", &mixed[..37]),
+        format!("xoxb-123456789012-{}", &mixed[..24]),
+        format!("dop_v1_{hex}"),
+        format!("PMAK-{}-{}", &hex[..24], &hex[..34]),
+    ];
+    for key in table {
+        finds(Kind::ApiKey, &format!("⟦{key}⟧"));
+        finds(Kind::ApiKey, &format!("export X=⟦{key}⟧\n"));
+        finds(Kind::ApiKey, &format!("{{\"a\": \"⟦{key}⟧\"}}"));
+        finds_none(&key[..key.len() / 2]);
+        finds_none(&format!("x{key}"));
+    }
+}
+
+#[test]
+fn cookies() {
+    let random = "7fK2pQ9xZr4LmN8vT3sW6yB1cD5eG0hJ";
+    for text in [
+        format!("Cookie: session=⟦{random}⟧"),
+        format!("Set-Cookie: sid=⟦{random}⟧; Path=/; HttpOnly"),
+        format!("cookie: theme=dark; sid=⟦s%3A{random}⟧; lang=en"),
+    ] {
+        finds(Kind::ApiKey, &text);
+    }
+    for text in ["Cookie: theme=dark; lang=en", "cookie: required", "Set-Cookie: a=b; Path=/; Max-Age=3600"] {
+        finds_none(text);
+    }
+}
+
+#[test]
+fn the_body_of_a_key_without_its_lines() {
+    let body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7fK2pQ9xZr4Lm";
+    finds(Kind::PrivateKey, &format!("⟦{body}\n{body}\nzK9=⟧\n"));
+    finds(Kind::PrivateKey, &format!("{{\"key\":\"⟦{body}⟧\"}}"));
+    finds(Kind::PrivateKey, "k ⟦MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f⟧");
+    // Of a public key, and of a certificate.
+    finds_none("MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAu1SU1LfVLPHCozMxH2Mo");
+    finds_none("MIIDdzCCAl+gAwIBAgIEAgAAuTANBgkqhkiG9w0BAQUFADBaMQswCQYDVQQGEwJJ");
 }
 
 #[test]
@@ -199,7 +266,8 @@ fn private_keys() {
     {
         finds_none(text);
     }
-    finds_none(&format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----"));
+    let public = "MIIDdzCCAl+gAwIBAgIEAgAAuTANBgkqhkiG9w0BAQUFADBaMQswCQYDVQQGEwJJ";
+    finds_none(&format!("-----BEGIN CERTIFICATE-----\n{public}\n-----END CERTIFICATE-----"));
 }
 
 #[test]

@@ -23,9 +23,9 @@ macro_rules! slots {
                     generate_unused_types: true,
                     additional_derives: [PartialEq],
                     with: {
-                        "countersign:policy/types@0.1.0-draft.4": crate::bindings::countersign::policy::types,
-                        "countersign:policy/run@0.1.0-draft.4": crate::bindings::countersign::policy::run,
-                        "countersign:policy/log@0.1.0-draft.4": crate::bindings::countersign::policy::log,
+                        "countersign:policy/types@0.1.0-draft.5": crate::bindings::countersign::policy::types,
+                        "countersign:policy/run@0.1.0-draft.5": crate::bindings::countersign::policy::run,
+                        "countersign:policy/log@0.1.0-draft.5": crate::bindings::countersign::policy::log,
                     },
                 });
             }

@@ -22,12 +22,13 @@ pub fn to_sdk(transit: &contract::Transit) -> sdk::Transit {
 fn from_sdk(answer: sdk::Inspection) -> contract::Inspection {
     let finding = |finding: sdk::Finding| contract::Finding {
         kind: map_enum!(finding.kind, sdk::FindingKind => contract::FindingKind {
-            Injection, PersonalData, Secret, Toxicity, Authorisation
+            Injection, PersonalData, Secret, Toxicity, Authorisation,
+            Unseen,
         }),
         start: finding.start,
         end: finding.end,
         score: finding.score,
-        severity: map_enum!(finding.severity, sdk::Severity => contract::Severity { Low, Medium, High }),
+        severity: map_enum!(finding.severity, sdk::Severity => contract::Severity { Low, Medium, Ask, High }),
     };
     contract::Inspection { findings: answer.findings.into_iter().map(finding).collect(), reason: answer.reason }
 }

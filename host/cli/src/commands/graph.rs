@@ -49,6 +49,7 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Draw(arguments) => draw(arguments),
         Command::Verdicts => {
             crate::say!("{}", countersign::kernel::consequence::verdicts().trim_end());
+            crate::say!("\n{}", countersign::kernel::consequence::severities().trim_end());
             Ok(crate::exit::OK)
         }
         Command::Phases => {

@@ -30,6 +30,7 @@ cases! {
         Secret = "secret",
         Toxicity = "toxicity",
         Authorisation = "authorisation",
+        Unseen = "unseen",
     }
 }
 
@@ -37,6 +38,7 @@ cases! {
     pub enum Severity {
         Low = "low",
         Medium = "medium",
+        Ask = "ask",
         High = "high",
     }
 }
@@ -60,6 +62,41 @@ record! {
     }
 }
 
+impl Severity {
+    /// What a finding of this severity asks for.
+    #[must_use]
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Severity::Low => Verdict::Log,
+            Severity::Medium => Verdict::Notify,
+            Severity::Ask => Verdict::Ask,
+            Severity::High => Verdict::Terminate,
+        }
+    }
+}
+
+impl Finding {
+    /// Whether a mark takes its place before a model sees the text it stands in.
+    #[must_use]
+    pub fn is_withheld(&self) -> bool {
+        match self.kind {
+            FindingKind::PersonalData | FindingKind::Secret | FindingKind::Unseen => true,
+            FindingKind::Injection => self.severity >= Severity::Medium,
+            FindingKind::Toxicity | FindingKind::Authorisation => false,
+        }
+    }
+
+    /// Whether a mark takes its place before people see it in the words of a model.
+    #[must_use]
+    pub fn is_kept_in(&self) -> bool {
+        match self.kind {
+            FindingKind::Secret => true,
+            FindingKind::PersonalData => self.severity >= Severity::Medium,
+            _ => false,
+        }
+    }
+}
+
 impl crate::Answer for Inspection {
     type Question = Transit;
 
@@ -74,9 +111,7 @@ impl crate::Answer for Inspection {
     fn verdict(&self) -> Verdict {
         match self.findings.iter().map(|finding| finding.severity).max() {
             None => Verdict::Proceed,
-            Some(Severity::Low) => Verdict::Log,
-            Some(Severity::Medium) => Verdict::Notify,
-            Some(Severity::High) => Verdict::Terminate,
+            Some(severity) => severity.verdict(),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::Run;
 use crate::contract::Slot;
 use crate::contract::Verdict;
+use crate::contract::guard::Severity;
 
 /// What a slot was asked about. Some slots are asked about several things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,6 +179,21 @@ pub fn verdicts() -> String {
     }
     let recorded = consequence(Asked::Action, Verdict::Deny, Driving::Recording).name();
     out.push_str(&format!("| any | recording |{}\n", format!(" {recorded} |").repeat(HOLDING.len())));
+    out
+}
+
+/// What a finding of the slot `guard` leads to, by its severity, as Markdown.
+pub fn severities() -> String {
+    let mut out = String::from(
+        "| severity | verdict | in a text | in a call, host drives | in a call, agent drives |\n|---|---|---|---|---|\n",
+    );
+    for severity in Severity::ALL {
+        let verdict = severity.verdict();
+        let [text, host, agent] =
+            [(Asked::Text, Driving::Host), (Asked::Call, Driving::Host), (Asked::Call, Driving::Agent)]
+                .map(|(asked, driving)| consequence(asked, verdict, driving).name());
+        out.push_str(&format!("| `{}` | {verdict} | {text} | {host} | {agent} |\n", severity.name()));
+    }
     out
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::bounded::{cut, push_bounded};
 use super::hidden::Hidden;
+use super::looked::Looked;
 use crate::record::told::{CameOf, CompactedHistory, Did, Exchange, Notice, Texts};
 
 /// Most bytes of an action or a result that the next request carries.
@@ -31,6 +32,8 @@ pub(super) struct Context {
     unrated: bool,
     /// What no model is to see.
     hidden: Hidden,
+    /// What a guard held up and a person has let pass.
+    looked: Looked,
     scratchpad: Option<Arc<str>>,
     /// What the last request said once: it is said again where no answer came of it.
     said: Said,
@@ -66,6 +69,7 @@ impl Default for Context {
             message: None,
             unrated: false,
             hidden: Hidden::default(),
+            looked: Looked::default(),
             scratchpad: None,
             said: Said::default(),
             mend: None,
@@ -176,6 +180,10 @@ impl Context {
         &mut self.hidden
     }
 
+    pub fn looked(&mut self) -> &mut Looked {
+        &mut self.looked
+    }
+
     pub fn scratchpad(&self) -> Option<&Arc<str>> {
         self.scratchpad.as_ref()
     }
@@ -234,7 +242,7 @@ impl Context {
     }
 
     pub fn show(&mut self, snippet: &str) {
-        self.snippet = cut(snippet, SNIPPET).to_owned();
+        self.snippet = cut(&self.hidden.hide(snippet), SNIPPET).to_owned();
     }
 
     pub fn last_output(&self) -> &Arc<str> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::View;
 use countersign_spec::EntryPin;
 
-use crate::contract::Finding;
+use crate::contract::FindingKind;
 use crate::contract::{Judgement, Key, Question};
 use crate::contract::{Verdict, Violation};
 use crate::record::effect::Effect;
@@ -53,8 +53,10 @@ pub struct Closed {
     pub sampled: Vec<Sampled>,
     /// What became of the proposal that the frame holds; none for a frame that holds none.
     pub decision: Option<CallDecision>,
-    /// Parts of the observed text that a model may not see: personal data and secrets.
-    pub hidden: Vec<Finding>,
+    /// Parts of the observed text that a model may not see, first to last; no two overlap.
+    pub hidden: Vec<Withheld>,
+    /// What people see of the words of its reply, where a mark stands in them for something.
+    pub said: Option<Arc<str>>,
     /// What would have been done, were verdicts and rules enforced.
     pub would_have: Vec<WouldHave>,
 }
@@ -64,6 +66,19 @@ impl Closed {
     pub fn judged(&self) -> impl Iterator<Item = (&Question, &Judgement)> {
         self.questions.iter().map(|question| &**question).zip(&self.frame.judgements)
     }
+}
+
+/// A part of a text that a model is not told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withheld {
+    /// First byte of it.
+    pub start: usize,
+    /// First byte after it.
+    pub end: usize,
+    /// What it is.
+    pub kind: FindingKind,
+    /// What the model is told in its place.
+    pub mark: Arc<str>,
 }
 
 /// What the run decides on a proposal.

@@ -1,45 +1,85 @@
-//! What no model is to see, wherever it turns up again: in what a verifier says of a result, in facts
-//! that were read from it, in memories.
+//! What no model is to see, and the marks that stand in its place: in the text it was found in, and wherever it turns up
+//! again, in what a verifier says of a result, in facts that were read from it, in memories.
 
-use crate::contract::{Finding, FindingKind};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::bounded::push_bounded;
+use super::handed::Withheld;
+use crate::contract::{Finding, FindingKind};
 
-/// Texts that are kept; of more the oldest are forgotten.
+/// Texts that are kept; of more the oldest are forgotten, and get another number when they come again.
 const MOST: usize = 256;
-/// Bytes of the shortest: what is shorter stands in too many other words.
+/// Bytes of the shortest that is looked for elsewhere: what is shorter stands in too many other words.
 const SHORTEST: usize = 4;
 
-/// Personal data and secrets that were found, and what stands in their place.
+/// What was withheld, with the marks in its place: the name of what it is and a number, equal for equal texts, such as
+/// `[personal-data:3]`.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Hidden(VecDeque<(Arc<str>, FindingKind)>);
+pub(super) struct Hidden {
+    texts: VecDeque<(Arc<str>, FindingKind, Arc<str>)>,
+    /// Numbers given so far.
+    numbers: u32,
+}
 
 impl Hidden {
-    /// What the findings say of a text.
-    pub fn add(&mut self, text: &str, findings: &[Finding]) {
-        for finding in findings {
-            if !matches!(finding.kind, FindingKind::PersonalData | FindingKind::Secret) {
+    fn mark(&mut self, part: &str, kind: FindingKind) -> Arc<str> {
+        if let Some((.., mark)) = self.texts.iter().find(|(known, of, _)| **known == *part && *of == kind) {
+            return Arc::clone(mark);
+        }
+        self.numbers += 1;
+        let mark: Arc<str> = format!("[{}:{}]", kind.name(), self.numbers).into();
+        push_bounded(&mut self.texts, MOST, (part.into(), kind, Arc::clone(&mark)));
+        mark
+    }
+
+    /// Puts marks in the places of those findings of a text that are wanted: the text with them, and where each stands in
+    /// the text without. None where nothing is to be replaced.
+    pub fn withhold(
+        &mut self,
+        text: &str,
+        findings: &[Finding],
+        wanted: impl Fn(&Finding) -> bool,
+    ) -> Option<(String, Vec<Withheld>)> {
+        let mut spans: Vec<(usize, usize, FindingKind)> = Vec::new();
+        let mut found: Vec<&Finding> = findings.iter().filter(|finding| wanted(finding)).collect();
+        found.sort_by_key(|finding| (finding.start, finding.end));
+        for finding in found {
+            let (start, end) = (finding.start as usize, finding.end as usize);
+            if text.get(start..end).is_none_or(str::is_empty) {
                 continue;
             }
-            let Some(part) = text.get(finding.start as usize..finding.end as usize) else { continue };
-            if part.len() >= SHORTEST && !self.0.iter().any(|(known, _)| **known == *part) {
-                push_bounded(&mut self.0, MOST, (part.into(), finding.kind));
+            match spans.last_mut() {
+                // What overlaps the last one is withheld with it, as the weightier of the two.
+                Some(last) if start < last.1 => {
+                    last.1 = last.1.max(end);
+                    last.2 = weightier(last.2, finding.kind);
+                }
+                _ => spans.push((start, end, finding.kind)),
             }
         }
+        let (mut out, mut parts, mut from) = (String::with_capacity(text.len()), Vec::new(), 0);
+        for (start, end, kind) in spans {
+            let mark = self.mark(&text[start..end], kind);
+            out.push_str(&text[from..start]);
+            out.push_str(&mark);
+            from = end;
+            parts.push(Withheld { start, end, kind, mark });
+        }
+        out.push_str(&text[from..]);
+        (!parts.is_empty()).then_some((out, parts))
     }
 
     /// A text without it.
     pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut out = Cow::Borrowed(text);
-        let mut parts: Vec<&(Arc<str>, FindingKind)> = self.0.iter().collect();
+        let mut texts: Vec<_> = self.texts.iter().filter(|(part, ..)| part.len() >= SHORTEST).collect();
         // What lies within another part goes with it.
-        parts.sort_by_key(|(part, _)| std::cmp::Reverse(part.len()));
-        for (part, kind) in parts {
+        texts.sort_by_key(|(part, ..)| std::cmp::Reverse(part.len()));
+        for (part, _, mark) in texts {
             if out.contains(&**part) {
-                out = Cow::Owned(out.replace(&**part, &format!("[{}]", kind.name())));
+                out = Cow::Owned(out.replace(&**part, mark));
             }
         }
         out
@@ -51,5 +91,62 @@ impl Hidden {
             Cow::Borrowed(_) => Arc::clone(text),
             Cow::Owned(text) => text.into(),
         }
+    }
+}
+
+/// Of two kinds in one place the one that is handed on with more care.
+fn weightier(one: FindingKind, other: FindingKind) -> FindingKind {
+    let weight = |kind: FindingKind| match kind {
+        FindingKind::Secret => 3,
+        FindingKind::PersonalData => 2,
+        FindingKind::Injection => 1,
+        _ => 0,
+    };
+    if weight(other) > weight(one) { other } else { one }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::guard::Severity;
+
+    fn finding(kind: FindingKind, start: u32, end: u32) -> Finding {
+        Finding { kind, start, end, score: 1.0, severity: Severity::Medium }
+    }
+
+    fn withheld(hidden: &mut Hidden, text: &str, findings: &[Finding]) -> Option<String> {
+        hidden.withhold(text, findings, Finding::is_withheld).map(|(text, _)| text)
+    }
+
+    #[test]
+    fn equal_texts_have_one_mark_and_others_another() {
+        let mut hidden = Hidden::default();
+        let mut of = |text: &str, findings: &[Finding]| withheld(&mut hidden, text, findings);
+        let (data, secret) = (FindingKind::PersonalData, FindingKind::Secret);
+        assert_eq!(of("ada, bob", &[finding(data, 0, 3)]).as_deref(), Some("[personal-data:1], bob"));
+        assert_eq!(
+            of("bob, ada", &[finding(data, 0, 3), finding(data, 5, 8)]).as_deref(),
+            Some("[personal-data:2], [personal-data:1]")
+        );
+        assert_eq!(of("ada", &[finding(secret, 0, 3)]).as_deref(), Some("[secret:3]"), "another kind");
+        // What overlaps goes together, as the weightier; what is shown is not replaced.
+        assert_eq!(of("abcdef", &[finding(data, 1, 3), finding(secret, 2, 5)]).as_deref(), Some("a[secret:4]f"));
+        assert_eq!(of("ada", &[]), None);
+        let low = Finding { severity: Severity::Low, ..finding(FindingKind::Injection, 0, 3) };
+        assert_eq!(of("ada", &[low]), None, "is shown, and judged");
+        assert_eq!(of("ada", &[finding(FindingKind::Injection, 0, 3)]).as_deref(), Some("[injection:5]"));
+        assert_eq!(of("aé", &[finding(data, 2, 3)]), None, "inside a character");
+    }
+
+    #[test]
+    fn what_turns_up_again_is_withheld_there_too() {
+        let mut hidden = Hidden::default();
+        withheld(
+            &mut hidden,
+            "ada@example.org x",
+            &[finding(FindingKind::PersonalData, 0, 15), finding(FindingKind::Secret, 16, 17)],
+        );
+        assert_eq!(hidden.hide("of ada@example.org, x"), "of [personal-data:1], x");
+        assert_eq!(hidden.hide("nobody"), "nobody");
     }
 }

@@ -21,6 +21,7 @@ mod halt;
 mod handed;
 mod hidden;
 mod joined;
+mod looked;
 mod machine;
 mod memories;
 mod model;
@@ -55,9 +56,8 @@ use crate::record::frame::Frame;
 use crate::record::input::{Input, Observation, Outcome, Reply, Unavailability, Usage, Verification};
 use crate::record::status::Status;
 
-pub use consequence::{Asked, CONSEQUENCES, Consequence, Driving, HOLDING, Row, consequence, verdicts};
-pub use handed::{CallDecision, Closed, FoldError, InputError, Recorded, Request, Sampled, WouldHave};
-pub use screening::redacted;
+pub use consequence::{Asked, CONSEQUENCES, Consequence, Driving, HOLDING, Row, consequence, severities, verdicts};
+pub use handed::{CallDecision, Closed, FoldError, InputError, Recorded, Request, Sampled, Withheld, WouldHave};
 pub use threshold::Hold;
 pub use view::View;
 
@@ -237,6 +237,7 @@ impl Run {
             sampled: Vec::new(),
             decision: None,
             hidden: Vec::new(),
+            said: None,
         });
         let next = self.begin(input, in_time);
         self.go(next);
@@ -384,6 +385,7 @@ impl Run {
             sampled: open.sampled,
             decision,
             hidden: open.hidden,
+            said: open.said,
             would_have,
         })
     }

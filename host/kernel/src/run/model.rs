@@ -546,6 +546,11 @@ impl Run {
     }
 
     pub(super) fn exchange(&mut self, did: Did, came: CameOf) {
+        // What was put back in the place of a mark is told as the mark again.
+        let did = match did {
+            Did::Called(text) => Did::Called(self.context.hidden().hidden(&text)),
+            other => other,
+        };
         self.context.exchange(did, came, self.manifest.boundary.exchanges as usize);
     }
 

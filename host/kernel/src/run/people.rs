@@ -179,6 +179,7 @@ impl Run {
             }
             Decision::Resumed => {
                 self.event(Event::Resumed { by: Arc::clone(by) });
+                self.context.looked().pass();
                 self.take_up();
                 Next::Leave(on(Exit::Answered, Exit::Revised))
             }

@@ -11,6 +11,7 @@ use super::Run;
 use super::bounded::cut;
 use super::consequence::{Asked, Consequence};
 use super::halt::StopCause;
+use super::handed::Withheld;
 use super::joined::SlotVerdict;
 use super::next::Next;
 use super::proposals::Proposal;
@@ -45,7 +46,7 @@ impl Run {
             return Next::Leave(Exit::Accepted);
         }
         let text = self.task_text();
-        self.rate(&text, Then::RatedTask)
+        self.inspect(Direction::Input, None, &text, Then::ScreenedTask)
     }
 
     /// The task, and what earlier runs left for it.
@@ -73,24 +74,24 @@ impl Run {
         text
     }
 
-    pub(super) fn rated_task(&mut self, joined: &SlotVerdict) -> Next {
-        self.raise_tag(joined);
-        let text = self.task_text();
-        self.inspect(Direction::Input, None, &text, Then::ScreenedTask)
-    }
-
     pub(super) fn screened_task(&mut self, joined: &SlotVerdict) -> Next {
-        if let Some(next) = self.stopped_by_guard(joined) {
+        let mut text = self.task_text();
+        if let Some(next) = self.stopped_by_guard(joined, &text) {
             return next;
         }
         if self.enforces() {
             // The task stays in the words of who set it; of memories a model sees what it may.
             let own = self.own_text().len();
-            let of_memory = |finding: &&Finding| finding.start as usize > own;
-            let findings: Vec<Finding> = joined.findings.iter().filter(of_memory).copied().collect();
-            let text = self.task_text();
-            self.context.hidden_mut().add(&text, &findings);
+            let of_memory = |finding: &Finding| finding.start as usize > own && finding.is_withheld();
+            let told = self.context.hidden_mut().withhold(&text, &joined.findings, of_memory);
+            text = told.map_or(text, |(told, _)| told.into());
         }
+        // What a model is told of is rated, not what a mark stands for.
+        self.rate(&text, Then::RatedTask)
+    }
+
+    pub(super) fn rated_task(&mut self, joined: &SlotVerdict) -> Next {
+        self.raise_tag(joined);
         Next::Leave(Exit::Accepted)
     }
 
@@ -139,23 +140,24 @@ impl Run {
     }
 
     /// Parts of the observed text that a model may not see.
-    pub(super) fn hide(&mut self, findings: &[Finding]) {
-        let hidden = |finding: &&Finding| matches!(finding.kind, FindingKind::PersonalData | FindingKind::Secret);
+    pub(super) fn hide(&mut self, parts: Vec<Withheld>) {
         if let Some(open) = &mut self.open {
-            open.hidden.extend(findings.iter().filter(hidden).copied());
+            open.hidden = parts;
         }
     }
 
-    /// What the guard's verdict does. None lets the text pass.
-    pub(super) fn stopped_by_guard(&mut self, joined: &SlotVerdict) -> Option<Next> {
+    /// What the guard's verdict on a text does. None lets it pass.
+    pub(super) fn stopped_by_guard(&mut self, joined: &SlotVerdict, text: &str) -> Option<Next> {
         let reason = format!("guard: {}", joined.reason);
         match self.consequence(Asked::Text, joined.verdict()) {
             Consequence::GoOn => None,
+            Consequence::Review if self.context.looked().has_passed(text) => None,
             Consequence::End => {
                 self.halt = Some(StopCause::ended(Code::UnsafeDetection, reason));
                 Some(Next::Interrupt(Exit::Unsafe))
             }
             _ => {
+                self.context.looked().ask(text);
                 self.halt = Some(StopCause::review(reason, RiskState::SecurityBreach));
                 Some(Next::Interrupt(Exit::Halted))
             }
@@ -165,25 +167,29 @@ impl Run {
     /// What people are about to see of a model's words, where the action is only words; else the action
     /// goes on at once.
     pub(super) fn screen_words(&mut self, action: Action) -> Next {
-        let text = match &action {
-            Action::Finish { summary: text, .. }
-            | Action::Say { text, .. }
-            | Action::Ask { question: text }
-            | Action::Abandon { reason: text }
-            | Action::Defer { reason: text }
-            | Action::EscalateToArchitect { reason: text, .. }
-            // People see it when it is approved, and later runs are told of it.
-            | Action::Write { state: StateKind::Memory, text, .. } => Arc::clone(text),
-            _ => return self.act(action),
-        };
+        let Some(text) = words_of(&action).cloned() else { return self.act(action) };
         if self.recorded() && !self.serves(Slot::Guard) {
             return self.act(action);
         }
         self.inspect(Direction::Output, None, &text, Then::ScreenedWords(Box::new(action)))
     }
 
-    pub(super) fn screened_words(&mut self, joined: &SlotVerdict, action: Action) -> Next {
-        match self.stopped_by_guard(joined) {
+    pub(super) fn screened_words(&mut self, joined: &SlotVerdict, mut action: Action) -> Next {
+        let Some(text) = words_of(&action).cloned() else { return self.act(action) };
+        let kept_in = |finding: &Finding| finding.is_kept_in();
+        if self.enforces()
+            && let Some((told, parts)) = self.context.hidden_mut().withhold(&text, &joined.findings, kept_in)
+        {
+            let told: Arc<str> = told.into();
+            self.event(Event::Redacted { tool: None, parts: counted(&parts) });
+            if let Some(open) = &mut self.open {
+                open.said = Some(Arc::clone(&told));
+            }
+            if let Some(words) = words_of_mut(&mut action) {
+                *words = told;
+            }
+        }
+        match self.stopped_by_guard(joined, &text) {
             Some(next) => next,
             None => self.act(action),
         }
@@ -208,47 +214,58 @@ impl Run {
                 self.assess(proposal)
             }
             Consequence::Deny => self.deny(proposal, format!("guard: {}", joined.reason), 0),
-            _ => match self.stopped_by_guard(&joined) {
-                Some(next) => next,
-                None => self.assess(proposal),
-            },
+            _ => {
+                let text = proposal.text();
+                match self.stopped_by_guard(&joined, &text) {
+                    Some(next) => next,
+                    None => self.assess(proposal),
+                }
+            }
         }
     }
 }
 
-/// How much of what kind is to be hidden, by name.
-pub(super) fn counted(findings: &[Finding]) -> Vec<(Arc<str>, u32)> {
+/// What people are about to see of an action, where it is only words; none where it is none.
+fn words_of(action: &Action) -> Option<&Arc<str>> {
+    match action {
+        Action::Finish { summary: text, .. }
+        | Action::Say { text, .. }
+        | Action::Ask { question: text }
+        | Action::Abandon { reason: text }
+        | Action::Defer { reason: text }
+        | Action::EscalateToArchitect { reason: text, .. }
+        // People see it when it is approved, and later runs are told of it.
+        | Action::Write { state: StateKind::Memory, text, .. } => Some(text),
+        _ => None,
+    }
+}
+
+fn words_of_mut(action: &mut Action) -> Option<&mut Arc<str>> {
+    match action {
+        Action::Finish { summary: text, .. }
+        | Action::Say { text, .. }
+        | Action::Ask { question: text }
+        | Action::Abandon { reason: text }
+        | Action::Defer { reason: text }
+        | Action::EscalateToArchitect { reason: text, .. }
+        | Action::Write { state: StateKind::Memory, text, .. } => Some(text),
+        _ => None,
+    }
+}
+
+/// How much of what kind is withheld, by name.
+pub(super) fn counted(parts: &[Withheld]) -> Vec<(Arc<str>, u32)> {
     let count = |kind: FindingKind| {
-        let number = findings.iter().filter(|finding| finding.kind == kind).count();
+        let number = parts.iter().filter(|part| part.kind == kind).count();
         (number > 0).then(|| (Arc::from(kind.name()), u32::try_from(number).unwrap_or(u32::MAX)))
     };
-    [FindingKind::PersonalData, FindingKind::Secret].into_iter().filter_map(count).collect()
+    [FindingKind::PersonalData, FindingKind::Secret, FindingKind::Injection, FindingKind::Unseen]
+        .into_iter()
+        .filter_map(count)
+        .collect()
 }
 
 /// As much of a text as a policy sees.
 fn seen(text: &Arc<str>) -> Arc<str> {
     if text.len() <= TEXT { Arc::clone(text) } else { cut(text, TEXT).into() }
-}
-
-/// The text without what a model must not see: personal data and secrets, each replaced by what it
-/// is. None where nothing is to be replaced.
-pub fn redacted(text: &str, findings: &[Finding]) -> Option<String> {
-    let hidden = |finding: &&Finding| matches!(finding.kind, FindingKind::PersonalData | FindingKind::Secret);
-    let mut out = String::new();
-    let mut from = 0;
-    let mut parts: Vec<&Finding> = findings.iter().filter(hidden).collect();
-    parts.sort_by_key(|finding| (finding.start, finding.end));
-    for finding in parts {
-        let (start, end) = (finding.start as usize, finding.end as usize);
-        if end <= from || !text.is_char_boundary(start.max(from)) || !text.is_char_boundary(end) {
-            continue;
-        }
-        if start >= from {
-            out.push_str(&text[from..start]);
-            out.push_str(&format!("[{}]", finding.kind.name()));
-        }
-        // What overlaps the last one is hidden with it.
-        from = end;
-    }
-    (from > 0).then(|| out + &text[from..])
 }

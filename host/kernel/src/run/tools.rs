@@ -22,7 +22,7 @@ use super::used::Change;
 use super::waiting::{Retrying, Then, Waiting};
 use crate::contract::Direction;
 use crate::contract::{Dimension, Key, Phase, ToolCategory};
-use crate::contract::{Failure, FailureClass, ObservedStep};
+use crate::contract::{Failure, FailureClass, Finding, ObservedStep};
 use crate::contract::{Question, Slot};
 use crate::record::effect::{Effect, Purpose};
 use crate::record::event::Event;
@@ -195,42 +195,49 @@ impl Run {
         self.returned(&step, observation.exact_key);
         let text = Arc::clone(&observation.text);
         self.proposals.observe(call);
-        self.proposals.capture(Captured { proposal, step, action, text: Arc::clone(&text), redacted: None });
-        // Where the agent brings its own model, nobody routes by how sensitive a text is.
-        if self.recorded() || self.agent_drives() {
-            return self.screen_result();
-        }
-        self.rate(&text, Then::RatedResult)
-    }
-
-    pub(super) fn rated_result(&mut self, joined: &SlotVerdict) -> Next {
-        self.raise_tag(joined);
+        self.proposals.capture(Captured { proposal, step, action, text, redacted: None });
         self.screen_result()
     }
 
     fn screen_result(&mut self) -> Next {
         let Some(captured) = self.proposals.captured() else { return Next::Leave(Exit::Captured) };
         if self.recorded() && !self.serves(Slot::Guard) {
-            return self.take_in();
+            return self.rate_result();
         }
         let (tool, text) = (Some(Arc::clone(&captured.proposal.name)), Arc::clone(&captured.text));
         self.inspect(Direction::Input, tool, &text, Then::ScreenedResult)
     }
 
     pub(super) fn screened_result(&mut self, joined: &SlotVerdict) -> Next {
-        if let Some(next) = self.stopped_by_guard(joined) {
+        let Some(captured) = self.proposals.captured() else { return Next::Leave(Exit::Captured) };
+        let (tool, text) = (Some(Arc::clone(&captured.proposal.name)), Arc::clone(&captured.text));
+        if let Some(next) = self.stopped_by_guard(joined, &text) {
             return next;
         }
+        let withheld = |finding: &Finding| finding.is_withheld();
         if self.enforces()
-            && let Some(captured) = self.proposals.captured()
-            && let Some(text) = super::redacted(&captured.text, &joined.findings)
+            && let Some((told, parts)) = self.context.hidden_mut().withhold(&text, &joined.findings, withheld)
         {
-            let (tool, whole) = (Some(Arc::clone(&captured.proposal.name)), Arc::clone(&captured.text));
-            self.proposals.redact(text.into());
-            self.context.hidden_mut().add(&whole, &joined.findings);
-            self.hide(&joined.findings);
-            self.event(Event::Redacted { tool, parts: super::screening::counted(&joined.findings) });
+            self.proposals.redact(told.into());
+            self.event(Event::Redacted { tool, parts: super::screening::counted(&parts) });
+            self.hide(parts);
         }
+        self.rate_result()
+    }
+
+    /// What a model is to be told of a result is rated, and not what marks stand for in it.
+    fn rate_result(&mut self) -> Next {
+        // Where the agent brings its own model, nobody routes by how sensitive a text is.
+        if self.recorded() || self.agent_drives() {
+            return self.take_in();
+        }
+        let Some(captured) = self.proposals.captured() else { return Next::Leave(Exit::Captured) };
+        let text = Arc::clone(captured.redacted.as_ref().unwrap_or(&captured.text));
+        self.rate(&text, Then::RatedResult)
+    }
+
+    pub(super) fn rated_result(&mut self, joined: &SlotVerdict) -> Next {
+        self.raise_tag(joined);
         self.take_in()
     }
 

@@ -7,10 +7,9 @@ use countersign_spec::graph::{Exit, NodeId};
 
 use super::asked::Asked;
 use super::budget::Reservation;
-use super::handed::{CallDecision, Sampled};
+use super::handed::{CallDecision, Sampled, Withheld};
 use super::joined::SlotVerdict;
 use super::proposals::{Proposal, ToolCall};
-use crate::contract::Finding;
 use crate::contract::{Judgement, Key, Question};
 use crate::record::effect::{Effect, Purpose};
 use crate::record::event::{Event, Move};
@@ -64,7 +63,9 @@ pub(super) struct Open {
     /// What was decided on the proposal that it holds.
     pub decision: Option<CallDecision>,
     /// What of a tool's answer a model may not see.
-    pub hidden: Vec<Finding>,
+    pub hidden: Vec<Withheld>,
+    /// What people see of a model's words, where that is not all.
+    pub said: Option<Arc<str>>,
 }
 
 /// A slot being heard.

@@ -200,13 +200,9 @@ fn a_model_does_not_see_what_is_personal_or_secret() {
     let mut l = Loop::judged(manifest, finds("ada@example.com", FindingKind::PersonalData, Severity::Low));
     l.does(call("read", 1)).answers("write to ada@example.com now");
     let told = called(&l).and_then(|(_, request)| request.recent.last().map(|exchange| exchange.came.clone()));
-    assert_eq!(told, Some(CameOf::Result { text: "write to [personal-data] now".into(), cut_from: None }));
+    assert_eq!(told, Some(CameOf::Result { text: "write to [personal-data:1] now".into(), cut_from: None }));
     assert_eq!(l.count(|event| matches!(event, Event::Redacted { .. })), 1);
-    let finding = |start, end| Finding { kind: FindingKind::Secret, start, end, score: 1.0, severity: Severity::Low };
-    assert_eq!(redacted("abcdef", &[finding(1, 3), finding(2, 5)]).as_deref(), Some("a[secret]f"), "overlapping");
-    assert_eq!(redacted("abc", &[]), None);
-    let injection = Finding { kind: FindingKind::Injection, ..finding(0, 1) };
-    assert_eq!(redacted("abc", &[injection]), None, "is shown, and judged");
+    assert_eq!(l.count(|event| matches!(event, Event::TagRaised { .. })), 0);
 }
 
 #[test]

@@ -8,7 +8,6 @@ use countersign_kernel::{
     Action, Approval, CallDecision as Decided, Closed, Code, Decision, Effect, Frame, Input, Outcome, Reply, Response,
     Run, Slot, Status, StepReply, StepStatus, Usage,
 };
-use countersign_models::proposed;
 use countersign_models::words;
 use countersign_spec::{Mode, PolicyMode, Verifier};
 use countersign_store::Entry;
@@ -39,7 +38,7 @@ pub(super) struct Calls {
     awaiting: Option<u64>,
     notice: Option<Arc<str>>,
     /// The result at hand as a guard inspects it; none where no guard decides what a model may see.
-    inspected: Option<Inspected>,
+    pub(super) inspected: Option<Inspected>,
     stop: Option<Stop>,
     /// What monitor mode would have stopped, and nobody has asked for yet.
     would_have: Vec<(Verdict, Arc<str>, String)>,
@@ -107,7 +106,7 @@ impl Session {
             return Ok(CallDecision::Stopped(self.calls.stopped()));
         }
         let Proposal { tool, arguments, reasoning, confidence, signals, usage } = proposal;
-        let (action, exact) = proposed(&tool, arguments, &self.registry, &self.salt);
+        let (action, exact) = self.wanted(&tool, arguments);
         let bytes = exact.as_ref().map_or(0, String::len) as u64;
         if let (Action::Call { payload: Some(payload), .. }, Some(exact)) = (&action, &exact) {
             self.hold(payload, exact);
@@ -246,6 +245,9 @@ impl Session {
             flushed.map_err(|error| unrecorded(Some(granted.call), error))?;
         }
         let redaction = self.calls.inspected.take().map(|inspected| inspected.redaction());
+        if let Some(redaction) = &redaction {
+            self.know(&granted.tool, result.all(), &redaction.hidden);
+        }
         let verify = turn.tasks.into_iter().find_map(|task| match task.effect {
             Effect::Verify { call, verifier } => Some((call, verifier)),
             _ => None,
@@ -254,7 +256,7 @@ impl Session {
     }
 
     /// Whether a call of this tool acts on the world.
-    fn changes(&self, tool: &str) -> bool {
+    pub(super) fn changes(&self, tool: &str) -> bool {
         self.run.manifest().tool(tool).is_none_or(countersign_spec::Tool::mutating)
     }
 

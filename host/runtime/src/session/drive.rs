@@ -10,6 +10,9 @@ use countersign_kernel::{
 use countersign_spec::state::Memory;
 use countersign_spec::{Tool, Verifier};
 
+use countersign_tools::Inspected;
+use countersign_tools::registry::SHOWN;
+
 use super::{Observer, Session, SessionError, Task, unrecorded};
 
 /// What a run acts on.
@@ -28,6 +31,12 @@ pub trait World {
     /// Calls a tool with these very arguments: canonical JSON, secrets in their places. The key is the same for every
     /// try of one call.
     fn dispatch(&mut self, tool: &str, arguments: &Arc<str>, idempotency_key: Option<&str>) -> Observation;
+
+    /// All that the tool of the last call gave, before anything in it was replaced. Without it what a model is told of the
+    /// result cannot be turned back where the model hands it on, and a call that does so is refused.
+    fn said(&mut self) -> Option<String> {
+        None
+    }
 
     /// Looks at the observation of the last call.
     fn verify(&mut self, verifier: &Verifier) -> Verification;
@@ -72,9 +81,13 @@ impl Session {
         watch: &mut dyn Observer,
     ) -> Result<Status, SessionError> {
         let mut next = Some(first);
+        let mut said: Option<(Arc<str>, String)> = None;
         while let Some(input) = next.take() {
             let made = self.made(&input);
             let turn = self.take(world.now(), input, watch)?;
+            if let (Some(inspected), Some((tool, said))) = (self.calls.inspected.take(), said.take()) {
+                self.know(&tool, &said, inspected.replaced());
+            }
             // What the frame asks for begins when it survives this process at least.
             self.record.flush().map_err(|error| unrecorded(made, error))?;
             // What was under way has come back and is booked; nothing more is begun.
@@ -89,7 +102,17 @@ impl Session {
                     // What acts on the world begins after its frame survives even the machine.
                     self.record.sync()?;
                 }
+                let tool = match &task.effect {
+                    Effect::Dispatch { tool, .. } => Some(Arc::clone(tool)),
+                    _ => None,
+                };
                 if let Some(input) = self.act(world, task) {
+                    said = tool.zip(world.said());
+                    if let (Some((_, said)), Input::Observed { observation, .. }) = (&said, &input) {
+                        let inspected = Inspected::of(said, SHOWN, &self.salt);
+                        // Where the world told something else of the call, nobody knows where it stands in what was said.
+                        self.calls.inspected = (inspected.text == observation.text).then_some(inspected);
+                    }
                     next = Some(input);
                 }
             }
@@ -101,7 +124,9 @@ impl Session {
     fn act(&mut self, world: &mut dyn World, Task { effect, held }: Task) -> Option<Input> {
         match effect {
             Effect::CallModel { call, tier, model, request, max_output_tokens, .. } => {
+                let request = self.told_again(request);
                 let answer = world.call_model(tier, &model, &request, max_output_tokens);
+                let answer = self.turned_back(answer);
                 self.hold_for(&answer);
                 let ModelAnswer { reply, usage, request, .. } = answer;
                 self.operations.settle(usage, held);

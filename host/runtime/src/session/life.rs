@@ -6,6 +6,7 @@ use countersign_kernel::{Cause, Code, Effect, Input, Run, Slot, Status};
 use countersign_operate::utc_now;
 use countersign_spec::{Driver, Manifest};
 use countersign_store::{Durability, SharedStore};
+use countersign_tools::marks::Marks;
 use countersign_tools::redact::Salt;
 use countersign_tools::registry::Registry;
 
@@ -86,6 +87,7 @@ impl Session {
             clock: Running::new(clock),
             taken_up: None,
             vault: Vault::default(),
+            marks: Marks::default(),
             keep_secrets,
             secrets_kept: false,
             observer,

@@ -32,6 +32,7 @@ mod drive;
 mod error;
 mod inbox;
 mod life;
+mod marks;
 mod observer;
 mod permit;
 mod record;
@@ -46,6 +47,7 @@ use countersign_kernel::{Closed, Effect, Input, Outcome, Run, Status};
 use countersign_operate::BucketReservation;
 use countersign_spec::Mode;
 use countersign_store::{Diagnostic, SharedStore, Side};
+use countersign_tools::marks::Marks;
 use countersign_tools::redact::Salt;
 use countersign_tools::registry::Registry;
 
@@ -85,6 +87,8 @@ pub struct Session {
     /// That it was taken up, until it is on record.
     taken_up: Option<TakenUp>,
     vault: Vault,
+    /// What marks stand for that its model was told.
+    marks: Marks,
     /// Whether the store may keep what is in the vault.
     keep_secrets: bool,
     /// Whether it may have done so.

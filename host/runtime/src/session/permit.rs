@@ -1,12 +1,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use countersign_models::words;
 use countersign_operate::BucketReservation;
 use countersign_spec::Verifier;
 use countersign_spec::budget::Demand;
 use countersign_tools::registry::Reading;
 
-use super::{Standing, VisibleResult};
+use super::{Redaction, Standing, VisibleResult};
 
 /// The proof that one call may be made.
 ///
@@ -123,11 +124,13 @@ impl Seen {
         if let Some(instead) = self.standing.instead() {
             return instead;
         }
-        let shown = self.result.text();
-        match self.standing.told() {
-            Some(told) => format!("{shown}\n{told}"),
-            None => shown.into_owned(),
-        }
+        let orders = self.result.redaction().is_some_and(Redaction::withholds_orders);
+        let parts = [
+            Some(self.result.text().into_owned()),
+            orders.then(|| words::ORDERS_WITHHELD.to_owned()),
+            self.standing.told(),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
     }
 }
 

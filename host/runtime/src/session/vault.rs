@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use countersign_tools::marks::Marks;
 use countersign_tools::redact::salted;
 
 use super::Session;
@@ -53,6 +54,7 @@ impl Session {
     /// The run is over: nobody makes a call of it any more.
     pub(super) fn forget_secrets(&mut self) {
         self.vault = Vault::default();
+        self.marks = Marks::default();
         // Where none was kept, nothing is to be looked for.
         let kept = std::mem::take(&mut self.secrets_kept);
         let run = &self.run.manifest().run;

@@ -9,7 +9,7 @@ mod spec;
 mod verification;
 
 pub use compiled::Registry;
-pub use observation::ToolResult;
 pub use observation::fill;
+pub use observation::{SHOWN, ToolResult};
 pub use spec::{ReadBackSpec, ResultSpec, ToolSpec, TouchesSpec, VerifySpec};
 pub use verification::{Called, Finding, Reading};

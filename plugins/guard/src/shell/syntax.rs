@@ -23,7 +23,8 @@ pub fn starts_command(text: &[u8], start: usize) -> bool {
                 let passes = is_prefix(word)
                     || word.starts_with(b"-")
                     || word.contains(&b'=')
-                    || (!word.is_empty() && word.iter().all(u8::is_ascii_digit));
+                    || (!word.is_empty() && word.iter().all(u8::is_ascii_digit))
+                    || is_value(before, word);
                 if !passes {
                     return false;
                 }
@@ -32,6 +33,13 @@ pub fn starts_command(text: &[u8], start: usize) -> bool {
         }
     }
     false
+}
+
+/// Whether a word is the value of an option such as `-u root` or `--user root`, before a command.
+fn is_value(before: &[u8], word: &[u8]) -> bool {
+    let at = back_over_space(before, before.len() - word.len());
+    let option = last_word(&before[..at]);
+    !word.is_empty() && matches!(option, b"-u" | b"-g" | b"-n" | b"-p" | b"-c" | b"--user" | b"--group" | b"-k" | b"-s")
 }
 
 /// Whether a command may begin behind a word.
@@ -52,6 +60,11 @@ fn is_prefix(word: &[u8]) -> bool {
             | b"busybox"
             | b"nice"
             | b"timeout"
+            | b"setsid"
+            | b"ionice"
+            | b"stdbuf"
+            | b"builtin"
+            | b"chroot"
             | b"!"
     )
 }
@@ -107,6 +120,26 @@ impl<'a> Words<'a> {
         (0..=self.at).rev().find(|at| !inside(at)).unwrap_or(0)
     }
 
+    /// Whether one of them decodes, as `-d` of `base64` does.
+    pub fn decodes(&mut self) -> bool {
+        while let Some(word) = self.next_word() {
+            if matches!(&*word, b"-d" | b"-D" | b"--decode" | b"-r" | b"-di") {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Bytes of a blank at a place: a shell splits words at its own variable too.
+    fn blank(&self, at: usize) -> usize {
+        match self.text.get(at..) {
+            Some([b' ' | b'\t', ..]) => 1,
+            Some(rest) if rest.starts_with(b"${IFS}") => 6,
+            Some(rest) if rest.starts_with(b"$IFS") => 4,
+            _ => 0,
+        }
+    }
+
     fn step(&self, at: usize) -> Option<usize> {
         match (self.text.get(at)?, self.text.get(at + 1)) {
             _ if at >= self.limit => None,
@@ -117,12 +150,12 @@ impl<'a> Words<'a> {
     }
 
     pub fn next_word(&mut self) -> Option<Cow<'a, [u8]>> {
-        while matches!(self.text.get(self.at), Some(b' ' | b'\t')) {
-            self.at += 1;
+        while let length @ 1.. = self.blank(self.at) {
+            self.at += length;
         }
         let start = self.at;
         while let Some(length) = self.step(self.at)
-            && !matches!(self.text.get(self.at), Some(b' ' | b'\t'))
+            && self.blank(self.at) == 0
         {
             self.at += length;
         }

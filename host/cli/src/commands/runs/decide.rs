@@ -1,9 +1,12 @@
 //! What somebody decides goes into the inbox of a run: approve, reject, answer, accept, release, go-on, cancel.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::ensure;
-use countersign::kernel::{Decision, Input, Status};
+use countersign::kernel::{Code, Decision, Event, Input, Outcome, Status};
+use countersign::session::Past;
+use countersign::spec::Tool;
 use countersign::store::{Entry, Offer};
 
 use super::loaded::{Loaded, load};
@@ -51,7 +54,50 @@ pub(super) fn release(arguments: &Release) -> anyhow::Result<u8> {
 }
 
 pub(super) fn go_on(deciding: &Deciding) -> anyhow::Result<u8> {
-    decide(&load(&deciding.one)?, "go-on", deciding, Decision::Resumed)
+    let loaded = load(&deciding.one)?;
+    if let Status::Ended(code) = loaded.run.status() {
+        lifts(&loaded, code)?;
+        return offer(&loaded, "go-on", deciding, Offer::Decide(Decision::Resumed));
+    }
+    decide(&loaded, "go-on", deciding, Decision::Resumed)
+}
+
+/// Whether the end of a run can be lifted: an agent's, which a policy or a rule has ended and nobody else, and after which
+/// nothing is left of which nobody knows whether it was done. What ended stays ended; the agent's next call begins anew.
+fn lifts(loaded: &Loaded, code: Code) -> anyhow::Result<()> {
+    let id = &loaded.row.id;
+    let by_rule = !matches!(code, Code::Success | Code::PartialSuccess | Code::UserCancel);
+    ensure!(
+        loaded.agent_drives() && by_rule,
+        BadInput(format!("run `{id}` is over: it {}, which nobody lifts; begin another one", loaded.run.status()))
+    );
+    if let Some(tool) = unknown_outcome(loaded)? {
+        let text = format!(
+            "run `{id}` may have done a call of `{tool}` that never returned: look at what it did, then begin another one"
+        );
+        return Err(BadInput(text).into());
+    }
+    Ok(())
+}
+
+/// The tool of a changing call of which nobody knows what became.
+fn unknown_outcome(loaded: &Loaded) -> anyhow::Result<Option<Arc<str>>> {
+    let (manifest, mut open) = (loaded.run.manifest(), BTreeMap::new());
+    for frame in Past::read(&loaded.store, &loaded.row.id)?.frames {
+        if let Input::Observed { call, observation } = &frame.input
+            && observation.outcome != Outcome::TimedOut
+        {
+            open.remove(call);
+        }
+        for event in frame.events {
+            if let Event::Dispatched { call, tool, .. } = event
+                && manifest.tool(&tool).is_none_or(Tool::mutating)
+            {
+                open.insert(call, tool);
+            }
+        }
+    }
+    Ok(open.into_values().next())
 }
 
 fn decide(loaded: &Loaded, what: &str, deciding: &Deciding, decision: Decision) -> anyhow::Result<u8> {
