@@ -2,7 +2,6 @@
 //! asked, and gives tools the secret itself. Where a mark stands, the secret goes.
 
 use countersign_patterns::{Kind, eights};
-use countersign_sdk::guard::Severity;
 
 use crate::findings::Findings;
 use crate::rules::Rule;
@@ -18,9 +17,7 @@ pub fn tell(text: &[u8], findings: &mut Findings) {
         at = start + 2;
         if let Some((kind, length)) = mark(&text[start..]) {
             at = start + length;
-            // The secret itself is not there to be judged: where it goes a person decides, unless nobody is to be told.
-            let severity = findings.severity(Rule::Found(kind)).map(|severity| severity.max(Severity::Ask));
-            findings.add_as(Rule::Found(kind), start, at, 1.0, severity);
+            findings.add(Rule::Found(kind), start, at, 1.0);
         }
     }
 }

@@ -370,15 +370,16 @@ impl Run {
             && let Some(index) = proposal.tool
         {
             let repetition = self.repetition(&proposal, &self.manifest.tools[index]).map(|why| ("repetition", why));
-            for (who, why) in [repetition, self.host_asks(index, &proposal)].into_iter().flatten() {
+            let secret = self.hands_on_a_secret(index, &proposal).map(|why| ("secret", why));
+            for (who, why) in [repetition, secret, self.host_asks(index, &proposal)].into_iter().flatten() {
                 if !self.blocks(who, Verdict::Ask, &why) {
                     continue;
                 }
                 if verdict < Verdict::Ask {
                     by.clear();
                     reason = why;
-                } else if verdict == Verdict::Ask && who == "repetition" {
-                    // Whoever decides must know that it was done already.
+                } else if verdict == Verdict::Ask && matches!(who, "repetition" | "secret") {
+                    // Whoever decides must know that it was done already, and that a secret goes along.
                     reason = format!("{why}; {reason}");
                 }
                 if verdict <= Verdict::Ask {
@@ -418,6 +419,14 @@ impl Run {
                 self.leave(Exit::ApprovalRequired, StopCause::approval(reason, state, approval))
             }
         }
+    }
+
+    /// A mark in what is judged stands for a secret that the tool gets: where the call changes something a person is shown
+    /// which one goes where, whoever else would let it pass.
+    fn hands_on_a_secret(&self, index: usize, proposal: &Proposal) -> Option<String> {
+        let tool = &self.manifest.tools[index];
+        let secret = proposal.payload.is_some() && tool.mutating();
+        secret.then(|| format!("`{}` gets a secret, by the mark in its arguments", tool.name))
     }
 
     /// Whether the host itself wants a person: ceilings first, they yield to nothing (design §7).

@@ -1,5 +1,6 @@
 //! Which model is told, what it sees, and who does a sub-task (specification B1, B4, B7, B8, B14).
 
+use countersign_kernel::ModelRequest;
 use countersign_kernel::contract::SensitivityTag;
 use countersign_kernel::contract::classifier::{Cascade, Classification, PlanningMode};
 use countersign_kernel::contract::confidence::{Trust, TrustAction};
@@ -8,7 +9,6 @@ use countersign_kernel::contract::dispatch::{Assigned, Assignment, Specialist, S
 use countersign_kernel::contract::guard::{Direction, Finding, FindingKind, Inspection, Severity};
 use countersign_kernel::contract::sensitivity::Rating;
 use countersign_kernel::told::CameOf;
-use countersign_kernel::{ModelRequest, redacted};
 use countersign_spec::Retention;
 
 use super::*;
