@@ -93,3 +93,32 @@ fn refused_calls_do_not_prolong_the_end_of_a_run() {
     assert_eq!(kept.ids().len(), 2);
     agent.leave();
 }
+
+/// People take longer than agents: what waits for one is not over because nothing was called meanwhile.
+#[test]
+fn an_approval_that_comes_late_finds_its_run() {
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let config = config(folder.path(), "[agents.desk]\nidle-end = 1000");
+    let mut agent = Agent::start(&config);
+    let change = |agent: &mut Agent| agent.call("fake__change", &json!({"text": "the sign"})).join("\n");
+    assert!(change(&mut agent).contains("a person must approve"));
+    let kept = Kept::of_gateway(folder.path());
+    let approve = || {
+        let listed = kept.json(&["list"]);
+        let (run, token) = (&listed[0]["run"], &listed[0]["parked"][0]["fingerprint"]);
+        let (run, token) = (run.as_str().unwrap_or_default(), token.as_str().unwrap_or_default());
+        kept.runs(&["approve", run, token]).expect(0, "the agent's next call");
+    };
+    std::thread::sleep(Duration::from_millis(1600));
+    approve();
+    assert_eq!(change(&mut agent), "changed", "in the same process");
+    // The next process finds it too.
+    assert!(change(&mut agent).contains("a person must approve"));
+    agent.leave();
+    std::thread::sleep(Duration::from_millis(1600));
+    approve();
+    let mut agent = Agent::start(&config);
+    assert_eq!(change(&mut agent), "changed", "in the next process");
+    assert_eq!(kept.ids().len(), 1, "one run");
+    agent.leave();
+}

@@ -354,7 +354,7 @@ mod tests {
             (json!({"content": [text("of ada.")]}), "ada", "/content/0/text", json!("of [x].")),
             (json!({"content": [text("4539 14"), text("88 1")]}), "4539 14\n88", "/content/0/text", json!("[x]")),
             (json!({"content": [text("4539 14"), text("88 1")]}), "4539 14\n88", "/content/1/text", json!("[x] 1")),
-            (json!({"content": [], "structuredContent": {"ada": 1}}), "ada", "/structuredContent/[x]", json!(1)),
+            (json!({"content": [], "_meta": {"ada": 1}}), "ada", "/_meta/[x]", json!(1)),
             (
                 json!({"content": [{"type": "resource_link", "uri": "x://1", "name": "n", "description": "of ada"}]}),
                 "ada",
@@ -382,7 +382,7 @@ mod tests {
     #[test]
     fn a_hidden_number_never_becomes_something_else() {
         let text = json!({"type": "text", "text": "contact 4539"});
-        for structured in [json!({"id": 1, "card": 4539}), json!([1, [4539]]), json!({"a": {"b": 4539}, "name": "x"})] {
+        for structured in [json!({"id": 1, "card": 4539}), json!([1, [4539]]), json!({"a": {"b": 4539}, "name": "x"}), json!({"4539": "x"})] {
             let left = left(answer(json!({"content": [], "structuredContent": structured})), "4539");
             assert_eq!(left["structuredContent"], Value::Null, "{left}");
             assert_eq!(left["content"][0]["text"], HIDDEN_NUMBER, "{left}");

@@ -497,6 +497,19 @@ fn what_was_refused_above_the_run_was_not_done() {
     assert_eq!(l.run.view().budget(Dimension::SideEffects).used, 0);
 }
 
+/// A mark in the arguments of a change stands for a secret: whoever would let the call pass, a person is shown it.
+#[test]
+fn a_secret_that_goes_along_with_a_change_is_a_persons_to_see() {
+    for (payload, dispatched) in [(Some("digest".into()), 0), (None, 1)] {
+        let mut l = Loop::start(with(|m| m.boundary.preauthorised = vec!["write".into()]));
+        let Action::Call { tool, arguments, key, invalid, missing, touches, .. } = call("write", 1) else { return };
+        l.does(Action::Call { tool, arguments, key, invalid, missing, payload, touches });
+        assert_eq!(l.dispatched(), dispatched);
+        let waits = l.status() == Status::Suspended(Code::ConfirmRequired);
+        assert_eq!(waits, dispatched == 0, "{:?}", l.status());
+    }
+}
+
 /// What nearly meets a condition does not.
 #[test]
 fn conditions_that_are_nearly_met() {
@@ -510,7 +523,7 @@ fn conditions_that_are_nearly_met() {
     }
     type Near = (&'static str, FailClosed, Setting, fn(&mut Loop));
     let cases: [Near; 8] = [
-        ("a secret that stays here", FailClosed::SecretExposure, |_| {}, secret),
+        ("a secret that a reading gets", FailClosed::SecretExposure, |m| m.tools[1].side_effect = SideEffectClass::ReadOnly, secret),
         ("no secret going out", FailClosed::SecretExposure, |m| m.tools[1].external = true, write),
         (
             "reading infrastructure",
