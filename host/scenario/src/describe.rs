@@ -52,7 +52,7 @@ pub fn line(event: &Event) -> String {
         Event::TagRaised { tag, reason } => format!("tag-raised to {tag}: {reason}"),
         Event::Redacted { tool, parts } => {
             let parts = parts.iter().map(|(kind, number)| format!("{number} {kind}")).collect::<Vec<_>>().join(", ");
-            format!("redacted {}: {parts}", tool.as_deref().unwrap_or("the task"))
+            format!("redacted {}: {parts}", tool.as_deref().unwrap_or("the model's words"))
         }
         Event::GapFound { gap } => format!("gap-found {}: {} must {}", gap.tool, gap.who, gap.what),
         // Where there is a trigger the reason begins with it.

@@ -36,7 +36,7 @@ pub enum Command {
     /// Release more budget to a run, up to its operator's ceiling
     #[command(after_help = "Example:\n  countersign runs release 3f2a cost=500000 steps=10 --store runs.db")]
     Release(Release),
-    /// Let a run go on that an operator, an agent or a credential stopped
+    /// Let a run go on that an operator, an agent, a policy or a credential stopped; lifts what has ended an agent's
     #[command(after_help = "Example:\n  countersign runs go-on 3f2a --store runs.db")]
     GoOn(Deciding),
     /// End a run

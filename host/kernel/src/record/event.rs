@@ -226,9 +226,9 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// What a model must not see was replaced before it saw it.
+    /// What a model must not see was replaced before it saw it, or what people must not, in a model's words.
     Redacted {
-        /// The tool whose answer it was; none for the task.
+        /// The tool whose answer it was; none for a model's words to people.
         tool: Option<Arc<str>>,
         /// How much of what kind, by name.
         parts: Vec<(Arc<str>, u32)>,
