@@ -8,6 +8,7 @@ mod bundles;
 mod client;
 mod compiling;
 mod coverage;
+mod explaining;
 mod findings;
 mod gateway;
 mod gateway_edges;
@@ -16,6 +17,7 @@ mod gateway_servers;
 mod kept;
 mod meddled;
 mod models;
+mod operating;
 mod ordinary_work;
 mod owners;
 mod redaction;
@@ -26,6 +28,7 @@ mod scenarios;
 mod servers;
 mod shadow;
 mod specification;
+mod standing;
 mod swap;
 mod traces;
 mod untrusted;
@@ -113,7 +116,11 @@ fn help_lists_what_works_and_each_command_has_an_example() {
         vec!["backtest"],
         vec!["mcp"],
         vec!["mcp", "tools"],
+        vec!["mcp", "explain"],
         vec!["mcp", "accept"],
+        vec!["approvals", "rules"],
+        vec!["approvals", "withdraw"],
+        vec!["approvals", "key"],
         vec!["runs", "list"],
         vec!["runs", "show"],
         vec!["runs", "approve"],
@@ -140,6 +147,7 @@ fn help_lists_what_works_and_each_command_has_an_example() {
         vec!["trace", "export"],
         vec!["trace", "import"],
         vec!["policy", "build"],
+        vec!["bundle", "init"],
         vec!["bundle", "lock"],
         vec!["bundle", "show"],
         vec!["bundle", "use"],

@@ -36,12 +36,32 @@ pub(super) struct Agent {
 
 impl Agent {
     pub(super) fn start(config: &Path) -> Self {
+        Agent::start_with(config, &[])
+    }
+
+    /// One of several agents of a file.
+    pub(super) fn start_as(config: &Path, name: &str) -> Self {
+        Agent::start_with(config, &["--agent", name])
+    }
+
+    /// The same with what it tells whoever operates in a file.
+    pub(super) fn start_logged(config: &Path, log: &Path, format: &str) -> Self {
+        let log = std::fs::File::create(log).unwrap_or_else(|error| panic!("{error}"));
+        Agent::spawn(config, &["--log-format", format], log.into())
+    }
+
+    fn start_with(config: &Path, more: &[&str]) -> Self {
+        Agent::spawn(config, more, Stdio::null())
+    }
+
+    fn spawn(config: &Path, more: &[&str], errors: Stdio) -> Self {
         let mut gateway = Command::new(env!("CARGO_BIN_EXE_countersign"))
             .args(["mcp", "--config"])
             .arg(config)
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(errors)
             .spawn()
             .unwrap_or_else(|error| panic!("{error}"));
         let (input, Some(output)) = (gateway.stdin.take(), gateway.stdout.take()) else { panic!("no pipes") };

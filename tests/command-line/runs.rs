@@ -54,7 +54,7 @@ impl Store {
     }
 
     /// Runs the scenario as far as it comes.
-    fn start(&self) -> super::Run {
+    pub(super) fn start(&self) -> super::Run {
         let scenario = self.folder.path().join("pay.toml").display().to_string();
         countersign(["run", &scenario, "--store", &self.path(), "-q"])
     }

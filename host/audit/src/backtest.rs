@@ -400,6 +400,7 @@ impl Judging<'_> {
             contract: CONTRACT.into(),
             engine: Arc::clone(self.host.engine().fingerprint()),
             entries,
+            approvers: Vec::new(),
             source: Some(Source {
                 recording: self.recording.to_owned(),
                 index: self.index,

@@ -13,7 +13,7 @@ mod lock;
 mod manifest;
 mod mode;
 
-pub use default::default_bundle;
+pub use default::{default_bundle, write_default_bundle};
 pub use error::BundleError;
 pub use folder::{Bundle, LeftOut, lock};
 pub use installed::{Installed, Listed, Pointer, Standing};

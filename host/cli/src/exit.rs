@@ -124,6 +124,7 @@ fn of(error: &anyhow::Error) -> u8 {
                     GatewayError::Settings(_)
                         | GatewayError::Mcp(_)
                         | GatewayError::NoServer { .. }
+                        | GatewayError::NoTool { .. }
                         | GatewayError::Pins(_)
                         | GatewayError::Sink(_)
                         | GatewayError::Host(HostError::Bundle(_))

@@ -3,6 +3,7 @@
 mod commands;
 mod component_build;
 mod exit;
+mod log;
 mod phases;
 mod refold;
 mod screen;
@@ -37,6 +38,8 @@ enum Command {
     #[command(subcommand)]
     Agents(commands::agents::Command),
     #[command(subcommand)]
+    Approvals(commands::approvals::Command),
+    #[command(subcommand)]
     Graph(commands::graph::Command),
     #[command(subcommand)]
     Shadow(commands::shadow::Command),
@@ -64,6 +67,7 @@ fn main() -> std::process::ExitCode {
             Command::Mcp(arguments) => commands::mcp::run(&arguments),
             Command::Runs(command) => commands::runs::run(&command),
             Command::Agents(command) => commands::agents::run(&command),
+            Command::Approvals(command) => commands::approvals::run(&command),
             Command::Graph(command) => commands::graph::run(&command),
             Command::Backtest(arguments) => commands::backtest::run(&arguments),
             Command::Shadow(command) => commands::shadow::run(&command),

@@ -247,6 +247,10 @@ impl Screen {
 pub fn decided(decision: &Decision) -> String {
     match decision {
         Decision::Approved { .. } => "approves".to_owned(),
+        Decision::ApprovedFor { standing, .. } => format!("approves {}", standing.in_words()),
+        Decision::Standing { standing } => format!("has approved {} in another run", standing.in_words()),
+        Decision::Withdrawn { standing } => format!("withdraws the rule {standing}"),
+        Decision::Signed { decision, .. } => format!("{}, key checked", decided(decision)),
         Decision::Rejected { instead: None, .. } => "rejects".to_owned(),
         Decision::Rejected { instead: Some(text), .. } => format!("rejects: {text}"),
         Decision::Expired => "did not decide in time".to_owned(),

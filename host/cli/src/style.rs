@@ -82,23 +82,106 @@ pub fn number(value: u64) -> String {
     out
 }
 
+/// The same for a cell of a list: whole where nobody looks at it on a terminal, and whoever reads it is a program or
+/// pages through it.
+pub fn cell(text: &str, most: usize) -> String {
+    line(text, if width().is_some() { most } else { usize::MAX })
+}
+
 /// Columns aligned by their widest cell; the columns named in `right` to the right. What cannot be seen in a cell is
-/// written out.
+/// written out. On a terminal a row fits its width: cells go on in lines below, those of the last column first, and
+/// nothing of them is lost.
 pub fn table(rows: &[Vec<String>], right: &[usize]) -> Vec<String> {
+    // Some callers set rows in a little.
+    table_within(rows, right, width().map(|width| width.saturating_sub(2)))
+}
+
+/// Columns that the last one has at least, where the width allows it at all.
+const LAST: usize = 28;
+/// Columns that any other keeps.
+const KEPT: usize = 8;
+
+fn table_within(rows: &[Vec<String>], right: &[usize], most: Option<usize>) -> Vec<String> {
     let seen = |row: &Vec<String>| row.iter().map(|cell| shown::visible(cell).into_owned()).collect::<Vec<_>>();
     let rows: Vec<Vec<String>> = rows.iter().map(seen).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |text: &String| text.chars().count();
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(width).max().unwrap_or(0))
+    let length = |text: &String| text.chars().count();
+    let mut widths: Vec<usize> = (0..columns)
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(length).max().unwrap_or(0))
         .collect();
-    let cell = |(column, text): (usize, &String)| {
-        let space = " ".repeat(widths[column] - width(text));
-        if right.contains(&column) { format!("{space}{text}") } else { format!("{text}{space}") }
+    let last = columns.saturating_sub(1);
+    if let Some(most) = most {
+        let before = |widths: &[usize]| widths[..last.min(widths.len())].iter().map(|width| width + 2).sum::<usize>();
+        let wanted = widths.get(last).copied().unwrap_or(0).min(LAST);
+        while before(&widths) + wanted > most {
+            // The first column names the row: it is made narrower when nothing else can be.
+            let others = (1..last).filter(|column| !right.contains(column) && widths[*column] > KEPT);
+            let widest = others.max_by_key(|column| widths[*column]);
+            let Some(widest) = widest.or((last > 0 && widths[0] > KEPT).then_some(0)) else { break };
+            widths[widest] -= 1;
+        }
+        let room = most.saturating_sub(before(&widths)).max(KEPT);
+        if let Some(width) = widths.get_mut(last) {
+            *width = room.min(*width);
+        }
+    }
+    let whole = |row: &Vec<String>| {
+        let cells: Vec<Vec<String>> = row.iter().zip(&widths).map(|(text, width)| wrapped(text, *width)).collect();
+        let height = cells.iter().map(Vec::len).max().unwrap_or(1);
+        let line = |at: usize| {
+            let one = |(column, lines): (usize, &Vec<String>)| {
+                let text = lines.get(at).map_or("", String::as_str);
+                let space = " ".repeat(widths[column].saturating_sub(text.chars().count()));
+                if right.contains(&column) { format!("{space}{text}") } else { format!("{text}{space}") }
+            };
+            cells.iter().enumerate().map(one).collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        (0..height).map(line).collect::<Vec<_>>().join("\n")
     };
-    rows.iter()
-        .map(|row| row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ").trim_end().to_owned())
-        .collect()
+    rows.iter().map(whole).collect()
+}
+
+/// Text in lines of at most so many characters, broken at blanks, and within a word that is longer than a line.
+pub fn wrapped(text: &str, most: usize) -> Vec<String> {
+    let most = most.max(1);
+    let mut lines = vec![String::new()];
+    let mut length = 0;
+    for word in text.split(' ') {
+        let long = word.chars().count();
+        if length > 0 && length + 1 + long > most {
+            lines.push(String::new());
+            length = 0;
+        }
+        let Some(line) = lines.last_mut() else { continue };
+        if length > 0 {
+            line.push(' ');
+            length += 1;
+        }
+        for (at, character) in word.chars().enumerate() {
+            if at > 0 && length == most {
+                lines.push(String::new());
+                length = 0;
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push(character);
+            }
+            length += 1;
+        }
+    }
+    lines
+}
+
+/// A label and what it says, set in; on a terminal the text goes on below itself.
+pub fn told(label: &str, wide: usize, text: &str) {
+    let text = shown::visible(text.trim()).into_owned();
+    let lines = match width() {
+        Some(width) => wrapped(&text, width.saturating_sub(wide + 4).max(20)),
+        None => vec![text],
+    };
+    for (index, line) in lines.iter().enumerate() {
+        let label = if index == 0 { label } else { "" };
+        crate::say!("  {} {line}", styled(QUIET, format!("{label:<wide$}")));
+    }
 }
 
 /// Prints a line: `say!("…", …)`. Where nobody can take it the command goes on without a word.
@@ -157,5 +240,43 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(last: &str) -> Vec<Vec<String>> {
+        let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
+        vec![
+            row(["entry", "policy", "steps", "why"]),
+            row(["risk", "countersign-risk@0.1.0", "12", last]),
+            row(["a-longer-name-of-an-entry", "x@1", "9,999", "short"]),
+        ]
+    }
+
+    #[test]
+    fn a_table_fits_whatever_the_width_and_nothing_of_it_is_lost() {
+        let long = "it says that this is not worth it because nothing that was tried so far has led anywhere";
+        for most in [200, 120, 80, 60, 40] {
+            let table = table_within(&rows(long), &[2], Some(most));
+            let widest = table.iter().flat_map(|row| row.lines()).map(|line| line.chars().count()).max();
+            assert!(widest.is_some_and(|widest| widest <= most), "{most}: {table:#?}");
+            let letters = |text: &str| {
+                let mut letters: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
+                letters.sort_unstable();
+                letters
+            };
+            assert_eq!(letters(&table[1]), letters(&rows(long)[1].concat()), "{most}: {table:#?}");
+        }
+        assert_eq!(table_within(&rows(long), &[2], None)[1].lines().count(), 1);
+    }
+
+    #[test]
+    fn text_breaks_at_blanks_and_within_what_is_too_long() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrapped("", 3), [""]);
     }
 }

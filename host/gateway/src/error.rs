@@ -23,6 +23,14 @@ pub enum GatewayError {
         /// What is wrong with each, line by line.
         problems: String,
     },
+    /// A tool that no server has.
+    #[error("no MCP server has a tool `{name}`; there are {}", known.join(", "))]
+    NoTool {
+        /// As asked for.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// The pins of the servers' tools.
     #[error(transparent)]
     Pins(#[from] PinError),

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::LiveHost;
-use countersign::kernel::Approval;
+use countersign::kernel::{Approval, Response, Stage};
 use countersign::mcp::unkept;
-use countersign::session::{CallDecision, Permit, Proposal, Session, SessionError};
+use countersign::session::{CallDecision, Permit, Proposal, Refusal, Session, SessionError};
 use countersign::store::SharedStore;
 use rmcp::model::*;
 use rmcp::service::RequestContext;
@@ -23,6 +23,7 @@ use crate::error::GatewayError;
 use crate::messages;
 use crate::principal::{Met, PrincipalRun};
 use crate::relay::{Shared, locked};
+use crate::rulings::Ruling;
 use crate::served::{Report, Served};
 use crate::under_way::{OneUnderWay, UnderWay};
 use crate::upstream::Upstream;
@@ -128,7 +129,9 @@ impl Gateway {
             }
             Ruled::Parked(approval) => approval,
         };
-        let way = if self.served.agent.ask_client { approval::way(context) } else { Way::None };
+        // Where approvers have keys, whoever sits at the client has shown none.
+        let anybody = self.served.deployment.approvers().is_empty();
+        let way = if self.served.agent.ask_client && anybody { approval::way(context) } else { Way::None };
         let manifest = match (way, self.run.lock().await.as_mut()) {
             (Way::None, _) | (_, None) => None,
             (_, Some(principal)) => principal.current().map(|run| Arc::clone(run.run().manifest())),
@@ -191,20 +194,35 @@ impl Gateway {
             self.count(|report| report.held += 1);
             Ok(Ruled::Answer(error(text).into()))
         };
+        // What no frame tells of: no run has ruled on it.
+        let agent = &*self.served.name;
+        let unruled = |slot: &str, reason: &str| {
+            let ruling = "not-forwarded";
+            Ruling { ruling, agent, tool: name, slot, reason, run: "", frame: None, next: "" }.log();
+        };
         if !self.knows(principal, upstream, name)? {
+            unruled("registry", "it has come since the run began, and other calls are under way");
             return held(messages::came_later(name));
         }
         let run = match principal.run() {
             Ok(Met::Run(run)) => run,
-            Ok(Met::Over(stop)) => return held(messages::stopped(&stop)),
+            Ok(Met::Over(stop)) => {
+                unruled(stop.code.name(), &stop.reason);
+                return held(messages::stopped(&stop));
+            }
             // An operator's word, for the agent to hear.
             Err(GatewayError::Session(SessionError::NotDispatched(refused))) => {
+                unruled("operator", &refused.to_string());
                 return held(messages::not_dispatched(&refused));
             }
-            Err(barred @ GatewayError::Barred { .. }) => return held(messages::not_dispatched(&barred)),
+            Err(barred @ GatewayError::Barred { .. }) => {
+                unruled("run", &barred.to_string());
+                return held(messages::not_dispatched(&barred));
+            }
             Err(error) => return Err(internal(format!("Not forwarded: {error}"))),
         };
-        run.withhold(name, upstream.withheld(name));
+        let withheld = upstream.withheld(name);
+        run.withhold(name, withheld.clone());
         let arguments = Value::Object(request.arguments.clone().unwrap_or_default());
         let proposal = Proposal::new(name, arguments);
         let decision = run.propose(proposal).map_err(|error| internal(format!("Not forwarded: {error}")))?;
@@ -214,13 +232,21 @@ impl Gateway {
             CallDecision::Refused(refusal) => {
                 let joined = upstream.joined();
                 let out = joined.left_out.iter().find(|out| *out.tool == *name);
+                // Nothing is wrong with the arguments.
+                let refusal = match withheld {
+                    Some(reason) => Refusal { stage: Some(Stage::Registry), response: Response::Defer, reason },
+                    None => refusal,
+                };
                 held(out.map_or_else(|| messages::refused(&refusal), messages::left_out))
             }
             CallDecision::Noted(text) => {
                 let noted = CallToolResult::success(vec![ContentBlock::text(messages::noted(&text))]);
                 Ok(Ruled::Answer(noted.into()))
             }
-            CallDecision::Stopped(stop) => held(messages::stopped(&stop)),
+            CallDecision::Stopped(stop) => {
+                unruled(stop.code.name(), &stop.reason);
+                held(messages::stopped(&stop))
+            }
         };
         self.stands(run, name);
         ruled
@@ -246,7 +272,6 @@ impl Gateway {
     pub(crate) fn stands(&self, run: &mut Session, tool: &str) {
         for (verdict, by, reason) in run.take_would_have() {
             let line = format!("{tool}: would have stopped here, {by} says {verdict}: {reason}");
-            tracing::warn!("{line}");
             self.count(|report| report.would_have.push(line));
         }
         *locked(&self.stopped) = Self::stops(run);

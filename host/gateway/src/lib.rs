@@ -13,6 +13,7 @@
 mod approval;
 mod client_lines;
 mod error;
+mod explain;
 mod forward;
 mod gateway;
 mod incoming;
@@ -20,6 +21,7 @@ mod malformed;
 mod messages;
 mod principal;
 mod relay;
+mod rulings;
 mod serve;
 mod served;
 mod service;
@@ -31,6 +33,7 @@ mod upstream;
 mod waiting;
 
 pub use error::GatewayError;
+pub use explain::{Change, Explained, Objection, Outcome, explain};
 pub use serve::{Options, review, serve};
 pub use served::Report;
-pub use tools::ToolLine;
+pub use tools::{Asks, ToolLine};

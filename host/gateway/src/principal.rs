@@ -13,6 +13,7 @@ use countersign::store::{Durability, Offer, OpenError, RunQuery, RunRow, SharedS
 use countersign::{Host, LiveHost, Operations, random_id, utc_now as now};
 
 use crate::error::GatewayError;
+use crate::rulings::Rulings;
 use crate::served::Served;
 use crate::under_way::UnderWay;
 
@@ -199,7 +200,8 @@ impl PrincipalRun {
     }
 
     fn end(&mut self) -> Result<(), GatewayError> {
-        let Some(open) = self.open.take() else { return Ok(()) };
+        let Some(mut open) = self.open.take() else { return Ok(()) };
+        last_words(&mut open.session)?;
         close(open.session)?;
         Ok(())
     }
@@ -211,15 +213,16 @@ impl PrincipalRun {
         self.live.refresh();
         let host = self.live.host();
         let manifest = self.served.manifest(&host, &id, &registry)?;
-        let session = Session::begin(&host, &self.store, manifest, self.setup(registry)?)?;
+        let session = Session::begin(&host, &self.store, manifest, self.setup(registry))?;
         tracing::info!(run = %id, "a run begins");
         Ok(Open { session, id, last: now() })
     }
 
-    fn setup(&self, registry: Registry) -> Result<Setup, GatewayError> {
+    fn setup(&self, registry: Registry) -> Setup {
         let principal = Some(Arc::from(self.served.name.as_str()));
         let keep_secrets = self.served.deployment.store().keep_secrets;
-        Ok(Setup { operations: self.operations()?, principal, keep_secrets, ..Setup::new(registry) })
+        let observer = Box::new(Rulings::new(&self.served));
+        Setup { operations: self.operations(), observer, principal, keep_secrets, ..Setup::new(registry) }
     }
 
     /// The run that the principal was in, where it still is: the newest that no other process has.
@@ -313,7 +316,7 @@ impl PrincipalRun {
         {
             return Err(GatewayError::Barred { run: run.to_owned(), why });
         }
-        let session = match held.resume(&host, self.setup(registry)?) {
+        let session = match held.resume(&host, self.setup(registry)) {
             Ok(session) => session,
             // One that has been idle for long enough is in nobody's way: the next one may have other policies.
             Err(SessionError::NotDispatched(_)) if idle => return Ok(Found::Gone),
@@ -322,12 +325,13 @@ impl PrincipalRun {
                 return Err(GatewayError::Barred { run: run.to_owned(), why: format!("cannot be taken up: {error}") });
             }
         };
-        let open = Open { session, id: run.to_owned(), last: row.last };
+        let mut open = Open { session, id: run.to_owned(), last: row.last };
         if !same || now >= self.until(&open) {
             if !same {
                 let changed = changed.join(", ");
                 tracing::warn!(run, changed, "the last run is ended, since what runs are pinned to has changed");
             }
+            last_words(&mut open.session)?;
             close(open.session)?;
             return Ok(Found::Gone);
         }
@@ -385,9 +389,10 @@ impl PrincipalRun {
         Ok(now.unlike(manifest).is_empty())
     }
 
-    fn operations(&self) -> Result<Operations, GatewayError> {
+    fn operations(&self) -> Operations {
         let deployment = &self.served.deployment;
-        Ok(Operations::new(deployment.operator(), &self.store, deployment.store().folder())?)
+        let operations = Operations::watching(deployment.operator(), &self.store, deployment.store().folder());
+        operations.telling(self.served.sinks.clone())
     }
 }
 
@@ -395,6 +400,14 @@ impl PrincipalRun {
 fn is_of_the_place(error: &TakeUpError) -> bool {
     let (TakeUpError::Store(error) | TakeUpError::Open(OpenError::Store(error))) = error else { return false };
     matches!(error, StorageError::Full { .. } | StorageError::ReadOnly { .. })
+}
+
+/// What people have decided meanwhile is heard before a run is put away: a rule that they gave may outlive it.
+fn last_words(session: &mut Session) -> Result<(), SessionError> {
+    if !matches!(session.status(), Status::Ended(_)) {
+        session.take_inbox()?;
+    }
+    Ok(())
 }
 
 /// The agent is gone.

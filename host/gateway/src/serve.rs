@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign::bundle::Installed;
 use countersign::engine::EngineOptions;
@@ -14,6 +15,9 @@ use crate::error::GatewayError;
 use crate::gateway::{Gateway, end_when_idle, watch_servers};
 use crate::served::{Report, Served};
 use crate::tools::{ToolLine, tools};
+
+/// How long the process waits at its end until people are told.
+const TELLING: Duration = Duration::from_secs(10);
 
 /// How a gateway is run.
 #[derive(Debug, Clone)]
@@ -32,12 +36,22 @@ pub struct Options {
     pub engine: EngineOptions,
 }
 
+impl Options {
+    /// As a file says it.
+    pub fn of(file: &Path, engine: EngineOptions) -> Self {
+        let file = file.to_owned();
+        Options { file, agent: None, bundle: None, bundles: None, monitor: false, engine }
+    }
+}
+
 /// Serves one client over standard input and output until it is gone.
 ///
 /// # Errors
 /// A file, a bundle, a server or a client that cannot be used.
 pub async fn serve(options: &Options) -> Result<Report, GatewayError> {
-    let served = Served::load(&options.file, options.agent.as_deref(), options.monitor)?;
+    let mut served = Served::load(&options.file, options.agent.as_deref(), options.monitor)?;
+    served.tell()?;
+    let sinks = served.sinks.clone();
     let live = Arc::new(live(options, &served.deployment)?);
     let hearing = live.follows().then(|| refresh_on_hangup(Arc::clone(&live)));
     let store = countersign::open_store(&served.deployment.store().file)?;
@@ -60,13 +74,18 @@ pub async fn serve(options: &Options) -> Result<Report, GatewayError> {
     if let Some(hearing) = hearing {
         hearing.abort();
     }
-    let report = gateway.leave().await?;
+    let left = gateway.leave().await;
+    if let Some(sinks) = sinks {
+        // The process ends with this: what is not told by then is kept in the file.
+        sinks.finish(TELLING);
+    }
+    let report = left?;
     ended?;
     Ok(report)
 }
 
 /// The host of each run: by the command's own word, else by the file's.
-fn live(options: &Options, deployment: &Deployment) -> Result<LiveHost, HostError> {
+pub(crate) fn live(options: &Options, deployment: &Deployment) -> Result<LiveHost, HostError> {
     let engine = options.engine.clone();
     match (&options.bundle, &options.bundles) {
         (Some(folder), _) => Ok(LiveHost::fixed(Host::new(engine, Some(folder))?)),
@@ -106,6 +125,6 @@ fn refresh_on_hangup(_: Arc<LiveHost>) -> tokio::task::JoinHandle<()> {
 /// A file or a server that cannot be used, a name that no server has.
 pub async fn review(file: &Path, accept: &Accept) -> Result<(Vec<ToolLine>, Vec<String>, PathBuf), GatewayError> {
     let served = Served::load(file, None, false)?;
-    let (lines, accepted) = tools(&served.deployment, accept).await?;
+    let (lines, accepted) = tools(&served, accept).await?;
     Ok((lines, accepted, pins_beside(file)))
 }

@@ -1,12 +1,14 @@
 //! What is served, and what came of it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use countersign::deployment::AgentSection;
+use countersign::operate::{SinkError, SinkQueue};
 use countersign::registry::Registry;
 use countersign::settings::SettingsError;
 use countersign::spec::{Manifest, Mode};
-use countersign::{Deployment, Host};
+use countersign::{Deployment, Host, Operations};
 
 /// What a gateway did until its client was gone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub(crate) struct Served {
     pub deployment: Deployment,
     pub name: String,
     pub agent: AgentSection,
+    /// Where items for people go, from all runs of this process.
+    pub sinks: Option<Arc<SinkQueue>>,
     monitor: bool,
 }
 
@@ -48,7 +52,13 @@ impl Served {
             return Err(SettingsError::Invalid { file: file.display().to_string(), problem });
         }
         let agent = deployment.agent(&name);
-        Ok(Served { deployment, name, agent, monitor })
+        Ok(Served { deployment, name, agent, sinks: None, monitor })
+    }
+
+    /// Starts the sinks: what is wrong with one is said now, and not when somebody is to be told something.
+    pub fn tell(&mut self) -> Result<(), SinkError> {
+        self.sinks = Operations::sinks(self.deployment.operator(), self.deployment.store().folder())?;
+        Ok(())
     }
 
     /// What a run of the agent is pinned to.

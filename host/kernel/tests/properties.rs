@@ -146,6 +146,7 @@ fn manifest(limits: Limits, entries: bool, graph: Graph, shape: u8) -> Manifest 
             vec![]
         },
         source: None,
+        approvers: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `readOnlyHint: true` | `side-effect = "read-only"`, `reversible`, `blast-radius = 0`, category `read-only-lookup` |
 //! | anything else about it, or nothing | `external-write`, category `live-api`: by default a person is asked |
-//! | `destructiveHint: true` | `irreversible`, and `approval = "mutating"` whatever its category says |
+//! | `destructiveHint: true` | `irreversible`, and `approval = "mutating"` whatever its category says, unless the file says how far it can be undone |
 //! | `destructiveHint: false` | `reversible` |
 //! | nothing about it | reversibility unknown |
 //! | `idempotentHint: true` | `idempotent`; nothing else is |
@@ -159,6 +159,10 @@ fn lay_over(entry: &mut Map<String, Value>, over: &Table, name: &str) -> Result<
         // The class that the category has by default.
         (None, None) if !reads && over.contains_key("category") => drop(entry.remove("side-effect")),
         _ => {}
+    }
+    // The hint that it destroys is answered by whoever says how far it can be undone, and what followed from it goes.
+    if over.get("reversibility").is_some_and(|stated| stated != "irreversible") {
+        entry.remove("approval");
     }
     merge(entry, over);
     Ok(())

@@ -3,7 +3,7 @@
 //! `servers` is a server as a file names it, `process` its child process, `connection` a client of it
 //! `answer` what a call gives and `result_text` all that stands in it. `annotations` turns a server's description of a tool into an entry
 //! of the registry, `pins` says whether it is still the description that was accepted, `merged_tools` puts
-//! both together for all servers of a file, and `tool_review` decides what may be used. `names` gives tools names that
+//! both together for all servers of a file, and `tool_review` decides what may be used. `origins` says of each value of an entry where it comes from, `names` gives tools names that
 //! clients take, `pages` takes lists page by page, `numbers` keeps numbers from being rounded, `wire` tells calls' progress
 //! apart.
 
@@ -15,6 +15,7 @@ mod merged_tools;
 mod names;
 mod numbers;
 mod offer;
+mod origins;
 mod pages;
 mod pins;
 mod process;
@@ -31,6 +32,7 @@ pub use merged_tools::{Joined, LeftOut, join};
 pub use names::{MOST_NAME, full_names, split};
 pub use numbers::{ExactNumbers, From as NumbersFrom, marked_call, unkept};
 pub use offer::Offer;
+pub use origins::{Known, Origin, VALUES, known};
 pub use pages::Pages;
 pub use pins::{Pin, PinError, Pins, Review, Seen, pins_beside};
 pub use result_text::Said;

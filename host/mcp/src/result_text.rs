@@ -382,7 +382,12 @@ mod tests {
     #[test]
     fn a_hidden_number_never_becomes_something_else() {
         let text = json!({"type": "text", "text": "contact 4539"});
-        for structured in [json!({"id": 1, "card": 4539}), json!([1, [4539]]), json!({"a": {"b": 4539}, "name": "x"}), json!({"4539": "x"})] {
+        for structured in [
+            json!({"id": 1, "card": 4539}),
+            json!([1, [4539]]),
+            json!({"a": {"b": 4539}, "name": "x"}),
+            json!({"4539": "x"}),
+        ] {
             let left = left(answer(json!({"content": [], "structuredContent": structured})), "4539");
             assert_eq!(left["structuredContent"], Value::Null, "{left}");
             assert_eq!(left["content"][0]["text"], HIDDEN_NUMBER, "{left}");

@@ -144,6 +144,7 @@ impl Host {
             engine: Arc::clone(self.engine.fingerprint()),
             entries: self.bundle.pins(),
             source: None,
+            approvers: Vec::new(),
         })
     }
 

@@ -19,6 +19,7 @@ pub mod reach;
 pub mod session;
 pub mod settings;
 pub mod shadow;
+mod signed;
 
 pub use deployment::Deployment;
 pub use governor::{GovernedRun, Governor, GovernorError};

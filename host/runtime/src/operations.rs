@@ -1,8 +1,9 @@
 //! What stands above a run while it is driven: kill switches, buckets, health, and the sinks by
 //! which people hear of it. Whatever they refuse reaches the run as a recorded input.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_kernel::contract::Dimension;
 use countersign_kernel::{
@@ -11,7 +12,7 @@ use countersign_kernel::{
 };
 use countersign_operate::{
     self as operate, AgentHealth, BucketError, BucketReservation, Buckets, Counter, ErrorClass, Halt, HealthTracker,
-    Item, ItemKind, Paused, Severity, SinkError, Sinks, StoredSwitches, Switches,
+    Item, ItemKind, Paused, Severity, SinkError, SinkQueue, StoredSwitches, Switches,
 };
 use countersign_spec::budget::Demand;
 use countersign_spec::routing::{Authority, Severity as RouteSeverity, TriggerClass};
@@ -26,13 +27,11 @@ use crate::settings::OperatorSpec;
 /// The operator's side of a run. Cheap to make; buckets and health are shared between runs.
 #[derive(Debug, Default)]
 pub struct Operations {
-    sinks: Option<Sinks>,
+    sinks: Option<Arc<SinkQueue>>,
     health: Option<HealthTracker>,
     buckets: Option<Buckets>,
     switches: Option<Switches>,
     stored_switches: Option<StoredSwitches>,
-    /// Where items go that no sink took.
-    undelivered: Option<PathBuf>,
 }
 
 /// Why a run is not begun.
@@ -59,14 +58,54 @@ impl Operations {
     /// # Errors
     /// A sink that makes no sense.
     pub fn new(spec: &OperatorSpec, store: &SharedStore, folder: &Path) -> Result<Self, SinkError> {
-        Ok(Operations {
-            sinks: (!spec.sinks.is_empty()).then(|| Sinks::new(&spec.sinks, folder)).transpose()?,
+        Ok(Operations { sinks: Operations::sinks(spec, folder)?, ..Operations::watching(spec, store, folder) })
+    }
+
+    /// The sinks of an operator's file behind their queue, to be shared by all runs of a process; none where it names none.
+    ///
+    /// # Errors
+    /// A sink that makes no sense.
+    pub fn sinks(spec: &OperatorSpec, folder: &Path) -> Result<Option<Arc<SinkQueue>>, SinkError> {
+        (!spec.sinks.is_empty()).then(|| SinkQueue::start(&spec.sinks, folder).map(Arc::new)).transpose()
+    }
+
+    /// The same with the sinks of a process.
+    #[must_use]
+    pub fn telling(self, sinks: Option<Arc<SinkQueue>>) -> Self {
+        Operations { sinks, ..self }
+    }
+
+    /// The same for whoever only looks: nobody is told anything by it.
+    pub fn watching(spec: &OperatorSpec, store: &SharedStore, folder: &Path) -> Self {
+        Operations {
             health: Some(HealthTracker::new(Arc::clone(store), spec.health)),
             buckets: Some(Buckets::new(Arc::clone(store), &spec.buckets)),
             switches: spec.switches.as_ref().map(|path| Switches::load(folder.join(path))),
             stored_switches: Some(StoredSwitches::new(Arc::clone(store))),
-            undelivered: Some(folder.join("undelivered.jsonl")),
-        })
+            ..Operations::none()
+        }
+    }
+
+    /// What stands in the way of any call of a tool at this moment (UTC milliseconds): what, why, and the command that
+    /// lifts it where one does. Reads, and changes nothing.
+    pub fn above(&mut self, manifest: &Manifest, tool: &str, now: u64) -> Vec<(String, String, Option<String>)> {
+        let mut found = Vec::new();
+        if let Some(Err(refused)) = self.health.as_ref().map(|health| health.dispatch(&manifest.agent, now)) {
+            let lifted = format!("agents resume {} --clear-health", manifest.agent);
+            found.push(("agent".to_owned(), refused.reason, Some(lifted)));
+        }
+        if let Some(halt) = self.switched_off(manifest, &[tool]) {
+            found.push(("switch".to_owned(), halt.to_string(), None));
+        }
+        match self.buckets.as_ref().map(|buckets| buckets.lines(manifest.tenant.as_deref())) {
+            Some(Ok(lines)) => found.extend(lines.into_iter().filter(|line| line.left == Some(0)).map(|line| {
+                let reason = format!("the bucket of {} has no {} left", line.bucket, line.dimension);
+                ("bucket".to_owned(), reason, None)
+            })),
+            Some(Err(error)) => found.push(("bucket".to_owned(), error.to_string(), None)),
+            None => {}
+        }
+        found
     }
 
     /// Health of the agents, where it is kept.
@@ -221,7 +260,11 @@ impl Operations {
     /// Counts what a frame tells of the agent, and tells people who of them has taken something up.
     pub(crate) fn watch(&mut self, run: &Run, frame: &Frame) {
         if let Input::Decided { by, decision, .. } = &frame.input
-            && !matches!(decision, Decision::Expired | Decision::Unavailable)
+            && !matches!(
+                decision.plain(),
+                // Nobody has just decided anything.
+                Decision::Expired | Decision::Unavailable | Decision::Standing { .. } | Decision::Withdrawn { .. }
+            )
         {
             let reason = format!("taken up by {by}: the run waits for nobody's word on this any more");
             let taken = item(run, ItemKind::Accepted, by, Severity::Low, &reason, &["accepted"], json!({}));
@@ -291,21 +334,16 @@ impl Operations {
         self.deliver(item(run, kind, &authority.endpoint, severity, reason, &[channel], details));
     }
 
-    /// Never only a log: what no sink takes is kept.
-    fn deliver(&mut self, item: Item) {
-        let Some(sinks) = &self.sinks else { return };
-        if !sinks.deliver(&item).reached()
-            && let Some(path) = &self.undelivered
-        {
-            use std::io::Write;
-            let mut options = std::fs::OpenOptions::new();
-            options.create(true).append(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let file = options.open(path);
-            let line = serde_json::to_string(&item).unwrap_or_default();
-            let line = shown::visible_json(&line);
-            let _ = file.and_then(|mut file| writeln!(file, "{line}"));
+    /// Waits until people are told everything there is to tell, at most so long.
+    pub(crate) fn told(&self, most: Duration) {
+        if let Some(sinks) = &self.sinks {
+            sinks.wait(most);
+        }
+    }
+
+    fn deliver(&self, item: Item) {
+        if let Some(sinks) = &self.sinks {
+            sinks.tell(item);
         }
     }
 }

@@ -131,9 +131,17 @@ pub fn line(event: &Event) -> String {
         Event::Approved { by, .. } => format!("approved by {by}"),
         Event::ApprovalJoined { by, reason, .. } => format!("approval-joined by {}: {reason}", list(by)),
         Event::ApprovalSpent { .. } => "approval-spent".to_owned(),
+        Event::ApprovalReturned { .. } => "approval-returned".to_owned(),
         Event::ApprovalRequested { approval } => {
             format!("approval-requested {} {}", approval.tool, approval.fingerprint)
         }
+        Event::StandingGiven { standing, by } => {
+            format!("standing-given {} by {by}: {}", standing.id, standing.in_words())
+        }
+        Event::StandingApplied { standing, by, reason } => {
+            format!("standing-applied {standing} to {}: {reason}", list(by))
+        }
+        Event::StandingWithdrawn { standing, by } => format!("standing-withdrawn {standing} by {by}"),
         Event::Rejected { by } => format!("rejected by {by}"),
         Event::ApprovalExpired { asked_again, .. } => {
             format!("approval-expired{}", if *asked_again { ", asked again" } else { "" })

@@ -50,6 +50,9 @@ pub use kept::{Keep, KeptError};
 pub use resume::{Resumed, resume};
 use servers::RunTools;
 
+/// How long a run waits at its end until the sinks have taken what there is to tell people.
+const TELLING: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// A scenario that cannot be read. Names file and line or key.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
@@ -363,6 +366,8 @@ impl Scenario {
         let driven = session.drive(Input::Started, &mut world, &mut watching);
         // What went wrong first says more than that the run cannot be given back because of it.
         let put_away = session.put_away();
+        // What people are told is looked at next.
+        session.told(TELLING);
         driven?;
         let status = put_away?;
         let mut unmet = Vec::new();

@@ -15,8 +15,8 @@ pub use boundary::Boundary;
 pub use countersign_contract as contract;
 pub use host_rules::HostRules;
 pub use manifest::{
-    Criterion, Driver, EntryPin, EscalationRules, Goal, Manifest, ManifestError, Mode, Model, Need, PolicyMode,
-    Retention, SlotPin, Source,
+    Approver, Criterion, Driver, EntryPin, EscalationRules, Goal, Manifest, ManifestError, Mode, Model, Need,
+    PolicyMode, Retention, SlotPin, Source,
 };
 pub use tool::{Tool, Verifier};
 

@@ -93,6 +93,20 @@ pub struct Manifest {
     /// Where a recorded run comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
+    /// Who may decide what lets something happen, each with the public key that shows it; where there are none, whoever
+    /// can write to the store of the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<Approver>,
+}
+
+/// Somebody who may decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Approver {
+    /// By which decisions name them.
+    pub name: Arc<str>,
+    /// Their public Ed25519 key: `ed25519:` and 64 hexadecimal digits.
+    pub key: Arc<str>,
 }
 
 impl Manifest {
@@ -133,6 +147,7 @@ impl Manifest {
             engine,
             entries,
             source,
+            approvers,
         } = self;
         let _ = (run, started, seed);
         let same = [
@@ -166,6 +181,7 @@ impl Manifest {
             ("engine", *engine == other.engine),
             ("entries", *entries == other.entries),
             ("source", *source == other.source),
+            ("approvers", *approvers == other.approvers),
         ];
         same.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
     }

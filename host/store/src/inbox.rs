@@ -31,6 +31,15 @@ pub struct Entry {
 pub enum Offer {
     /// A decision.
     Decide(Decision),
+    /// A decision with the signature of whoever decides.
+    Signed {
+        /// The decision.
+        decision: Decision,
+        /// The public key, as `ed25519:` and 64 hexadecimal digits.
+        key: String,
+        /// The signature over the entry, as 128 hexadecimal digits.
+        signature: String,
+    },
     /// The end.
     Cancel,
 }
@@ -39,8 +48,10 @@ pub enum Offer {
 pub fn by_caution(entries: &mut [Entry]) {
     entries.sort_by_key(|entry| match &entry.wants {
         Offer::Cancel => 0,
-        Offer::Decide(Decision::Rejected { .. }) => 1,
-        Offer::Decide(_) => 2,
+        Offer::Decide(decision) | Offer::Signed { decision, .. } => match decision.plain() {
+            Decision::Rejected { .. } | Decision::Withdrawn { .. } => 1,
+            _ => 2,
+        },
     });
 }
 

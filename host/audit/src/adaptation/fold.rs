@@ -207,6 +207,7 @@ impl Triples {
             Event::Approved { fingerprint, by } => self.approved(fingerprint, by),
             Event::ApprovalJoined { fingerprint, by, .. } => self.joined(fingerprint, by),
             Event::ApprovalSpent { fingerprint } => self.spent(fingerprint),
+            Event::StandingApplied { .. } => self.stood(),
             Event::Rejected { by } => self.rejected(frame, by),
             Event::ApprovalExpired { fingerprint, asked_again: false } => self.expired(fingerprint),
             Event::ApprovalUnavailable => {
@@ -397,7 +398,9 @@ fn came(outcome: CallOutcome) -> Came {
 
 fn did(decision: &Decision) -> Did {
     match decision {
-        Decision::Approved { .. } => Did::Approved,
+        Decision::Approved { .. } | Decision::ApprovedFor { .. } | Decision::Standing { .. } => Did::Approved,
+        Decision::Withdrawn { .. } => Did::Rejected,
+        Decision::Signed { decision, .. } => did(decision),
         Decision::Rejected { .. } => Did::Rejected,
         Decision::Expired => Did::Expired,
         Decision::Unavailable => Did::Unavailable,

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use countersign::bundle::findings::{Finding, findings};
-use countersign::bundle::{Bundle, Lock, lock};
+use countersign::bundle::{Bundle, Lock, lock, write_default_bundle};
 use countersign::tools::{Readers, write_atomically};
 
-use crate::style::{Busy, GOOD, MIND, QUIET, STRONG, line, styled, table};
+use crate::style::{Busy, GOOD, MIND, QUIET, STRONG, cell, line, styled, table};
 
 /// Pin policies together
 #[derive(clap::Subcommand)]
 pub enum Command {
+    /// Write the bundle that this program carries into a folder, ready to be edited
+    #[command(after_help = "Example:\n  countersign bundle init my-bundle")]
+    Init(Init),
     /// Write `bundle.lock` from `bundle.toml` and the components beside it
     ///
     /// Then says what there is to know of the bundle: entries that never decide or overlap, cases that one
@@ -45,6 +48,12 @@ pub enum Command {
         after_help = "Example:\n  countersign bundle restore 8e5f1c02 --bundles bundles --switches switches.toml"
     )]
     Restore(installed::Restore),
+}
+
+#[derive(clap::Args)]
+pub struct Init {
+    /// An empty folder, or one that is not there yet
+    folder: PathBuf,
 }
 
 #[derive(clap::Args)]
@@ -82,6 +91,7 @@ pub struct Show {
 
 pub fn run(command: &Command) -> anyhow::Result<u8> {
     match command {
+        Command::Init(arguments) => init(&arguments.folder),
         Command::Lock(arguments) => lock_folder(arguments),
         Command::Show(arguments) => show(arguments),
         Command::Use(arguments) => installed::take(arguments),
@@ -90,6 +100,17 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Revoke(arguments) => installed::switch_off(arguments),
         Command::Restore(arguments) => installed::switch_on(arguments),
     }
+}
+
+fn init(folder: &Path) -> anyhow::Result<u8> {
+    write_default_bundle(folder)?;
+    let folder = folder.display();
+    crate::say!("{} `{folder}/bundle.toml`, its lock, and the components beside it", styled(GOOD, "written"));
+    let tell = |what: &str, text: String| crate::say!("  {} {text}", styled(QUIET, format!("{what:<6}")));
+    tell("edit", format!("{folder}/bundle.toml"));
+    tell("lock", format!("countersign bundle lock {folder}"));
+    tell("use", format!("`[bundle] folder = \"{folder}\"` in countersign.toml, or --bundle {folder}"));
+    Ok(crate::exit::OK)
 }
 
 fn lock_folder(arguments: &LockArguments) -> anyhow::Result<u8> {
@@ -119,7 +140,7 @@ fn lock_folder(arguments: &LockArguments) -> anyhow::Result<u8> {
     }
     crate::say!("{} {digest}", path.display());
     let cells = |finding: &Finding| {
-        vec![finding.kind().replace('-', " "), finding.place().to_owned(), line(&finding.to_string(), 300)]
+        vec![finding.kind().replace('-', " "), finding.place().to_owned(), cell(&finding.to_string(), 300)]
     };
     let rows: Vec<Vec<String>> = found.iter().map(cells).collect();
     for (finding, text) in found.iter().zip(table(&rows, &[])) {

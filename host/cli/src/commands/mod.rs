@@ -2,6 +2,7 @@
 
 pub mod adaptation;
 pub mod agents;
+pub mod approvals;
 pub mod backtest;
 pub mod bundle;
 pub mod compile;

@@ -12,6 +12,7 @@ use crate::contract::{AuthorityGap, Layer, PlanningMode, Slot, Trigger};
 use crate::contract::{Dimension, Key, SensitivityTag, Tier, Verdict};
 use crate::record::input::Alarm;
 use crate::record::packet::{Approval, Packet, Report};
+use crate::record::standing::StandingApproval;
 use crate::record::status::Code;
 
 fn is_zero(value: &u64) -> bool {
@@ -567,6 +568,34 @@ pub enum Event {
     ApprovalSpent {
         /// Which.
         fingerprint: Arc<str>,
+    },
+    /// What it was used for was not done: it may be used again.
+    ApprovalReturned {
+        /// Which.
+        fingerprint: Arc<str>,
+    },
+    /// A person's rule holds in this run from now on.
+    StandingGiven {
+        /// What it covers.
+        standing: Box<StandingApproval>,
+        /// Who.
+        by: Arc<str>,
+    },
+    /// A person's rule answered those who asked about a call.
+    StandingApplied {
+        /// Its name.
+        standing: Arc<str>,
+        /// Those who asked.
+        by: Vec<Arc<str>>,
+        /// Why, in their words.
+        reason: String,
+    },
+    /// A person's rule holds no more.
+    StandingWithdrawn {
+        /// Its name.
+        standing: Arc<str>,
+        /// Who.
+        by: Arc<str>,
     },
     /// A person refused an action or a run.
     Rejected {

@@ -7,6 +7,7 @@ use countersign_spec::state::StateKind;
 use countersign_spec::tool::Verifier;
 use serde::{Deserialize, Serialize};
 
+use super::standing::StandingApproval;
 use crate::contract::{Dimension, FailureClass, Key, Signal};
 use crate::record::status::Code;
 
@@ -161,6 +162,30 @@ pub enum Decision {
         /// Of the action that waits.
         fingerprint: Arc<str>,
     },
+    /// The action of this fingerprint may run, and so may whatever else the rule covers.
+    ApprovedFor {
+        /// Of the action that waits.
+        fingerprint: Arc<str>,
+        /// The rule: of that very tool, and covering that very action.
+        standing: Box<StandingApproval>,
+    },
+    /// A rule that was given in another run of the same agent, and holds here too.
+    Standing {
+        /// The rule.
+        standing: Box<StandingApproval>,
+    },
+    /// A rule holds no more.
+    Withdrawn {
+        /// Its name.
+        standing: Arc<str>,
+    },
+    /// A decision of somebody who has shown to have an approver's key.
+    Signed {
+        /// The public key.
+        key: Arc<str>,
+        /// What was decided.
+        decision: Box<Decision>,
+    },
     /// It may not.
     Rejected {
         /// Of the action that waits; none where no action does.
@@ -188,6 +213,41 @@ pub enum Decision {
     },
     /// Go on.
     Resumed,
+}
+
+impl Decision {
+    /// What was decided, whether whoever decided has shown a key or not.
+    pub fn plain(&self) -> &Decision {
+        match self {
+            Decision::Signed { decision, .. } => decision.plain(),
+            plain => plain,
+        }
+    }
+
+    /// The same by value.
+    #[must_use]
+    pub fn into_plain(self) -> Decision {
+        match self {
+            Decision::Signed { decision, .. } => decision.into_plain(),
+            plain => plain,
+        }
+    }
+
+    /// The key that whoever decided has shown; none where nobody has.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Decision::Signed { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Whether it lets something happen that would not otherwise: who may do so is checked where approvers have keys.
+    pub fn loosens(&self) -> bool {
+        !matches!(
+            self.plain(),
+            Decision::Rejected { .. } | Decision::Withdrawn { .. } | Decision::Expired | Decision::Unavailable
+        )
+    }
 }
 
 /// `{step, action, reasoning, status, confidence}` (specification A2).

@@ -3,8 +3,10 @@
 pub mod effect;
 pub mod event;
 pub mod frame;
+pub mod given;
 pub mod grounding;
 pub mod input;
 pub mod packet;
+pub mod standing;
 pub mod status;
 pub mod told;

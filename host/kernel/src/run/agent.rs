@@ -225,7 +225,12 @@ impl Run {
             return Ok(());
         }
         match decision {
+            Decision::Standing { standing } => self.expects_standing(standing),
+            Decision::Withdrawn { standing } => self.expects_withdrawal(standing),
             _ if self.approvals.expects(decision) => Ok(()),
+            Decision::ApprovedFor { .. } => refuse(
+                "the fingerprint of an approval that waits, and a rule that covers its call and no more than it may",
+            ),
             Decision::Approved { .. } | Decision::Rejected { fingerprint: Some(_), .. } => {
                 refuse("the fingerprint of an approval that waits")
             }
@@ -249,6 +254,25 @@ impl Run {
             self.event(Event::Resumed { by: Arc::clone(by) });
             return;
         }
+        let decision = match decision {
+            Decision::Standing { standing } => {
+                self.give_standing(*standing, None, by);
+                return;
+            }
+            Decision::Withdrawn { standing } => {
+                self.withdraw_standing(&standing, by);
+                return;
+            }
+            Decision::ApprovedFor { fingerprint, standing } => {
+                // It may have run out while the decision was on its way: too late is not come.
+                if self.approvals.expects(&Decision::Approved { fingerprint: Arc::clone(&fingerprint) }) {
+                    self.event(Event::Approved { fingerprint: Arc::clone(&fingerprint), by: Arc::clone(by) });
+                    self.give_standing(*standing, Some(&fingerprint), by);
+                }
+                return;
+            }
+            other => other,
+        };
         let (fingerprint, state) = match decision {
             Decision::Approved { fingerprint } => (fingerprint, State::Granted),
             Decision::Rejected { fingerprint: Some(fingerprint), instead } => (fingerprint, State::Rejected(instead)),

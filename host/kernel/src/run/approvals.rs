@@ -11,11 +11,14 @@ use super::bounded::push_bounded;
 use crate::contract::Key;
 use crate::record::input::Decision;
 use crate::record::packet::Approval;
+use crate::record::standing::{Covers, StandingApproval};
 
 /// Most approvals that may wait or be unused at once: people are asked, not flooded. More are refused.
 pub(super) const WAITING: usize = 32;
 /// Most that are remembered, what people refused included; the oldest of those is asked about anew.
 const REMEMBERED: usize = 256;
+/// Most rules that may hold at once.
+pub(super) const STANDING: usize = 64;
 /// Entries of the inbox that are known as taken. A run takes no more decisions than that.
 const DECIDED: usize = 4096;
 
@@ -25,6 +28,10 @@ pub(super) struct Approvals {
     /// Numbers used once so far.
     asks: u64,
     decided: VecDeque<Arc<str>>,
+    /// Rules that people gave, with the digest of the arguments' secrets where a rule is for the very call that had some.
+    standing: Vec<(StandingApproval, Option<Arc<str>>)>,
+    /// What was spent last, until the call is known to be on its way.
+    spent: Option<Entry>,
     /// Notices sent to reviewers.
     notices: u32,
 }
@@ -165,14 +172,31 @@ impl Approvals {
     pub fn spend(&mut self, call: Call<'_>, by: &[Arc<str>], at: u64) -> Option<Joined> {
         let fits = |entry: &Entry| entry.state == State::Granted && entry.is_of(call) && at <= entry.approval.expires;
         let found = self.entries.iter().position(fits)?;
-        let approval = self.entries.remove(found).approval;
+        let entry = self.entries.remove(found);
+        let approval = entry.approval.clone();
+        self.spent = Some(entry);
         Some(Joined { by: joining(&approval, by), approval })
+    }
+
+    /// The call that an approval was spent on was not made after all: it is worth as much as before. Its fingerprint.
+    pub fn unspend(&mut self, call: Call<'_>) -> Option<Arc<str>> {
+        let entry = self.spent.take_if(|entry| entry.is_of(call))?;
+        let fingerprint = Arc::clone(&entry.approval.fingerprint);
+        self.entries.push(entry);
+        Some(fingerprint)
     }
 
     /// Whether a decision on this fingerprint is waited for. A person may think better of an approval.
     pub fn expects(&self, decision: &Decision) -> bool {
         let (fingerprint, rejects) = match decision {
             Decision::Approved { fingerprint } => (fingerprint, false),
+            Decision::ApprovedFor { fingerprint, standing } => {
+                let of = |entry: &Entry| entry.approval.fingerprint == *fingerprint && standing.is_of(&entry.approval);
+                if !self.entries.iter().any(of) || !self.has_room_for(standing) {
+                    return false;
+                }
+                (fingerprint, false)
+            }
             Decision::Rejected { fingerprint: Some(fingerprint), .. } => (fingerprint, true),
             _ => return false,
         };
@@ -194,6 +218,56 @@ impl Approvals {
         }
         entry.state = state;
         true
+    }
+
+    /// Whether one more rule may hold.
+    pub fn has_room_for(&self, standing: &StandingApproval) -> bool {
+        self.standing.len() < STANDING && !self.standing.iter().any(|(other, _)| other.id == standing.id)
+    }
+
+    /// A rule holds from now on. With a fingerprint it is what was answered to that approval, which needs no other
+    /// answer then.
+    pub fn stand(&mut self, standing: StandingApproval, fingerprint: Option<&str>) {
+        let answered = |entry: &Entry| fingerprint == Some(&*entry.approval.fingerprint);
+        let found = self.entries.iter().position(answered);
+        let payload = found.and_then(|found| self.entries.remove(found).payload);
+        self.standing.push((standing, payload));
+    }
+
+    /// Rules that hold at a moment, in UTC milliseconds.
+    pub fn standing(&self, now: u64) -> impl Iterator<Item = &StandingApproval> {
+        self.standing.iter().map(|(standing, _)| standing).filter(move |standing| !standing.is_over(now))
+    }
+
+    /// The rule that covers a call. One that has run out is forgotten when another is given.
+    pub fn covering(&self, call: Call<'_>, now: u64) -> Option<&StandingApproval> {
+        let definition = call.definition?;
+        let covers = |(standing, payload): &&(StandingApproval, Option<Arc<str>>)| {
+            // Of a call with a secret the very same is the one with that secret.
+            let same_secret = match standing.covers {
+                Covers::Same { .. } => payload.as_ref() == call.payload,
+                Covers::Below { .. } => call.payload.is_none(),
+            };
+            same_secret && !standing.is_over(now) && standing.covers(call.tool, definition, call.arguments)
+        };
+        self.standing.iter().find(covers).map(|(standing, _)| standing)
+    }
+
+    /// A rule holds no more; false where there is none of this name.
+    pub fn end_standing(&mut self, id: &str) -> bool {
+        let before = self.standing.len();
+        self.standing.retain(|(standing, _)| *standing.id != *id);
+        self.standing.len() < before
+    }
+
+    /// Whether there is a rule of this name.
+    pub fn knows_standing(&self, id: &str) -> bool {
+        self.standing.iter().any(|(standing, _)| *standing.id == *id)
+    }
+
+    /// Forgets rules that have run out.
+    pub fn forget_over(&mut self, now: u64) {
+        self.standing.retain(|(standing, _)| !standing.is_over(now));
     }
 
     /// Nobody is asked any more by this fingerprint.

@@ -20,6 +20,14 @@ impl Asked {
         let waiting = self.halt.approval.as_ref();
         match (decision, waiting) {
             (Decision::Approved { fingerprint }, Some(approval)) if *fingerprint == approval.fingerprint => Ok(()),
+            (Decision::ApprovedFor { fingerprint, standing }, Some(approval))
+                if *fingerprint == approval.fingerprint && standing.is_of(approval) =>
+            {
+                Ok(())
+            }
+            (Decision::ApprovedFor { .. }, _) => {
+                refuse("a rule that covers the call it shows, and no more than such rules may")
+            }
             (Decision::Approved { .. }, Some(_)) => refuse("an approval of the fingerprint that it shows"),
             (Decision::Approved { .. }, None) => refuse("something else than an approval"),
             (Decision::Rejected { fingerprint: Some(fingerprint), .. }, Some(approval))

@@ -22,8 +22,10 @@ pub(super) struct SlotVerdict {
     pub verdict: Option<Verdict>,
     /// The entries that gave the most restrictive verdict, by name.
     pub by: Vec<Arc<str>>,
-    /// In the words of the first of them.
+    /// In their words, each once, by the name of the first that says so.
     pub reason: String,
+    /// Theirs one by one, in the order of `by`.
+    reasons: Vec<String>,
     /// Lowest confidence score.
     pub score: Option<f64>,
     /// Highest risk score.
@@ -112,14 +114,23 @@ impl SlotVerdict {
         if self.verdict != Some(verdict) {
             self.verdict = Some(verdict);
             self.by.clear();
+            self.reasons.clear();
         }
         let at = self.by.partition_point(|other| other < entry);
         self.by.insert(at, Arc::clone(entry));
-        if at == 0 {
-            self.reason = match answer {
-                Answered::Undecided(cause) => format!("undecided: {cause}"),
-                answer => answer.reason().to_owned(),
-            };
+        let reason = match answer {
+            Answered::Undecided(cause) => format!("undecided: {cause}"),
+            answer => answer.reason().to_owned(),
+        };
+        self.reasons.insert(at, reason);
+        // Where nothing is held up, one reason is enough; whoever decides sees all.
+        let told = if verdict >= Verdict::Replan { self.reasons.len() } else { 1 };
+        self.reason.clear();
+        for (index, reason) in self.reasons.iter().take(told).enumerate() {
+            if !reason.is_empty() && !self.reasons[..index].contains(reason) {
+                self.reason.push_str(if self.reason.is_empty() { "" } else { "; " });
+                self.reason.push_str(reason);
+            }
         }
     }
 

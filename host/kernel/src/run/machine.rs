@@ -20,7 +20,7 @@ use crate::contract::{Compliance, Dimension, Verdict};
 use crate::contract::{Question, Slot};
 use crate::record::effect::{Effect, Purpose};
 use crate::record::event::{Event, Move};
-use crate::record::input::{Input, Reply};
+use crate::record::input::{Decision, Input, Reply};
 use crate::record::status::{Code, Status};
 
 impl Run {
@@ -50,7 +50,11 @@ impl Run {
             (_, Input::Decided { .. }) if !self.approvals.takes_more() => {
                 Err(InputError::Order("the run takes no more decisions than it has taken"))
             }
-            (Waiting::Person(asked), Input::Decided { decision, .. }) => asked.expects(decision),
+            (Waiting::Person(asked), Input::Decided { decision, .. }) => match decision.plain() {
+                Decision::Withdrawn { standing } => self.expects_withdrawal(standing),
+                Decision::Standing { standing } => self.standing_answers(asked, standing),
+                decision => asked.expects(decision),
+            },
             (Waiting::Person(_), _) => refuse("a person's decision"),
             (_, Input::Halted { .. }) => Ok(()),
             (Waiting::Model(call), Input::Message { .. }) if self.recorded() || !call.message => Ok(()),
@@ -59,7 +63,7 @@ impl Run {
                 check_reply(reply, matches!(waiting.purpose, Purpose::Patch(_)))
             }
             (Waiting::Model(_) | Waiting::Calls, Input::Decided { decision, .. }) if self.agent_drives() => {
-                self.expects_of_parked(decision)
+                self.expects_of_parked(decision.plain())
             }
             (Waiting::Model(_), _) if self.agent_drives() => refuse("a proposal"),
             (Waiting::Model(_), _) => refuse("a model's reply"),
@@ -111,6 +115,7 @@ impl Run {
                 Next::Interrupt(Exit::Halted)
             }
             Input::Decided { id, by, decision, given } => {
+                let decision = decision.into_plain();
                 let given = given.map_or(self.at, |given| given.min(self.at));
                 match self.waiting {
                     Waiting::Person(_) => self.decided(id, &by, decision, given),
@@ -328,6 +333,10 @@ impl Run {
         let sent = last.filter(|call| !self.agent_drives() || self.proposals.sent_by(*call) + 1 == self.frames);
         if let Some(call) = sent.and_then(|call| self.proposals.take_sent(call)) {
             self.event(Event::Withdrawn { call: call.call.id() });
+            let unspent = self.approvals.unspend(call.proposal.approved_as(&self.manifest.tools));
+            if let Some(fingerprint) = unspent {
+                self.event(Event::ApprovalReturned { fingerprint });
+            }
             if let Some(reservation) = call.reservation {
                 self.view_mut().settle(reservation, Demand::default());
             }

@@ -20,6 +20,7 @@ mod finalise;
 mod halt;
 mod handed;
 mod hidden;
+mod host_asks;
 mod joined;
 mod looked;
 mod machine;
@@ -36,6 +37,7 @@ mod proposals;
 mod repair;
 mod scope;
 mod screening;
+mod standing;
 mod start;
 mod tasks;
 mod threshold;
@@ -58,6 +60,7 @@ use crate::record::status::Status;
 
 pub use consequence::{Asked, CONSEQUENCES, Consequence, Driving, HOLDING, Row, consequence, severities, verdicts};
 pub use handed::{CallDecision, Closed, FoldError, InputError, Recorded, Request, Sampled, Withheld, WouldHave};
+pub use host_asks::{Envelope, HostAsks, approval_rule, host_asks};
 pub use threshold::Hold;
 pub use view::View;
 

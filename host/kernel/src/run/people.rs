@@ -125,17 +125,28 @@ impl Run {
 
     /// A person has decided, or has not.
     pub(super) fn decided(&mut self, id: Arc<str>, by: &Arc<str>, decision: Decision, given: u64) -> Next {
+        if let Decision::Withdrawn { standing } = decision {
+            // It waits for a person all the same.
+            self.approvals.take(id);
+            return self.withdraw_standing(&standing, by);
+        }
         let Waiting::Person(asked) = std::mem::replace(&mut self.waiting, Waiting::Nothing) else { return Next::Wait };
         self.approvals.take(id);
         self.status = Status::Running;
-        if let Some(approval) = asked.halt.approval.as_ref().filter(|_| !matches!(decision, Decision::Approved { .. }))
-        {
+        let approves =
+            matches!(decision, Decision::Approved { .. } | Decision::ApprovedFor { .. } | Decision::Standing { .. });
+        if let Some(approval) = asked.halt.approval.as_ref().filter(|_| !approves) {
             self.approvals.withdraw(&approval.fingerprint);
         }
         let late = asked.halt.approval.as_ref().is_some_and(|approval| given > approval.expires);
         let decision = match decision {
             // What comes too late counts as not come.
-            Decision::Approved { .. } | Decision::Rejected { .. } | Decision::Released { .. } if late => {
+            Decision::Approved { .. }
+            | Decision::ApprovedFor { .. }
+            | Decision::Rejected { .. }
+            | Decision::Released { .. }
+                if late =>
+            {
                 Decision::Expired
             }
             other => other,
@@ -143,6 +154,19 @@ impl Run {
         let on = |user: Exit, other: Exit| if asked.user { user } else { other };
         match decision {
             Decision::Approved { fingerprint } => self.approved(asked, fingerprint, by, given),
+            Decision::ApprovedFor { fingerprint, standing } => {
+                self.event(Event::Approved { fingerprint: Arc::clone(&fingerprint), by: Arc::clone(by) });
+                self.give_standing(*standing, Some(&fingerprint), by);
+                Next::Leave(Exit::Approved)
+            }
+            Decision::Standing { standing } => {
+                if let Some(approval) = &asked.halt.approval {
+                    self.give_standing(*standing, Some(&approval.fingerprint), by);
+                }
+                Next::Leave(Exit::Approved)
+            }
+            // Taken before anybody was answered; a key was looked at before it came here.
+            Decision::Withdrawn { .. } | Decision::Signed { .. } => Next::Wait,
             Decision::Rejected { instead, .. } => {
                 self.event(Event::Rejected { by: Arc::clone(by) });
                 self.rejected(asked, instead)

@@ -7,7 +7,7 @@ use countersign_spec::boundary::{DecisionRight, FailClosed, Pattern, PlanRule};
 use countersign_spec::budget::Demand;
 use countersign_spec::graph::Exit;
 use countersign_spec::routing::RiskState;
-use countersign_spec::tool::{ApprovalRule, SideEffectClass, Tool, Verifier};
+use countersign_spec::tool::{SideEffectClass, Tool, Verifier};
 
 use super::Run;
 use super::bounded::cut;
@@ -15,10 +15,12 @@ use super::consequence::{Asked, Consequence};
 use super::halt::RepairCause;
 use super::halt::{EscalationCause, StopCause};
 use super::handed::CallDecision;
+use super::host_asks::{Envelope, host_asks};
 use super::joined::SlotVerdict;
 use super::model::ACTION_TEXT;
 use super::next::Next;
 use super::proposals::Proposal;
+use super::standing::AsksBeside;
 use super::threshold;
 use super::used::{Change, OwnCap, Repetition, position};
 use super::waiting::Then;
@@ -213,10 +215,7 @@ impl Run {
         let rules = &self.manifest.rules;
         let name = &proposal.name;
         if rules.duplicate_actions && tool.mutating() && !tool.idempotent {
-            let lasting = tool.reversibility == Reversibility::Irreversible
-                || matches!(tool.side_effect, SideEffectClass::Financial | SideEffectClass::Communication);
-            let repetition = Repetition { at: self.at, window: rules.repetition_window, lasting };
-            let reason = match self.used.change(proposal.key, repetition) {
+            let reason = match self.change_before(proposal, tool) {
                 Some(Change::Done) => format!("`{name}` has done exactly this already"),
                 Some(Change::Uncertain) => {
                     format!("`{name}` may have done exactly this: it did not answer in time; look first")
@@ -249,7 +248,23 @@ impl Run {
     /// and once it was refused and is proposed again: a refusal that nobody can lift would be one for ever.
     fn person_decides(&self, proposal: &Proposal) -> bool {
         let asked = |index| self.agent_drives() && self.host_asks(index, proposal).is_some();
-        self.progress.insists(proposal.key) || proposal.tool.is_some_and(asked)
+        let by_rule = |index| self.repeats_what_is_done(proposal, index) && self.is_covered(proposal);
+        self.progress.insists(proposal.key) || proposal.tool.is_some_and(asked) || proposal.tool.is_some_and(by_rule)
+    }
+
+    /// Whether a repetition is one of a change that is known to be made, and not one too many in a row.
+    fn repeats_what_is_done(&self, proposal: &Proposal, index: usize) -> bool {
+        let tool = &self.manifest.tools[index];
+        self.repeated_in_a_row(proposal, tool).is_none()
+            && matches!(self.change_before(proposal, tool), None | Some(Change::Done))
+    }
+
+    /// What is known of the very same change before this one.
+    fn change_before(&self, proposal: &Proposal, tool: &Tool) -> Option<Change> {
+        let lasting = tool.reversibility == Reversibility::Irreversible
+            || matches!(tool.side_effect, SideEffectClass::Financial | SideEffectClass::Communication);
+        let repetition = Repetition { at: self.at, window: self.manifest.rules.repetition_window, lasting };
+        self.used.change(proposal.key, repetition)
     }
 
     /// The caps of the tool itself, with so many of its calls under way.
@@ -356,10 +371,14 @@ impl Run {
         let mut verdict = joined.verdict();
         let mut by = joined.by;
         let mut reason = joined.reason;
+        let mut asks = AsksBeside::default();
         if let Some((who, why)) = self.proposals.take_guard_asks() {
+            asks.only_the_same = true;
             if verdict < Verdict::Ask {
                 by.clear();
                 reason = why;
+            } else if verdict == Verdict::Ask {
+                reason = format!("{reason}; {why}");
             }
             if verdict <= Verdict::Ask {
                 verdict = Verdict::Ask;
@@ -371,6 +390,8 @@ impl Run {
         {
             let repetition = self.repetition(&proposal, &self.manifest.tools[index]).map(|why| ("repetition", why));
             let secret = self.hands_on_a_secret(index, &proposal).map(|why| ("secret", why));
+            asks.only_the_same |= secret.is_some();
+            asks.unknown = repetition.is_some() && !self.repeats_what_is_done(&proposal, index);
             for (who, why) in [repetition, secret, self.host_asks(index, &proposal)].into_iter().flatten() {
                 if !self.blocks(who, Verdict::Ask, &why) {
                     continue;
@@ -381,6 +402,9 @@ impl Run {
                 } else if verdict == Verdict::Ask && matches!(who, "repetition" | "secret") {
                     // Whoever decides must know that it was done already, and that a secret goes along.
                     reason = format!("{why}; {reason}");
+                } else if verdict == Verdict::Ask {
+                    // A person sees what each of them says.
+                    reason = format!("{reason}; {why}");
                 }
                 if verdict <= Verdict::Ask {
                     verdict = Verdict::Ask;
@@ -403,6 +427,10 @@ impl Run {
             }
             // What it asks for was given: the very call may be made, once.
             Consequence::CallWaits | Consequence::Approval if self.spend_approval(&proposal, &by, &reason) => {
+                self.eligible(proposal)
+            }
+            // A person has approved such calls beforehand.
+            Consequence::CallWaits | Consequence::Approval if self.stands(&proposal, &by, &reason, asks) => {
                 self.eligible(proposal)
             }
             Consequence::CallWaits => self.park(&proposal, by, reason),
@@ -429,43 +457,10 @@ impl Run {
         secret.then(|| format!("`{}` gets a secret, by the mark in its arguments", tool.name))
     }
 
-    /// Whether the host itself wants a person: ceilings first, they yield to nothing (design §7).
+    /// Whether the host itself wants a person, and why.
     fn host_asks(&self, index: usize, proposal: &Proposal) -> Option<(&'static str, String)> {
-        let tool = &self.manifest.tools[index];
-        let boundary = &self.manifest.boundary;
-        let name = &tool.name;
-        let tagged = tool.compliance != Compliance::None
-            || (tool.mutating() && self.manifest.goal.compliance != Compliance::None);
-        if tagged {
-            return Some(("ceiling", format!("`{name}` is tagged for compliance")));
-        }
-        if tool.side_effect == SideEffectClass::Financial || (tool.mutating() && tool.category == ToolCategory::Payment)
-        {
-            return Some(("ceiling", format!("`{name}` commits money")));
-        }
-        if tool.side_effect == SideEffectClass::Communication
-            || (tool.mutating() && tool.category == ToolCategory::Communication)
-        {
-            return Some(("ceiling", format!("`{name}` writes to people")));
-        }
-        if boundary.asks.contains(name) {
-            return Some(("boundary", format!("the boundary wants approval for `{name}`")));
-        }
-        if boundary.preauthorised.contains(name) {
-            return None;
-        }
-        let by_category = self.manifest.rules.approvals.get(&tool.category).copied();
-        let rule = tool.approval.or(by_category).unwrap_or(ApprovalRule::Mutating);
-        // Arguments may say more than the registry, never less.
-        let blast = proposal.touches.records.max(tool.blast_radius);
-        let wide = boundary.blast_radius_limit.is_some_and(|limit| blast.is_none_or(|blast| blast > limit));
-        let asks = match rule {
-            ApprovalRule::Never => false,
-            ApprovalRule::Destructive => tool.mutating() && (tool.reversibility != Reversibility::Reversible || wide),
-            ApprovalRule::Mutating => tool.mutating(),
-            ApprovalRule::Always => true,
-        };
-        asks.then(|| ("category", format!("`{name}` needs approval by its kind")))
+        let asks = host_asks(Envelope::of(&self.manifest), &self.manifest.tools[index], proposal.touches)?;
+        Some((asks.by(), asks.reason(&proposal.name)))
     }
 
     fn state_of(&self, proposal: &Proposal) -> RiskState {

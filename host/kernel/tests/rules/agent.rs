@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_kernel::told::Notice;
-use countersign_kernel::{Approval, CallDecision, Frame};
+use countersign_kernel::{Approval, CallDecision, Covers, Frame, StandingApproval};
 use countersign_spec::Driver;
 
 use super::*;
@@ -394,4 +394,124 @@ fn an_approval_in_time_reaches_an_agent_that_calls_late() {
         agent.at += repeated - 10;
         assert_eq!(agent.propose(call("write", 1)), made, "given {given:?} heard {heard} repeated {repeated}");
     }
+}
+
+/// An agent whose `write` has a definition, and a rule for the first call that it waits with.
+fn with_rule(change: impl FnOnce(&mut Manifest), until: Option<u64>) -> (Agent, StandingApproval) {
+    let mut agent = Agent::start(|m| {
+        m.tools[1].definition = "d".into();
+        m.tools[1].idempotent = false;
+        change(m);
+    });
+    assert!(!agent.propose(call("write", 1)));
+    let approval = agent.parked()[0].clone();
+    let rule = StandingApproval::same(&approval, until).unwrap_or_else(|error| panic!("{error}"));
+    let (fingerprint, standing) = (approval.fingerprint, Box::new(rule.clone()));
+    agent.decide("1", Decision::ApprovedFor { fingerprint, standing });
+    (agent, rule)
+}
+
+fn applied(agent: &Agent) -> bool {
+    agent.events.iter().any(|event| matches!(event, Event::StandingApplied { .. }))
+}
+
+#[test]
+fn a_rule_answers_for_the_calls_it_covers_until_it_is_withdrawn() {
+    let (mut agent, rule) = with_rule(|_| {}, None);
+    assert!(agent.parked().is_empty(), "the rule is the answer");
+    for _ in 0..3 {
+        assert!(agent.propose(call("write", 1)) && applied(&agent), "also as a repetition of what is done");
+        agent.observe(true);
+    }
+    assert!(!agent.propose(call("write", 2)), "another call");
+    assert_eq!(agent.run.standing().map(|standing| &*standing.id).collect::<Vec<_>>(), [&*rule.id]);
+    agent.decide("2", Decision::Withdrawn { standing: rule.id.clone() });
+    assert!(agent.events.iter().any(|event| matches!(event, Event::StandingWithdrawn { .. })));
+    assert!(!agent.propose(call("write", 1)));
+    assert_eq!(agent.run.standing().count(), 0);
+    // The same inputs give the same frames.
+    let mut again = Run::open(Arc::clone(agent.run.manifest())).unwrap_or_else(|error| panic!("{error}"));
+    agent.frames.iter().for_each(|frame| drop(again.fold(frame).unwrap_or_else(|error| panic!("{error}"))));
+}
+
+#[test]
+fn a_rule_runs_out_by_the_time_on_record() {
+    let (mut agent, _) = with_rule(|m| m.started = 1_000, Some(1_100));
+    assert!(agent.propose(call("write", 1)));
+    agent.observe(true);
+    agent.at = 200;
+    assert!(!agent.propose(call("write", 1)), "1,210 is after 1,100");
+    assert_eq!(agent.run.standing().count(), 0);
+}
+
+#[test]
+fn no_rule_answers_whether_what_nobody_knows_of_may_be_made_again() {
+    let (mut agent, _) = with_rule(|_| {}, None);
+    assert!(agent.propose(call("write", 1)));
+    let made = agent.effects.iter().find_map(|effect| match effect {
+        Effect::Dispatch { call, .. } => Some(*call),
+        _ => None,
+    });
+    let observation = Observation::new(Outcome::TimedOut, "no answer".into());
+    agent.give(Input::Observed { call: made.unwrap_or_default(), observation });
+    assert!(!agent.propose(call("write", 1)) && !applied(&agent));
+    assert!(agent.blocked().contains("may have done exactly this"), "{}", agent.blocked());
+}
+
+#[test]
+fn a_rule_is_of_what_was_approved_and_no_more() {
+    let mut agent = Agent::start(|m| m.tools[1].definition = "d".into());
+    agent.propose(call("write", 1));
+    let approval = agent.parked()[0].clone();
+    let rule = StandingApproval::same(&approval, None).unwrap_or_else(|error| panic!("{error}"));
+    let given = |change: fn(&mut StandingApproval)| {
+        let (fingerprint, mut standing) = (approval.fingerprint.clone(), Box::new(rule.clone()));
+        change(&mut standing);
+        Input::Decided {
+            id: "1".into(),
+            by: "Ada".into(),
+            decision: Decision::ApprovedFor { fingerprint, standing },
+            given: None,
+        }
+    };
+    assert!(agent.run.expects(&given(|_| {})).is_ok());
+    for change in [
+        (|rule| rule.tool = "read".into()) as fn(&mut StandingApproval),
+        |rule| rule.definition = "e".into(),
+        |rule| rule.id = "another".into(),
+        |rule| rule.covers = Covers::Same { arguments: "{}".into() },
+    ] {
+        assert!(agent.run.expects(&given(change)).is_err());
+    }
+    // A rule of another run is taken once, and only while it holds; and there is an end to how many hold.
+    let other = |number: usize, until| {
+        let id = format!("rule-{number}").as_str().into();
+        let standing = Box::new(StandingApproval { id, until: Some(until), ..rule.clone() });
+        Decision::Standing { standing }
+    };
+    let input = |id: &str, decision| Input::Decided { id: id.into(), by: "Ada".into(), decision, given: None };
+    assert!(agent.run.expects(&input("x", other(0, 1))).is_err(), "it has run out");
+    for number in 0..64 {
+        agent.decide(&format!("r-{number}"), other(number, u64::MAX));
+    }
+    assert!(agent.run.expects(&input("x", other(3, u64::MAX))).is_err(), "it has that");
+    assert!(agent.run.expects(&input("x", other(64, u64::MAX))).is_err(), "it has no room");
+    assert!(agent.run.expects(&input("x", Decision::Withdrawn { standing: "none".into() })).is_err());
+    assert!(agent.propose(call("write", 1)));
+}
+
+/// What a kill switch holds back was not done: the approval is worth as much as before.
+#[test]
+fn an_approval_is_not_used_up_by_a_call_that_was_held_back() {
+    let mut agent = Agent::start(|_| {});
+    agent.propose(call("write", 1));
+    let fingerprint = agent.parked()[0].fingerprint.clone();
+    agent.decide("1", Decision::Approved { fingerprint });
+    assert!(agent.propose(call("write", 1)));
+    agent.give(Input::Halted { switch: "tool `write`".into(), reason: "looking".into() });
+    assert!(agent.events.iter().any(|event| matches!(event, Event::ApprovalReturned { .. })), "{:?}", agent.events);
+    agent.decide("2", Decision::Resumed);
+    assert!(agent.propose(call("write", 1)));
+    agent.observe(true);
+    assert!(!agent.propose(call("write", 1)), "it is used by now");
 }

@@ -523,7 +523,12 @@ fn conditions_that_are_nearly_met() {
     }
     type Near = (&'static str, FailClosed, Setting, fn(&mut Loop));
     let cases: [Near; 8] = [
-        ("a secret that a reading gets", FailClosed::SecretExposure, |m| m.tools[1].side_effect = SideEffectClass::ReadOnly, secret),
+        (
+            "a secret that a reading gets",
+            FailClosed::SecretExposure,
+            |m| m.tools[1].side_effect = SideEffectClass::ReadOnly,
+            secret,
+        ),
         ("no secret going out", FailClosed::SecretExposure, |m| m.tools[1].external = true, write),
         (
             "reading infrastructure",

@@ -59,6 +59,7 @@ pub fn manifest() -> Manifest {
         engine: "e".into(),
         entries: vec![],
         source: None,
+        approvers: Vec::new(),
     }
 }
 

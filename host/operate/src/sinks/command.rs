@@ -42,6 +42,18 @@ impl CommandSink {
         Ok(CommandSink { program, arguments, time_out, env, folder })
     }
 
+    /// Whether there is such a program. It is not started.
+    pub fn try_out(&self) -> Result<(), String> {
+        if self.program.components().count() > 1 {
+            return if self.program.is_file() { Ok(()) } else { Err(format!("`{}` is gone", self.program.display())) };
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        match std::env::split_paths(&path).any(|folder| folder.join(&self.program).is_file()) {
+            true => Ok(()),
+            false => Err(format!("there is no program `{}` in `PATH`", self.program.display())),
+        }
+    }
+
     pub fn send(&self, body: &[u8]) -> Result<(), String> {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(&self.folder).env_clear();

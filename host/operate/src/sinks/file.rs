@@ -23,6 +23,23 @@ impl FileSink {
         Ok(FileSink { path })
     }
 
+    /// Whether it could be written. Nothing is made.
+    pub fn try_out(&self) -> Result<(), String> {
+        let told = |error: std::io::Error| format!("cannot write `{}`: {error}", self.path.display());
+        if self.path.exists() {
+            return OpenOptions::new().append(true).open(&self.path).map(drop).map_err(told);
+        }
+        let folder = self.path.ancestors().skip(1).find(|folder| folder.exists());
+        let Some(folder) = folder else { return Ok(()) };
+        match folder.metadata() {
+            Ok(found) if found.is_dir() && !found.permissions().readonly() => Ok(()),
+            Ok(_) => {
+                Err(format!("cannot write `{}`: nothing can be made in `{}`", self.path.display(), folder.display()))
+            }
+            Err(error) => Err(told(error)),
+        }
+    }
+
     pub fn send(&self, body: &[u8]) -> Result<(), String> {
         append(&self.path, body).map_err(|error| format!("cannot write `{}`: {error}", self.path.display()))
     }

@@ -6,6 +6,7 @@
 mod command;
 mod file;
 mod item;
+mod queue;
 mod signature;
 mod spec;
 mod webhook;
@@ -23,6 +24,7 @@ use file::FileSink;
 use webhook::{WebhookSink, checked_origin};
 
 pub use item::{ITEM_VERSION, Item, ItemKind, Severity};
+pub use queue::SinkQueue;
 pub use signature::{ID_HEADER, SIGNATURE_HEADER, sign, signed_at, verify_signature};
 pub use spec::{CommandSpec, FileSpec, SinkError, SinkSpec, WebhookSpec};
 
@@ -135,6 +137,16 @@ impl Sinks {
     /// Kinds that no sink takes: such items would reach nobody.
     pub fn unserved(&self) -> Vec<ItemKind> {
         ItemKind::ALL.into_iter().filter(|kind| !self.sinks.iter().any(|sink| sink.takes(*kind))).collect()
+    }
+
+    /// Looks whether each sink could take something now, without giving it anything: those that could not, and why.
+    pub fn try_out(&self) -> Vec<(String, String)> {
+        let tried = |sink: &Sink| match &sink.target {
+            Target::File(file) => file.try_out(),
+            Target::Webhook(webhook) => webhook.try_out(),
+            Target::Command(command) => command.try_out(),
+        };
+        self.sinks.iter().filter_map(|sink| Some((sink.name.clone(), tried(sink).err()?))).collect()
     }
 
     /// Gives an item to every sink that takes its kind, and waits for all of them. They work side

@@ -1,6 +1,7 @@
 //! A sink that is a signed POST.
 
 use std::ffi::OsString;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ const MOST_RETRIES: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a connection may take where a webhook is only tried out.
+const TRYING: Duration = Duration::from_secs(2);
 
 pub struct WebhookSink {
     url: String,
@@ -54,6 +58,26 @@ impl WebhookSink {
         });
         let client = client.map_err(|problem| SinkError::Client { sink, problem })?;
         Ok(WebhookSink { url: spec.url.clone(), secret, retries: spec.retries, client })
+    }
+
+    /// Whether somebody takes connections there. Nothing is sent. Behind a proxy nobody can tell.
+    pub fn try_out(&self) -> Result<(), String> {
+        let proxies = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+        if proxies.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())) {
+            return Ok(());
+        }
+        let url = reqwest::Url::parse(&self.url).map_err(|_| "its address cannot be read".to_owned())?;
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return Ok(()) };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let addresses = (host, port).to_socket_addrs().map_err(|error| format!("its name is not known: {error}"))?;
+        let mut why = "its name has no address".to_owned();
+        for address in addresses {
+            match TcpStream::connect_timeout(&address, TRYING) {
+                Ok(_) => return Ok(()),
+                Err(error) => why = format!("could not connect: {error}"),
+            }
+        }
+        Err(why)
     }
 
     pub fn send(&self, id: &str, body: &[u8]) -> Result<(), String> {

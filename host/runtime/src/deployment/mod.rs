@@ -15,6 +15,7 @@
 //! | `[models.TIER]` | the models of a tier |
 //! | `[servers.NAME]` | MCP servers behind the gateway |
 //! | `[tools.NAME]` | what the operator says of tools; of a server's as `SERVER__TOOL` |
+//! | `[approvers.NAME]` | who may approve, by their keys |
 //! | `[agents.NAME]` | on whose behalf calls are made: one run each |
 
 mod agent;
@@ -32,13 +33,13 @@ use countersign_mcp::{Overrides, ServersSpec, check_servers, split};
 use countersign_models as models;
 use countersign_operate::BucketsSpec;
 use countersign_spec::budget::Limits;
-use countersign_spec::{HostRules, Manifest};
+use countersign_spec::{Approver, Boundary, HostRules, Manifest};
 use countersign_tools::registry::{Registry, ToolSpec};
 use serde::Deserialize;
 use toml::Table;
 
 use crate::host::Host;
-use crate::settings::{BudgetCaps, OperatorSpec, SettingsError, read_merged};
+use crate::settings::{ApproverSpec, BudgetCaps, OperatorSpec, SettingsError, read_merged};
 
 pub use agent::AgentSection;
 pub use boundary::BoundarySection;
@@ -91,6 +92,8 @@ struct Sections {
     tools: Overrides,
     #[serde(default)]
     agents: BTreeMap<String, AgentSection>,
+    #[serde(default)]
+    approvers: BTreeMap<String, ApproverSpec>,
 }
 
 impl Deployment {
@@ -132,6 +135,15 @@ impl Deployment {
         }
         for (name, agent) in &sections.agents {
             agent.check(&file, name)?;
+        }
+        if !sections.approvers.is_empty() {
+            if !sections.operator.approvers.is_empty() {
+                return invalid(
+                    "operator.approvers",
+                    "stands beside `[approvers]`; expected at most one of them".to_owned(),
+                );
+            }
+            sections.operator.approvers = sections.approvers.clone();
         }
         check_servers(&sections.servers).map_err(|problem| SettingsError::Invalid { file: file.clone(), problem })?;
         let own = |name: &String| split(name).is_some_and(|(server, _)| sections.servers.contains_key(server));
@@ -194,6 +206,22 @@ impl Deployment {
     /// The envelope of runs whose loop an agent owns.
     pub fn boundary(&self) -> &BoundarySection {
         &self.sections.boundary
+    }
+
+    /// The same as a run over these tools is pinned to it.
+    pub fn envelope<'a>(&self, tools: impl IntoIterator<Item = &'a str>) -> Boundary {
+        let tools = tools.into_iter().map(Arc::from).collect();
+        self.sections.boundary.over(Boundary::new("deployment", tools))
+    }
+
+    /// The host's own rules.
+    pub fn rules(&self) -> &HostRules {
+        &self.sections.rules
+    }
+
+    /// Who may decide what lets something happen; nobody in particular where there are none.
+    pub fn approvers(&self) -> Vec<Approver> {
+        self.sections.operator.approvers()
     }
 
     /// The models, where there are any.
@@ -271,6 +299,7 @@ impl Deployment {
             }
         }
         manifest.boundary = sections.boundary.over(manifest.boundary);
+        manifest.approvers = self.approvers();
         Ok(manifest)
     }
 }
@@ -316,6 +345,8 @@ mod tests {
             ("version = 1\n[agents.'a/b']", "key `agents.a/b`: expected 1 to 64"),
             ("version = 1\n[agents.a]\nmode = 'recorded'", "key `agents.a.mode`: expected `enforce` or `monitor`"),
             ("version = 1\n[agents.a]\nidle-end = 0", "key `agents.a.idle-end`"),
+            ("version = 1\n[approvers.olga]\nkey = 'ed25519:00'", "expected `ed25519:`"),
+            ("version = 1\n[approvers.olga]", "missing field `key`"),
             ("version = 1\n[operator]\nswitches = 'none.toml'", "key `operator.switches`: there is no file"),
             ("version = 1\n[operator.buckets.app]\ncost = 1\n[tenants.app]\ncost = 2", "key `operator.buckets`"),
             ("version = 1\n[servers.a]\ncommand = ['x']\n[tools.write]\ncost = 1", "key `tools.write`: no server"),

@@ -11,10 +11,10 @@ mod pool;
 mod run;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_engine::EngineOptions;
-use countersign_operate::SinkError;
+use countersign_operate::{SinkError, SinkQueue};
 use countersign_store::{BeginError, Durability, RunQuery, SharedStore, StorageError};
 use countersign_tools::registry::Registry;
 use tokio::sync::oneshot;
@@ -39,6 +39,8 @@ pub struct Governor {
     live: Arc<LiveHost>,
     store: SharedStore,
     pool: Pool,
+    /// Where items for people go, once there was a run.
+    sinks: Arc<Mutex<Option<Arc<SinkQueue>>>>,
 }
 
 impl std::fmt::Debug for Governor {
@@ -106,7 +108,13 @@ impl Governor {
 
     /// The same with a host and a store that are open already.
     pub fn with(deployment: Deployment, live: LiveHost, store: SharedStore) -> Self {
-        Governor { deployment: Arc::new(deployment), live: Arc::new(live), store, pool: Pool::new(THREADS) }
+        Governor {
+            deployment: Arc::new(deployment),
+            live: Arc::new(live),
+            store,
+            pool: Pool::new(THREADS),
+            sinks: Arc::default(),
+        }
     }
 
     /// What its file says.
@@ -182,6 +190,15 @@ impl Governor {
         self.store.list(&RunQuery { agent: Some(agent.into()), ..RunQuery::default() })
     }
 
+    /// The sinks of all its runs, started with the first.
+    fn sinks(&self) -> Result<Option<Arc<SinkQueue>>, SinkError> {
+        let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        if sinks.is_none() {
+            *sinks = Operations::sinks(self.deployment.operator(), self.deployment.store().folder())?;
+        }
+        Ok(sinks.clone())
+    }
+
     fn setup(
         &self,
         agent: &str,
@@ -190,7 +207,8 @@ impl Governor {
     ) -> Result<Setup, GovernorError> {
         let store = self.deployment.store();
         let setup = Setup {
-            operations: Operations::new(self.deployment.operator(), &self.store, store.folder())?,
+            operations: Operations::watching(self.deployment.operator(), &self.store, store.folder())
+                .telling(self.sinks()?),
             principal: Some(agent.into()),
             keep_secrets: store.keep_secrets,
             ..Setup::new(tools)

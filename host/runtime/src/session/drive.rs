@@ -154,7 +154,7 @@ impl Session {
                 world.remember(&memory);
                 None
             }
-            Effect::Suspend { code, ref report } => world.person(code, report),
+            Effect::Suspend { code, ref report } => self.rule_for(report).or_else(|| world.person(code, report)),
             // Where the host drives, no agent is waited for; the rest was told.
             Effect::Await { .. }
             | Effect::Notify { .. }

@@ -55,6 +55,9 @@ pub enum SessionError {
     /// The file that the trace is written to as well.
     #[error(transparent)]
     Trace(#[from] TransferError),
+    /// What is kept above runs in its store cannot be read or written.
+    #[error(transparent)]
+    Kept(#[from] countersign_operate::StateError),
     /// Its inbox fails.
     #[error(transparent)]
     Inbox(#[from] InboxError),

@@ -20,10 +20,19 @@ impl Session {
     pub fn take_inbox(&mut self) -> Result<Decided, SessionError> {
         let mut found = Decided::default();
         loop {
-            let Some(entry) = self.waiting()? else { return Ok(found) };
-            let decided = match &entry.wants {
-                Offer::Decide(decision) => self.decide_given(&entry, decision.clone()),
-                Offer::Cancel => self.cancel(),
+            let Some(entry) = self.waiting()? else { break };
+            let decided = match self.heard(&entry) {
+                Ok(Some(decision)) => {
+                    self.signed_entry = serde_json::to_string(&entry).ok().filter(|_| decision.key().is_some());
+                    let decided = self.decide_given(&entry, decision);
+                    self.signed_entry = None;
+                    decided
+                }
+                Ok(None) => self.cancel(),
+                Err(why) => {
+                    self.refused(entry.id, why, &mut found)?;
+                    continue;
+                }
             };
             match decided {
                 Ok(()) => self.taken(entry.id, &mut found)?,
@@ -31,6 +40,17 @@ impl Session {
                 Err(error) => return Err(error),
             }
         }
+        self.follow_rules()?;
+        Ok(found)
+    }
+
+    /// The decision of an entry, where whoever made it may; none where it cancels the run.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    fn heard(&self, entry: &Entry) -> Result<Option<Decision>, String> {
+        let manifest = self.run.manifest();
+        countersign_operate::heard(&manifest.run, entry, &manifest.approvers).map_err(|error| error.to_string())
     }
 
     /// Drives a run that was taken up as far as its inbox leads. Without an entry it stays as it is, unless what it
@@ -46,11 +66,19 @@ impl Session {
             let waiting = self.waiting()?;
             // A run that is under way takes no decisions, but it can be cancelled.
             let waiting = waiting.filter(|entry| self.run.lost().is_none() || entry.wants == Offer::Cancel);
+            self.signed_entry = None;
             let (id, input) = match (waiting, expired) {
                 (Some(entry), _) => {
-                    let input = match &entry.wants {
-                        Offer::Decide(decision) => self.decided(&entry, decision.clone(), now),
-                        Offer::Cancel => Input::Cancelled,
+                    let input = match self.heard(&entry) {
+                        Ok(Some(decision)) => {
+                            self.signed_entry = serde_json::to_string(&entry).ok().filter(|_| decision.key().is_some());
+                            self.decided(&entry, decision, now)
+                        }
+                        Ok(None) => Input::Cancelled,
+                        Err(why) => {
+                            self.refused(entry.id, why, &mut found)?;
+                            continue;
+                        }
                     };
                     (Some(entry.id), input)
                 }

@@ -91,6 +91,7 @@ impl Session {
             keep_secrets,
             secrets_kept: false,
             observer,
+            signed_entry: None,
             calls: Calls::default(),
             broken: false,
         }

@@ -36,12 +36,14 @@ mod marks;
 mod observer;
 mod permit;
 mod record;
+mod rules;
 mod setup;
 mod standing;
 mod vault;
 mod words;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_kernel::{Closed, Effect, Input, Outcome, Run, Status};
 use countersign_operate::BucketReservation;
@@ -94,6 +96,8 @@ pub struct Session {
     /// Whether it may have done so.
     secrets_kept: bool,
     observer: Box<dyn Observer + Send>,
+    /// The entry of the inbox that is taken now, as its approver signed it.
+    signed_entry: Option<String>,
     /// What is known of the calls of an agent that owns the loop.
     calls: Calls,
     /// An error came in the middle of a frame: nobody can go on from there but from the log.
@@ -161,6 +165,11 @@ impl Session {
     /// Lets nobody call a tool, for this reason; none lets it be called again.
     pub fn withhold(&mut self, tool: &str, reason: Option<String>) {
         self.registry.withhold(tool, reason);
+    }
+
+    /// Waits until the sinks have taken everything there is to tell people, at most so long. No call waits for that.
+    pub fn told(&self, most: Duration) {
+        self.operations.told(most);
     }
 
     /// Milliseconds of the run's own time.
@@ -272,6 +281,7 @@ impl Session {
         }
         self.judges.shadow().heed(&mut self.operations);
         self.judges.shadow().hear(closed.frame.frame, std::mem::take(&mut closed.sampled));
+        self.keep_rules(&closed.frame);
         self.operations.watch(&self.run, &closed.frame);
         self.calls.follow(&self.run, &mut closed);
         watch.frame(&self.run, &closed);

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 pub use countersign_tools::SettingsError;
 pub use files::{Merged, merge, read_merged};
-pub use operator::OperatorSpec;
+pub use operator::{ApproverSpec, OperatorSpec};
 pub use presets::{Autonomy, BudgetCaps, PresetFiles, Presets, Profile};
 
 const GRAPH: &str = include_str!("../../presets/graph.toml");

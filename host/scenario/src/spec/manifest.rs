@@ -115,6 +115,7 @@ impl Spec {
             engine: Arc::clone(host.engine().fingerprint()),
             entries,
             source: None,
+            approvers: self.operator.approvers(),
         })
     }
 

@@ -106,11 +106,17 @@ impl Triples {
         self.open.actions().for_each(|open| open.decide(Did::Approved));
     }
 
+    /// A person has approved such calls beforehand.
+    pub(super) fn stood(&mut self) {
+        self.open.actions().for_each(|open| open.decide(Did::Approved));
+    }
+
     pub(super) fn rejected(&mut self, frame: &Frame, by: &Arc<str>) {
         let named = match &frame.input {
-            Input::Decided { decision: Decision::Rejected { fingerprint: Some(fingerprint), .. }, .. } => {
-                Some(fingerprint)
-            }
+            Input::Decided { decision, .. } => match decision.plain() {
+                Decision::Rejected { fingerprint, .. } => fingerprint.as_ref(),
+                _ => None,
+            },
             _ => None,
         };
         let refused = |waiting: &Waiting| named.is_none_or(|fingerprint| waiting.fingerprint == *fingerprint);

@@ -4,33 +4,54 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::ensure;
-use countersign::kernel::{Code, Decision, Event, Input, Outcome, Status};
+use countersign::kernel::{Code, Decision, Event, Input, Outcome, StandingApproval, Status};
+use countersign::operate::{Signer, heard};
 use countersign::session::Past;
 use countersign::spec::Tool;
 use countersign::store::{Entry, Offer};
 
 use super::loaded::{Loaded, load};
 use super::row::offered;
-use countersign::utc_now;
+use countersign::{utc_now, utc_text};
 
 use super::{Answer, Approve, Deciding, Reject, Release};
 use crate::commands::print_json;
 use crate::exit::{self, BadInput};
-use crate::style::{GOOD, MIND, QUIET, styled};
+use crate::style::{GOOD, MIND, QUIET, styled, told};
 
 pub(super) fn approve(arguments: &Approve) -> anyhow::Result<u8> {
     let loaded = load(&arguments.deciding.one)?;
-    let approval = loaded.approval(Some(&arguments.fingerprint))?;
-    let decision = Decision::Approved { fingerprint: Arc::clone(&approval.fingerprint) };
+    let approval = loaded.approval(arguments.fingerprint.as_deref().or(arguments.named.as_deref()))?;
+    let fingerprint = Arc::clone(&approval.fingerprint);
+    let until = arguments.lasts.map(|lasts| utc_now().saturating_add(lasts));
+    let standing = match &arguments.below {
+        Some(folder) => Some(StandingApproval::below(approval, folder, until)),
+        None if arguments.same || until.is_some() => Some(StandingApproval::same(approval, until)),
+        None => None,
+    };
+    let decision = match standing.transpose().map_err(|error| BadInput(error.to_string()))? {
+        None => Decision::Approved { fingerprint },
+        Some(standing) => {
+            if !arguments.deciding.one.stored.json {
+                // Whoever gives it sees what it covers, before it is given.
+                let where_ = match standing.until {
+                    None => "in this run".to_owned(),
+                    Some(until) => format!("in runs of `{}` until {}", loaded.run.manifest().agent, utc_text(until)),
+                };
+                told("rule", 5, &format!("{}: {}, {where_}", standing.id, standing.in_words()));
+            }
+            Decision::ApprovedFor { fingerprint, standing: Box::new(standing) }
+        }
+    };
     decide(&loaded, "approve", &arguments.deciding, decision)
 }
 
 pub(super) fn reject(arguments: &Reject) -> anyhow::Result<u8> {
     let loaded = load(&arguments.deciding.one)?;
     let suspended = matches!(loaded.run.status(), Status::Suspended(_));
-    let approval = match &arguments.fingerprint {
+    let approval = match arguments.fingerprint.as_ref().or(arguments.named.as_ref()) {
         None if suspended => loaded.report.as_ref().and_then(|report| report.approval.as_ref()),
-        fingerprint => Some(loaded.approval(fingerprint.as_deref())?),
+        fingerprint => Some(loaded.approval(fingerprint.map(String::as_str))?),
     };
     let decision = Decision::Rejected {
         fingerprint: approval.map(|approval| Arc::clone(&approval.fingerprint)),
@@ -121,21 +142,48 @@ pub(super) fn cancel(deciding: &Deciding) -> anyhow::Result<u8> {
     offer(&loaded, "cancel", deciding, Offer::Cancel)
 }
 
+/// Who signs, where a key is given.
+fn signer(deciding: &Deciding) -> anyhow::Result<Option<Signer>> {
+    let Some(path) = &deciding.key else { return Ok(None) };
+    let wrong = |problem: String| BadInput(format!("`{}`: {problem}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let signer = Signer::parse(&text).map_err(|error| wrong(error.to_string()))?;
+    if let Some(by) = deciding.by.as_deref().filter(|by| *by != signer.name()) {
+        return Err(wrong(format!("it is the key of `{}`, and not of `{by}`", signer.name())).into());
+    }
+    Ok(Some(signer))
+}
+
 fn offer(loaded: &Loaded, what: &str, deciding: &Deciding, wants: Offer) -> anyhow::Result<u8> {
+    let signer = signer(deciding)?;
     let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
     let entry = Entry {
         version: 1,
         // One decision of a kind for each time that the run waits, or for each call that does.
         id: match &wants {
             Offer::Decide(
-                Decision::Approved { fingerprint } | Decision::Rejected { fingerprint: Some(fingerprint), .. },
+                Decision::Approved { fingerprint }
+                | Decision::ApprovedFor { fingerprint, .. }
+                | Decision::Rejected { fingerprint: Some(fingerprint), .. },
             ) if loaded.agent_drives() => format!("{what}-{fingerprint}"),
             _ => format!("{what}-{}", loaded.run.frames()),
         },
-        by: deciding.by.clone().or(user.ok()).unwrap_or_else(|| "operator".to_owned()),
+        by: match &signer {
+            Some(signer) => signer.name().to_owned(),
+            None => deciding.by.clone().or(user.ok()).unwrap_or_else(|| "operator".to_owned()),
+        },
         at: utc_now(),
         wants,
     };
+    let manifest = loaded.run.manifest();
+    let entry = match &signer {
+        Some(signer) => signer.sign(&manifest.run, entry),
+        None => entry,
+    };
+    // Whoever owns the run looks at it again: this is for whoever can mend it now.
+    let heard = heard(&manifest.run, &entry, &manifest.approvers);
+    let heard = heard.map_err(|error| BadInput(format!("run `{}`: {error}", loaded.row.id)))?;
+    let checked = heard.is_some_and(|decision| decision.key().is_some());
     let new = loaded.store.offer(&loaded.row.id, &entry)?;
     if deciding.one.stored.json {
         print_json(&entry)?;
@@ -147,7 +195,8 @@ fn offer(loaded: &Loaded, what: &str, deciding: &Deciding, wants: Offer) -> anyh
         crate::say!("{} {} by {} waits there too", styled(MIND, "mind:"), offered(&other.wants), other.by);
     }
     if new {
-        crate::say!("{} is in the inbox of run {id}, by {}", styled(GOOD, &entry.id), entry.by);
+        let how = if checked { "key checked" } else { "name not checked" };
+        crate::say!("{} is in the inbox of run {id}, by {} ({how})", styled(GOOD, &entry.id), entry.by);
     } else {
         crate::say!("{} was in the inbox of run {id} before: it counts once", styled(MIND, &entry.id));
     }

@@ -1,19 +1,23 @@
 //! `countersign runs list`.
 
+use std::sync::Arc;
+
 use countersign::kernel::Status;
-use countersign::store::RunQuery;
+use countersign::store::{RunQuery, RunState};
 use countersign::utc_now;
 
 use super::loaded::read;
 use super::row::{Row, offered, standing};
-use crate::commands::{Stored, print_json};
+use super::{List, State};
+use crate::commands::print_json;
 use crate::exit;
-use crate::style::{BAD, QUIET, line, number, styled, table, width};
+use crate::style::{BAD, QUIET, cell, line, number, styled, table, width};
 
-pub(super) fn list(stored: &Stored) -> anyhow::Result<u8> {
+pub(super) fn list(arguments: &List) -> anyhow::Result<u8> {
+    let List { stored, .. } = arguments;
     let (mut loaded, mut unreadable) = (Vec::new(), Vec::new());
     if let Some(store) = stored.open_if_there()? {
-        for row in store.list(&RunQuery::default())? {
+        for row in store.list(&query(arguments))? {
             let id = row.id.clone();
             // One broken run does not hide the others.
             match read(&store, row) {
@@ -23,6 +27,9 @@ pub(super) fn list(stored: &Stored) -> anyhow::Result<u8> {
         }
     }
     let mut rows = loaded.iter().map(Row::of).collect::<anyhow::Result<Vec<_>>>()?;
+    if arguments.state == Some(State::Waiting) {
+        rows.retain(|row| !waits_for(row).is_empty());
+    }
     // The newest first; those that began in the same millisecond stay in the order of the store.
     rows.sort_by_key(|row| std::cmp::Reverse(row.started));
     for (id, why) in &unreadable {
@@ -32,6 +39,10 @@ pub(super) fn list(stored: &Stored) -> anyhow::Result<u8> {
     if stored.json {
         print_json(&rows)?;
         return Ok(code);
+    }
+    if rows.is_empty() && unreadable.is_empty() && arguments.is_narrow() {
+        crate::say!("no run of `{}` fits", stored.store.display());
+        return Ok(exit::OK);
     }
     if rows.is_empty() && unreadable.is_empty() {
         crate::say!("`{}` has no runs; `countersign run SCENARIO --store FILE` keeps one", stored.store.display());
@@ -44,15 +55,15 @@ pub(super) fn list(stored: &Stored) -> anyhow::Result<u8> {
         cells.push(vec![
             row.run.to_owned(),
             age(now.saturating_sub(row.started)),
-            line(&row.agent, 20),
-            line(row.tenant.as_deref().unwrap_or("-"), 20),
+            cell(&row.agent, 20),
+            cell(row.tenant.as_deref().unwrap_or("-"), 20),
             standing(row),
             waits_for(row),
             number(row.steps),
-            line(&row.goal, 60),
+            cell(&row.goal, 60),
         ]);
     }
-    fit(&mut cells, width());
+    fit(&mut cells, width().map(|width| width.saturating_sub(2)));
     for (index, text) in table(&cells, &[1, 6]).into_iter().enumerate() {
         match index {
             0 => crate::say!("{}", styled(QUIET, text)),
@@ -60,6 +71,24 @@ pub(super) fn list(stored: &Stored) -> anyhow::Result<u8> {
         }
     }
     Ok(code)
+}
+
+fn query(arguments: &List) -> RunQuery {
+    let state = match arguments.state {
+        Some(State::Running) => Some(RunState::Running),
+        Some(State::Suspended) => Some(RunState::Suspended),
+        Some(State::Ended) => Some(RunState::Ended),
+        // What waits is running or suspended.
+        Some(State::Waiting) | None => None,
+    };
+    RunQuery {
+        state,
+        code: arguments.code,
+        tenant: arguments.tenant.as_deref().map(Arc::from),
+        agent: arguments.agent.as_deref().map(Arc::from),
+        since: arguments.since.map(|age| utc_now().saturating_sub(age)),
+        ..RunQuery::default()
+    }
 }
 
 /// What a run waits for; empty where it waits for nobody, as one that is over does.

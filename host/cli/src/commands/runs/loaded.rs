@@ -99,7 +99,9 @@ pub(super) fn read(store: &SharedStore, row: RunRow) -> anyhow::Result<Loaded> {
             }
         }
         if let Input::Decided { by, decision, .. } = frame.input {
-            decided.push((by.to_string(), crate::screen::decided(&decision)));
+            // A name that nobody checked is said to be one.
+            let checked = if decision.key().is_some() { "key checked" } else { "name not checked" };
+            decided.push((by.to_string(), format!("{} ({checked})", crate::screen::decided(decision.plain()))));
             handed_over.clear();
         }
     }

@@ -55,7 +55,11 @@ pub(super) fn take_up(arguments: &Resume) -> anyhow::Result<u8> {
         crate::say!("{} {id}: {why}", styled(BAD, "not taken:"));
     }
     if resumed.taken.is_empty() {
-        crate::say!("{}", styled(QUIET, "nothing was decided that the run could take"));
+        let told = match resumed.status {
+            Status::Suspended(_) => "nothing was decided that the run could take",
+            _ => "the run went on where its host was lost; it waited for nobody",
+        };
+        crate::say!("{}", styled(QUIET, told));
     }
     let style = if exit::of_status(resumed.status) == exit::OK { GOOD } else { MIND };
     crate::say!("\n{}", styled(style, resumed.status));

@@ -80,6 +80,6 @@ pub(super) fn standing(row: &Row<'_>) -> String {
 pub(super) fn offered(offer: &Offer) -> String {
     match offer {
         Offer::Cancel => "cancel".to_owned(),
-        Offer::Decide(decision) => crate::screen::decided(decision),
+        Offer::Decide(decision) | Offer::Signed { decision, .. } => crate::screen::decided(decision),
     }
 }

@@ -7,7 +7,7 @@ use super::loaded::{Loaded, load};
 use super::row::{Row, offered, standing};
 use crate::commands::{print_json, run};
 use crate::exit;
-use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled};
+use crate::style::{BAD, GOOD, MIND, QUIET, STRONG, dollars, line, number, styled, told};
 use countersign::{reach, shown, utc_now, utc_text};
 
 pub(super) fn show(one: &One) -> anyhow::Result<u8> {
@@ -25,7 +25,7 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
         Status::Ended(_) => BAD,
     };
     crate::say!("{}\n", styled(style, standing(&row)));
-    let tell = |what: &str, text: &str| crate::say!("  {} {}", styled(QUIET, format!("{what:<18}")), line(text, 110));
+    let tell = |what: &str, text: &str| told(what, 18, &text.replace(['\n', '\t'], " "));
     let boundary = &loaded.run.manifest().boundary;
     tell("goal", &row.goal);
     tell("class", row.class.unwrap_or("-"));
@@ -88,6 +88,11 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
         let command = format!("countersign runs go-on {} --store {}", row.run, one.stored.store.display());
         crate::say!("  {} the agent's report, or {command}", styled(QUIET, format!("{:<18}", "next")));
     }
+    for standing in loaded.run.standing() {
+        let until =
+            standing.until.map_or_else(|| "in this run".to_owned(), |until| format!("until {}", utc_text(until)));
+        told("rule", 18, &format!("{}: {}, {until}", standing.id, standing.in_words()));
+    }
     for approval in row.parked {
         crate::say!();
         tell("why", &approval.reason);
@@ -98,7 +103,8 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
         let (id, fingerprint, store) = (row.run, &approval.fingerprint[..8], one.stored.store.display());
         let next = |text: String| crate::say!("  {} {text}", styled(QUIET, format!("{:<18}", "next")));
         next(format!("countersign runs approve {id} {fingerprint} --store {store}"));
-        next(format!("countersign runs reject {id} --fingerprint {fingerprint} --store {store}"));
+        next(format!("countersign runs reject {id} {fingerprint} --store {store}"));
+        next("… approve … --same, --below FOLDER, --for 1h: a rule for others like it".to_owned());
     }
     if !row.would_have.is_empty() {
         crate::say!();
@@ -125,7 +131,7 @@ pub(super) fn show(one: &One) -> anyhow::Result<u8> {
 }
 
 fn show_approval(loaded: &Loaded, approval: &Approval) {
-    let tell = |what: &str, text: &str| crate::say!("  {} {}", styled(QUIET, format!("{what:<18}")), line(text, 110));
+    let tell = |what: &str, text: &str| told(what, 18, &text.replace(['\n', '\t'], " "));
     // Whole, however long a line gets: whoever approves has seen what.
     let all_of_it = format!("countersign runs show {} --store {} --json", loaded.row.id, loaded.store.name());
     let call = shown::call(&approval.tool, &approval.arguments, &all_of_it);
