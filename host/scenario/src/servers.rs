@@ -80,6 +80,9 @@ impl<'a> RunTools<'a> {
     }
 }
 
+/// A server that does not start, and why.
+type Away = (String, McpError);
+
 /// Running servers, and what waits for them in place of a loop that cannot.
 pub struct Servers {
     /// None only while it is dropped.
@@ -95,7 +98,7 @@ pub struct Servers {
 
 impl Servers {
     /// Those that start, what they offer, and why the others do not.
-    fn start(spec: &Spec, place: &Place<'_>) -> Result<(Self, Vec<Offer>, Vec<(String, McpError)>), McpError> {
+    fn start(spec: &Spec, place: &Place<'_>) -> Result<(Self, Vec<Offer>, Vec<Away>), McpError> {
         let failed = |source| McpError::Runtime { source };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
