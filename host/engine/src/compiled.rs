@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use crate::compiler::{Compiled, compile};
-use crate::engine::EngineOptions;
+use crate::options::EngineOptions;
 #[cfg(unix)]
 use crate::private_folder::PrivateFolder;
 

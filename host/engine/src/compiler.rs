@@ -1,16 +1,15 @@
 //! Compiling a component, which is the one thing that fuel does not limit: within a time, and in a process of its
 //! own where the host has a program for it.
 
-use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use wasmtime::component::Component;
 
-use crate::engine::{EngineOptions, bare};
+use crate::engine::bare;
+use crate::options::{Compiler, CompilerProcess, EngineOptions};
 
 /// Stack of the thread that compiles: that of a program's first one.
 const STACK: usize = 8 << 20;
@@ -18,38 +17,6 @@ const STACK: usize = 8 << 20;
 const MOST_CODE: u64 = 256 << 20;
 /// Bytes of what a compiler says when it fails.
 const MOST_WORDS: u64 = 4 << 10;
-
-/// Where components are compiled.
-#[derive(Debug, Clone, Default)]
-pub enum Compiler {
-    /// In this process, on a thread that nobody can stop: what a component may cost is held by the
-    /// [caps](crate::Caps) alone. For embedders who load their own policies.
-    #[default]
-    Here,
-    /// In a process of its own, which has its own limits and is killed at the deadline.
-    Process(CompilerProcess),
-}
-
-/// A program that compiles: `PROGRAM ARGUMENTS… MEMORY ADDRESS-SPACE SECONDS` hands its three numbers, its standard input
-/// and output to [`compile_for_parent`].
-#[derive(Debug, Clone)]
-pub struct CompilerProcess {
-    /// The program, such as that of this very process.
-    pub program: PathBuf,
-    /// What stands before the numbers.
-    pub arguments: Vec<OsString>,
-    /// Bytes of address space that compiling one component may take; default 2 GiB, some ten times what the largest
-    /// default policy takes.
-    pub address_space: u64,
-}
-
-impl CompilerProcess {
-    /// A program with these arguments and the default limit.
-    pub fn new(program: impl Into<PathBuf>, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
-        let arguments = arguments.into_iter().map(Into::into).collect();
-        CompilerProcess { program: program.into(), arguments, address_space: 2 << 30 }
-    }
-}
 
 /// What a compiler has made.
 pub(crate) enum Compiled {

@@ -1,15 +1,12 @@
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Linker;
 use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use crate::call::CallState;
-use crate::compiler::Compiler;
 use crate::error::EngineError;
-use crate::inspect::Caps;
+use crate::options::EngineOptions;
 use crate::watchdog::Watchdog;
 use crate::{fuel, v0_1};
 
@@ -17,48 +14,6 @@ use crate::{fuel, v0_1};
 const WASM_STACK: usize = 64 << 20;
 /// Stack of a thread that is surely enough for a call and the host's frames around it.
 const THREAD_STACK: usize = 80 << 20;
-
-/// Settings of an engine.
-#[derive(Debug, Clone)]
-pub struct EngineOptions {
-    /// After so long a call is ended, to protect the host; default 10 s. Fuel is what limits a
-    /// policy: this fires only on a machine that is far too slow.
-    pub deadline: Duration,
-    /// Instances that may be open at once, from a pool that makes opening a third cheaper. None
-    /// allocates on demand. Default 16,384, enough for some 2,700 runs that have asked six policies each: address
-    /// space only, pages are used when touched. A policy that finds no room is undecided, its run goes on. Linux
-    /// allows a process 65,530 mappings (`vm.max_map_count`), of which an instance takes up to three.
-    pub pool: Option<u32>,
-    /// The most memory that a policy's limit may allow, in bytes; default 64 MiB. Address space is
-    /// reserved by it.
-    pub most_memory: u64,
-    /// Caps on a component before it is compiled.
-    pub caps: Caps,
-    /// How long compiling one component may take; default 60 s, some 400 times what the largest default policy
-    /// takes. One that takes longer is refused, and its compiler is killed where it is a process of its own. A thread
-    /// cannot be stopped and goes on until it is done or the process ends.
-    pub compile_deadline: Duration,
-    /// Where a component is compiled; default [`Compiler::Here`].
-    pub compiler: Compiler,
-    /// Folder in which compiled components are kept between processes; none, the default, compiles each
-    /// anew. What lies there is run as it is: it must be a folder that only this user may write to, and is
-    /// left alone where it is not.
-    pub compiled: Option<PathBuf>,
-}
-
-impl Default for EngineOptions {
-    fn default() -> Self {
-        EngineOptions {
-            deadline: Duration::from_secs(10),
-            pool: Some(16_384),
-            most_memory: 64 << 20,
-            caps: Caps::default(),
-            compile_deadline: Duration::from_secs(60),
-            compiler: Compiler::Here,
-            compiled: None,
-        }
-    }
-}
 
 /// The one engine of a process. Cheap to clone.
 #[derive(Clone)]

@@ -20,6 +20,7 @@ mod error;
 mod fuel;
 mod inspect;
 mod limits;
+mod options;
 mod policy;
 #[cfg(unix)]
 mod private_folder;
@@ -28,12 +29,13 @@ mod v0_1;
 mod watchdog;
 
 pub use call::LogLine;
-pub use compiler::{Compiler, CompilerProcess, compile_for_parent};
+pub use compiler::compile_for_parent;
 pub use configuration::canonical_json;
 pub use countersign_contract::{Descriptor, Level};
-pub use engine::{Engine, EngineOptions};
+pub use engine::Engine;
 pub use error::{ConfigurationError, EngineError, LoadError, OpenError};
 pub use inspect::Caps;
 pub use limits::Limits;
+pub use options::{Compiler, CompilerProcess, EngineOptions};
 pub use policy::Policy;
 pub use session::{History, NoHistory, Outcome, Session};

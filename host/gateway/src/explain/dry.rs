@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use countersign::kernel::consequence::{Asked, Driving, consequence};
+use countersign::kernel::consequence::{Asked, CONSEQUENCES, Driving, consequence};
 use countersign::kernel::contract::Verdict;
 use countersign::kernel::{Closed, Event, Run, Slot};
 use countersign::mcp::{Joined, derived, split};
@@ -149,7 +149,7 @@ impl<'a> Dry<'a> {
             let (stage, verdict, by, reason, asked) = match event {
                 Event::Verdict { slot, verdict, by, reason } if verdict > Verdict::Notify => {
                     let by = by.iter().map(ToString::to_string).collect();
-                    let asked = if slot == Slot::Guard { Asked::Call } else { Asked::Action };
+                    let asked = asked_of_a_call(slot);
                     (slot.name().to_owned(), verdict, by, reason, asked)
                 }
                 // What a slot says stands in its verdict; an entry that only watches stops nothing.
@@ -178,4 +178,10 @@ impl Observer for Heard {
     fn frame(&mut self, _run: &Run, closed: &Closed) {
         locked(&self.0).extend(closed.frame.events.iter().cloned());
     }
+}
+
+/// What a slot is asked about where a call is judged.
+fn asked_of_a_call(slot: Slot) -> Asked {
+    let of_a_call = |asked: Asked| matches!(asked, Asked::Call | Asked::Action);
+    CONSEQUENCES.iter().find(|row| row.slot == slot && of_a_call(row.asked)).map_or(Asked::Action, |row| row.asked)
 }

@@ -218,7 +218,7 @@ impl Run {
             let reason = match self.change_before(proposal, tool) {
                 Some(Change::Done) => format!("`{name}` has done exactly this already"),
                 Some(Change::Uncertain) => {
-                    format!("`{name}` may have done exactly this: it did not answer in time; look first")
+                    format!("`{name}` may have done exactly this: nobody heard how it ended; look first")
                 }
                 Some(Change::Forgotten) => {
                     "more changes were made than can be told apart: nobody knows whether this one was".to_owned()
