@@ -290,18 +290,27 @@ fn recordings_and_traces() -> anyhow::Result<()> {
     let good = runs[0].to_string();
     let table = [
         (String::new(), "is empty"),
-        ("nonsense".to_owned(), "line 1 column"),
-        ("[]".to_owned(), "a recorded run: an object"),
-        (format!("{good}\n{{\"terminal\": 3}}"), "run 1: invalid type"),
-        (good.replacen("\"events\"", "\"evnts\"", 1), "expected the key `events`"),
-        (good.replacen("\"terminal\"", "\"terminl\"", 1), "expected the key `terminal`"),
-        (good.replacen("\"k\":\"action\"", "\"k\":\"axion\"", 1), "key `k`: expected `action` or `obs`"),
-        (good[..good.len() / 2].to_owned(), "EOF"),
+        ("nonsense".to_owned(), "looks like no JSON object or list"),
+        ("[]".to_owned(), "looks like an empty list"),
+        (good.replacen("\"events\"", "\"evnts\"", 1), "looks like an object with"),
+        (good.replacen("\"terminal\"", "\"terminl\"", 1), "line 1, run 0: expected the key `terminal`"),
+        (good[..good.len() / 2].to_owned(), "line 1, run 0: EOF"),
     ];
     for (text, part) in table {
         let path = written(folder.path(), "runs.jsonl", text);
         let run = countersign(["backtest", &path]).expect(2, part);
         assert!(run.err().contains("runs.jsonl"), "{}", run.err());
+    }
+    // What is broken is named, and does not hide the rest.
+    let table = [
+        (format!("{good}\n{{\"terminal\": 3}}"), "line 2, run 1: key `terminal`: expected a text, found a number"),
+        (format!("{good}\nnonsense\n{}", runs[1]), "line 2, run 1: expected ident"),
+        (good.replacen("\"k\":\"action\"", "\"k\":\"axion\"", 1), "key `k`: expected `action` or `obs`"),
+    ];
+    for (text, part) in table {
+        let path = written(folder.path(), "runs.jsonl", text);
+        let run = countersign(["backtest", &path]).expect(0, part);
+        assert!(run.err().contains("left out: `") && run.err().contains("runs.jsonl"), "{}", run.err());
     }
     // Numbers at the end of their range are numbers.
     let mut huge = runs[0].clone();

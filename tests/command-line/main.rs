@@ -20,6 +20,7 @@ mod models;
 mod operating;
 mod ordinary_work;
 mod owners;
+mod recordings;
 mod redaction;
 mod replies;
 mod results;

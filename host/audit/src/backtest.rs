@@ -1,10 +1,11 @@
 //! Judges recorded runs and says where it would have intervened.
 //!
 //! The recorded run is folded as recorded: every verdict is recorded, none changes what
-//! happened. Slots whose raw material a recording does not hold are left out: it declares neither
-//! the risk of its tools nor any confidence. Policies in shadow are asked with each frame, none is
-//! dropped.
+//! happened. A recording says nothing of the nature of its tools and of confidence: what a tool is
+//! likely to do is guessed from its name, and slots that need more are left out unless they are
+//! asked for. Policies in shadow are asked with each frame, none is dropped.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,11 +28,11 @@ use countersign_tools::redact::Salt;
 use countersign_tools::{Readers, write_atomically};
 use serde::Serialize;
 
-use crate::adaptation::{AdaptationFile, FILE, Triples, WriteError};
-use crate::recording::{Adapter, Envelope, RecordingError};
+use crate::adaptation::{AdaptationFile, FILE, Triple, Triples, WriteError};
+use crate::recording::{
+    Adapter, Envelope, Header, Problem, Readout, Recording, RecordingError, Step, UsedTools, Visit, tools,
+};
 use crate::shadow;
-
-use crate::recording::{Event, Header, Runs, Visit};
 
 /// Settings of a backtest.
 #[derive(Debug, Clone)]
@@ -56,6 +57,8 @@ impl Default for Options {
 pub struct Report {
     /// Digest of the bundle's lock.
     pub bundle: String,
+    /// The recordings in their order: which form each has, and what was left out.
+    pub recordings: Vec<Readout>,
     /// Runs judged.
     pub runs: u64,
     /// Steps judged: model calls.
@@ -66,7 +69,9 @@ pub struct Report {
     pub undecided: u64,
     /// One for each recorded outcome, most runs first.
     pub outcomes: Vec<OutcomeRow>,
-    /// Runs in which it would have intervened, in the order of the recordings.
+    /// One for each slot that was judged: how often it would have intervened.
+    pub slots: Vec<SlotRow>,
+    /// Runs in which it would have intervened, in the order of the recordings: the first time each.
     pub interventions: Vec<Intervention>,
     /// What the policies in shadow would have said; none where the bundle has none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +86,7 @@ pub struct OutcomeRow {
     pub outcome: String,
     /// Runs.
     pub runs: u64,
-    /// Of these, runs in which the loop detector would have intervened.
+    /// Of these, runs in which a judged slot would have intervened.
     pub tripped: u64,
     /// Steps of the tripped runs.
     pub steps: u64,
@@ -91,6 +96,32 @@ pub struct OutcomeRow {
     pub steps_after: u64,
     /// Recorded cost of these, in micro-dollars.
     pub cost_after: u64,
+}
+
+/// How often a slot would have intervened: said more than `notify`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SlotRow {
+    /// The slot.
+    pub slot: Slot,
+    /// Interventions.
+    pub interventions: u64,
+    /// Runs with one.
+    pub runs: u64,
+    /// Interventions by verdict.
+    pub verdicts: BTreeMap<Verdict, u64>,
+    /// What was seen the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
+    /// The run that was counted last.
+    #[serde(skip)]
+    last: Option<u64>,
+}
+
+impl SlotRow {
+    fn new(slot: Slot) -> Self {
+        SlotRow { slot, interventions: 0, runs: 0, verdicts: BTreeMap::new(), example: None, last: None }
+    }
 }
 
 /// A run in which it would have intervened.
@@ -111,9 +142,11 @@ pub struct Intervention {
     pub step: u64,
     /// Steps of the run.
     pub steps: u64,
+    /// The slot.
+    pub slot: Slot,
     /// The verdict.
     pub verdict: Verdict,
-    /// Why, by the contract's name.
+    /// Why, by the contract's name for a trip of the loop detector; else the verdict.
     pub reason: String,
     /// What was seen.
     pub evidence: String,
@@ -152,10 +185,11 @@ pub enum BacktestError {
     },
 }
 
-/// Judges the runs of recordings. `progress` is told the number of runs judged so far.
+/// Judges the runs of recordings. `progress` is told the number of runs judged so far. What of a recording cannot be
+/// read is left out and named in the report.
 ///
 /// # Errors
-/// At the first run that cannot be read.
+/// A recording of no form that is known, one without any run, and one that breaks off as a file.
 pub fn backtest(
     host: &Host,
     recordings: &[PathBuf],
@@ -169,34 +203,32 @@ pub fn backtest(
     let envelope = Envelope::new()?;
     let mut log = options.out.as_ref().map(|out| AdaptationFile::create(&out.join(FILE))).transpose()?;
     let mut report = Report { bundle: host.bundle().digest().to_string(), ..Report::default() };
+    report.slots = Slot::ALL.into_iter().filter(|slot| options.slots.contains(slot)).map(SlotRow::new).collect();
     report.shadow = host.bundle().shadows().next().map(|_| shadow::Report::default());
     for path in recordings {
-        let mut runs = Runs::open(path)?;
+        // A run is pinned to its tools before its first step, and only its last step tells the last of them.
+        let mut used = UsedTools::default();
+        Recording::open(path)?.read(&mut used)?;
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let mut index = 0;
-        loop {
-            let mut judging = Judging {
-                host,
-                options,
-                recording: &name,
-                index,
-                salt,
-                envelope: &envelope,
-                live: None,
-                log: &mut log,
-                report: &mut report,
-                failure: None,
-            };
-            let read = runs.next(&mut judging);
-            if let Some(failure) = judging.failure.take() {
-                return Err(failure);
-            }
-            if !read? {
-                break;
-            }
-            index += 1;
-            progress(report.runs);
+        let mut judging = Judging {
+            host,
+            options,
+            recording: &name,
+            index: 0,
+            used: used.runs,
+            salt,
+            envelope: &envelope,
+            live: None,
+            log: &mut log,
+            report: &mut report,
+            progress,
+            failure: None,
+        };
+        let read = Recording::open(path)?.read(&mut judging);
+        if let Some(failure) = judging.failure.take() {
+            return Err(failure);
         }
+        report.recordings.push(read?);
     }
     log.map_or(Ok(()), AdaptationFile::finish)?;
     for row in &mut report.outcomes {
@@ -230,18 +262,22 @@ fn run_id(recording: &str, index: u64) -> String {
     format!("{}-{index}", name.trim_start_matches('.'))
 }
 
-/// A run being judged.
+/// The runs of a recording being judged, one after the other.
 struct Judging<'a> {
     host: &'a Host,
     options: &'a Options,
     recording: &'a str,
+    /// Position of the run, from 0.
     index: u64,
+    /// Tools by run.
+    used: Vec<BTreeSet<String>>,
     salt: Salt,
     envelope: &'a Envelope,
     live: Option<Live>,
     /// The adaptation log of the folder; none where no traces are kept.
     log: &'a mut Option<AdaptationFile>,
     report: &'a mut Report,
+    progress: &'a mut dyn FnMut(u64),
     /// An error that is not the recording's.
     failure: Option<BacktestError>,
 }
@@ -255,6 +291,10 @@ struct Live {
     adapter: Adapter,
     inputs: Vec<(u64, Input)>,
     first: Option<First>,
+    /// How often each slot would have intervened.
+    slots: Vec<SlotRow>,
+    /// What the adaptation log is told once the run is whole.
+    known: Vec<Triple>,
     judgements: u64,
     undecided: u64,
 }
@@ -286,6 +326,7 @@ impl Live {
 struct First {
     step: u64,
     cost: u64,
+    slot: Slot,
     verdict: Verdict,
     reason: String,
     evidence: String,
@@ -298,25 +339,33 @@ impl Visit for Judging<'_> {
         Ok(())
     }
 
-    fn event(&mut self, event: Event) -> Result<(), String> {
+    fn step(&mut self, step: Step) -> Result<(), String> {
         let Some(live) = &mut self.live else { return Ok(()) };
-        live.adapter.event(&event, &mut live.inputs)?;
+        live.adapter.step(step, &mut live.inputs);
         self.judge()
     }
 
     fn end(&mut self, header: &Header) -> Result<(), String> {
         let Some(live) = &mut self.live else { return Ok(()) };
-        live.adapter.end(&header.terminal, &mut live.inputs);
+        live.adapter.end(header.code, &mut live.inputs);
         self.judge()?;
         let Some(mut live) = self.live.take() else { return Ok(()) };
         let finished = live.finish(self.options.out.as_deref(), self.report.shadow.as_mut());
         self.kept(finished)?;
         self.count(header, &live);
         if let Some(log) = &mut *self.log {
-            let written = live.triples.finish().iter().try_for_each(|triple| log.write(triple));
+            let rest = live.triples.finish();
+            let written = live.known.iter().chain(&rest).try_for_each(|triple| log.write(triple));
             self.kept(written.map_err(BacktestError::from))?;
         }
+        self.index += 1;
+        (self.progress)(self.report.runs);
         Ok(())
+    }
+
+    fn abandon(&mut self) {
+        self.live = None;
+        self.index += 1;
     }
 }
 
@@ -340,7 +389,8 @@ impl Judging<'_> {
         let session = recorded.map_err(|error| match error {
             SessionError::Manifest(error) => {
                 let (file, problem) = (self.recording.to_owned(), error.to_string());
-                RecordingError::Malformed { file, run: self.index, problem }.into()
+                let problem = Problem { file, line: None, run: self.index, element: None, problem };
+                RecordingError::Malformed { problem }.into()
             }
             error => BacktestError::from(error),
         })?;
@@ -352,6 +402,8 @@ impl Judging<'_> {
             adapter: Adapter::new(self.salt),
             inputs: vec![(0, Input::Started)],
             first: None,
+            slots: self.report.slots.iter().map(|row| SlotRow::new(row.slot)).collect(),
+            known: Vec::new(),
             judgements: 0,
             undecided: 0,
         })
@@ -364,6 +416,8 @@ impl Judging<'_> {
             entry.slots.retain(|pin| self.options.slots.contains(&pin.slot));
         }
         entries.retain(|entry| !entry.slots.is_empty());
+        let tools =
+            usize::try_from(self.index).ok().and_then(|index| self.used.get(index)).map(tools).unwrap_or_default();
         Manifest {
             format: TRACE_FORMAT,
             kernel_rules: KERNEL_RULES,
@@ -375,7 +429,7 @@ impl Judging<'_> {
             mode: Mode::Recorded,
             driver: Driver::Host,
             goal: Goal::new(&header.task),
-            boundary: self.envelope.boundary.clone(),
+            boundary: self.envelope.boundary(&tools),
             graph_digest: Arc::clone(&self.envelope.graph_digest),
             graph: Arc::clone(&self.envelope.graph),
             rules: HostRules::default(),
@@ -393,7 +447,7 @@ impl Judging<'_> {
             slot_modes: std::collections::BTreeMap::new(),
             escalation: EscalationRules { failed_attempts: 2, max_escalations: 0, table: Vec::new() },
             models: vec![Model { max_output_tokens: 0, ..Model::new(Tier::Cheap, &header.model) }],
-            tools: self.envelope.tools.clone(),
+            tools,
             request_overhead: 0,
             prompt_templates: Arc::clone(templates_digest().as_str()),
             lock: Arc::clone(bundle.digest().as_str()),
@@ -408,7 +462,7 @@ impl Judging<'_> {
                     ("set", &header.set),
                     ("task", &header.task),
                     ("model", &header.model),
-                    ("terminal", &header.terminal),
+                    ("terminal", &header.outcome),
                 ]
                 .map(|(key, value)| (key.to_owned(), value.clone()))
                 .to_vec(),
@@ -422,22 +476,21 @@ impl Judging<'_> {
         for (at, input) in std::mem::take(&mut live.inputs) {
             let mut watch = Judged {
                 adapter: &live.adapter,
-                triples: &mut live.triples,
-                log: &mut *self.log,
+                triples: self.log.is_some().then_some((&mut live.triples, &mut live.known)),
                 counted: (0, 0),
                 first: None,
-                failed: None,
+                slots: &mut live.slots,
+                run: self.report.runs,
             };
             match live.session.take_recorded(at, input, &mut watch) {
                 Ok(()) => {}
                 Err(SessionError::Input(error)) => return Err(error.to_string()),
                 Err(error) => failed = Some(error.into()),
             }
-            let Judged { counted, first, failed: unwritten, .. } = watch;
+            let Judged { counted, first, .. } = watch;
             live.judgements += counted.0;
             live.undecided += counted.1;
             live.first = live.first.take().or(first);
-            failed = failed.or(unwritten.map(BacktestError::from));
         }
         failed.map_or(Ok(()), |error| self.kept(Err(error)))
     }
@@ -448,8 +501,16 @@ impl Judging<'_> {
         report.steps += live.adapter.steps();
         report.judgements += live.judgements;
         report.undecided += live.undecided;
-        let at = report.outcomes.iter().position(|row| row.outcome == header.terminal).unwrap_or_else(|| {
-            report.outcomes.push(OutcomeRow { outcome: header.terminal.clone(), ..OutcomeRow::default() });
+        for (row, own) in report.slots.iter_mut().zip(&live.slots) {
+            row.interventions += own.interventions;
+            row.runs += own.runs;
+            for (verdict, times) in &own.verdicts {
+                *row.verdicts.entry(*verdict).or_default() += times;
+            }
+            row.example = row.example.take().or_else(|| own.example.clone());
+        }
+        let at = report.outcomes.iter().position(|row| row.outcome == header.outcome).unwrap_or_else(|| {
+            report.outcomes.push(OutcomeRow { outcome: header.outcome.clone(), ..OutcomeRow::default() });
             report.outcomes.len() - 1
         });
         let row = &mut report.outcomes[at];
@@ -465,9 +526,10 @@ impl Judging<'_> {
             run: self.index,
             task: header.task.clone(),
             model: header.model.clone(),
-            outcome: header.terminal.clone(),
+            outcome: header.outcome.clone(),
             step: first.step,
             steps,
+            slot: first.slot,
             verdict: first.verdict,
             reason: first.reason.clone(),
             evidence: first.evidence.clone(),
@@ -479,12 +541,13 @@ impl Judging<'_> {
 /// Watches a recorded run being judged.
 struct Judged<'a> {
     adapter: &'a Adapter,
-    triples: &'a mut Triples,
-    log: &'a mut Option<AdaptationFile>,
+    /// What the adaptation log is told; none where no traces are kept.
+    triples: Option<(&'a mut Triples, &'a mut Vec<Triple>)>,
     /// Judgements, and those that were undecided.
     counted: (u64, u64),
     first: Option<First>,
-    failed: Option<WriteError>,
+    slots: &'a mut Vec<SlotRow>,
+    run: u64,
 }
 
 impl Observer for Judged<'_> {
@@ -494,31 +557,45 @@ impl Observer for Judged<'_> {
     }
 
     fn frame(&mut self, _: &Run, closed: &Closed) {
-        if let Some(log) = self.log {
-            let mut known = self.triples.frame(closed).into_iter();
-            if let Err(error) = known.try_for_each(|triple| log.write(&triple)) {
-                self.failed = Some(error);
+        if let Some((triples, known)) = &mut self.triples {
+            known.extend(triples.frame(closed));
+        }
+        for (slot, verdict, reason) in interventions(&closed.frame) {
+            if let Some(row) = self.slots.iter_mut().find(|row| row.slot == slot) {
+                row.interventions += 1;
+                row.runs += u64::from(row.last.replace(self.run) != Some(self.run));
+                *row.verdicts.entry(verdict).or_default() += 1;
+                row.example.get_or_insert_with(|| reason.to_owned());
+            }
+            if self.first.is_none() {
+                let (step, cost) = (self.adapter.steps(), self.adapter.cost());
+                let evidence = reason.to_owned();
+                let reason = word(&closed.frame, slot, verdict);
+                self.first = Some(First { step, cost, slot, verdict, reason, evidence });
             }
         }
-        self.first = self.first.take().or_else(|| intervention(&closed.frame, self.adapter));
     }
 }
 
-/// The loop detector's verdict in a frame, if it would have stopped the run there.
-fn intervention(frame: &Frame, adapter: &Adapter) -> Option<First> {
-    let would = frame.events.iter().find_map(|event| match event {
-        RunEvent::WouldHave { verdict, by, reason } if **by == *Slot::DoomLoop.name() => {
-            Some((*verdict, reason.clone()))
+/// What slots would have done in a frame, in their order.
+fn interventions(frame: &Frame) -> impl Iterator<Item = (Slot, Verdict, &str)> {
+    frame.events.iter().filter_map(|event| match event {
+        RunEvent::WouldHave { verdict, by, reason } => {
+            let slot = Slot::ALL.into_iter().find(|slot| slot.name() == &**by)?;
+            Some((slot, *verdict, reason.as_str()))
         }
         _ => None,
-    });
-    let (verdict, evidence) = would?;
-    let reason = frame.judgements.iter().find_map(|judgement| match &judgement.answer {
-        Answered::DoomLoop(countersign_kernel::contract::doom_loop::Signal::Trip(trip)) => {
+    })
+}
+
+/// Why, in a word: the reason of a trip, the cause of an answer that could not be given, or the verdict.
+fn word(frame: &Frame, slot: Slot, verdict: Verdict) -> String {
+    let trip = frame.judgements.iter().find_map(|judgement| match &judgement.answer {
+        Answered::DoomLoop(countersign_kernel::contract::doom_loop::Signal::Trip(trip)) if slot == Slot::DoomLoop => {
             Some(trip.reason.to_string())
         }
         Answered::Undecided(cause) => Some(format!("undecided: {}", cause.name())),
         _ => None,
     });
-    Some(First { step: adapter.steps(), cost: adapter.cost(), verdict, reason: reason.unwrap_or_default(), evidence })
+    trip.unwrap_or_else(|| verdict.to_string())
 }

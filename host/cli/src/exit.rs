@@ -13,6 +13,7 @@ use countersign::store::{
 use countersign::{HostError, TransferError};
 use countersign_audit::RecordingError;
 use countersign_audit::adaptation::AdaptationError;
+use countersign_audit::alarms::AlarmsError;
 use countersign_audit::backtest::BacktestError;
 use countersign_audit::replay::ReplayError;
 use countersign_gateway::GatewayError;
@@ -129,6 +130,10 @@ fn of(error: &anyhow::Error) -> u8 {
                         | GatewayError::Sink(_)
                         | GatewayError::Host(HostError::Bundle(_))
                 )
+            )
+            || matches!(
+                cause.downcast_ref(),
+                Some(AlarmsError::Recording(_) | AlarmsError::Settings(_) | AlarmsError::Tools { .. })
             )
             || matches!(
                 cause.downcast_ref(),

@@ -1,4 +1,4 @@
-//! The `countersign` command: init, run, mcp, runs, agents, backtest, shadow, trace, policy, bundle, graph.
+//! The `countersign` command: init, run, mcp, runs, agents, backtest, eval, shadow, trace, policy, bundle, graph.
 
 mod commands;
 mod component_build;
@@ -33,6 +33,8 @@ enum Command {
     Run(commands::run::Arguments),
     Mcp(commands::mcp::Arguments),
     Backtest(commands::backtest::Arguments),
+    #[command(subcommand)]
+    Eval(commands::eval::Command),
     #[command(subcommand)]
     Runs(commands::runs::Command),
     #[command(subcommand)]
@@ -70,6 +72,7 @@ fn main() -> std::process::ExitCode {
             Command::Approvals(command) => commands::approvals::run(&command),
             Command::Graph(command) => commands::graph::run(&command),
             Command::Backtest(arguments) => commands::backtest::run(&arguments),
+            Command::Eval(command) => commands::eval::run(&command),
             Command::Shadow(command) => commands::shadow::run(&command),
             Command::Trace(command) => commands::trace::run(&command),
             Command::Policy(command) => commands::policy::run(&command),

@@ -1,15 +1,26 @@
-//! Recorded runs of other agents, as inputs of a run.
+//! Recorded runs of other agents, as steps of one form and as inputs of a run.
 //!
-//! One JSON object a run, plain or gzip, one after the other. Events are read one at a time: memory
-//! does not grow with the length of a run.
+//! A recording is read element by element: memory does not grow with the length of a run. `formats` knows the forms,
+//! `file` how they lie on disk.
 
+mod file;
+mod formats;
+mod inputs;
 mod nature;
-mod openhands;
 mod registry;
-mod stream;
+mod run;
+mod sink;
+mod sketch;
+mod source;
+#[cfg(test)]
+mod tests;
+mod used;
+mod value;
 
-pub use stream::RecordingError;
-pub(crate) use stream::{Event, Header, Runs, Visit};
-
-pub(crate) use openhands::Adapter;
-pub(crate) use registry::Envelope;
+pub(crate) use file::Recording;
+pub use file::{Problem, Readout, RecordingError};
+pub(crate) use inputs::Adapter;
+pub(crate) use nature::of_tool;
+pub(crate) use registry::{Envelope, tools};
+pub(crate) use run::{Call, Header, Returned, Step, Visit, Went};
+pub(crate) use used::UsedTools;

@@ -12,13 +12,16 @@ use crate::style::{MIND, QUIET, STRONG, dollars, line, number, styled, table};
 
 /// Judge recorded runs and say where the policies would have intervened
 ///
-/// Reads OpenHands event streams, one JSON object a run, plain or gzip. Policies are not told the
+/// Reads event streams of OpenHands (lists, lines, folders of events, results of evaluations), sessions of Claude Code
+/// and Codex, ATIF trajectories, chat messages with tool calls, and steps of thought and action; plain or gzip. The form
+/// of each is found out and told; what cannot be read is named by file and line and left out. Policies are not told the
 /// step index, budgets or caps unless --show-budget is given. Where the bundle has policies in shadow,
 /// what they would have said is compared at the end, as `countersign shadow report` does.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  countersign backtest tests/data/openhands/runs.jsonl.gz")]
+#[command(after_help = "Example:\n  countersign backtest tests/data/openhands/runs.jsonl.gz\n  \
+                        countersign backtest ~/.claude/projects/*/*.jsonl --slots guard,doom-loop")]
 pub struct Arguments {
-    /// Recordings
+    /// Recordings: files, or folders with a file for each event
     #[arg(required = true, value_name = "RECORDING")]
     recordings: Vec<PathBuf>,
     /// Folder of the bundle [default: the one that this program carries in itself]
@@ -33,6 +36,9 @@ pub struct Arguments {
     /// Slots to judge
     #[arg(long, value_name = "SLOT", value_delimiter = ',', default_value = "classifier,doom-loop", value_parser = slot())]
     slots: Vec<Slot>,
+    /// List every run with an intervention, and every disagreement of policies in shadow
+    #[arg(long)]
+    all: bool,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -55,6 +61,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let report = backtest(&host, &arguments.recordings, &options, &mut |runs| bar.set_position(runs));
     bar.finish_and_clear();
     let report = report?;
+    super::recordings::left_out(&report.recordings);
     if arguments.json {
         super::print_json(&report)?;
     } else {
@@ -73,7 +80,32 @@ fn not_asked(host: &Host, judged: &[Slot]) -> Vec<String> {
     host.bundle().shadows().filter_map(|(entry, _)| of(entry)).collect()
 }
 
+/// Runs with an intervention that are listed unless all are wanted.
+const MOST: usize = 50;
+
+/// How often each slot would have intervened, with an example.
+fn slots(report: &Report) {
+    let mut rows = vec![["slot", "interventions", "runs", "verdicts", "first"].map(str::to_owned).to_vec()];
+    for row in &report.slots {
+        let verdicts: Vec<String> =
+            row.verdicts.iter().rev().map(|(verdict, times)| format!("{verdict} {}", number(*times))).collect();
+        rows.push(vec![
+            row.slot.to_string(),
+            number(row.interventions),
+            number(row.runs),
+            verdicts.join(", "),
+            row.example.as_deref().map_or_else(String::new, |example| line(example, 80)),
+        ]);
+    }
+    for (index, text) in table(&rows, &[1, 2]).into_iter().enumerate() {
+        crate::say!("{}", if index == 0 { styled(QUIET, text) } else { text });
+    }
+    crate::say!();
+}
+
 fn print(report: &Report, arguments: &Arguments, not_asked: &[String], seconds: f64) {
+    super::recordings::print(&report.recordings);
+    slots(report);
     let mut rows = vec![
         ["recorded outcome", "runs", "tripped", "first at step", "steps after", "cost after"]
             .map(str::to_owned)
@@ -100,19 +132,25 @@ fn print(report: &Report, arguments: &Arguments, not_asked: &[String], seconds: 
     let evidence: Vec<Vec<String>> = report
         .interventions
         .iter()
+        .take(if arguments.all { usize::MAX } else { MOST })
         .map(|found| {
             vec![
                 found.outcome.clone(),
                 format!("run {}", found.run),
                 format!("step {} of {}", found.step, found.steps),
                 line(&found.task, 32),
+                found.slot.to_string(),
                 found.reason.clone(),
-                found.evidence.clone(),
+                line(&found.evidence, 120),
             ]
         })
         .collect();
     for text in table(&evidence, &[]) {
         crate::say!("{text}");
+    }
+    if report.interventions.len() > evidence.len() {
+        let more = number((report.interventions.len() - evidence.len()) as u64);
+        crate::say!("{}", styled(QUIET, format!("{more} more runs with an intervention; --all lists them")));
     }
     crate::say!();
     crate::say!(
@@ -129,7 +167,8 @@ fn print(report: &Report, arguments: &Arguments, not_asked: &[String], seconds: 
             styled(
                 QUIET,
                 format!(
-                    "not judged: {} (choose with --slots; recordings declare no risks and no confidence)",
+                    "not judged: {} (choose with --slots; recordings hold no confidence, and the nature of a tool is \
+                     guessed from its name)",
                     left_out.join(", ")
                 )
             )
@@ -149,6 +188,6 @@ fn print(report: &Report, arguments: &Arguments, not_asked: &[String], seconds: 
     }
     if let Some(shadow) = report.shadow.as_ref().filter(|shadow| shadow.runs > 0) {
         crate::say!();
-        super::shadow::print(shadow, false);
+        super::shadow::print(shadow, arguments.all);
     }
 }
