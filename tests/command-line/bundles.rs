@@ -84,7 +84,7 @@ fn a_bundle_is_used_listed_shown_and_rolled_back() {
 }
 
 #[test]
-fn a_bundle_that_was_edited_and_not_locked_is_not_used_and_a_run_warns() {
+fn a_bundle_that_was_edited_and_not_locked_judges_nothing() {
     let place = Place::new();
     let cautious = swapped(place.folder.path()).unwrap_or_else(|error| panic!("{error}"));
     let path = Path::new(&cautious).join("bundle.toml");
@@ -97,9 +97,28 @@ fn a_bundle_that_was_edited_and_not_locked_is_not_used_and_a_run_warns() {
     countersign(["bundle", "lock", &cautious, "--check"]).expect(3, "is not up to date");
     countersign(["bundle", "use", &cautious, "--bundles", &place.bundles]).expect(2, "run `countersign bundle lock");
     countersign(["bundle", "list", "--bundles", &place.bundles, "--json"]).expect(0, "[]");
-    // A run goes on by the lock, and says so where nobody pipes it on.
-    let warned = countersign(run).expect(3, "suspended CONFIRM_REQUIRED");
-    assert!(warned.err().contains("its lock judges as it is"), "{}", warned.err());
+    // Nothing is judged by the lock from before; whoever only looks at it is told.
+    let recording = "tests/data/openhands/runs.jsonl.gz";
+    let commands: [&[&str]; 3] =
+        [&run, &["backtest", recording, "--bundle", &cautious], &["eval", "alarms", recording, "--bundle", &cautious]];
+    for command in commands {
+        let refused = countersign(command).expect(2, "run `countersign bundle lock");
+        assert!(refused.err().contains("bundle.toml` away"), "{}", refused.err());
+    }
+    countersign(["bundle", "show", &cautious]).expect(0, "its lock judges as it is");
+    // A lock that fails leaves it so, whatever is wrong.
+    for broken in [
+        edited.replacen("risk.wasm", "none.wasm", 1),
+        "version = ".to_owned(),
+        edited.replacen("monitor", "moniter", 1),
+    ] {
+        std::fs::write(&path, &broken).unwrap_or_else(|error| panic!("{error}"));
+        countersign(["bundle", "lock", &cautious]).expect(2, "");
+        countersign(run).expect(2, "run `countersign bundle lock");
+    }
+    // The lock alone is one.
+    std::fs::remove_file(&path).unwrap_or_else(|error| panic!("{error}"));
+    countersign(run).expect(3, "suspended CONFIRM_REQUIRED");
     // Comments are no change.
     std::fs::write(&path, format!("# Ours.\n{text}")).unwrap_or_else(|error| panic!("{error}"));
     assert!(!countersign(run).expect(3, "suspended CONFIRM_REQUIRED").err().contains("warning"));

@@ -16,7 +16,7 @@ pub(super) fn compare(slot: Slot, given: &[(&Entry, Answers)], all: bool) -> Vec
     let mut left: Vec<usize> = (0..given.len()).collect();
     for entry in (0..given.len()).rev() {
         let others: Vec<usize> = left.iter().copied().filter(|other| *other != entry).collect();
-        if let Some(finding) = slot.never_decides(entry, &others) {
+        if let Some(finding) = slot.nowhere_stricter(entry, &others) {
             found.push(finding);
             left = others;
         }
@@ -51,7 +51,7 @@ impl Compared<'_> {
     }
 
     /// Whether the others are at least as strict in every case: one of them, or all together.
-    fn never_decides(&self, entry: usize, others: &[usize]) -> Option<Finding> {
+    fn nowhere_stricter(&self, entry: usize, others: &[usize]) -> Option<Finding> {
         let covers = |others: &[usize]| {
             (0..self.cases).all(|case| Some(self.of(entry, case).verdict) <= self.strictest(others, case))
         };
@@ -59,13 +59,14 @@ impl Compared<'_> {
         let beside = one.or_else(|| (others.len() > 1 && covers(others)).then(|| others.to_vec()))?;
         let same = (0..self.cases).all(|case| Some(self.of(entry, case).verdict) == self.strictest(&beside, case));
         let score_counts = (0..self.cases).filter(|case| self.score_counts(entry, others, *case)).count();
-        Some(Finding::NeverDecides {
+        Some(Finding::NowhereStricter {
             slot: self.slot,
             entry: self.name(entry),
             beside: beside.into_iter().map(|other| self.name(other)).collect(),
             same,
             score_counts: score_counts as u64,
             cases: self.cases as u64,
+            untried: super::grid::untried(self.slot),
         })
     }
 

@@ -1,5 +1,5 @@
-//! Questions that differ in what policies look at: every combination of the values at which the source
-//! documents, and so most configurations, change their minds.
+//! Questions that differ in what thresholds lie between: every combination of the values at which the source
+//! documents, and so most configurations, change their minds. A policy may look at more.
 
 use std::sync::Arc;
 
@@ -50,6 +50,17 @@ pub(super) fn questions(slot: Slot) -> Option<Vec<Question>> {
         Slot::Risk => Some(actions().map(Question::Risk).collect()),
         Slot::Confidence => Some(given().map(Question::Confidence).collect()),
         _ => None,
+    }
+}
+
+/// What the questions of a slot have in common, so that nothing is known of what differs there.
+pub(super) fn untried(slot: Slot) -> &'static str {
+    match slot {
+        Slot::Risk => {
+            "all are of one tool without arguments: what it says of names, arguments or contexts is not known"
+        }
+        Slot::Confidence => "all have one signal or none: what it says of several is not known",
+        _ => "no other question was tried",
     }
 }
 

@@ -1,10 +1,11 @@
-//! What a bundle's author should know of it: entries that never decide, entries that overlap, answers
-//! that a slot never gives, cases that an entry cannot decide, and what the policies themselves remark
-//! about their configurations.
+//! What a bundle's author should know of it: entries that are nowhere stricter than others, entries that
+//! overlap, answers that a slot does not give, cases that an entry cannot decide, and what the policies
+//! themselves remark about their configurations.
 //!
-//! The slots whose questions are few enough are asked all of them that differ in what policies look at:
-//! `grid`. Everything here is about those cases and no others: an entry that never decides among them
-//! may have something to say of a case between them. No error: a bundle with findings is a good bundle.
+//! The slots whose questions are few enough are asked every combination of the values at which thresholds
+//! lie: `grid`. What was not asked was not tried, and each finding says so: all questions of the slot `risk`
+//! are of one tool without arguments, so that they tell nothing of a policy that looks at names or
+//! arguments. No error: a bundle with findings is a good bundle.
 
 mod answers;
 mod compare;
@@ -25,8 +26,8 @@ use answers::{Answers, answers};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Finding {
-    /// An entry whose verdict never counts: without it the slot's verdict is the same in every case.
-    NeverDecides {
+    /// An entry whose verdict counts in no case that was tried: without it the slot's verdict is the same in each.
+    NowhereStricter {
         /// The slot.
         slot: Slot,
         /// The entry.
@@ -39,6 +40,8 @@ pub enum Finding {
         score_counts: u64,
         /// Cases.
         cases: u64,
+        /// What all of them have in common, and what was therefore not tried.
+        untried: &'static str,
     },
     /// An entry that cannot decide some cases. After 64 of them no more are asked.
     Undecided {
@@ -81,7 +84,7 @@ pub enum Finding {
         /// Cases in which the slot's verdict is more than `proceed`.
         cases: u64,
     },
-    /// Answers that the slot never gives. For information.
+    /// Answers that the slot gives in no case that was tried. For information.
     NeverAnswers {
         /// The slot.
         slot: Slot,
@@ -106,7 +109,7 @@ impl Finding {
     /// As it is written.
     pub fn kind(&self) -> &'static str {
         match self {
-            Finding::NeverDecides { .. } => "never-decides",
+            Finding::NowhereStricter { .. } => "nowhere-stricter",
             Finding::Undecided { .. } => "undecided",
             Finding::Remark { .. } => "remark",
             Finding::Overlap { .. } => "overlap",
@@ -119,7 +122,7 @@ impl Finding {
     pub fn place(&self) -> &str {
         match self {
             Finding::Remark { entry, .. } => entry,
-            Finding::NeverDecides { slot, .. }
+            Finding::NowhereStricter { slot, .. }
             | Finding::Undecided { slot, .. }
             | Finding::Overlap { slot, .. }
             | Finding::NeverAnswers { slot, .. }
@@ -136,24 +139,18 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Finding::NeverDecides { entry, beside, same, score_counts, cases, .. } => {
+            Finding::NowhereStricter { entry, beside, same, score_counts, cases, untried, .. } => {
                 let names = quoted(beside);
-                match (same, beside.len()) {
-                    (true, _) => write!(f, "`{entry}` says the same as {names} in all {cases} cases")?,
-                    (false, 1) => {
-                        write!(f, "`{entry}` never decides: {names} is at least as strict in all {cases} cases")?;
-                    }
-                    (false, _) => {
-                        write!(
-                            f,
-                            "`{entry}` never decides: {names} together are at least as strict in all {cases} cases"
-                        )?;
-                    }
+                if *same {
+                    write!(f, "`{entry}` says the same as {names} in all {cases} cases that were tried")?;
+                } else {
+                    let together = if beside.len() > 1 { " together" } else { "" };
+                    write!(f, "`{entry}` is stricter than {names}{together} in none of {cases} cases that were tried")?;
                 }
                 if *score_counts > 0 {
                     write!(f, "; its score counts in {score_counts}")?;
                 }
-                Ok(())
+                write!(f, "; {untried}")
             }
             Finding::Undecided { entry, policy, undecided, cases, example, failure, .. } => {
                 write!(
@@ -164,10 +161,10 @@ impl fmt::Display for Finding {
             Finding::Remark { policy, message, .. } => write!(f, "{policy}: {message}"),
             Finding::Overlap { entries: [a, b], first, second, both, cases, .. } => write!(
                 f,
-                "of {cases} cases above `proceed`, `{a}` decides {first} alone, `{b}` {second} alone, both {both}"
+                "of {cases} cases that were tried and are above `proceed`, `{a}` decides {first} alone, `{b}` {second} alone, both {both}"
             ),
             Finding::NeverAnswers { answers, cases, .. } => {
-                write!(f, "{} in none of {cases} cases", answers.join(", "))
+                write!(f, "{} in none of {cases} cases that were tried", answers.join(", "))
             }
             Finding::NotAsked { entry, policy, .. } => {
                 write!(f, "`{entry}` ({policy}) keeps state from call to call, and is not compared")

@@ -18,8 +18,8 @@ pub enum Command {
     Init(Init),
     /// Write `bundle.lock` from `bundle.toml` and the components beside it
     ///
-    /// Then says what there is to know of the bundle: entries that never decide or overlap, cases that one
-    /// cannot decide, what policies remark about their configurations. Findings are no errors.
+    /// Then says what there is to know of the bundle: entries that are nowhere stricter than others or overlap, cases that
+    /// one cannot decide, what policies remark about their configurations. Findings are no errors.
     #[command(after_help = "Example:\n  countersign bundle lock plugins/bundle")]
     Lock(LockArguments),
     /// Show what a bundle holds
@@ -160,7 +160,7 @@ struct Shown<'a> {
 fn show(arguments: &Show) -> anyhow::Result<u8> {
     let bundle = match &arguments.bundles {
         Some(folder) => Arc::new(installed::find(folder, arguments.bundle.as_deref().and_then(Path::to_str))?),
-        None => Arc::clone(super::host(arguments.bundle.as_deref())?.bundle()),
+        None => Arc::clone(super::host_to_look_at(arguments.bundle.as_deref())?.bundle()),
     };
     let (lock, digest) = (bundle.lock(), bundle.digest());
     if arguments.json {

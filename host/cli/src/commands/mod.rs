@@ -35,28 +35,44 @@ use countersign::{Host, HostError};
 use crate::exit::BadInput;
 use crate::style::{MIND, styled};
 
-/// The host with the bundle in a folder, or the one it carries in itself. Whoever has edited the bundle
-/// and not locked it again is told so: its lock is what judges.
+/// The host with the bundle in a folder, or the one it carries in itself, to judge by. A folder that was edited and not
+/// locked again judges nothing: whoever has seen a lock fail, or has not seen it, would be judged by the one before.
 pub fn host(bundle: Option<&Path>) -> anyhow::Result<Host> {
-    host_with(engine_options(), bundle)
+    let host = Host::new(engine_options(), bundle)?;
+    if let Some((folder, problem)) = edited(&host, bundle) {
+        let folder = folder.display();
+        let text = format!("{problem}, or take `{folder}/bundle.toml` away to be judged by the lock as it is");
+        return Err(BadInput(text).into());
+    }
+    Ok(host)
+}
+
+/// The same, to be looked at: whoever has edited the bundle and not locked it again is told so.
+pub fn host_to_look_at(bundle: Option<&Path>) -> anyhow::Result<Host> {
+    warned(Host::new(engine_options(), bundle)?, bundle)
 }
 
 /// The same, with every component compiled from its own bytes: what proves something trusts no file beside
 /// them.
 pub fn host_to_prove(bundle: Option<&Path>) -> anyhow::Result<Host> {
-    host_with(EngineOptions { compiler: compiler(), ..EngineOptions::default() }, bundle)
+    warned(Host::new(EngineOptions { compiler: compiler(), ..EngineOptions::default() }, bundle)?, bundle)
 }
 
-fn host_with(options: EngineOptions, bundle: Option<&Path>) -> anyhow::Result<Host> {
-    let host = Host::new(options, bundle)?;
-    if let Some(folder) = bundle {
-        match host.bundle().is_locked(host.engine(), folder) {
-            Ok(true) => {}
-            Ok(false) => warn(&format!("{}; its lock judges as it is", not_locked(folder))),
-            Err(error) => warn(&format!("{error}; the lock beside it judges as it is")),
-        }
+fn warned(host: Host, bundle: Option<&Path>) -> anyhow::Result<Host> {
+    if let Some((_, problem)) = edited(&host, bundle) {
+        warn(&format!("{problem}; its lock judges as it is"));
     }
     Ok(host)
+}
+
+/// The folder of a bundle that is not what its lock was made of, and what to do.
+fn edited<'a>(host: &Host, bundle: Option<&'a Path>) -> Option<(&'a Path, String)> {
+    let folder = bundle?;
+    match host.bundle().is_locked(host.engine(), folder) {
+        Ok(true) => None,
+        Ok(false) => Some((folder, not_locked(folder))),
+        Err(error) => Some((folder, format!("{}; {error}", not_locked(folder)))),
+    }
 }
 
 /// What to say of a bundle that was edited and not locked.
