@@ -105,8 +105,8 @@ fn false_alarms_are_counted_by_slot_and_reason() {
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
     let config = folder.path().join("countersign.toml");
     let tool = |name: &str| format!("[tools.{name}]\nside-effect = 'read-only'\n");
-    let tools =
-        ["execute_bash", "str_replace_editor", "browser", "think", "execute_ipython_cell", "web_read"].map(tool);
+    let tools = ["execute_bash", "str_replace_editor", "browser", "think", "execute_ipython_cell", "web_read", "chat"]
+        .map(tool);
     let written = std::fs::write(&config, format!("version = 1\n{}", tools.concat()));
     written.unwrap_or_else(|error| panic!("{error}"));
     let declared = json(&["eval", "alarms", path, "--config", &config.display().to_string(), "--json"]);

@@ -203,7 +203,12 @@ impl Judged {
             self.stopped(stop, example, counts);
         } else if let Some(hold) = hold {
             (self.over, self.disturbed) = (true, true);
-            counts.note(Met::Stopped, Slot::Threshold.name(), &hold.reason, example);
+            counts.note(
+                Met::Stopped,
+                self.heard().last().map_or("rules", |(slot, ..)| slot.name()),
+                &hold.reason,
+                example,
+            );
         }
         self.over |= *status != Status::Running;
     }

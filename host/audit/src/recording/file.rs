@@ -3,17 +3,15 @@
 //! A run is a value of its own (an object with its elements below a key), or the file is the run: lines, a list, or a
 //! folder with a file for each event. What is broken is left out and named by file and line; the rest is read.
 
-use std::cell::Cell;
-use std::fmt;
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use serde::Serialize;
 use serde::de::{DeserializeSeed, IgnoredAny};
 use serde_json::Value;
 
-use super::formats::{FORMATS, Fault, Format, Reader};
+use super::formats::{FORMATS, Format};
+use super::reading::{Problem, Reading, Readout};
 use super::run::Visit;
 use super::sink::{Refused, Sink};
 use super::sketch::Sketch;
@@ -22,8 +20,6 @@ use super::value::ValueSeed;
 
 /// Most lines of a file's beginning by which its form is known.
 const LINES: usize = 256;
-/// Most parts that are named of what was left out; more are counted.
-const NAMED: usize = 100;
 
 /// A recording that cannot be read. Names file and line.
 #[derive(Debug, thiserror::Error)]
@@ -57,57 +53,6 @@ fn expected() -> String {
     FORMATS.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
-/// A part of a recording that was left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Problem {
-    /// The file, as it was named.
-    pub file: String,
-    /// Its line, from 1; none in a folder of events.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<u64>,
-    /// The run, by its position from 0.
-    pub run: u64,
-    /// The element of the run, by its position from 0; none where it is about the run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub element: Option<u64>,
-    /// What was expected.
-    pub problem: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`", self.file)?;
-        if let Some(line) = self.line {
-            write!(f, ", line {line}")?;
-        }
-        write!(f, ", run {}", self.run)?;
-        if let Some(element) = self.element {
-            write!(f, ", element {element}")?;
-        }
-        write!(f, ": {}", self.problem)
-    }
-}
-
-/// What was read of a recording.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Readout {
-    /// The file, as it was named.
-    pub file: String,
-    /// Which form it has.
-    pub form: &'static str,
-    /// Runs that were read.
-    pub runs: u64,
-    /// What was left out: the first hundred parts.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub problems: Vec<Problem>,
-    /// Parts that were left out beyond these.
-    pub more_problems: u64,
-    /// Results of calls that the recording does not have.
-    pub stray_results: u64,
-}
-
 /// How the runs of a file lie in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Layout {
@@ -130,73 +75,6 @@ enum Input {
 pub struct Recording {
     input: Input,
     reading: Reading,
-}
-
-/// What is known while a recording is read.
-pub(super) struct Reading {
-    pub format: &'static Format,
-    /// A list is one of runs, and not of the elements of one.
-    pub lists_runs: bool,
-    pub read: Readout,
-    /// The line that is being read.
-    pub line: Option<u64>,
-    /// Runs that were begun.
-    pub run: u64,
-    /// Bytes since the last element.
-    pub since: Rc<Cell<u64>>,
-}
-
-impl Reading {
-    /// Names something that is left out.
-    pub fn leave_out(&mut self, element: Option<u64>, problem: String) {
-        let (file, line, run) = (self.read.file.clone(), self.line, self.run);
-        self.name(Problem { file, line, run, element, problem });
-    }
-
-    fn name(&mut self, problem: Problem) {
-        let read = &mut self.read;
-        if read.problems.len() < NAMED { read.problems.push(problem) } else { read.more_problems += 1 }
-    }
-
-    /// An element of a run; what is wrong with one is named, and the others are read.
-    pub fn element(
-        &mut self,
-        number: u64,
-        element: Result<Value, String>,
-        (reader, sink): (&mut dyn Reader, &mut Sink<'_>),
-    ) -> Result<(), Refused> {
-        match element.map_err(Fault::Element).and_then(|element| reader.element(element, sink)) {
-            Ok(()) => Ok(()),
-            Err(Fault::Element(problem)) => {
-                self.leave_out(Some(number), problem);
-                Ok(())
-            }
-            Err(Fault::Refused(refused)) => Err(refused),
-        }
-    }
-
-    /// A run is over. It is left out where something is missing that it cannot be without.
-    pub fn end(&mut self, mut reader: Box<dyn Reader>, mut sink: Sink<'_>) -> Result<(), Refused> {
-        if let Err(problem) = reader.end(&mut sink.header) {
-            self.give_up(sink, problem);
-            return Ok(());
-        }
-        self.read.stray_results += sink.stray;
-        if sink.end()? {
-            self.read.runs += 1;
-        } else {
-            self.leave_out(None, "no element of a run in it".to_owned());
-        }
-        self.run += 1;
-        Ok(())
-    }
-
-    /// A run is left out, whatever of it has been told.
-    pub fn give_up(&mut self, sink: Sink<'_>, problem: String) {
-        sink.abandon();
-        self.leave_out(None, problem);
-        self.run += 1;
-    }
 }
 
 impl Recording {

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::file::Reading;
 use super::formats::Reader;
+use super::reading::Reading;
 use super::run::Visit;
 use super::sink::{Refused, Sink};
 
