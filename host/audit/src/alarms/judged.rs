@@ -229,7 +229,14 @@ fn whole(call: &Call) -> Map<String, Value> {
 /// A result as a server gives it.
 fn result(returned: Option<&Returned>) -> ToolResult {
     match returned {
-        Some(returned) => ToolResult::new(returned.outcome, returned.text.clone()),
+        // Whatever is recorded was heard to its end, as what a server answers is.
+        Some(returned) => {
+            let outcome = match returned.outcome {
+                Outcome::Returned { exit_code: None, ok } => Outcome::Returned { exit_code: Some(i32::from(!ok)), ok },
+                outcome => outcome,
+            };
+            ToolResult::new(outcome, returned.text.clone())
+        }
         None => ToolResult::new(Outcome::TimedOut, "the recording has no result"),
     }
 }
