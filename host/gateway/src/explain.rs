@@ -100,7 +100,7 @@ pub async fn explain(options: &Options, tool: &str, arguments: Option<Value>) ->
     let given = arguments.is_some();
     let arguments = arguments.unwrap_or_else(|| json!({}));
     let values = values(deployment, &joined, &name);
-    if joined.tools.get(&name).is_none() {
+    if !joined.tools.contains_key(&name) {
         if objections.is_empty() {
             return Err(GatewayError::NoTool { name, known: joined.tools.into_keys().collect() });
         }

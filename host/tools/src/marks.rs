@@ -9,7 +9,7 @@
 //! Where a tool may not have it, or nobody knows any more what a mark stood for, a call that changes something is not
 //! made. What changes nothing gets a mark that nobody knows as it is: it is some text with brackets then.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -30,7 +30,7 @@ const LONGEST: usize = 64;
 /// What marks stand for, in one run.
 #[derive(Debug, Default)]
 pub struct Marks {
-    known: HashMap<Arc<str>, Meant>,
+    known: BTreeMap<Arc<str>, Meant>,
     order: VecDeque<Arc<str>>,
     bytes: usize,
 }

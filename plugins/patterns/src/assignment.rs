@@ -225,7 +225,7 @@ fn is_a_word_for_one(value: &[u8]) -> bool {
     const BEGINNINGS: [&[u8]; 5] = [b"your", b"my-", b"my_", b"enter", b"insert"];
     let begins = |word: &&[u8]| value.len() >= word.len() && value[..word.len()].eq_ignore_ascii_case(word);
     let plain = value.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_' | b' '));
-    WORDS.iter().any(|word| value.eq_ignore_ascii_case(word)) || (plain && BEGINNINGS.iter().any(|word| begins(word)))
+    WORDS.iter().any(|word| value.eq_ignore_ascii_case(word)) || (plain && BEGINNINGS.iter().any(begins))
 }
 
 /// Words with blanks between them that end as a sentence does, or are more than a phrase to remember.

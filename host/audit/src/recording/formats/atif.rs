@@ -95,8 +95,11 @@ impl Reader for Trajectory {
     }
 }
 
-/// The calls of a step by their ids. All of them are looked at before anything is told of one.
-fn calls(step: &Map<String, Value>) -> Result<Vec<(String, Map<String, Value>)>, Fault> {
+/// A call of a step, behind its id.
+type StepCall = (String, Map<String, Value>);
+
+/// The calls of a step. All of them are looked at before anything is told of one.
+fn calls(step: &Map<String, Value>) -> Result<Vec<StepCall>, Fault> {
     let calls = match step.get("tool_calls") {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(calls)) => calls,
