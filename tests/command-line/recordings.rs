@@ -119,6 +119,35 @@ fn false_alarms_are_counted_by_slot_and_reason() {
 }
 
 #[test]
+fn what_is_withheld_of_a_result_is_counted_by_who_withholds_it() -> anyhow::Result<()> {
+    let call = |id: &str, path: &str| {
+        serde_json::json!({"id": id, "type": "function",
+            "function": {"name": "read_file", "arguments": format!("{{\"path\":\"{path}\"}}")}})
+    };
+    let result = |id: &str, text: &str| serde_json::json!({"role": "tool", "tool_call_id": id, "content": text});
+    let key = ["ghp_", "a8Kd93Lmq0Zx7Rt5Vb2Nc6Yw1Ej4Hu8SfGpT"].concat();
+    let messages = serde_json::json!([
+        {"role": "user", "content": "Who wrote this?"},
+        {"role": "assistant", "content": "I look.", "tool_calls": [call("1", "a"), call("2", "b"), call("3", "c")]},
+        result("1", "written by kim.sample@mill-and-sons.com"),
+        result("2", &format!("token = {key}")),
+        result("3", "nothing to see"),
+        {"role": "assistant", "content": "Kim did."},
+    ]);
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("chat.json");
+    std::fs::write(&path, messages.to_string())?;
+    let report = json(&["eval", "alarms", &path.display().to_string(), "--every-outcome", "--json"]);
+    assert_eq!(report["all"]["withheld"], 2, "{report}");
+    let reasons = report["reasons"].as_array().cloned().unwrap_or_default();
+    let by = reasons.iter().filter(|one| one["met"] == "withheld").map(|one| one["by"].as_str().unwrap_or_default());
+    let mut by: Vec<&str> = by.collect();
+    by.sort_unstable();
+    assert_eq!(by, ["guard", "host"], "{reasons:?}");
+    Ok(())
+}
+
+#[test]
 fn alarms_of_a_folder_leave_out_what_did_not_go_well() {
     let report = json(&["eval", "alarms", "tests/data/formats", "--json"]);
     let all = &report["all"];

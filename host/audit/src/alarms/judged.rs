@@ -22,7 +22,13 @@ const STEP: u64 = 3000;
 /// The rule that asks about every call of a tool of some kind, whatever the call.
 const BY_KIND: &str = "category";
 /// How the host's own marks in results begin.
-const MARKS: [(&str, &str); 3] = [("[redacted:", "host"), ("[personal-data]", "guard"), ("[secret]", "guard")];
+const MARKS: [(&str, &str); 5] = [
+    ("[redacted:", "host"),
+    ("[secret:", "guard"),
+    ("[personal-data:", "guard"),
+    ("[injection:", "guard"),
+    ("[unseen:", "guard"),
+];
 
 /// A run that is judged.
 pub struct Judged {
