@@ -14,6 +14,7 @@ mod inputs;
 mod justified;
 mod material;
 mod policies;
+mod promises;
 mod slots;
 mod structure;
 
