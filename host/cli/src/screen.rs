@@ -93,7 +93,7 @@ impl Screen {
                 crate::say!("\n      {} {}", styled(STRONG, format!("{by:<11}")), line(&decided(decision), 100));
             }
             Input::Refused { bucket, dimension, .. } => stop("bucket", &format!("{bucket}: {dimension} used up")),
-            Input::Halted { switch, reason } => stop("switch", &format!("{switch}: {reason}")),
+            Input::Halted { switch, reason, .. } => stop("switch", &format!("{switch}: {reason}")),
             Input::Started | Input::TakenUp { .. } | Input::Waited { .. } | Input::Cancelled | Input::Closed { .. } => {
             }
         }

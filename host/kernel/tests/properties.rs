@@ -440,7 +440,7 @@ fn play(manifest: &Arc<Manifest>, chances: &[Chance]) -> Result<(Run, Vec<Frame>
             6 if *choice > 200 => {
                 Input::Refused { bucket: "app".into(), dimension: "tokens".into(), demand: 1, left: 0 }
             }
-            7 if *choice > 200 => Input::Halted { switch: "all".into(), reason: "x".into() },
+            7 if *choice > 200 => Input::Halted { switch: "all".into(), reason: "x".into(), in_between: false },
             8 if *choice > 200 => Input::TakenUp { engine: (*choice > 250).then(|| "another".into()) },
             _ if frames.is_empty() => Input::Started,
             _ => wanted.unwrap_or(Input::Started),

@@ -225,7 +225,7 @@ impl Played {
             inputs.push(Input::Decided { id, by: "p".into(), decision, given: None });
         }
         if choice == 255 {
-            inputs.push(Input::Halted { switch: "all".into(), reason: "x".into() });
+            inputs.push(Input::Halted { switch: "all".into(), reason: "x".into(), in_between: false });
         }
         inputs
     }

@@ -135,6 +135,10 @@ look for them. Where you write the text on, leave the mark in its place, and it 
 reason; after that the next task can begin.";
     /// An agent has as many calls under way as it may.
     OTHERS_UNDER_WAY = "other calls are under way; hand in what came of one of them first";
+    /// A person ends the run, and calls of it are under way.
+    CANCELS = "a person has cancelled this run: it ends once the calls that are under way have come back, and no other begins";
+    /// What is on record of a call that was under way when its run was cancelled.
+    CANCELLED_ON_THE_WAY = "the run was cancelled on the way: nobody knows what became of it";
     /// A policy refuses without a word.
     SOMETHING_ELSE = "a policy wants something else done";
     /// A task is handed over.

@@ -161,6 +161,7 @@ impl Operations {
         let told = |reason: &str| Input::Halted {
             switch: format!("agent {}", manifest.agent).as_str().into(),
             reason: reason.into(),
+            in_between: false,
         };
         match self.health.as_ref()?.agent(&manifest.agent) {
             Ok(AgentHealth { administrator: Some(pause), .. }) => {
@@ -197,7 +198,7 @@ impl Operations {
             // Nobody knows what is left: a person has to look.
             Err(error @ BucketError::State(_)) => {
                 let reason = error.to_string();
-                Err(Box::new(Input::Halted { switch: "buckets".into(), reason: reason.as_str().into() }))
+                Err(Box::new(Input::Halted { switch: "buckets".into(), reason: reason.as_str().into(), in_between: false }))
             }
         }
     }
@@ -349,7 +350,11 @@ impl Operations {
 }
 
 fn halted(halt: &Halt) -> Input {
-    Input::Halted { switch: halt.what.to_string().as_str().into(), reason: halt.reason.as_str().into() }
+    Input::Halted {
+        switch: halt.what.to_string().as_str().into(),
+        reason: halt.reason.as_str().into(),
+        in_between: false,
+    }
 }
 
 fn item(

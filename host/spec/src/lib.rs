@@ -22,7 +22,7 @@ pub use tool::{Tool, Verifier};
 
 /// Version of the fold's behaviour. Raised by any change that could give another frame for the same
 /// inputs; recorded in the manifest.
-pub const KERNEL_RULES: u32 = 6;
+pub const KERNEL_RULES: u32 = 7;
 
 /// Version of the trace's format.
 pub const TRACE_FORMAT: u32 = 1;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::packet::Approval;
-use super::standing::{CEILING, Covers, StandingApproval, are_below, has_executed, is_executed, may_vary, parts};
+use super::standing::{CEILING, Covers, StandingApproval, are_below, is_content, is_executed, is_itself, parts};
 
 /// Longest folder of a rule, in bytes.
 const LONGEST_FOLDER: usize = 1024;
@@ -25,7 +25,7 @@ pub enum StandingError {
         reason: String,
     },
     /// The folder cannot be one.
-    #[error("`{folder}` is no folder that paths can lie below: expected one without `..`, `\\` and `%`")]
+    #[error("`{folder}` is no folder that paths can lie below: expected one without `..`, `\\`, `%`, `:`, `,` and the like")]
     Folder {
         /// As given.
         folder: String,
@@ -60,22 +60,22 @@ impl StandingApproval {
         let Ok(Value::Object(arguments)) = serde_json::from_str::<Value>(&approval.arguments) else {
             return Err(nowhere());
         };
-        let (mut paths, mut fixed, mut free) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let (mut paths, mut itself, mut fixed, mut free) = (Vec::new(), Vec::new(), BTreeMap::new(), Vec::new());
         for (name, value) in arguments {
             let named: Arc<str> = name.as_str().into();
-            let executed = is_executed(&name) || has_executed(&value);
-            if !executed && are_below(folder, &value) {
+            if !is_executed(&name) && are_below(folder, &value, true) {
+                itself.extend(is_itself(folder, &value).then(|| Arc::clone(&named)));
                 paths.push(named);
-            } else if executed || !may_vary(&value) {
-                fixed.insert(named, value);
-            } else {
+            } else if is_content(&name, &value) {
                 free.push(named);
+            } else {
+                fixed.insert(named, value);
             }
         }
         if paths.is_empty() {
             return Err(nowhere());
         }
-        StandingApproval::of(approval, Covers::Below { folder: folder.into(), paths, fixed, free }, until)
+        StandingApproval::of(approval, Covers::Below { folder: folder.into(), paths, itself, fixed, free }, until)
     }
 
     fn of(approval: &Approval, covers: Covers, until: Option<u64>) -> Result<Self, StandingError> {
@@ -162,6 +162,20 @@ mod tests {
             ("/srv/notes/..\\..\\b.md", false),
             ("/srv/notes/$HOME/b.md", false),
             ("/srv/notes/\u{0}b.md", false),
+            ("/srv/notes", false),
+            ("/srv/notes/", false),
+            ("/srv/notes/b.md:/etc/passwd", false),
+            ("/srv/notes/b.md,/etc/passwd", false),
+            ("/srv/notes/b.md /etc/passwd", false),
+            ("/srv/notes/b.md -> /etc/passwd", false),
+            ("/srv/notes/a; rm -rf /", false),
+            ("/srv/notes/{a,../../b}", false),
+            ("/srv/notes/\u{2025}/b.md", false),
+            ("/srv/notes/\u{ff0e}\u{ff0e}/b.md", false),
+            ("/srv/notes/..\u{ff0f}b.md", false),
+            ("/srv/notes/~root/b.md", false),
+            ("/srv/notes/two words.md", true),
+            ("/srv/notes/\u{e4}rger.md", true),
             ("~/b.md", false),
             ("", false),
         ] {
@@ -181,29 +195,50 @@ mod tests {
 
     #[test]
     fn what_is_run_and_how_stays_what_was_approved() {
-        let first = json!({"cwd": "/srv/notes", "command": "ls", "recursive": false, "note": "n"});
+        let first = json!({
+            "cwd": "/srv/notes", "command": "ls", "recursive": false, "message": "n", "to": "olga", "mode": "append",
+            "opts": {"user": "olga", "deep": {"count": 1}}, "amount": "3", "dest": "left", "flags": ["-v"],
+        });
         let rule = StandingApproval::below(&approval(&first), "/srv/notes", None).unwrap();
         let with = |name: &str, value: Value| {
             let mut call = first.clone();
             call[name] = value;
             rule.covers("write", "d", &call.to_string())
         };
-        assert!(with("cwd", json!("/srv/notes/deep")) && with("note", json!("other")));
-        assert!(!with("command", json!("rm -rf .")) && !with("recursive", json!(true)));
+        assert!(with("cwd", json!("/srv/notes/deep")) && with("cwd", json!("/srv/notes/")), "it was the folder itself");
+        assert!(with("message", json!("other")));
+        for (name, value) in [
+            ("command", json!("rm -rf .")),
+            ("recursive", json!(true)),
+            ("to", json!("mallory")),
+            ("mode", json!("truncate")),
+            ("opts", json!({"user": "root", "deep": {"count": 1}})),
+            ("opts", json!({"user": "olga", "deep": {"count": 2}})),
+            ("opts", json!({"user": "olga", "deep": {"count": 1}, "force": true})),
+            ("amount", json!("3000")),
+            ("dest", json!("right")),
+            ("flags", json!(["-v", "--force"])),
+            ("message", json!({"text": "no text"})),
+            ("message", json!(["n"])),
+        ] {
+            assert!(!with(name, value.clone()), "{name} {value}");
+        }
         // A second path that lies elsewhere is that very path.
         let moves = json!({"source": "/srv/notes/a", "destination": "/tmp/a"});
         let rule = StandingApproval::below(&approval(&moves), "/srv/notes", None).unwrap();
         let moved =
             |from: &str, to: &str| rule.covers("write", "d", &json!({"source": from, "destination": to}).to_string());
         assert!(moved("/srv/notes/b", "/tmp/a") && !moved("/srv/notes/b", "/tmp/b"));
-        // Lists of paths, edits of texts, commands within.
-        let edits = json!({"paths": ["x/a", "x/b"], "edits": [{"old": "1", "new": "2"}]});
+        // Lists of paths; edits lie in a list, and stay.
+        let edits = json!({"paths": ["x/a", "x/b"], "edits": [{"old": "1", "new": "2"}], "newText": "a"});
         let rule = StandingApproval::below(&approval(&edits), "x", None).unwrap();
         let edited = |paths: Value, edits: Value| {
-            rule.covers("write", "d", &json!({"paths": paths, "edits": edits}).to_string())
+            rule.covers("write", "d", &json!({"paths": paths, "edits": edits, "newText": "b"}).to_string())
         };
-        assert!(edited(json!(["x/c"]), json!([{"old": "3", "new": "4"}])));
-        assert!(!edited(json!(["x/c", "y/c"]), json!([])) && !edited(json!(["x/c"]), json!([{"command": "ls"}])));
+        let same = json!([{"old": "1", "new": "2"}]);
+        assert!(edited(json!(["x/c"]), same.clone()));
+        assert!(!edited(json!(["x/c", "y/c"]), same.clone()) && !edited(json!(["x/c", "x"]), same));
+        assert!(!edited(json!(["x/c"]), json!([{"old": "3", "new": "4"}])));
     }
 
     #[test]

@@ -72,6 +72,10 @@ pub enum Input {
         switch: Arc<str>,
         /// Why.
         reason: Arc<str>,
+        /// It comes between two calls: what was sent before is under way, and none of it is held back. Otherwise what the
+        /// frame before has asked for does not begin.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        in_between: bool,
     },
     /// A person has decided, or has not in time.
     Decided {

@@ -36,6 +36,30 @@ const EXECUTED: [&str; 22] = [
     "url",
 ];
 
+/// Arguments by these names, whichever way their words are joined, hold what is written: a rule for a folder lets it vary.
+const CONTENT: [&str; 20] = [
+    "body",
+    "commitmessage",
+    "content",
+    "contents",
+    "data",
+    "diff",
+    "filecontent",
+    "filetext",
+    "html",
+    "markdown",
+    "message",
+    "newcontent",
+    "newstr",
+    "newstring",
+    "newtext",
+    "oldstr",
+    "oldstring",
+    "oldtext",
+    "patch",
+    "text",
+];
+
 /// An approval that covers calls to come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -69,9 +93,12 @@ pub enum Covers {
         folder: Arc<str>,
         /// Arguments that are paths, or lists of paths: each lies below the folder.
         paths: Vec<Arc<str>>,
+        /// Those of them that were the folder itself in the call that was approved, and may be it again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        itself: Vec<Arc<str>>,
         /// Arguments that stay what was approved, as JSON.
         fixed: BTreeMap<Arc<str>, Value>,
-        /// Arguments that may say anything, but for paths that lie elsewhere.
+        /// Texts that are written somewhere, and may say anything but be a path that lies elsewhere.
         free: Vec<Arc<str>>,
     },
 }
@@ -84,16 +111,19 @@ impl StandingApproval {
         }
         match &self.covers {
             Covers::Same { arguments: same } => **same == *arguments,
-            Covers::Below { folder, paths, fixed, free } => {
+            Covers::Below { folder, paths, itself, fixed, free } => {
                 let Ok(Value::Object(found)) = serde_json::from_str::<Value>(arguments) else { return false };
                 let known = |name: &String| {
                     let name = name.as_str();
                     paths.iter().chain(free).any(|other| **other == *name) || fixed.contains_key(name)
                 };
+                let lies_below = |name: &Arc<str>| {
+                    found.get(&**name).is_some_and(|value| are_below(folder, value, itself.contains(name)))
+                };
                 found.keys().all(known)
-                    && paths.iter().all(|name| found.get(&**name).is_some_and(|value| are_below(folder, value)))
+                    && paths.iter().all(lies_below)
                     && fixed.iter().all(|(name, value)| found.get(&**name) == Some(value))
-                    && free.iter().all(|name| found.get(&**name).is_none_or(|value| is_free(folder, value)))
+                    && free.iter().all(|name| found.get(&**name).is_some_and(|value| is_free(folder, value)))
             }
         }
     }
@@ -108,7 +138,7 @@ impl StandingApproval {
         let quoted = |names: &[Arc<str>]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         match &self.covers {
             Covers::Same { arguments } => format!("`{}` with exactly {arguments}", self.tool),
-            Covers::Below { folder, paths, fixed, free } => {
+            Covers::Below { folder, paths, itself, fixed, free } => {
                 let mut words = format!(
                     "`{}` whose {} below `{folder}`",
                     self.tool,
@@ -117,6 +147,9 @@ impl StandingApproval {
                         _ => format!("{} lie", quoted(paths)),
                     }
                 );
+                if !itself.is_empty() {
+                    words.push_str(&format!(" ({} may also be the folder itself)", quoted(itself)));
+                }
                 if !free.is_empty() {
                     words.push_str(&format!(", whatever {} says", quoted(free)));
                 }
@@ -130,15 +163,19 @@ impl StandingApproval {
 }
 
 /// The names of a path, from its root or from where it starts. None for one whose names do not say where it leads: parents,
-/// escapes, what a shell or a server may read as something else.
+/// escapes, lists, what a shell or a server may read as something else.
 pub(super) fn parts(path: &str) -> Option<Vec<&str>> {
-    let odd = |c: char| c.is_control() || matches!(c, '\\' | '%' | '$' | '*' | '?');
-    if path.contains(odd) {
+    let odd = |c: char| c.is_control() || "\\%$*?:;,|&<>`\"'[]{}\u{2044}\u{2215}\u{ff0f}\u{ff3c}".contains(c);
+    let behind_drive = if path.starts_with(|c: char| c.is_ascii_alphabetic()) && path[1..].starts_with(":/") { 2 } else { 0 };
+    if path[behind_drive..].contains(odd) {
         return None;
     }
     let mut names: Vec<&str> = if path.starts_with('/') { vec!["/"] } else { Vec::new() };
     for name in path.split('/').filter(|name| !matches!(*name, "" | ".")) {
-        if name == ".." {
+        // Two dots, however they are written, and what may be two paths in one text.
+        let dots = name.chars().all(|c| matches!(c, '.' | '\u{2024}' | '\u{2025}' | '\u{2026}' | '\u{ff0e}' | '\u{3002}'));
+        let home = name.starts_with('~') && !names.is_empty();
+        if dots || home || name.trim() != name {
             return None;
         }
         names.push(name);
@@ -146,19 +183,30 @@ pub(super) fn parts(path: &str) -> Option<Vec<&str>> {
     Some(names)
 }
 
-fn is_below(folder: &str, path: &str) -> bool {
+/// Whether a path lies below a folder; the folder itself does only where it may.
+fn is_below(folder: &str, path: &str, itself: bool) -> bool {
     let (Some(folder), Some(path)) = (parts(folder), parts(path)) else { return false };
     // Below "here" lies neither a home folder nor a drive.
     let elsewhere = |first: &&str| first.starts_with('~') || first.contains(':') || *first == "/";
     let leads_away = folder.is_empty() && path.first().is_some_and(elsewhere);
-    !path.is_empty() && path.starts_with(&folder) && !leads_away
+    let far_enough = path.len() > folder.len() || itself && path.len() == folder.len();
+    far_enough && path.starts_with(&folder) && !leads_away
+}
+
+/// Whether a path is the folder itself, or one of a list is.
+pub(super) fn is_itself(folder: &str, value: &Value) -> bool {
+    match value {
+        Value::String(path) => parts(path).is_some_and(|path| Some(path) == parts(folder)),
+        Value::Array(list) => list.iter().any(|value| is_itself(folder, value)),
+        _ => false,
+    }
 }
 
 /// A path below the folder, or a list of such.
-pub(super) fn are_below(folder: &str, value: &Value) -> bool {
+pub(super) fn are_below(folder: &str, value: &Value, itself: bool) -> bool {
     match value {
-        Value::String(path) => is_path(path) && is_below(folder, path) || path == folder,
-        Value::Array(list) if !list.is_empty() => list.iter().all(|value| are_below(folder, value)),
+        Value::String(path) => (is_path(path) || path == folder) && is_below(folder, path, itself),
+        Value::Array(list) if !list.is_empty() => list.iter().all(|value| are_below(folder, value, itself)),
         _ => false,
     }
 }
@@ -175,31 +223,15 @@ pub(super) fn is_executed(name: &str) -> bool {
     EXECUTED.iter().any(|executed| name == *executed || name.ends_with(&format!("_{executed}")))
 }
 
-pub(super) fn has_executed(value: &Value) -> bool {
-    match value {
-        Value::Array(list) => list.iter().any(has_executed),
-        Value::Object(fields) => fields.iter().any(|(name, value)| is_executed(name) || has_executed(value)),
-        _ => false,
-    }
+/// Whether an argument by this name holds what is written somewhere: it may say something else in each call that a rule for a
+/// folder covers. Whatever else a call says stays as it was approved, since nobody but its server knows what it does.
+pub(super) fn is_content(name: &str, value: &Value) -> bool {
+    let letters: String = name.chars().filter(|c| !matches!(c, '_' | '-')).collect();
+    let holds = CONTENT.contains(&&*letters.to_ascii_lowercase());
+    holds && matches!(value, Value::String(text) if !is_path(text))
 }
 
-/// What may be another in each call: texts that are no paths, and what is made of texts. A number or a switch says how
-/// something is done, and stays.
-pub(super) fn may_vary(value: &Value) -> bool {
-    match value {
-        Value::String(text) => !is_path(text),
-        Value::Array(list) => list.iter().all(|value| matches!(value, Value::Object(_)) || may_vary(value)),
-        Value::Object(fields) => fields.values().all(|value| !matches!(value, Value::String(text) if is_path(text))),
-        _ => false,
-    }
-}
-
-/// Whether what may vary leads nowhere else: a path in it lies below the folder too.
+/// Whether a text leads nowhere else: where it is a path it lies below the folder.
 fn is_free(folder: &str, value: &Value) -> bool {
-    match value {
-        Value::String(text) => !is_path(text) || is_below(folder, text),
-        Value::Array(list) => list.iter().all(|value| is_free(folder, value)),
-        Value::Object(fields) => fields.iter().all(|(name, value)| !is_executed(name) && is_free(folder, value)),
-        _ => true,
-    }
+    matches!(value, Value::String(text) if !is_path(text) || is_below(folder, text, false))
 }

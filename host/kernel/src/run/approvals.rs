@@ -225,12 +225,15 @@ impl Approvals {
         self.standing.len() < STANDING && !self.standing.iter().any(|(other, _)| other.id == standing.id)
     }
 
-    /// A rule holds from now on. With a fingerprint it is what was answered to that approval, which needs no other
-    /// answer then.
+    /// A rule holds from now on. With a fingerprint it is what was answered to that approval, which needs no other answer
+    /// then; one that was granted with it is worth that very call once, whatever the rule covers.
     pub fn stand(&mut self, standing: StandingApproval, fingerprint: Option<&str>) {
         let answered = |entry: &Entry| fingerprint == Some(&*entry.approval.fingerprint);
         let found = self.entries.iter().position(answered);
-        let payload = found.and_then(|found| self.entries.remove(found).payload);
+        let payload = found.and_then(|found| self.entries[found].payload.clone());
+        if let Some(found) = found.filter(|found| self.entries[*found].state != State::Granted) {
+            self.entries.remove(found);
+        }
         self.standing.push((standing, payload));
     }
 
@@ -253,10 +256,14 @@ impl Approvals {
         self.standing.iter().find(covers).map(|(standing, _)| standing)
     }
 
-    /// A rule holds no more; false where there is none of this name.
+    /// A rule holds no more, nor what was granted with it and not used yet; false where there is none of this name.
     pub fn end_standing(&mut self, id: &str) -> bool {
         let before = self.standing.len();
         self.standing.retain(|(standing, _)| *standing.id != *id);
+        if self.standing.len() < before {
+            let given_with = |entry: &Entry| entry.approval.fingerprint.starts_with(id);
+            self.entries.retain(|entry| entry.state != State::Granted || !given_with(entry));
+        }
         self.standing.len() < before
     }
 

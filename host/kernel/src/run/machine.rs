@@ -108,8 +108,13 @@ impl Run {
                 // Whatever the graph says of the run's own budget: this is not its own.
                 Next::Interrupt(Exit::Halted)
             }
-            Input::Halted { switch, reason } => {
-                self.give_back();
+            Input::Halted { switch, reason, in_between } => {
+                if in_between {
+                    self.stop_awaiting();
+                    self.waiting = Waiting::Nothing;
+                } else {
+                    self.give_back();
+                }
                 self.event(Event::Halted { switch: Arc::clone(&switch) });
                 self.halt = Some(StopCause::halted(format!("{switch} is switched off: {reason}")));
                 Next::Interrupt(Exit::Halted)

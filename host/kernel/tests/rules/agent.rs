@@ -342,7 +342,7 @@ fn a_call_comes_back_while_a_person_is_waited_for_and_after_a_switch() {
     let mut agent = Agent::start(|m| m.goal.criteria.clear());
     let first = agent.permitted(call("read", 1));
     let second = agent.permitted(call("read", 2));
-    agent.give(Input::Halted { switch: "all".into(), reason: "stop".into() });
+    agent.give(Input::Halted { switch: "all".into(), reason: "stop".into(), in_between: false });
     assert!(matches!(agent.run.status(), Status::Suspended(_)));
     let withdrawn = agent.events.iter().any(|event| matches!(event, Event::Withdrawn { call } if *call == second));
     assert!(withdrawn, "what was about to begin does not: {:?}", agent.events);
@@ -419,6 +419,8 @@ fn applied(agent: &Agent) -> bool {
 fn a_rule_answers_for_the_calls_it_covers_until_it_is_withdrawn() {
     let (mut agent, rule) = with_rule(|_| {}, None);
     assert!(agent.parked().is_empty(), "the rule is the answer");
+    assert!(agent.propose(call("write", 1)) && !applied(&agent), "that very call was approved, whatever the rule covers");
+    agent.observe(true);
     for _ in 0..3 {
         assert!(agent.propose(call("write", 1)) && applied(&agent), "also as a repetition of what is done");
         agent.observe(true);
@@ -500,6 +502,93 @@ fn a_rule_is_of_what_was_approved_and_no_more() {
     assert!(agent.propose(call("write", 1)));
 }
 
+/// A rule never answers for what nobody knows of; whoever approves that very call with a rule has answered it, once.
+#[test]
+fn an_approval_with_a_rule_is_worth_that_very_call_whoever_asks() {
+    let lost = |agent: &mut Agent| {
+        let made = agent.effects.iter().find_map(|effect| match effect {
+            Effect::Dispatch { call, .. } => Some(*call),
+            _ => None,
+        });
+        let observation = Observation::new(Outcome::TimedOut, "no answer".into());
+        agent.give(Input::Observed { call: made.unwrap_or_default(), observation });
+    };
+    let (mut agent, _) = with_rule(|_| {}, None);
+    assert!(agent.propose(call("write", 1)));
+    lost(&mut agent);
+    for (entry, until) in [("2", None), ("3", Some(u64::MAX))] {
+        assert!(!agent.propose(call("write", 1)), "it may have been done");
+        let approval = agent.parked()[0].clone();
+        let standing = StandingApproval::same(&approval, until).unwrap_or_else(|error| panic!("{error}"));
+        let (fingerprint, standing) = (approval.fingerprint, Box::new(standing));
+        agent.decide(entry, Decision::ApprovedFor { fingerprint, standing });
+        assert!(agent.propose(call("write", 1)), "a person has said so, knowing of it: {}", agent.blocked());
+        lost(&mut agent);
+    }
+    // What is withdrawn before it is used is worth nothing.
+    assert!(!agent.propose(call("write", 1)));
+    let approval = agent.parked()[0].clone();
+    let standing = StandingApproval::same(&approval, None).unwrap_or_else(|error| panic!("{error}"));
+    let id = standing.id.clone();
+    agent.decide("4", Decision::ApprovedFor { fingerprint: approval.fingerprint, standing: Box::new(standing) });
+    agent.decide("5", Decision::Withdrawn { standing: id });
+    assert!(!agent.propose(call("write", 1)));
+    agent.refolds();
+}
+
+/// What is under way when an operator halts the run was made: whatever allowed it is used up, and what became of it counts.
+#[test]
+fn a_halt_between_two_calls_holds_back_none_that_is_under_way() {
+    for rule in ["once", "same", "preauthorised"] {
+        for comes_back in [true, false] {
+            let mut agent = Agent::start(|m| {
+                m.goal.criteria.clear();
+                m.tools[1].definition = "d".into();
+                m.tools[1].idempotent = false;
+                if rule == "preauthorised" {
+                    m.boundary.preauthorised = vec!["write".into()];
+                }
+            });
+            if rule != "preauthorised" {
+                agent.propose(call("write", 1));
+                let approval = agent.parked()[0].clone();
+                let fingerprint = approval.fingerprint.clone();
+                agent.decide(
+                    "1",
+                    match rule {
+                        "once" => Decision::Approved { fingerprint },
+                        _ => {
+                            let standing = StandingApproval::same(&approval, None).unwrap_or_else(|e| panic!("{e}"));
+                            Decision::ApprovedFor { fingerprint, standing: Box::new(standing) }
+                        }
+                    },
+                );
+            }
+            let made = agent.permitted(call("write", 1));
+            agent.give(Input::Halted { switch: "all".into(), reason: "fire".into(), in_between: true });
+            assert!(matches!(agent.run.status(), Status::Suspended(_)));
+            let never_left = |event: &Event| matches!(event, Event::Withdrawn { .. } | Event::ApprovalReturned { .. });
+            assert!(!agent.events.iter().any(never_left), "{rule}: {:?}", agent.events);
+            if comes_back {
+                agent.returns(made, true);
+                agent.decide("2", Decision::Resumed);
+            } else {
+                // Whoever takes the run up after its host was lost says what there is to say.
+                let lost = agent.run.lost().unwrap_or_else(|| panic!("{rule}: it is under way"));
+                agent.give(lost);
+                agent.decide("2", Decision::Resumed);
+                let again = agent.propose(call("write", 1));
+                assert!(!again, "{rule}: nobody knows whether it was done");
+                assert!(agent.blocked().contains("may have done exactly this"), "{rule}: {}", agent.blocked());
+            }
+            if rule == "once" {
+                assert!(!agent.propose(call("write", 1)), "one approval, one call");
+            }
+            agent.refolds();
+        }
+    }
+}
+
 /// What a kill switch holds back was not done: the approval is worth as much as before.
 #[test]
 fn an_approval_is_not_used_up_by_a_call_that_was_held_back() {
@@ -508,7 +597,7 @@ fn an_approval_is_not_used_up_by_a_call_that_was_held_back() {
     let fingerprint = agent.parked()[0].fingerprint.clone();
     agent.decide("1", Decision::Approved { fingerprint });
     assert!(agent.propose(call("write", 1)));
-    agent.give(Input::Halted { switch: "tool `write`".into(), reason: "looking".into() });
+    agent.give(Input::Halted { switch: "tool `write`".into(), reason: "looking".into(), in_between: false });
     assert!(agent.events.iter().any(|event| matches!(event, Event::ApprovalReturned { .. })), "{:?}", agent.events);
     agent.decide("2", Decision::Resumed);
     assert!(agent.propose(call("write", 1)));

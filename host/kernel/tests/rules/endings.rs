@@ -347,7 +347,7 @@ fn buckets_switches_and_cancellation_stop_a_run() {
     assert_eq!(refused.run.view().budget(Dimension::Steps).reserved, 0, "what was set aside is given back");
     let mut halted = Loop::start(manifest());
     halted.does(call("read", 1));
-    halted.give(Input::Halted { switch: "tool `read`".into(), reason: "x".into() });
+    halted.give(Input::Halted { switch: "tool `read`".into(), reason: "x".into(), in_between: false });
     assert_eq!(
         (suspended(&halted), halted.run.view().budget(Dimension::ToolCalls).reserved),
         (Some(Code::ReviewRequired), 0)

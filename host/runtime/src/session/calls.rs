@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use countersign_kernel::contract::Verdict;
 use countersign_kernel::{
-    Action, Approval, CallDecision as Decided, Closed, Code, Decision, Effect, Frame, Input, Outcome, Reply, Response,
+    Action, Approval, CallDecision as Decided, Closed, Code, Decision, Effect, Frame, Input, Observation, Outcome, Reply, Response,
     Run, Slot, Status, StepReply, StepStatus, Usage,
 };
 use countersign_models::words;
-use countersign_spec::{Mode, PolicyMode, Verifier};
+use countersign_spec::{Driver, Mode, PolicyMode, Verifier};
 use countersign_store::Entry;
 use countersign_tools::Inspected;
 use countersign_tools::redact::clean;
@@ -101,7 +101,15 @@ impl Session {
             let reason = words::OTHERS_UNDER_WAY.to_owned();
             return Ok(CallDecision::Refused(Refusal { stage: None, response: Response::Defer, reason }));
         };
-        if let Some(halted) = self.operations.halted(self.run.manifest()) {
+        if self.cancels_with_open_calls()? {
+            let reason = words::CANCELS.to_owned();
+            return Ok(CallDecision::Refused(Refusal { stage: None, response: Response::Defer, reason }));
+        }
+        if let Some(mut halted) = self.operations.halted(self.run.manifest()) {
+            // What was permitted before is under way: a halt between two calls holds none of them back.
+            if let Input::Halted { in_between, .. } = &mut halted {
+                *in_between = true;
+            }
             self.step(halted)?;
             return Ok(CallDecision::Stopped(self.calls.stopped()));
         }
@@ -322,7 +330,32 @@ impl Session {
     /// When it is over already, or the frame cannot be made durable.
     pub fn cancel(&mut self) -> Result<(), SessionError> {
         self.settle_abandoned()?;
+        self.give_up_open_calls()?;
         self.proceed(Input::Cancelled).map(drop)
+    }
+
+    /// A run that ends hears of no call any more: of what is under way nobody knows what became, and that is on record.
+    fn give_up_open_calls(&mut self) -> Result<(), SessionError> {
+        while self.run.manifest().driver == Driver::Agent {
+            let lost = match self.run.lost() {
+                Some(Input::Observed { call, .. }) => {
+                    let observation = Observation::new(Outcome::TimedOut, words::CANCELLED_ON_THE_WAY.into());
+                    Input::Observed { call, observation }
+                }
+                Some(verified @ Input::Verified { .. }) => verified,
+                _ => break,
+            };
+            self.proceed(lost)?;
+        }
+        Ok(())
+    }
+
+    /// Whether somebody has cancelled the run while calls of it are under way. They come back first, so that what became
+    /// of them is on record; no other begins.
+    pub(super) fn cancels_with_open_calls(&self) -> Result<bool, SessionError> {
+        let open = self.run.manifest().driver == Driver::Agent
+            && matches!(self.run.lost(), Some(Input::Observed { .. } | Input::Verified { .. }));
+        Ok(open && self.cancel_waiting()?.is_some())
     }
 
     /// The agent says that it has reached the goal. That counts as far as verified observations support it: the status

@@ -21,6 +21,10 @@ impl Session {
         let mut found = Decided::default();
         loop {
             let Some(entry) = self.waiting()? else { break };
+            if entry.wants == Offer::Cancel && self.cancels_with_open_calls()? {
+                // Taken once what is under way has come back.
+                return Ok(found);
+            }
             let decided = match self.heard(&entry) {
                 Ok(Some(decision)) => {
                     self.signed_entry = serde_json::to_string(&entry).ok().filter(|_| decision.key().is_some());
