@@ -41,6 +41,7 @@ pub fn made(folder: &Path) -> usize {
 pub fn gateway(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
     command.env("COUNTERSIGN_CACHE", compiled()).args(["mcp", "--config"]).arg(folder.join("countersign.toml"));
+    command.stderr(Stdio::null());
     command
 }
 
@@ -62,7 +63,7 @@ pub struct Client {
 
 impl Client {
     pub fn start(mut command: Command) -> std::io::Result<Self> {
-        let mut gateway = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut gateway = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let missing = || std::io::Error::other("no pipes");
         let output = BufReader::new(gateway.stdout.take().ok_or_else(missing)?);
         let input = gateway.stdin.take();

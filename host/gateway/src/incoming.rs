@@ -1,14 +1,12 @@
 //! One line of the client: a message of the protocol, or what is said of it at once. What is no JSON gets an answer too,
 //! by the number of its request where there is one to be found.
 
-use countersign::mcp::marked_call;
+use countersign::mcp::{marked_call, skim};
 use countersign::tools::{MOST_ARGUMENTS, twice};
 use rmcp::RoleServer;
 use rmcp::model::{ErrorCode, ErrorData, RequestId};
 use rmcp::service::RxJsonRpcMessage;
 use serde_json::Value;
-
-use crate::skim::skim;
 
 /// Longest line that is taken, in bytes: 16 MiB.
 pub const MOST_LINE: usize = 16 << 20;

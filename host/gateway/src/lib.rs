@@ -6,8 +6,8 @@
 //! ```
 //!
 //! `gateway` rules on a call and `forward` makes it, `principal` is the run of an agent, `upstream` the servers behind,
-//! `supervised` one of them, `relay` what they say beside answers, `client_lines` how it is heard (`incoming` reads a line, `skim`
-//! finds whose answer waits in what is none), `service` what the agent talks to, `approval` how a
+//! `supervised` one of them, `relay` what they say beside answers, `client_lines` how it is heard (`incoming` reads a
+//! line), `service` what the agent talks to, `approval` how a
 //! person at the client is asked, `messages` what the agent is told. Everything but tool calls passes through.
 
 mod approval;
@@ -25,7 +25,6 @@ mod rulings;
 mod serve;
 mod served;
 mod service;
-mod skim;
 mod supervised;
 mod tools;
 mod under_way;

@@ -17,6 +17,7 @@ use rmcp::service::{
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::{ClientHandler, Peer, RoleClient, ServiceError};
 
+use super::lost::LostAnswers;
 use super::numbers::{ExactNumbers, From};
 use super::pages::Pages;
 use super::process::{Process, plain};
@@ -68,7 +69,7 @@ impl<H: ClientHandler> Connection<H> {
         until: tokio::time::Instant,
     ) -> Result<Self, Refused> {
         let (process, stdout, stdin) = Process::start(name, spec, folder).map_err(Refused::Other)?;
-        let stdout = ExactNumbers::new(stdout, From::Server);
+        let stdout = ExactNumbers::new(stdout, From::Server).answering(LostAnswers::of(name));
         let transport = Wire::new(AsyncRwTransport::<RoleClient, _, _>::new(stdout, stdin));
         let begun = serve_client_with_lifecycle(Arc::clone(handler), transport, lifecycle);
         let server = name.to_owned();

@@ -9,6 +9,8 @@ use std::task::{Context, Poll, ready};
 use serde_json::Value;
 use tokio::io::{AsyncRead, ReadBuf};
 
+use super::lost::LostAnswers;
+
 /// Before the digits of a number that would be rounded. Of the range that Unicode gives nobody.
 const MARK: char = '\u{F8FF}';
 /// Bytes of a line that are looked at: as much as the protocol's library takes.
@@ -49,12 +51,19 @@ pub struct ExactNumbers<R> {
     read: usize,
     /// The line is too long to be looked at.
     passing: bool,
+    /// What stands in the place of a server's answers that nobody can read.
+    lost: Option<LostAnswers>,
 }
 
 impl<R> ExactNumbers<R> {
     /// Of the messages that `inner` gives.
     pub fn new(inner: R, from: From) -> Self {
-        ExactNumbers { inner, from, line: Vec::new(), ready: Vec::new(), read: 0, passing: false }
+        ExactNumbers { inner, from, line: Vec::new(), ready: Vec::new(), read: 0, passing: false, lost: None }
+    }
+
+    /// The same, where an answer that nobody can read is another that says so.
+    pub(super) fn answering(self, lost: LostAnswers) -> Self {
+        ExactNumbers { lost: Some(lost), ..self }
     }
 
     fn take(&mut self, mut bytes: &[u8]) {
@@ -74,8 +83,9 @@ impl<R> ExactNumbers<R> {
 
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
-        match marked(&line).filter(|_| !self.passing && self.from.concerns(&line)) {
-            Some(marked) => self.ready.extend(marked),
+        let line = marked(&line).filter(|_| !self.passing && self.from.concerns(&line)).unwrap_or(line);
+        match self.lost.as_mut().filter(|_| !self.passing).and_then(|lost| lost.instead_of(&line)) {
+            Some(instead) => self.ready.extend(instead),
             None => self.ready.extend(line),
         }
     }

@@ -121,9 +121,10 @@ fn action(did: &Did) -> String {
 
 fn result(came: &CameOf) -> String {
     match came {
-        CameOf::Result { text, cut_from: None } if is_marked(text) => fill(words::WITH_MARKS, &[text]),
-        CameOf::Result { text, cut_from: None } => text.to_string(),
-        CameOf::Result { text, cut_from: Some(bytes) } => fill(words::CUT, &[text, &bytes.to_string()]),
+        CameOf::Result { text, cut_from } => {
+            let text = cut_from.map_or_else(|| text.to_string(), |all| cut(text, all));
+            if is_marked(&text) { fill(words::WITH_MARKS, &[&text]) } else { text }
+        }
         CameOf::NotRun { reason } => fill(words::NOT_RUN, &[reason]),
         CameOf::NotAccepted { reason } => fill(words::NOT_ACCEPTED, &[reason]),
         CameOf::NotWritten { reason } => fill(words::NOT_WRITTEN, &[reason]),
@@ -135,6 +136,13 @@ fn result(came: &CameOf) -> String {
         CameOf::Plan(lines) => plan(lines),
         _ => String::new(),
     }
+}
+
+/// The beginning of a result, with how much of it is not there.
+fn cut(text: &str, all: u64) -> String {
+    let shown = text.len() as u64;
+    let left_out = all.saturating_sub(shown);
+    fill(words::CUT, &[text, &shown.to_string(), &all.to_string(), &left_out.to_string()])
 }
 
 fn plan(lines: &[PlanLine]) -> String {

@@ -225,24 +225,27 @@ fn action(value: Value, tools: &dyn Arguments, salt: &Salt) -> Result<(Action, O
 /// receives.
 pub fn proposed(tool: &str, arguments: Value, tools: &dyn Arguments, salt: &Salt) -> (Action, Option<String>) {
     let shown = arguments.clone();
-    proposed_as(tool, arguments, shown, tools, salt)
+    proposed_as(tool, arguments, shown, false, tools, salt)
 }
 
 /// The same where what is recorded and judged differs already from what the tool receives, by the marks of secrets in it.
+/// Where it `has_secret`, also one that no mark stands for, what the tool receives has a digest of its own: by that the
+/// run knows that a secret goes along.
 pub fn proposed_as(
     tool: &str,
     arguments: Value,
     shown: Value,
+    has_secret: bool,
     tools: &dyn Arguments,
     salt: &Salt,
 ) -> (Action, Option<String>) {
     if !INJECTED.contains(&tool) {
-        return call(tool, &arguments, shown, tools, salt);
+        return call(tool, &arguments, shown, has_secret, tools, salt);
     }
     if let Some(action) = handed_over(tool, &arguments, salt) {
         return (action, None);
     }
-    let (mut action, exact) = call(tool, &arguments, shown, tools, salt);
+    let (mut action, exact) = call(tool, &arguments, shown, has_secret, tools, salt);
     if let Action::Call { invalid, .. } = &mut action {
         let expected = if tool == INJECTED[0] { "`reason`" } else { "`severity` warning or critical, and `reason`" };
         *invalid = Some(format!("expected {expected}, a reason of at least {LEAST_REASON} characters"));
@@ -338,6 +341,7 @@ fn call(
     tool: &str,
     arguments: &Value,
     mut shown: Value,
+    has_secret: bool,
     tools: &dyn Arguments,
     salt: &Salt,
 ) -> (Action, Option<String>) {
@@ -354,7 +358,7 @@ fn call(
     }
     redact_arguments(&mut shown, salt);
     let shown = canonical(&shown);
-    let payload = (shown != exact).then(|| salted(exact.as_bytes(), salt).into());
+    let payload = (has_secret || shown != exact).then(|| salted(exact.as_bytes(), salt).into());
     let name = &tool[..tool.floor_char_boundary(128)];
     let identity = identity.map(|identity| canonical(&identity));
     let key = keys::call_key(name, identity.as_deref().unwrap_or(&shown));

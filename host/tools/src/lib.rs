@@ -6,6 +6,7 @@ mod atomic_file;
 mod canonical;
 pub mod keys;
 pub mod marks;
+pub mod parts;
 pub mod process;
 pub mod redact;
 mod redaction;

@@ -8,18 +8,23 @@
 //!
 //! Where a tool may not have it, or nobody knows any more what a mark stood for, a call that changes something is not
 //! made. What changes nothing gets a mark that nobody knows as it is: it is some text with brackets then.
+//!
+//! A text may have such words of its own. Where they are no mark of the run they are shown as they are, and can be written
+//! back; where the run gave out the very same mark, `[redacted:mark:DIGEST]` stands for them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::redact::{self, REDACTED, Salt};
+use crate::redact::{self, Found, REDACTED, Salt};
 use crate::redaction::NOT_SHOWN;
 
 /// Most marks that are known at once, and most bytes of what they stand for: the oldest go first.
 const MOST: usize = 4096;
 const MOST_BYTES: usize = 4 << 20;
+/// Kind of the marks that stand for words which look like a mark.
+const OWN_WORDS: &str = "mark";
 /// Names of marks with a number.
 const NUMBERED: [&str; 4] = ["[secret:", "[personal-data:", "[injection:", "[unseen:"];
 /// Bytes of the shortest secret that is looked for in other texts.
@@ -33,6 +38,12 @@ pub struct Marks {
     known: BTreeMap<Arc<str>, Meant>,
     order: VecDeque<Arc<str>>,
     bytes: usize,
+    /// Words of texts that look like marks and are none of the run's.
+    by_themselves: BTreeSet<Arc<str>>,
+    /// Names of the marks that were given out so far.
+    names: BTreeSet<Arc<str>>,
+    /// The run has a past that this process does not know.
+    has_past: bool,
 }
 
 #[derive(Debug)]
@@ -58,8 +69,10 @@ pub struct Receiver<'a> {
 pub struct TurnedBack {
     /// As the tool is to receive them.
     pub exact: Value,
-    /// As they are judged and recorded: with the marks of secrets that are one word into which nothing executable fits.
+    /// As they are judged and recorded: with the marks of secrets that have nothing executable in them.
     pub shown: Value,
+    /// A secret goes along, be it by its mark or in its own words.
+    pub has_secret: bool,
 }
 
 impl Marks {
@@ -72,8 +85,9 @@ impl Marks {
             }
             return;
         }
+        self.names.insert(name(mark).into());
         let named = mark.starts_with(REDACTED) || mark.starts_with(NUMBERED[0]);
-        let secret = named || !redact::found(text, salt).is_empty();
+        let secret = !is_own_words(mark) && (named || !redact::found(text, salt).is_empty());
         self.bytes += text.len();
         let mark: Arc<str> = mark.into();
         self.known.insert(Arc::clone(&mark), Meant { text: Some(text.into()), tool: tool.into(), secret });
@@ -82,6 +96,28 @@ impl Marks {
             let Some(oldest) = self.order.pop_front() else { break };
             if let Some(meant) = self.known.remove(&oldest) {
                 self.bytes = self.bytes.saturating_sub(meant.text.map_or(0, |text| text.len()));
+            }
+        }
+    }
+
+    /// The run has a past, in which marks were given out that nobody knows any more.
+    pub fn has_past(&mut self) {
+        self.has_past = true;
+    }
+
+    /// Words of a text that are marks which the run has given out for something else, with what is to stand for them.
+    pub fn in_the_way(&self, text: &str, salt: &Salt) -> Vec<Found> {
+        let given = each_mark(text).filter(|(_, mark)| self.known.contains_key(*mark));
+        given
+            .map(|(start, words)| Found { start, end: start + words.len(), mark: redact::mark(OWN_WORDS, words, salt) })
+            .collect()
+    }
+
+    /// Remembers the words of a text that look like marks and are none of the run's.
+    pub fn note(&mut self, text: &str) {
+        for (_, words) in each_mark(text) {
+            if self.by_themselves.len() < MOST && !self.known.contains_key(words) {
+                self.by_themselves.insert(words.into());
             }
         }
     }
@@ -95,15 +131,15 @@ impl Marks {
         if !may_have_marks(arguments) {
             return Ok(None);
         }
-        let mut any = false;
+        let mut turned = Turned::default();
         let mut exact = arguments.clone();
-        self.each(&mut exact, receiver, Side::Exact, &mut any)?;
-        if !any {
+        self.each(&mut exact, receiver, Side::Exact, &mut turned)?;
+        if !turned.any {
             return Ok(None);
         }
         let mut shown = arguments.clone();
-        self.each(&mut shown, receiver, Side::Shown, &mut any)?;
-        Ok(Some(TurnedBack { exact, shown }))
+        self.each(&mut shown, receiver, Side::Shown, &mut turned)?;
+        Ok(Some(TurnedBack { exact, shown, has_secret: turned.has_secret }))
     }
 
     /// A text in which marks stand again for the secrets that they stood for: what a model has handed on is told to it as it
@@ -111,7 +147,10 @@ impl Marks {
     pub fn put_away(&self, text: &str) -> Option<String> {
         let mut out: Option<String> = None;
         for mark in &self.order {
-            let Some(Meant { text: Some(meant), secret: true, .. }) = self.known.get(mark) else { continue };
+            let Some(Meant { text: Some(meant), secret, .. }) = self.known.get(mark) else { continue };
+            if !secret && !is_own_words(mark) {
+                continue;
+            }
             let so_far = out.as_deref().unwrap_or(text);
             if meant.len() >= LEAST && so_far.contains(&**meant) {
                 out = Some(so_far.replace(&**meant, mark));
@@ -120,11 +159,11 @@ impl Marks {
         out
     }
 
-    fn each(&self, value: &mut Value, receiver: Receiver<'_>, side: Side, any: &mut bool) -> Result<(), String> {
+    fn each(&self, value: &mut Value, receiver: Receiver<'_>, side: Side, any: &mut Turned) -> Result<(), String> {
         match value {
             Value::String(text) => {
-                if let Some(turned) = self.text(text, receiver, side)? {
-                    *any = true;
+                if let Some(turned) = self.text(text, receiver, side, any)? {
+                    any.any = true;
                     *text = turned;
                 }
             }
@@ -136,9 +175,9 @@ impl Marks {
             Value::Object(map) => {
                 let names: Vec<String> = map.keys().filter(|name| name.contains('[')).cloned().collect();
                 for name in names {
-                    let Some(turned) = self.text(&name, receiver, side)? else { continue };
+                    let Some(turned) = self.text(&name, receiver, side, any)? else { continue };
                     if let Some(value) = map.remove(&name) {
-                        *any = true;
+                        any.any = true;
                         map.insert(turned, value);
                     }
                 }
@@ -152,7 +191,13 @@ impl Marks {
     }
 
     /// A text with its marks turned back; none where it has none that is known.
-    fn text(&self, text: &str, receiver: Receiver<'_>, side: Side) -> Result<Option<String>, String> {
+    fn text(
+        &self,
+        text: &str,
+        receiver: Receiver<'_>,
+        side: Side,
+        turned: &mut Turned,
+    ) -> Result<Option<String>, String> {
         if receiver.changes && text.contains(NOT_SHOWN) {
             return Err(
                 "a part of this text was not shown to you, and would be lost: change the part you have seen by \
@@ -166,7 +211,7 @@ impl Marks {
             let Some(mark) = mark(&text[start..]) else { continue };
             let meant = self.known.get(mark).and_then(|meant| Some((meant, meant.text.as_ref()?)));
             let Some((meant, stood_for)) = meant else {
-                if receiver.changes {
+                if receiver.changes && self.was_given(mark) {
                     return Err(format!(
                         "nobody knows any more what `{mark}` stands for: read the text again, and hand on the mark that \
                          then stands in it"
@@ -175,6 +220,7 @@ impl Marks {
                 continue;
             };
             self.may_have(mark, meant, receiver)?;
+            turned.has_secret |= meant.secret;
             out.push_str(&text[from..start]);
             let stays = side == Side::Shown && meant.secret && redact::may_stand_as_mark(stood_for);
             out.push_str(if stays { mark } else { stood_for });
@@ -182,6 +228,11 @@ impl Marks {
             at = from;
         }
         Ok((from > 0).then(|| out + &text[from..]))
+    }
+
+    /// Whether a mark that is not known may be one that the run gave out, rather than words that somebody has written.
+    fn was_given(&self, mark: &str) -> bool {
+        !self.by_themselves.contains(mark) && (self.has_past || self.names.contains(name(mark)))
     }
 
     fn may_have(&self, mark: &str, meant: &Meant, receiver: Receiver<'_>) -> Result<(), String> {
@@ -194,6 +245,13 @@ impl Marks {
             meant.tool, receiver.tool
         ))
     }
+}
+
+/// What was met on the way through arguments.
+#[derive(Default)]
+struct Turned {
+    any: bool,
+    has_secret: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -220,6 +278,24 @@ fn may_have_marks(value: &Value) -> bool {
 /// Whether marks stand in a text.
 pub fn is_marked(text: &str) -> bool {
     text.match_indices('[').any(|(at, _)| mark(&text[at..]).is_some())
+}
+
+/// What a mark and those like it are called: the kind of what was replaced, or that they have a number.
+fn name(mark: &str) -> &str {
+    match mark.strip_prefix(REDACTED) {
+        Some(rest) => rest.split(':').next().unwrap_or_default(),
+        None => "",
+    }
+}
+
+/// Whether a mark stands for words that look like one.
+fn is_own_words(mark: &str) -> bool {
+    mark.starts_with(REDACTED) && name(mark) == OWN_WORDS
+}
+
+/// The marks of a text and where each begins.
+fn each_mark(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.match_indices('[').filter_map(|(at, _)| Some((at, mark(&text[at..])?)))
 }
 
 /// The mark that a text begins with.

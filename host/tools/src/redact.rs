@@ -184,12 +184,14 @@ fn names_a_secret(name: &str) -> bool {
     ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
-/// Whether a mark may stand for this secret in what is judged and recorded of a call: nothing that would be carried out
-/// fits into it, be it in the form of its issuer or one word of letters and digits.
+/// Whether a mark may stand for this secret in what is judged and recorded of a call: a word in which nothing would be
+/// carried out, or a whole private key.
 pub fn may_stand_as_mark(secret: &str) -> bool {
-    let whole = |hit: &Hit| hit.is_issued_key() && (hit.start, hit.end) == (0, secret.len());
-    let random = secret.len() >= 8 && secret.bytes().filter(u8::is_ascii_digit).count() >= 2 && is_opaque(secret);
-    random || is_whole_key(secret) || SCANNER.scan(secret, |_, _, _| {}).iter().any(whole)
+    let does = |c: char| {
+        c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '`' | ';' | '|' | '&' | '<' | '>' | '(' | ')')
+    };
+    let word = !secret.contains(does) && !secret.contains("${") && !secret.contains("$IFS") && !secret.starts_with('-');
+    word || is_whole_key(secret)
 }
 
 /// One word of letters and digits, with some of both, that nothing would carry out.
@@ -217,7 +219,7 @@ pub fn clean(text: &str, most: usize, salt: &Salt) -> Arc<str> {
 /// How the mark of a replaced secret begins.
 pub const REDACTED: &str = "[redacted:";
 
-fn mark(kind: &str, secret: &str, salt: &Salt) -> String {
+pub(crate) fn mark(kind: &str, secret: &str, salt: &Salt) -> String {
     format!("{REDACTED}{kind}:{}]", &salted(secret.as_bytes(), salt)[7..15])
 }
 

@@ -72,6 +72,24 @@ impl VisibleResult {
 impl Redaction {
     /// A text of which this is the redaction, as it may be seen.
     pub fn apply(&self, all: &str) -> String {
+        let mut out = self.shown(all);
+        let unseen = all.len() - self.reach(all);
+        if unseen > 0 {
+            out.push('\n');
+            out.push_str(&Redaction::note(unseen));
+        }
+        out
+    }
+
+    /// Where what may be seen ends: a secret that begins within it goes to its own end.
+    fn reach(&self, all: &str) -> usize {
+        let seen = all.floor_char_boundary(self.seen);
+        let last = self.hidden.iter().rfind(|hidden| hidden.start < seen);
+        last.map_or(seen, |hidden| seen.max(hidden.end.min(all.len())))
+    }
+
+    /// The same without a word on what it leaves out.
+    pub fn shown(&self, all: &str) -> String {
         let seen = all.floor_char_boundary(self.seen);
         let mut out = String::with_capacity(seen);
         let mut from = 0;
@@ -82,11 +100,6 @@ impl Redaction {
         }
         if from < seen {
             out.push_str(&all[from..seen]);
-        }
-        let unseen = all.len() - seen.max(from.min(all.len()));
-        if unseen > 0 {
-            out.push('\n');
-            out.push_str(&Redaction::note(unseen));
         }
         out
     }
@@ -112,9 +125,18 @@ pub struct Inspected {
 }
 
 impl Inspected {
-    /// Looks at the first `most` bytes of a text, secrets replaced.
-    pub fn of(all: &str, most: usize, salt: &Salt) -> Self {
-        let marks = found(all, salt);
+    /// Looks at the first `most` bytes of a text, secrets replaced, and what else is to be: first to last, no two overlap.
+    pub fn of(all: &str, most: usize, salt: &Salt, more: Vec<Found>) -> Self {
+        let mut marks = found(all, salt);
+        let secrets = marks.len();
+        for one in more {
+            // What lies in a secret goes with it.
+            let next = marks[..secrets].partition_point(|secret| secret.end <= one.start);
+            if marks[..secrets].get(next).is_none_or(|secret| one.end <= secret.start) {
+                marks.push(one);
+            }
+        }
+        marks.sort_by_key(|found| found.start);
         // Cut after replacing: a secret must not lose the part by which it is known.
         let cleaned = replaced(all, &marks);
         let text: Arc<str> = cleaned[..cleaned.floor_char_boundary(most)].into();
@@ -196,7 +218,7 @@ mod tests {
     #[test]
     fn what_is_found_is_hidden_where_the_tool_said_it() {
         let all = "key AKIAIOSFODNN7EXAMPLE of ada@example.org";
-        let mut look = Inspected::of(all, 1 << 10, &SALT);
+        let mut look = Inspected::of(all, 1 << 10, &SALT, Vec::new());
         assert!(look.text.starts_with("key [redacted:api-key:"), "{}", look.text);
         let at = look.text.find("ada").unwrap_or_default();
         let within = look.text.find("api").unwrap_or_default();
@@ -213,11 +235,11 @@ mod tests {
 
     #[test]
     fn what_was_not_looked_at_is_not_seen() {
-        let look = Inspected::of("äöü", 3, &SALT);
+        let look = Inspected::of("äöü", 3, &SALT, Vec::new());
         assert_eq!((&*look.text, look.redaction().seen), ("ä", 2));
         // Cut within a mark: nothing of the secret is left.
         let all = "key AKIAIOSFODNN7EXAMPLE and more";
-        let redaction = Inspected::of(all, 10, &SALT).redaction();
+        let redaction = Inspected::of(all, 10, &SALT, Vec::new()).redaction();
         assert_eq!((redaction.seen, redaction.hidden), (4, Vec::new()));
     }
 }

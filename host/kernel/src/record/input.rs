@@ -496,6 +496,9 @@ pub struct Observation {
     pub text: Arc<str>,
     /// Size of the whole result.
     pub bytes: u64,
+    /// Bytes of the result that are not in the text, because it was cut where a model is told of it; none where none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<u64>,
     /// Salted digest of the whole result, where the text is not all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Arc<str>>,
@@ -539,6 +542,7 @@ impl Observation {
         Observation {
             outcome,
             bytes: text.len() as u64,
+            left_out: None,
             text,
             payload: None,
             result_key: None,

@@ -9,8 +9,10 @@ use super::hidden::Hidden;
 use super::looked::Looked;
 use crate::record::told::{CameOf, CompactedHistory, Did, Exchange, Notice, Texts};
 
-/// Most bytes of an action or a result that the next request carries.
+/// Most bytes of an action, or of a reason, that the next request carries.
 const EXCHANGE_TEXT: usize = 2 << 10;
+/// Most bytes of a result that it carries: all that is recorded of one.
+const RESULT_TEXT: usize = 4 << 10;
 /// Bytes that are left of a result that is cut.
 const CUT_RESULT: usize = 512;
 /// Error signals that a packet carries.
@@ -344,7 +346,10 @@ fn bounded_action(did: Did) -> Did {
 
 fn bounded_result(came: CameOf) -> CameOf {
     match came {
-        CameOf::Result { text, cut_from } => CameOf::Result { text: short(&text), cut_from },
+        CameOf::Result { text, cut_from } if text.len() > RESULT_TEXT => {
+            let cut_from = Some(cut_from.unwrap_or(text.len() as u64));
+            CameOf::Result { text: cut(&text, RESULT_TEXT).into(), cut_from }
+        }
         CameOf::NotRun { reason } => CameOf::NotRun { reason: short(&reason) },
         CameOf::NotAccepted { reason } => CameOf::NotAccepted { reason: short(&reason) },
         CameOf::NotWritten { reason } => CameOf::NotWritten { reason: short(&reason) },
@@ -392,7 +397,7 @@ mod tests {
     fn exchanges_are_bounded_in_number_and_bytes() {
         let context = full();
         assert_eq!(context.recent().len(), 4);
-        assert!(context.recent().all(|exchange| exchange.came.bytes() == EXCHANGE_TEXT));
+        assert!(context.recent().all(|exchange| exchange.came.bytes() == RESULT_TEXT));
         let mut context = Context::default();
         let line = PlanLine { id: "a".into(), does: "x".repeat(900).into(), tool: None, state: StepState::Next };
         context.exchange(Did::Planned, CameOf::Plan(vec![line; 9]), 4);

@@ -13,14 +13,20 @@ use crate::contract::{Finding, FindingKind};
 const MOST: usize = 256;
 /// Bytes of the shortest that is looked for elsewhere: what is shorter stands in too many other words.
 const SHORTEST: usize = 4;
+/// Kinds that marks name.
+const KINDS: [FindingKind; 4] =
+    [FindingKind::Secret, FindingKind::PersonalData, FindingKind::Injection, FindingKind::Unseen];
+/// Most bytes of a text that looks like a mark, and the largest number that is passed over.
+const MARK: usize = 64;
+const LARGEST: u64 = 1 << 48;
 
 /// What was withheld, with the marks in its place: the name of what it is and a number, equal for equal texts, such as
 /// `[personal-data:3]`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Hidden {
     texts: VecDeque<(Arc<str>, FindingKind, Arc<str>)>,
-    /// Numbers given so far.
-    numbers: u32,
+    /// The largest number that was given, or that stands in a text which looks like a mark.
+    numbers: u64,
 }
 
 impl Hidden {
@@ -34,6 +40,18 @@ impl Hidden {
         mark
     }
 
+    /// Words of a text that look like marks keep their meaning: no mark that is given from now on has their number.
+    fn pass_over(&mut self, text: &str) {
+        for (at, _) in text.match_indices('[') {
+            let head = &text[at + 1..text.floor_char_boundary((at + MARK).min(text.len()))];
+            let Some((name, number)) = head.split_once(']').and_then(|(words, _)| words.split_once(':')) else { continue };
+            let is_name = KINDS.iter().any(|kind| kind.name() == name);
+            if is_name && let Ok(number) = number.parse::<u64>() {
+                self.numbers = self.numbers.max(number.min(LARGEST));
+            }
+        }
+    }
+
     /// Puts marks in the places of those findings of a text that are wanted: the text with them, and where each stands in
     /// the text without. None where nothing is to be replaced.
     pub fn withhold(
@@ -42,6 +60,7 @@ impl Hidden {
         findings: &[Finding],
         wanted: impl Fn(&Finding) -> bool,
     ) -> Option<(String, Vec<Withheld>)> {
+        self.pass_over(text);
         let mut spans: Vec<(usize, usize, FindingKind)> = Vec::new();
         let mut found: Vec<&Finding> = findings.iter().filter(|finding| wanted(finding)).collect();
         found.sort_by_key(|finding| (finding.start, finding.end));
@@ -148,5 +167,22 @@ mod tests {
         );
         assert_eq!(hidden.hide("of ada@example.org, x"), "of [personal-data:1], x");
         assert_eq!(hidden.hide("nobody"), "nobody");
+    }
+
+    #[test]
+    fn a_number_that_stands_in_a_text_is_given_to_nothing_else() {
+        let data = FindingKind::PersonalData;
+        for (text, expected) in [
+            ("[personal-data:1] ada", "[personal-data:2]"),
+            ("[secret:7][injection:3] ada", "[personal-data:8]"),
+            ("[unseen:41], [unseen:x], [other:99], [secret: 9] ada", "[personal-data:42]"),
+            ("[secret:99999999999999999999] ada", "[personal-data:1]"),
+            ("[é[secret:5] ada", "[personal-data:6]"),
+            ("[secret:5 ada", "[personal-data:1]"),
+        ] {
+            let end = u32::try_from(text.len()).unwrap_or_default();
+            let told = withheld(&mut Hidden::default(), text, &[finding(data, end - 3, end)]).unwrap_or_default();
+            assert!(told.ends_with(expected), "{text}: {told}");
+        }
     }
 }

@@ -449,12 +449,12 @@ impl Run {
         }
     }
 
-    /// A mark in what is judged stands for a secret that the tool gets: where the call changes something a person is shown
-    /// which one goes where, whoever else would let it pass.
+    /// A mark in what is judged stands for a secret that the tool gets, or the secret stands there itself: where the call
+    /// changes something or reaches outside a person is shown which one goes where, whoever else would let it pass.
     fn hands_on_a_secret(&self, index: usize, proposal: &Proposal) -> Option<String> {
         let tool = &self.manifest.tools[index];
-        let secret = proposal.payload.is_some() && tool.mutating();
-        secret.then(|| format!("`{}` gets a secret, by the mark in its arguments", tool.name))
+        let secret = proposal.payload.is_some() && (tool.mutating() || tool.external);
+        secret.then(|| format!("`{}` gets a secret with its arguments", tool.name))
     }
 
     /// Whether the host itself wants a person, and why.

@@ -258,7 +258,9 @@ impl Run {
             return self.remedy();
         }
         self.count_failure(proposal.key, failure);
-        let result = CameOf::Result { text: Arc::clone(&text), cut_from: None };
+        let left_out = call.observation().left_out;
+        let cut_from = left_out.map(|left_out| left_out.saturating_add(text.len() as u64));
+        let result = CameOf::Result { text: Arc::clone(&text), cut_from };
         self.exchange(Did::Called(action.as_str().into()), result);
         self.context.show(&format!("{action}\n{text}"));
         if let Some(class) = failure {

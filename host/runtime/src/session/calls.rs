@@ -237,7 +237,7 @@ impl Session {
     /// the result may not be seen, where a guard decides that.
     fn observed(&mut self, granted: Granted, result: &ToolResult) -> Result<(Verify, Option<Redaction>), SessionError> {
         let observation = if self.is_guarded() {
-            let inspected = Inspected::of(result.all(), INSPECTED, &self.salt);
+            let inspected = Inspected::of(result.all(), INSPECTED, &self.salt, self.marks.in_the_way(result.all(), &self.salt));
             let text = Arc::clone(&inspected.text);
             let observation = self.registry.observed(&granted.tool, result, text, &self.salt);
             self.calls.inspected = Some(inspected);
@@ -255,6 +255,13 @@ impl Session {
         let redaction = self.calls.inspected.take().map(|inspected| inspected.redaction());
         if let Some(redaction) = &redaction {
             self.know(&granted.tool, result.all(), &redaction.hidden);
+            let all = result.all();
+            if redaction.seen < all.len() {
+                let shown = redaction.shown(all);
+                self.parts.cut(&format!("what `{}` gave", granted.tool), &shown, all.len() as u64);
+            } else {
+                self.parts.whole(all);
+            }
         }
         let verify = turn.tasks.into_iter().find_map(|task| match task.effect {
             Effect::Verify { call, verifier } => Some((call, verifier)),

@@ -106,12 +106,18 @@ impl Session {
                     Effect::Dispatch { tool, .. } => Some(Arc::clone(tool)),
                     _ => None,
                 };
-                if let Some(input) = self.act(world, task) {
+                if let Some(mut input) = self.act(world, task) {
                     said = tool.zip(world.said());
-                    if let (Some((_, said)), Input::Observed { observation, .. }) = (&said, &input) {
-                        let inspected = Inspected::of(said, SHOWN, &self.salt);
+                    if let (Some((_, said)), Input::Observed { observation, .. }) = (&said, &mut input) {
                         // Where the world told something else of the call, nobody knows where it stands in what was said.
-                        self.calls.inspected = (inspected.text == observation.text).then_some(inspected);
+                        let inspected = Inspected::of(said, SHOWN, &self.salt, Vec::new());
+                        let mut inspected = (inspected.text == observation.text).then_some(inspected);
+                        let in_the_way = self.marks.in_the_way(said, &self.salt);
+                        if let Some(inspected) = inspected.as_mut().filter(|_| !in_the_way.is_empty()) {
+                            *inspected = Inspected::of(said, SHOWN, &self.salt, in_the_way);
+                            observation.text = Arc::clone(&inspected.text);
+                        }
+                        self.calls.inspected = inspected;
                     }
                     next = Some(input);
                 }

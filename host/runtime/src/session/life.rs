@@ -7,6 +7,7 @@ use countersign_operate::utc_now;
 use countersign_spec::{Driver, Manifest};
 use countersign_store::{Durability, SharedStore};
 use countersign_tools::marks::Marks;
+use countersign_tools::parts::Parts;
 use countersign_tools::redact::Salt;
 use countersign_tools::registry::Registry;
 
@@ -88,6 +89,7 @@ impl Session {
             taken_up: None,
             vault: Vault::default(),
             marks: Marks::default(),
+            parts: Parts::default(),
             keep_secrets,
             secrets_kept: false,
             observer,
@@ -219,6 +221,7 @@ impl Held {
         if let Some(engine) = &engine {
             tracing::warn!(run = %manifest.run, engine = %engine, before = %judged, "another engine judges the run from here on");
         }
+        session.marks.has_past();
         session.taken_up = Some(TakenUp { at: session.now(), engine });
         // A paused agent does nothing more, approved or not.
         session.operations.dispatch(&manifest, now)?;
@@ -250,6 +253,7 @@ impl Held {
         let at = utc_now().saturating_sub(started).max(run.at());
         let judges = Judges::absent(Cause::Environment);
         let mut session = Session::of(run, judges, store, record, salt, Setup::new(Registry::default()));
+        session.marks.has_past();
         session.taken_up = Some(TakenUp { at, engine: None });
         for _ in 0..MOST_LOST {
             let Some(lost) = session.run.lost() else { break };

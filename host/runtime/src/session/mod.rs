@@ -50,6 +50,7 @@ use countersign_operate::BucketReservation;
 use countersign_spec::Mode;
 use countersign_store::{Diagnostic, SharedStore, Side};
 use countersign_tools::marks::Marks;
+use countersign_tools::parts::Parts;
 use countersign_tools::redact::Salt;
 use countersign_tools::registry::Registry;
 
@@ -91,6 +92,8 @@ pub struct Session {
     vault: Vault,
     /// What marks stand for that its model was told.
     marks: Marks,
+    /// What it was told only the beginning of.
+    parts: Parts,
     /// Whether the store may keep what is in the vault.
     keep_secrets: bool,
     /// Whether it may have done so.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use countersign_tools::marks::Marks;
+use countersign_tools::parts::Parts;
 use countersign_tools::redact::salted;
 
 use super::Session;
@@ -55,6 +56,7 @@ impl Session {
     pub(super) fn forget_secrets(&mut self) {
         self.vault = Vault::default();
         self.marks = Marks::default();
+        self.parts = Parts::default();
         // Where none was kept, nothing is to be looked for.
         let kept = std::mem::take(&mut self.secrets_kept);
         let run = &self.run.manifest().run;

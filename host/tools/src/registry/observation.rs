@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Registry;
 use crate::keys;
-use crate::redact::{Salt, clean, salted};
+use crate::redact::{Salt, clean, redact, salted};
 
 /// Most bytes of a result that are kept.
 pub const SHOWN: usize = 4 << 10;
@@ -50,7 +50,14 @@ impl Registry {
     /// The observation that a result makes: secrets replaced, cut to 4 KiB, facts and reports
     /// extracted as the tool declares them.
     pub fn observation(&self, tool: &str, result: &ToolResult, salt: &Salt) -> Observation {
-        self.observed(tool, result, clean(result.all(), SHOWN, salt), salt)
+        let all = result.all();
+        let redacted = redact(all, salt);
+        let cleaned = redacted.as_deref().unwrap_or(all);
+        let text: Arc<str> = cleaned[..cleaned.floor_char_boundary(SHOWN)].into();
+        let left_out = (cleaned.len() - text.len()) as u64 + result.bytes.saturating_sub(all.len() as u64);
+        let mut observed = self.observed(tool, result, text, salt);
+        observed.left_out = Some(left_out).filter(|left_out| *left_out > 0);
+        observed
     }
 
     /// The same, where it is known how much of it is to be seen.
