@@ -187,7 +187,11 @@ fn a_mark_goes_nowhere_where_its_text_may_not() -> Tested {
         ("files__write", json!({"path": "long", "text": cut}), "was not shown to you"),
         // The same without the words that say so.
         ("files__write", json!({"path": "long", "text": beginning}), "the rest would be lost; read the rest first"),
-        ("files__write", json!({"path": "long", "text": format!("{}\n", beginning.replacen("pumps", "fans", 3))}), "be lost"),
+        (
+            "files__write",
+            json!({"path": "long", "text": format!("{}\n", beginning.replacen("pumps", "fans", 3))}),
+            "be lost",
+        ),
         ("files__write", json!({"path": "copy", "text": format!("// long\n{beginning}")}), "is the first 32768 of"),
     ] {
         let told = agent.call(tool, &arguments).join("\n");
@@ -217,7 +221,7 @@ fn words_that_look_like_marks_keep_their_meaning() -> Tested {
     for first in 0..=documents.len() {
         let folder = tempfile::tempdir()?;
         let mut agent = Agent::start(&config(folder.path(), FREE)?);
-        let mut mail = |agent: &mut Agent| -> Tested {
+        let mail = |agent: &mut Agent| -> Tested {
             std::fs::write(folder.path().join("mail"), "owner: kim@example.org\n")?;
             let shown = agent.call("files__read", &json!({"path": "mail"})).join("\n");
             assert!(shown.starts_with("owner: [personal-data:"), "{shown}");
@@ -360,8 +364,9 @@ fn a_model_of_the_host_writes_back_what_it_was_told() -> Tested {
 #[test]
 fn a_beginning_of_a_file_is_not_written_over_the_file() -> Tested {
     for lines in [30_usize, 75, 100, 400] {
-        let source: String =
-            (0..lines).map(|number| format!("line {number:03}: const x{number:03} = compute({number:03}); // n\n")).collect();
+        let source: String = (0..lines)
+            .map(|number| format!("line {number:03}: const x{number:03} = compute({number:03}); // n\n"))
+            .collect();
         let whole = source.len() <= 4 << 10;
         let task = format!(
             "version = 1\ntitle = \"t\"\n[goal]\ntext = \"Tidy big.ts.\"\n[files]\n\"big.ts\" = {}\n{TOOLS}",
@@ -379,7 +384,11 @@ fn a_beginning_of_a_file_is_not_written_over_the_file() -> Tested {
                     let end = seen.find("\\n(These are").or_else(|| seen.find('"')).unwrap_or(seen.len());
                     let text: String = serde_json::from_str(&format!("\"{}\"", &seen[..end])).unwrap_or_default();
                     let text = text.replace("// n\nline 002", "// first\nline 002");
-                    Does::step("write", json!({"tool": "write-file", "arguments": {"path": "big.ts", "text": text}}), 0.95)
+                    Does::step(
+                        "write",
+                        json!({"tool": "write-file", "arguments": {"path": "big.ts", "text": text}}),
+                        0.95,
+                    )
                 }
                 _ => Does::step("end", json!({"abandon": "cannot"}), 0.95),
             }

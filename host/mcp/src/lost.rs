@@ -63,14 +63,21 @@ mod tests {
     #[test]
     fn an_answer_that_nobody_can_read_is_another_that_says_why() {
         let answer = |text: &[u8]| {
-            let ends: [&[u8]; 3] = [br#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":""#, text, b"\"}]}}\n"];
+            let ends: [&[u8]; 3] =
+                [br#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":""#, text, b"\"}]}}\n"];
             ends.concat()
         };
         let table: [(Vec<u8>, Option<&str>); 10] = [
             (answer(br"caf\udce9"), Some("surrogate")),
             (answer(b"caf\xe9"), Some("line 1")),
-            (br#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"structuredContent":{"x":NaN}}}"#.into(), Some("line 1")),
-            (br#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"structuredContent":{"x":-Infinity}}}"#.into(), Some("line 1")),
+            (
+                br#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"structuredContent":{"x":NaN}}}"#.into(),
+                Some("line 1"),
+            ),
+            (
+                br#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"structuredContent":{"x":-Infinity}}}"#.into(),
+                Some("line 1"),
+            ),
             (br#"{"jsonrpc":"2.0","id":7,"result":{"content":[}"#.into(), Some("line 1")),
             (br#"{"jsonrpc":"2.0","id":7,"error":{"code":-1,"message":"\ud800"}}"#.into(), Some("line 1")),
             (answer("café".as_bytes()), None),
@@ -79,7 +86,8 @@ mod tests {
             (b"\n".into(), None),
         ];
         for (line, expected) in table {
-            let instead = LostAnswers::of("s").instead_of(&line).and_then(|line| serde_json::from_slice::<Value>(&line).ok());
+            let instead =
+                LostAnswers::of("s").instead_of(&line).and_then(|line| serde_json::from_slice::<Value>(&line).ok());
             let shown = String::from_utf8_lossy(&line).into_owned();
             match (instead, expected) {
                 (Some(instead), Some(cause)) => {

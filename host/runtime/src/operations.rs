@@ -198,7 +198,11 @@ impl Operations {
             // Nobody knows what is left: a person has to look.
             Err(error @ BucketError::State(_)) => {
                 let reason = error.to_string();
-                Err(Box::new(Input::Halted { switch: "buckets".into(), reason: reason.as_str().into(), in_between: false }))
+                Err(Box::new(Input::Halted {
+                    switch: "buckets".into(),
+                    reason: reason.as_str().into(),
+                    in_between: false,
+                }))
             }
         }
     }

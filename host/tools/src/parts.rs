@@ -58,7 +58,8 @@ impl Parts {
         match arguments {
             Value::String(text) => {
                 let text = text.trim_end();
-                let part = self.known.iter().find(|part| 2 * text.len() >= part.shown && text.ends_with(&*part.tail))?;
+                let part =
+                    self.known.iter().find(|part| 2 * text.len() >= part.shown && text.ends_with(&*part.tail))?;
                 let Part { of, shown, all, .. } = part;
                 Some(format!(
                     "this is the first {shown} of {all} bytes of {of}, and the rest would be lost; read the rest first, or \
@@ -102,7 +103,8 @@ mod tests {
             }
         }
         let line = shown.lines().last().unwrap_or_default();
-        for text in [&*all, &lines(0..40), &lines(40..100), line, &shown[..1500], "", "short", &format!("{all}// more")] {
+        for text in [&*all, &lines(0..40), &lines(40..100), line, &shown[..1500], "", "short", &format!("{all}// more")]
+        {
             assert_eq!(parts.problem(&json!({"text": text})), None, "{text}");
         }
         // Somebody has cut the file there: it is whole now.

@@ -25,7 +25,9 @@ pub enum StandingError {
         reason: String,
     },
     /// The folder cannot be one.
-    #[error("`{folder}` is no folder that paths can lie below: expected one without `..`, `\\`, `%`, `:`, `,` and the like")]
+    #[error(
+        "`{folder}` is no folder that paths can lie below: expected one without `..`, `\\`, `%`, `:`, `,` and the like"
+    )]
     Folder {
         /// As given.
         folder: String,

@@ -166,14 +166,16 @@ impl StandingApproval {
 /// escapes, lists, what a shell or a server may read as something else.
 pub(super) fn parts(path: &str) -> Option<Vec<&str>> {
     let odd = |c: char| c.is_control() || "\\%$*?:;,|&<>`\"'[]{}\u{2044}\u{2215}\u{ff0f}\u{ff3c}".contains(c);
-    let behind_drive = if path.starts_with(|c: char| c.is_ascii_alphabetic()) && path[1..].starts_with(":/") { 2 } else { 0 };
+    let behind_drive =
+        if path.starts_with(|c: char| c.is_ascii_alphabetic()) && path[1..].starts_with(":/") { 2 } else { 0 };
     if path[behind_drive..].contains(odd) {
         return None;
     }
     let mut names: Vec<&str> = if path.starts_with('/') { vec!["/"] } else { Vec::new() };
     for name in path.split('/').filter(|name| !matches!(*name, "" | ".")) {
         // Two dots, however they are written, and what may be two paths in one text.
-        let dots = name.chars().all(|c| matches!(c, '.' | '\u{2024}' | '\u{2025}' | '\u{2026}' | '\u{ff0e}' | '\u{3002}'));
+        let dots =
+            name.chars().all(|c| matches!(c, '.' | '\u{2024}' | '\u{2025}' | '\u{2026}' | '\u{ff0e}' | '\u{3002}'));
         let home = name.starts_with('~') && !names.is_empty();
         if dots || home || name.trim() != name {
             return None;

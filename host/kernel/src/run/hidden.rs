@@ -44,7 +44,9 @@ impl Hidden {
     fn pass_over(&mut self, text: &str) {
         for (at, _) in text.match_indices('[') {
             let head = &text[at + 1..text.floor_char_boundary((at + MARK).min(text.len()))];
-            let Some((name, number)) = head.split_once(']').and_then(|(words, _)| words.split_once(':')) else { continue };
+            let Some((name, number)) = head.split_once(']').and_then(|(words, _)| words.split_once(':')) else {
+                continue;
+            };
             let is_name = KINDS.iter().any(|kind| kind.name() == name);
             if is_name && let Ok(number) = number.parse::<u64>() {
                 self.numbers = self.numbers.max(number.min(LARGEST));

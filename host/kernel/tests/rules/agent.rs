@@ -419,7 +419,10 @@ fn applied(agent: &Agent) -> bool {
 fn a_rule_answers_for_the_calls_it_covers_until_it_is_withdrawn() {
     let (mut agent, rule) = with_rule(|_| {}, None);
     assert!(agent.parked().is_empty(), "the rule is the answer");
-    assert!(agent.propose(call("write", 1)) && !applied(&agent), "that very call was approved, whatever the rule covers");
+    assert!(
+        agent.propose(call("write", 1)) && !applied(&agent),
+        "that very call was approved, whatever the rule covers"
+    );
     agent.observe(true);
     for _ in 0..3 {
         assert!(agent.propose(call("write", 1)) && applied(&agent), "also as a repetition of what is done");

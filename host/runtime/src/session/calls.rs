@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use countersign_kernel::contract::Verdict;
 use countersign_kernel::{
-    Action, Approval, CallDecision as Decided, Closed, Code, Decision, Effect, Frame, Input, Observation, Outcome, Reply, Response,
-    Run, Slot, Status, StepReply, StepStatus, Usage,
+    Action, Approval, CallDecision as Decided, Closed, Code, Decision, Effect, Frame, Input, Observation, Outcome,
+    Reply, Response, Run, Slot, Status, StepReply, StepStatus, Usage,
 };
 use countersign_models::words;
 use countersign_spec::{Driver, Mode, PolicyMode, Verifier};
@@ -237,7 +237,8 @@ impl Session {
     /// the result may not be seen, where a guard decides that.
     fn observed(&mut self, granted: Granted, result: &ToolResult) -> Result<(Verify, Option<Redaction>), SessionError> {
         let observation = if self.is_guarded() {
-            let inspected = Inspected::of(result.all(), INSPECTED, &self.salt, self.marks.in_the_way(result.all(), &self.salt));
+            let inspected =
+                Inspected::of(result.all(), INSPECTED, &self.salt, self.marks.in_the_way(result.all(), &self.salt));
             let text = Arc::clone(&inspected.text);
             let observation = self.registry.observed(&granted.tool, result, text, &self.salt);
             self.calls.inspected = Some(inspected);
