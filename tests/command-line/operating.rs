@@ -234,3 +234,44 @@ fn a_tool_that_is_withheld_is_told_of_as_that() {
     assert!(told.contains("orwarded") && !told.contains("invalid arguments"), "{told}");
     agent.leave();
 }
+
+/// One server that does not start takes nothing from the others, whatever the file says of its tools.
+#[test]
+fn what_is_said_of_the_tools_of_a_server_that_is_away_holds_nobody_up() {
+    for key in ["asks", "preauthorised"] {
+        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let more = format!("[boundary]\n{key} = ['b__del']\n[servers.b]\ncommand = ['/no/such/program']\n");
+        let (config, log) = (config(folder.path(), &more), folder.path().join("log"));
+        let mut agent = Agent::start_logged(&config, &log, "text");
+        assert_eq!(agent.call("fake__echo", &json!({"text": "read"})), ["read"], "{key}: {}", read(&log));
+        agent.leave();
+        let told = read(&log);
+        assert!(told.contains(&format!("boundary.{key}")) && told.contains("b__del"), "{key}: {told}");
+    }
+    // Said of a tool of no server it is a mistake, of which whoever starts the gateway is told.
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    for (key, name) in [("asks", "c__del"), ("preauthorised", "del"), ("tools", "fak__echo")] {
+        let config = config(folder.path(), &format!("[boundary]\n{key} = ['{name}']\n")).display().to_string();
+        let told = countersign(["mcp", "--config", &config]).expect(2, &format!("key `boundary.{key}`: `{name}`"));
+        told.expect(2, "countersign.toml");
+    }
+}
+
+/// What the agent is told of a call that cannot be made is why.
+#[test]
+fn an_agent_is_told_the_true_reason() {
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let mut agent = Agent::start(&config(folder.path(), ""));
+    for (tool, arguments, part) in [
+        ("defer_to_human", json!({"reason": "stuck"}), "a reason of at least 20 characters"),
+        ("defer_to_human", json!({}), "expected `reason`"),
+        ("escalate_to_architect", json!({"reason": "stuck"}), "`severity` warning or critical"),
+        ("fake__nope", json!({}), "there is no such tool as `fake__nope`"),
+        ("nope", json!({}), "there is no such tool as `nope`"),
+        ("other__nope", json!({}), "there is no such tool as `other__nope`"),
+    ] {
+        let told = agent.call(tool, &arguments).join("\n");
+        assert!(told.contains(part) && !told.contains("no longer"), "{tool} {arguments}: {told}");
+    }
+    agent.leave();
+}

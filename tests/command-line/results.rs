@@ -32,6 +32,8 @@ pub(super) struct Agent {
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     asked: u64,
+    /// Answers that nobody has waited for yet.
+    early: std::collections::BTreeMap<u64, Value>,
 }
 
 impl Agent {
@@ -65,24 +67,42 @@ impl Agent {
             .spawn()
             .unwrap_or_else(|error| panic!("{error}"));
         let (input, Some(output)) = (gateway.stdin.take(), gateway.stdout.take()) else { panic!("no pipes") };
-        let mut agent = Agent { gateway, input, output: BufReader::new(output), asked: 0 };
+        let mut agent = Agent { gateway, input, output: BufReader::new(output), asked: 0, early: Default::default() };
         let client = json!({"name": "t", "version": "1"});
         agent.ask("initialize", &json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client}));
         agent
     }
 
     pub(super) fn ask(&mut self, method: &str, parameters: &Value) -> Value {
+        let asked = self.send(method, parameters);
+        self.answer(asked)
+    }
+
+    fn send(&mut self, method: &str, parameters: &Value) -> u64 {
         self.asked += 1;
         let message = json!({"jsonrpc": "2.0", "id": self.asked, "method": method, "params": parameters});
         let Some(input) = &mut self.input else { panic!("the gateway is left") };
         writeln!(input, "{message}").unwrap_or_else(|error| panic!("{error}"));
+        self.asked
+    }
+
+    /// Begins a call, and waits for nothing.
+    pub(super) fn begin(&mut self, tool: &str, arguments: &Value) -> u64 {
+        self.send("tools/call", &json!({"name": tool, "arguments": arguments}))
+    }
+
+    /// What is answered to something that was asked, in whichever order answers come.
+    pub(super) fn answer(&mut self, asked: u64) -> Value {
         loop {
+            if let Some(answer) = self.early.remove(&asked) {
+                return answer;
+            }
             let mut line = String::new();
             let read = self.output.read_line(&mut line).unwrap_or_else(|error| panic!("{error}"));
             assert!(read > 0, "the gateway has ended");
             let answer: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            if answer["id"] == json!(self.asked) {
-                return answer;
+            if let Some(id) = answer["id"].as_u64() {
+                self.early.insert(id, answer);
             }
         }
     }

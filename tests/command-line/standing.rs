@@ -312,3 +312,175 @@ fn without_keys_the_name_is_said_not_to_be_checked() {
     agent.leave();
     scene.kept().runs(&["show", &scene.run()]).expect(0, "olga approves (name not checked)");
 }
+
+/// What a call that waits for an approval was answered with, and how often its server has made it.
+struct Slow {
+    scene: Scene,
+    log: std::path::PathBuf,
+}
+
+impl Slow {
+    /// `echo` takes a while and changes something, for all that is known.
+    fn new(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let (log, file) = (folder.path().join("calls"), folder.path().join("countersign.toml"));
+        let command = json!([countersign_tests::fake_mcp_server(), "--slow", "700", "--log", log]);
+        let text = format!(
+            "version = 1\n[servers.fake]\ncommand = {command}\n\
+             [tools.fake__echo]\nside-effect = 'local-write'\nreversibility = 'reversible'\nblast-radius = 1\n{more}"
+        );
+        std::fs::write(&file, text).unwrap_or_else(|error| panic!("{error}"));
+        Slow { scene: Scene { folder, config: file }, log }
+    }
+
+    fn made(&self) -> usize {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        text.lines().filter(|line| line.starts_with("begins")).count()
+    }
+
+    fn wait_for(&self, made: usize) {
+        let began = std::time::Instant::now();
+        while self.made() < made {
+            assert!(began.elapsed().as_secs() < 30, "it is never made");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+}
+
+/// One approval is one execution: a call that is under way when its run is halted or cancelled was made.
+#[test]
+fn what_is_under_way_when_a_run_is_halted_was_made() {
+    let call = json!({"text": "once"});
+    for (how, more, allow) in [
+        ("pause", "", Some(&[][..])),
+        ("pause", "", Some(&["--same"][..])),
+        ("pause", "[boundary]\npreauthorised = ['fake__echo']\n", None),
+        ("switch", "[operator]\nswitches = 'switches.toml'\n", Some(&[][..])),
+        ("cancel", "", Some(&[][..])),
+    ] {
+        let slow = Slow::new(if how == "switch" { "" } else { more });
+        let scene = &slow.scene;
+        let switches = scene.folder.path().join("switches.toml");
+        if how == "switch" {
+            std::fs::write(&switches, "").unwrap_or_else(|error| panic!("{error}"));
+            let text = std::fs::read_to_string(&scene.config).unwrap_or_default() + more;
+            std::fs::write(&scene.config, text).unwrap_or_else(|error| panic!("{error}"));
+        }
+        let mut agent = scene.agent();
+        if let Some(more) = allow {
+            let told = agent.call("fake__echo", &call).join("\n");
+            assert!(asks(&told), "{told}");
+            scene.approve(more).expect(0, "");
+        }
+        let under_way = agent.begin("fake__echo", &call);
+        slow.wait_for(1);
+        let (run, store) = (scene.run(), scene.kept().path());
+        match how {
+            "pause" => drop(countersign(["agents", "pause", "agent", "--reason", "keys", "--store", &store])),
+            "switch" => std::fs::write(&switches, "all = true").unwrap_or_else(|error| panic!("{error}")),
+            _ => drop(scene.kept().runs(&["cancel", &run]).expect(0, "")),
+        }
+        // Any other call finds out.
+        let told = agent.call("fake__env", &json!({})).join("\n");
+        assert!(told.contains(match how {
+            "pause" => "paused",
+            "switch" => "switched off",
+            _ => "cancelled",
+        }), "{how}: {told}");
+        drop(agent.answer(under_way));
+        let text = scene.kept().text(&run).unwrap_or_default();
+        assert!(text.contains("\"observed\"") && !text.contains("{\"withdrawn\":"), "{how} {allow:?}");
+        assert!(!text.contains("approval-returned"), "{how}");
+        match how {
+            "pause" => drop(countersign(["agents", "resume", "agent", "--store", &store])),
+            "switch" => std::fs::write(&switches, "").unwrap_or_else(|error| panic!("{error}")),
+            _ => {}
+        }
+        if how == "cancel" {
+            let told = agent.call("fake__env", &json!({})).join("\n");
+            assert!(told.contains("cancelled"), "{told}");
+        } else {
+            scene.kept().runs(&["go-on", &run]).expect(0, "");
+            if allow == Some(&[][..]) {
+                let told = agent.call("fake__echo", &call).join("\n");
+                assert!(asks(&told), "{how}: {told}");
+            }
+        }
+        agent.leave();
+        assert_eq!(slow.made(), 1, "{how} {allow:?}");
+        let verified = scene.kept().so_far(&run);
+        if how != "cancel" {
+            verified.expect(0, "");
+        }
+    }
+}
+
+/// What is decided counts once: the next decision on the same call is refused, and says what waits.
+#[test]
+fn a_second_approval_never_pretends_to_count() {
+    let scene = Scene::new("");
+    let mut agent = scene.agent();
+    let write = |path: &str| json!({"path": path, "text": "x"});
+    assert!(asks(&change(&mut agent, &write("/srv/n/a.md"))));
+    scene.approve(&["--below", "/"]).expect(0, "lies below `/`");
+    let (run, token) = (scene.run(), scene.token());
+    scene.approve(&["--below", "/srv/n/"]).expect(2, "with the rule");
+    scene.approve(&["--same"]).expect(2, "lies below `/`");
+    scene.approve(&[]).expect(2, "would not count");
+    scene.approve(&["--below", "/"]).expect(0, "it counts once");
+    let rules = scene.rules();
+    assert_eq!((rules.as_array().map(Vec::len), rules[0]["pending"].is_string()), (Some(1), true), "{rules}");
+    scene.approvals(&["rules"]).expect(0, "pending");
+    let id = rules[0]["standing"]["id"].as_str().unwrap_or_default().to_owned();
+    scene.approvals(&["withdraw", &id]).expect(0, "no run has had it");
+    assert_eq!(scene.rules().as_array().map(Vec::len), Some(0));
+    scene.approve(&["--below", "/srv/n/"]).expect(0, "lies below `/srv/n/`");
+    assert_eq!(change(&mut agent, &write("/srv/n/b.md")), "changed");
+    assert!(asks(&change(&mut agent, &write("/srv/m/b.md"))), "the first was taken back");
+    // The call that was approved with it may be made once, and its token says what became of it.
+    scene.kept().runs(&["approve", &run, &token]).expect(2, "with the rule");
+    // Whoever holds back is heard beside whoever approves, and nobody approves what somebody has rejected.
+    scene.approve(&["--same"]).expect(0, "exactly");
+    let token = scene.token();
+    scene.kept().runs(&["reject", &run, &token, "--by", "kim"]).expect(0, "waits there too");
+    scene.kept().runs(&["approve", &run, &token]).expect(2, "kim");
+    assert!(change(&mut agent, &write("/srv/m/b.md")).contains("a person refused it"));
+    scene.kept().runs(&["approve", &run, &token]).expect(2, "was rejected by kim");
+    agent.leave();
+}
+
+#[test]
+fn a_token_says_what_became_of_it() {
+    let scene = Scene::new("[rules]\napproval-expiry = 1000\napproval-reasks = 0\n");
+    let mut agent = scene.agent();
+    let (left, right) = (json!({"text": "left"}), json!({"text": "right"}));
+    assert!(asks(&change(&mut agent, &left)));
+    let (run, token) = (scene.run(), scene.token());
+    scene.approve(&["--by", "olga"]).expect(0, "");
+    assert_eq!(change(&mut agent, &left), "changed");
+    scene.kept().runs(&["approve", &run, &token]).expect(2, "was approved by olga and spent by call 0");
+    scene.kept().runs(&["reject", &run, &token]).expect(2, "spent by call 0");
+    assert!(asks(&change(&mut agent, &right)));
+    let token = scene.token();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    scene.kept().runs(&["approve", &run, &token]).expect(2, "expired at ");
+    assert!(!asks(&change(&mut agent, &right)) || scene.token() != token);
+    scene.kept().runs(&["approve", &run, &token]).expect(2, "expired at ");
+    scene.kept().runs(&["approve", &run, "0123456789abcdef"]).expect(2, "waits for no approval");
+    agent.leave();
+}
+
+#[test]
+fn a_key_that_anybody_can_sign_for_is_none() {
+    let scene = Scene::new("");
+    for key in ["00".repeat(32), format!("01{}", "00".repeat(31)), format!("ec{}7f", "ff".repeat(30))] {
+        super::ordinary_work::config(scene.folder.path(), &format!("[approvers.olga]\nkey = 'ed25519:{key}'"));
+        let file = scene.config.display().to_string();
+        countersign(["mcp", "--config", &file]).expect(2, "is a key that anybody can sign for");
+    }
+    // What `init` shows holds no key at all.
+    let file = scene.folder.path().join("shown.toml");
+    countersign(["init", &file.display().to_string()]).expect(0, "written");
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(text.contains("# key = \"ed25519:…\""), "{text}");
+}

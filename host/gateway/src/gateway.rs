@@ -204,6 +204,7 @@ impl Gateway {
             unruled("registry", "it has come since the run began, and other calls are under way");
             return held(messages::came_later(name));
         }
+        let was_there = principal.tools().tools.contains_key(name);
         let run = match principal.run() {
             Ok(Met::Run(run)) => run,
             Ok(Met::Over(stop)) => {
@@ -221,7 +222,7 @@ impl Gateway {
             }
             Err(error) => return Err(internal(format!("Not forwarded: {error}"))),
         };
-        let withheld = upstream.withheld(name);
+        let withheld = upstream.withheld(name, was_there);
         run.withhold(name, withheld.clone());
         let arguments = Value::Object(request.arguments.clone().unwrap_or_default());
         let proposal = Proposal::new(name, arguments);

@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use countersign::mcp::{
-    Accept, Connection, Joined, McpError, Offer, Overrides, Pins, full_names, pins_beside, settle, split,
+    Accept, Connection, Joined, McpError, Offer, Overrides, Pins, full_names, nearest, pins_beside, settle, split,
 };
+use countersign::INJECTED;
+use countersign::settings::SettingsError;
 use rmcp::model::ClientCapabilities;
 
 use crate::error::GatewayError;
@@ -93,8 +95,12 @@ impl Upstream {
         self.servers.get(server)?.connection()
     }
 
-    /// Why a tool may not be called now; none where it may.
-    pub fn withheld(&self, tool: &str) -> Option<String> {
+    /// Why a tool may not be called now; none where it may, and where nothing is known of it here: the gateway's own, and
+    /// those of no server. `was_there` says whether the run at hand was begun with it.
+    pub fn withheld(&self, tool: &str, was_there: bool) -> Option<String> {
+        if INJECTED.contains(&tool) {
+            return None;
+        }
         if let Some(away) = split(tool).and_then(|(server, _)| self.servers.get(server)?.away()) {
             return Some(away);
         }
@@ -104,7 +110,8 @@ impl Upstream {
         }
         Some(match joined.left_out.iter().find(|out| out.tool == tool) {
             Some(out) => format!("its definition {}", out.reason),
-            None => "its server no longer has it".to_owned(),
+            None if was_there => "its server no longer has it".to_owned(),
+            None => format!("there is no such tool as `{tool}`"),
         })
     }
 
@@ -165,6 +172,9 @@ impl Upstream {
                 Err(error) => tracing::error!(server = server.name, %error, "none of its tools can be used"),
             }
         }
+        if first {
+            self.check_boundary(&joined)?;
+        }
         pins.save()?;
         // As of before they were read: what somebody accepts meanwhile is heeded the next time.
         *locked(&self.stamp) = stamp;
@@ -180,6 +190,31 @@ impl Upstream {
             tracing::info!(tool = name, own, "known to clients under a name that they take, beside the server's own");
         }
         Ok(before.definitions != now.definitions)
+    }
+
+    /// What the file's boundary names must be there, as far as its server is; what is said of the tools of a server that is
+    /// away holds once it is there.
+    fn check_boundary(&self, joined: &Joined) -> Result<(), GatewayError> {
+        let deployment = &self.served.deployment;
+        for (key, name) in deployment.boundary().names() {
+            let Some(server) = split(name).and_then(|(server, _)| self.servers.get(server)) else { continue };
+            if server.offer().is_none() {
+                tracing::warn!(tool = name, key = format!("boundary.{key}"), "its server is away; it holds once that is there");
+                continue;
+            }
+            if joined.own_names.contains_key(name) || joined.left_out.iter().any(|out| out.tool == *name) {
+                continue;
+            }
+            let hint = nearest(name, joined.own_names.keys().map(String::as_str));
+            let hint = hint.map(|known| format!("; the nearest is `{known}`")).unwrap_or_default();
+            let problem = format!("no MCP server has a tool `{name}`{hint}");
+            return Err(SettingsError::Invalid {
+                file: deployment.file().display().to_string(),
+                problem: format!("key `boundary.{key}`: {problem}"),
+            }
+            .into());
+        }
+        Ok(())
     }
 
     fn stamp(&self) -> Option<(SystemTime, u64)> {

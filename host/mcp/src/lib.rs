@@ -31,7 +31,7 @@ pub use answer::Answer;
 pub use connection::{Connection, Quiet};
 pub use error::McpError;
 pub use merged_tools::{Joined, LeftOut, join};
-pub use names::{MOST_NAME, full_names, split};
+pub use names::{MOST_NAME, full_names, nearest, split};
 pub use numbers::{ExactNumbers, From as NumbersFrom, marked_call, unkept};
 pub use offer::Offer;
 pub use origins::{Known, Origin, VALUES, known};

@@ -76,7 +76,7 @@ fn told_apart(server: &str, own: &str, base: &str, digits: usize) -> String {
 }
 
 /// The known name that is most like this one: for whoever mistyped it.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known.min_by_key(|other| strsim::levenshtein(name, other))
 }
 

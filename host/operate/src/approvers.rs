@@ -12,6 +12,33 @@ const SCHEME: &str = "ed25519:";
 /// What an approver's file begins with.
 const FORM: &str = "countersign approver 1";
 
+/// The points of Ed25519 whose order divides 8, by their first coordinate as keys write it, without its sign; zero and one also
+/// as they can be written without being reduced. Multiplied by whatever is signed they say next to nothing of who signed it
+/// (RFC 8032 §5.1.7 leaves them to whoever verifies).
+const SMALL_ORDER: [[u8; 32]; 7] = {
+    const fn ends(first: u8, between: u8, last: u8) -> [u8; 32] {
+        let mut bytes = [between; 32];
+        bytes[0] = first;
+        bytes[31] = last;
+        bytes
+    }
+    [
+        ends(0, 0, 0),
+        ends(1, 0, 0),
+        ends(0xec, 0xff, 0x7f),
+        ends(0xed, 0xff, 0x7f),
+        ends(0xee, 0xff, 0x7f),
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+            0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+            0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        ],
+    ]
+};
+
 /// Why a decision is not taken, or a key cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +65,12 @@ pub enum ApproverError {
         "expected `ed25519:` and 64 hexadecimal digits, as `countersign approvals key` prints them, found `{found}`"
     )]
     Key {
+        /// As written.
+        found: String,
+    },
+    /// A public key with which everybody's signature is one.
+    #[error("`{found}` is a key that anybody can sign for; `countersign approvals key NAME FILE` makes one of your own")]
+    Anybody {
         /// As written.
         found: String,
     },
@@ -117,10 +150,17 @@ impl Signer {
 /// # Errors
 /// What was expected.
 pub fn check_key(key: &str) -> Result<(), ApproverError> {
-    match key.strip_prefix(SCHEME).and_then(bytes) {
-        Some(bytes) if bytes.len() == 32 => Ok(()),
-        _ => Err(ApproverError::Key { found: key.to_owned() }),
+    let found = || key.to_owned();
+    let bytes = key.strip_prefix(SCHEME).and_then(bytes).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    let mut point = bytes.ok_or_else(|| ApproverError::Key { found: found() })?;
+    // The sign of the other coordinate.
+    point[31] &= 0x7f;
+    if SMALL_ORDER.contains(&point) {
+        return Err(ApproverError::Anybody { found: found() });
     }
+    // As one number, written in the one way that there is: below 2^255 - 19.
+    let too_large = point[0] >= 0xed && point[1..31].iter().all(|byte| *byte == 0xff) && point[31] == 0x7f;
+    if too_large { Err(ApproverError::Key { found: found() }) } else { Ok(()) }
 }
 
 /// The decision of an entry as a run may hear it: with the key, where whoever decided has shown one of the run's
@@ -146,6 +186,8 @@ pub fn heard(run: &str, entry: &Entry, approvers: &[Approver]) -> Result<Option<
             if !approvers.iter().any(|approver| is(&approver)) {
                 return Err(ApproverError::Unknown { by: entry.by.clone(), known: known() });
             }
+            // The run may have been begun before such keys were refused.
+            check_key(key)?;
             let public = key.strip_prefix(SCHEME).and_then(bytes).ok_or(ApproverError::Forged)?;
             let signature = bytes(signature).ok_or(ApproverError::Forged)?;
             UnparsedPublicKey::new(&ED25519, public)
@@ -236,6 +278,24 @@ mod tests {
             assert!(check_key(key).is_err(), "{key}");
         }
         check_key(&Signer::new("a").unwrap().key()).unwrap();
+        // Keys that anybody can sign for: a signature of zeros is one of them over some decisions.
+        let small = SMALL_ORDER.iter().flat_map(|point| {
+            let mut signed = *point;
+            signed[31] |= 0x80;
+            [*point, signed]
+        });
+        for point in small {
+            let key = format!("{SCHEME}{}", hex(&point));
+            assert!(matches!(check_key(&key), Err(ApproverError::Anybody { .. })), "{key}");
+            let approvers = [Approver { name: "olga".into(), key: key.as_str().into() }];
+            let mut signature = [0; 64];
+            signature[0] = 1;
+            let wants = Offer::Signed { decision: approved(), key, signature: hex(&signature) };
+            let forged = Entry { wants, ..entry("olga", approved()) };
+            assert!(matches!(heard("run", &forged, &approvers), Err(ApproverError::Anybody { .. })));
+        }
+        let larger = format!("{SCHEME}ef{}7f", "ff".repeat(30));
+        assert!(matches!(check_key(&larger), Err(ApproverError::Key { .. })), "{larger}");
         for text in ["", "countersign approver 1\nolga\nzz", "countersign approver 1\n\n00", "x\nolga\n00"] {
             assert!(Signer::parse(text).is_err(), "{text}");
         }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use countersign::kernel::{Decision, StandingApproval, Status};
 use countersign::operate::{KeptApprovals, Signer};
 use countersign::session::Past;
-use countersign::store::{Entry, Offer, RunQuery, SharedStore};
+use countersign::store::{Entry, InboxError, Offer, RunQuery, SharedStore, Taken};
 use countersign::{utc_now, utc_text};
 
 use super::{Stored, print_json};
@@ -16,7 +16,7 @@ use crate::style::{BAD, GOOD, QUIET, styled, table};
 /// Look at rules of approval, withdraw them, make approvers' keys
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// List the rules that hold: what each covers, where, until when, who gave it
+    /// List the rules that hold or wait to: what each covers, where, until when, who gave it
     #[command(after_help = "Example:\n  countersign approvals rules --store runs.db")]
     Rules(Stored),
     /// End a rule: runs that have it lose it with their next call
@@ -65,6 +65,9 @@ struct Rule {
     /// The run that it holds in, where it holds in one alone.
     run: Option<String>,
     by: String,
+    /// The entry of that run's inbox that gives it with the next call; none where it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<String>,
 }
 
 /// All rules that hold: those that outlive runs, and those of runs that are not over. What cannot be read is told, and
@@ -81,6 +84,7 @@ fn holding(store: &SharedStore) -> anyhow::Result<(Vec<Rule>, Vec<String>)> {
             tenant: kept.tenant,
             run: None,
             by: kept.by,
+            pending: None,
         })
         .collect();
     let mut unreadable = Vec::new();
@@ -105,7 +109,21 @@ fn holding(store: &SharedStore) -> anyhow::Result<(Vec<Rule>, Vec<String>)> {
             tenant: run.manifest().tenant.as_deref().map(str::to_owned),
             run: Some(row.id.to_string()),
             by: giver(&past, &standing.id),
+            pending: None,
         }));
+        for entry in store.waiting(&row.id)? {
+            let (Offer::Decide(decision) | Offer::Signed { decision, .. }) = &entry.wants else { continue };
+            let Decision::ApprovedFor { standing, .. } = decision.plain() else { continue };
+            rules.push(Rule {
+                standing: StandingApproval::clone(standing),
+                covers: standing.in_words(),
+                agent: run.manifest().agent.to_string(),
+                tenant: run.manifest().tenant.as_deref().map(str::to_owned),
+                run: Some(row.id.to_string()),
+                by: entry.by.clone(),
+                pending: Some(entry.id.clone()),
+            });
+        }
     }
     Ok((rules, unreadable))
 }
@@ -144,6 +162,7 @@ fn rules(stored: &Stored) -> anyhow::Result<u8> {
     for rule in &rules {
         let until = rule.standing.until.map(utc_text);
         let holds = match (&rule.run, until) {
+            (Some(run), _) if rule.pending.is_some() => format!("pending: with the next call of run {run}"),
             (Some(run), _) => format!("in run {run}"),
             (None, until) => format!("for {} until {}", rule.agent, until.unwrap_or_default()),
         };
@@ -172,6 +191,21 @@ fn end(arguments: &Withdraw) -> anyhow::Result<u8> {
     let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
     let by = arguments.by.clone().or(user.ok()).unwrap_or_else(|| "operator".to_owned());
     let id = &rule.standing.id;
+    if let (Some(run), Some(entry)) = (&rule.run, &rule.pending) {
+        match store.take(run, entry, &Taken::Refused(format!("taken back by {by}"))) {
+            Ok(()) => {
+                if arguments.stored.json {
+                    print_json(rule)?;
+                    return Ok(exit::OK);
+                }
+                crate::say!("{} {id}: {}; no run has had it", styled(GOOD, "withdrawn"), rule.covers);
+                return Ok(exit::OK);
+            }
+            // The run was faster: it holds there by now.
+            Err(InboxError::NotWaiting { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     match &rule.run {
         None => {
             KeptApprovals::new(store.clone()).withdraw(&rule.agent, id, &by)?;

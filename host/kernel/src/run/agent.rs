@@ -267,8 +267,7 @@ impl Run {
                 // It may have run out while the decision was on its way: too late is not come.
                 if self.approvals.expects(&Decision::Approved { fingerprint: Arc::clone(&fingerprint) }) {
                     self.event(Event::Approved { fingerprint: Arc::clone(&fingerprint), by: Arc::clone(by) });
-                    let until = self.worth_until(given);
-                    self.approvals.decide(&fingerprint, State::Granted, until);
+                    self.grant_with(&fingerprint, &standing, given);
                     self.give_standing(*standing, Some(&fingerprint), by);
                 }
                 return;

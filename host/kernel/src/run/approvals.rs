@@ -220,6 +220,16 @@ impl Approvals {
         true
     }
 
+    /// A person has approved a call together with a rule: it is worth as much as any other approval, but no longer than
+    /// the rule.
+    pub fn grant_with_rule(&mut self, fingerprint: &str, until: u64, rule: Option<u64>) {
+        self.decide(fingerprint, State::Granted, until);
+        let granted = |entry: &&mut Entry| *entry.approval.fingerprint == *fingerprint && entry.state == State::Granted;
+        if let (Some(rule), Some(entry)) = (rule, self.entries.iter_mut().find(granted)) {
+            entry.approval.expires = entry.approval.expires.min(rule);
+        }
+    }
+
     /// Whether one more rule may hold.
     pub fn has_room_for(&self, standing: &StandingApproval) -> bool {
         self.standing.len() < STANDING && !self.standing.iter().any(|(other, _)| other.id == standing.id)

@@ -156,8 +156,7 @@ impl Run {
             Decision::Approved { fingerprint } => self.approved(asked, fingerprint, by, given),
             Decision::ApprovedFor { fingerprint, standing } => {
                 self.event(Event::Approved { fingerprint: Arc::clone(&fingerprint), by: Arc::clone(by) });
-                let until = self.worth_until(given);
-                self.approvals.decide(&fingerprint, State::Granted, until);
+                self.grant_with(&fingerprint, &standing, given);
                 self.give_standing(*standing, Some(&fingerprint), by);
                 Next::Leave(Exit::Approved)
             }

@@ -71,6 +71,13 @@ impl Run {
         }
     }
 
+    /// The very call that is approved together with a rule may be made once, whatever the rule covers.
+    pub(super) fn grant_with(&mut self, fingerprint: &str, standing: &StandingApproval, given: u64) {
+        let ends = standing.until.map(|until| until.saturating_sub(self.manifest.started));
+        let until = self.worth_until(given);
+        self.approvals.grant_with_rule(fingerprint, until, ends);
+    }
+
     /// A rule holds from now on.
     pub(super) fn give_standing(&mut self, standing: StandingApproval, fingerprint: Option<&str>, by: &Arc<str>) {
         let now = self.utc();

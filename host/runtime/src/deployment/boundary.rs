@@ -24,6 +24,13 @@ pub struct BoundarySection {
 }
 
 impl BoundarySection {
+    /// The tools that it names, each with the key that names it.
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        let tools = self.tools.iter().flatten().map(|name| ("tools", name));
+        let preauthorised = self.preauthorised.iter().map(|name| ("preauthorised", name));
+        tools.chain(preauthorised).chain(self.asks.iter().map(|name| ("asks", name)))
+    }
+
     /// This envelope in the place of a default one, sealed.
     pub(super) fn over(&self, boundary: Boundary) -> Boundary {
         let names = |list: &[String]| list.iter().map(|name| Arc::from(name.as_str())).collect::<Vec<Arc<str>>>();

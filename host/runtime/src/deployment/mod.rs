@@ -155,6 +155,16 @@ impl Deployment {
                 format!("no server has this tool; names here begin with {names}"),
             );
         }
+        for (key, name) in sections.boundary.names() {
+            // The host's own question about what is remembered is no server's.
+            if served && !own(name) && !(key == "asks" && name == "memory") {
+                let names = sections.servers.keys().map(|server| format!("{server}__…")).collect::<Vec<_>>().join(", ");
+                return invalid(
+                    &format!("boundary.{key}"),
+                    format!("`{name}` is a tool of no server of this file; names here begin with {names}"),
+                );
+            }
+        }
         if sections.tenants != BucketsSpec::default() {
             if sections.operator.buckets != BucketsSpec::default() {
                 return invalid(
@@ -319,7 +329,7 @@ mod tests {
     fn the_commented_file_is_as_good_as_its_word() -> Result<(), SettingsError> {
         load(COMMENTED)?;
         // Every line that it shows can be used, but for those that name what must be there.
-        let there = ["folder =", "digest =", "installed =", "switches ="];
+        let there = ["folder =", "digest =", "installed =", "switches =", "[approvers", "key ="];
         let uncommented: String = COMMENTED
             .lines()
             .filter(|line| !there.iter().any(|key| line.contains(key)))
@@ -347,6 +357,10 @@ mod tests {
             ("version = 1\n[agents.a]\nidle-end = 0", "key `agents.a.idle-end`"),
             ("version = 1\n[approvers.olga]\nkey = 'ed25519:00'", "expected `ed25519:`"),
             ("version = 1\n[approvers.olga]", "missing field `key`"),
+            ("version = 1\n[approvers.olga]\nkey = 'ed25519:0000000000000000000000000000000000000000000000000000000000000000'", "anybody can sign for"),
+            ("version = 1\n[servers.a]\ncommand = ['x']\n[boundary]\nasks = ['b__del']", "key `boundary.asks`: `b__del`"),
+            ("version = 1\n[servers.a]\ncommand = ['x']\n[boundary]\npreauthorised = ['del']", "key `boundary.preauthorised`: `del`"),
+            ("version = 1\n[servers.a]\ncommand = ['x']\n[boundary]\ntools = ['a__x', 'memory']", "key `boundary.tools`: `memory`"),
             ("version = 1\n[operator]\nswitches = 'none.toml'", "key `operator.switches`: there is no file"),
             ("version = 1\n[operator.buckets.app]\ncost = 1\n[tenants.app]\ncost = 2", "key `operator.buckets`"),
             ("version = 1\n[servers.a]\ncommand = ['x']\n[tools.write]\ncost = 1", "key `tools.write`: no server"),

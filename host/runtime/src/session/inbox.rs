@@ -1,5 +1,5 @@
 use countersign_kernel::{Decision, Input, Status};
-use countersign_store::{Entry, Offer, Taken, by_caution};
+use countersign_store::{Entry, InboxError, Offer, Taken, by_caution};
 
 use super::{Observer, Session, SessionError, World};
 
@@ -134,7 +134,11 @@ impl Session {
     /// An entry is the run's last frame now.
     pub(super) fn entry_taken(&self, id: &str) -> Result<(), SessionError> {
         let frame = self.run.frames().saturating_sub(1);
-        Ok(self.store.take(&self.run.manifest().run, id, &Taken::Frame(frame))?)
+        match self.store.take(&self.run.manifest().run, id, &Taken::Frame(frame)) {
+            // Somebody took it back in this very moment: too late, the run has heard of it.
+            Ok(()) | Err(InboxError::NotWaiting { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn taken(&self, id: String, found: &mut Decided) -> Result<(), SessionError> {

@@ -8,7 +8,7 @@ use countersign::kernel::{Code, Decision, Event, Input, Outcome, StandingApprova
 use countersign::operate::{Signer, heard};
 use countersign::session::Past;
 use countersign::spec::Tool;
-use countersign::store::{Entry, Offer};
+use countersign::store::{Entry, Offer, by_caution};
 
 use super::loaded::{Loaded, load};
 use super::row::offered;
@@ -18,6 +18,9 @@ use super::{Answer, Approve, Deciding, Reject, Release};
 use crate::commands::print_json;
 use crate::exit::{self, BadInput};
 use crate::style::{GOOD, MIND, QUIET, styled, told};
+
+/// How often a decision on one approval can be taken back and given anew.
+const MOST_TAKEN_BACK: u32 = 64;
 
 pub(super) fn approve(arguments: &Approve) -> anyhow::Result<u8> {
     let loaded = load(&arguments.deciding.one)?;
@@ -31,17 +34,7 @@ pub(super) fn approve(arguments: &Approve) -> anyhow::Result<u8> {
     };
     let decision = match standing.transpose().map_err(|error| BadInput(error.to_string()))? {
         None => Decision::Approved { fingerprint },
-        Some(standing) => {
-            if !arguments.deciding.one.stored.json {
-                // Whoever gives it sees what it covers, before it is given.
-                let where_ = match standing.until {
-                    None => "in this run".to_owned(),
-                    Some(until) => format!("in runs of `{}` until {}", loaded.run.manifest().agent, utc_text(until)),
-                };
-                told("rule", 5, &format!("{}: {}, {where_}", standing.id, standing.in_words()));
-            }
-            Decision::ApprovedFor { fingerprint, standing: Box::new(standing) }
-        }
+        Some(standing) => Decision::ApprovedFor { fingerprint, standing: Box::new(standing) },
     };
     decide(&loaded, "approve", &arguments.deciding, decision)
 }
@@ -142,6 +135,74 @@ pub(super) fn cancel(deciding: &Deciding) -> anyhow::Result<u8> {
     offer(&loaded, "cancel", deciding, Offer::Cancel)
 }
 
+/// The approval that a decision is on.
+fn decides_on(decision: &Decision) -> Option<&Arc<str>> {
+    match decision.plain() {
+        Decision::Approved { fingerprint }
+        | Decision::ApprovedFor { fingerprint, .. }
+        | Decision::Rejected { fingerprint: Some(fingerprint), .. } => Some(fingerprint),
+        _ => None,
+    }
+}
+
+/// A decision on an approval counts once: what waits in the inbox already is said, and another one refused beside it. To
+/// hold something back that somebody else has approved is always possible.
+fn contradicts(loaded: &Loaded, wants: &Offer) -> anyhow::Result<()> {
+    let Offer::Decide(decision) = wants else { return Ok(()) };
+    let Some(fingerprint) = decides_on(decision) else { return Ok(()) };
+    let mut waiting = loaded.store.waiting(&loaded.row.id)?;
+    by_caution(&mut waiting);
+    for held in waiting {
+        let (Offer::Decide(other) | Offer::Signed { decision: other, .. }) = &held.wants else { continue };
+        if decides_on(other) != Some(fingerprint) || other.plain() == decision.plain() {
+            continue;
+        }
+        let (rejects, rejected) = (!decision.loosens(), !other.loosens());
+        if rejects && !rejected {
+            continue;
+        }
+        let (what, undo) = match other.plain() {
+            Decision::ApprovedFor { standing, .. } => (
+                format!("approved by {} with the rule {}: {}", held.by, standing.id, standing.in_words()),
+                format!("; `countersign approvals withdraw {}` takes that back", standing.id),
+            ),
+            Decision::Rejected { .. } => (format!("rejected by {}", held.by), String::new()),
+            _ => (
+                format!("approved by {}", held.by),
+                format!("; `countersign runs reject {} {fingerprint}` holds it back", loaded.row.id),
+            ),
+        };
+        let text = format!(
+            "run `{}`: `{fingerprint}` is {what}; that waits for the next call, and what you say now would not count{undo}",
+            loaded.row.id
+        );
+        return Err(BadInput(text).into());
+    }
+    Ok(())
+}
+
+/// Puts an entry into the inbox; whether it is new there. One that was taken back before leaves its name behind.
+fn put(loaded: &Loaded, signer: Option<&Signer>, entry: Entry) -> anyhow::Result<(Entry, bool)> {
+    let (run, name) = (&loaded.run.manifest().run, entry.id.clone());
+    let mut number = 1;
+    loop {
+        let id = if number == 1 { name.clone() } else { format!("{name}-{number}") };
+        let one = Entry { id, ..entry.clone() };
+        let one = match signer {
+            Some(signer) => signer.sign(run, one),
+            None => one,
+        };
+        if loaded.store.offer(&loaded.row.id, &one)? {
+            return Ok((one, true));
+        }
+        let waits = loaded.store.waiting(&loaded.row.id)?.iter().any(|held| held.id == one.id);
+        if waits || number == MOST_TAKEN_BACK {
+            return Ok((one, false));
+        }
+        number += 1;
+    }
+}
+
 /// Who signs, where a key is given.
 fn signer(deciding: &Deciding) -> anyhow::Result<Option<Signer>> {
     let Some(path) = &deciding.key else { return Ok(None) };
@@ -156,6 +217,7 @@ fn signer(deciding: &Deciding) -> anyhow::Result<Option<Signer>> {
 
 fn offer(loaded: &Loaded, what: &str, deciding: &Deciding, wants: Offer) -> anyhow::Result<u8> {
     let signer = signer(deciding)?;
+    contradicts(loaded, &wants)?;
     let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
     let entry = Entry {
         version: 1,
@@ -176,18 +238,24 @@ fn offer(loaded: &Loaded, what: &str, deciding: &Deciding, wants: Offer) -> anyh
         wants,
     };
     let manifest = loaded.run.manifest();
-    let entry = match &signer {
-        Some(signer) => signer.sign(&manifest.run, entry),
-        None => entry,
-    };
     // Whoever owns the run looks at it again: this is for whoever can mend it now.
-    let heard = heard(&manifest.run, &entry, &manifest.approvers);
+    let shown = signer.as_ref().map_or_else(|| entry.clone(), |signer| signer.sign(&manifest.run, entry.clone()));
+    let heard = heard(&manifest.run, &shown, &manifest.approvers);
     let heard = heard.map_err(|error| BadInput(format!("run `{}`: {error}", loaded.row.id)))?;
     let checked = heard.is_some_and(|decision| decision.key().is_some());
-    let new = loaded.store.offer(&loaded.row.id, &entry)?;
+    let (entry, new) = put(loaded, signer.as_ref(), entry)?;
     if deciding.one.stored.json {
         print_json(&entry)?;
         return Ok(exit::OK);
+    }
+    if let Offer::Decide(decision) | Offer::Signed { decision, .. } = &entry.wants
+        && let Decision::ApprovedFor { standing, .. } = decision.plain()
+    {
+        let where_ = match standing.until {
+            None => "in this run".to_owned(),
+            Some(until) => format!("in runs of `{}` until {}", manifest.agent, utc_text(until)),
+        };
+        told("rule", 5, &format!("{}: {}, {where_}", standing.id, standing.in_words()));
     }
     let id = &loaded.row.id;
     let held = loaded.store.waiting(&loaded.row.id)?;

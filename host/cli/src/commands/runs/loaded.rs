@@ -1,11 +1,14 @@
 //! A stored run, read back from its trace.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use anyhow::ensure;
-use countersign::kernel::{Approval, Event, Input, Report, Run, Status};
+use countersign::kernel::{Approval, Decision, Event, Frame, Input, Report, Run, Status};
 use countersign::session::Past;
 use countersign::spec::Driver;
 use countersign::store::{RunRow, SharedStore};
-use countersign::utc_now;
+use countersign::{utc_now, utc_text};
 
 use super::One;
 use crate::exit::BadInput;
@@ -27,6 +30,20 @@ pub(super) struct Loaded {
     pub(super) handed_over: Vec<String>,
     /// What monitor mode would have stopped: in which frame, and what.
     pub(super) would_have: Vec<(u64, String)>,
+    /// What became of approvals that people were asked for, by fingerprint.
+    asked: BTreeMap<Arc<str>, Became>,
+}
+
+/// What became of an approval.
+#[derive(Debug)]
+enum Became {
+    /// It is asked for until then, by the run's own time.
+    Asked { expires: u64 },
+    Approved { by: Arc<str> },
+    Ruled { by: Arc<str>, rule: Arc<str> },
+    Rejected { by: Arc<str>, at: u64 },
+    Spent { by: Arc<str>, call: Option<u64>, frame: u64 },
+    Expired { at: u64, again: bool },
 }
 
 impl Loaded {
@@ -35,6 +52,9 @@ impl Loaded {
         let id = &self.row.id;
         let own = self.report.as_ref().and_then(|report| report.approval.as_ref());
         let mut waiting = own.into_iter().chain(&self.parked).peekable();
+        if let Some(over) = fingerprint.and_then(|fingerprint| self.over(fingerprint)) {
+            return Err(BadInput(format!("run `{id}`: {over}")).into());
+        }
         ensure!(waiting.peek().is_some(), BadInput(format!("run `{id}` waits for no approval")));
         let Some(fingerprint) = fingerprint else {
             let first = waiting.next();
@@ -56,6 +76,38 @@ impl Loaded {
             );
             BadInput(text).into()
         })
+    }
+
+    /// What became of an approval that waits no more; none for one that does, or that nobody was asked for.
+    fn over(&self, fingerprint: &str) -> Option<String> {
+        let digits = fingerprint.to_ascii_lowercase();
+        let own = self.report.as_ref().and_then(|report| report.approval.as_ref());
+        if digits.len() < 8 || own.into_iter().chain(&self.parked).any(|one| one.fingerprint.starts_with(&digits)) {
+            return None;
+        }
+        let (token, became) = self.asked.iter().find(|(token, _)| token.starts_with(&digits))?;
+        let time = |at: &u64| utc_text(self.run.manifest().started.saturating_add(*at));
+        let again = "a repeat of that call asks anew";
+        let what = match became {
+            Became::Asked { .. } if matches!(self.run.status(), Status::Ended(_)) => {
+                "waited when the run ended; nobody had decided".to_owned()
+            }
+            Became::Asked { expires } => format!("expired at {}: nobody had decided by then; {again}", time(expires)),
+            Became::Approved { by } => format!("is approved by {by} already, and not used yet"),
+            Became::Ruled { by, rule } => format!("is approved by {by} already, with the rule {rule}"),
+            Became::Rejected { by, at } => {
+                format!("was rejected by {by} at {}, and stays so in this run", time(at))
+            }
+            Became::Spent { by, call, frame } => {
+                let call = call.map_or_else(String::new, |call| format!(" by call {call}"));
+                format!("was approved by {by} and spent{call} in frame {frame}; {again}")
+            }
+            Became::Expired { at, again: true } => {
+                format!("expired at {}, and is asked for again under another fingerprint", time(at))
+            }
+            Became::Expired { at, again: false } => format!("expired at {}; {again}", time(at)),
+        };
+        Some(format!("`{token}` {what}"))
     }
 
     /// What there is to do with a run that came from a file.
@@ -86,7 +138,9 @@ pub(super) fn read(store: &SharedStore, row: RunRow) -> anyhow::Result<Loaded> {
     let past = Past::read(store, &row.id)?;
     let run = past.fold()?;
     let (mut report, mut decided, mut would_have, mut handed_over) = (None, Vec::new(), Vec::new(), Vec::new());
+    let mut asked = BTreeMap::new();
     for frame in past.frames {
+        follow(&mut asked, &frame);
         for event in frame.events {
             match event {
                 Event::Suspended { report: told, .. } => report = Some(told),
@@ -112,5 +166,62 @@ pub(super) fn read(store: &SharedStore, row: RunRow) -> anyhow::Result<Loaded> {
     let now = utc_now().saturating_sub(run.manifest().started);
     let over = matches!(run.status(), Status::Ended(_));
     let parked = run.parked().filter(|approval| !over && now <= approval.expires).cloned().collect();
-    Ok(Loaded { store: SharedStore::clone(store), row, run, goes_on, report, decided, parked, handed_over, would_have })
+    Ok(Loaded { store: SharedStore::clone(store), row, run, goes_on, report, decided, parked, handed_over, would_have, asked })
+}
+
+/// Takes in what a frame says of approvals.
+fn follow(asked: &mut BTreeMap<Arc<str>, Became>, frame: &Frame) {
+    let mut last: Option<Arc<str>> = None;
+    for event in &frame.events {
+        match event {
+            Event::ApprovalRequested { approval } => {
+                asked.insert(Arc::clone(&approval.fingerprint), Became::Asked { expires: approval.expires });
+            }
+            Event::Suspended { report, .. } => {
+                if let Some(approval) = &report.approval {
+                    asked.insert(Arc::clone(&approval.fingerprint), Became::Asked { expires: approval.expires });
+                }
+            }
+            Event::Approved { fingerprint, by } => {
+                asked.insert(Arc::clone(fingerprint), Became::Approved { by: Arc::clone(by) });
+            }
+            Event::StandingGiven { standing, by } => {
+                if let Some((_, became)) = asked.iter_mut().find(|(token, _)| token.starts_with(&*standing.id)) {
+                    *became = Became::Ruled { by: Arc::clone(by), rule: Arc::clone(&standing.id) };
+                }
+            }
+            Event::ApprovalSpent { fingerprint } => {
+                let by = match asked.get(fingerprint) {
+                    Some(Became::Approved { by } | Became::Ruled { by, .. }) => Arc::clone(by),
+                    _ => "somebody".into(),
+                };
+                let spent = Became::Spent { by, call: None, frame: frame.frame };
+                asked.insert(Arc::clone(fingerprint), spent);
+                last = Some(Arc::clone(fingerprint));
+            }
+            Event::Dispatched { call: made, .. } => {
+                if let Some(Became::Spent { call, .. }) = last.take().and_then(|token| asked.get_mut(&token)) {
+                    *call = Some(*made);
+                }
+            }
+            Event::ApprovalReturned { fingerprint } => {
+                if let Some(Became::Spent { by, .. }) = asked.get(fingerprint) {
+                    let by = Arc::clone(by);
+                    asked.insert(Arc::clone(fingerprint), Became::Approved { by });
+                }
+            }
+            Event::ApprovalExpired { fingerprint, asked_again } => {
+                asked.insert(Arc::clone(fingerprint), Became::Expired { at: frame.at, again: *asked_again });
+            }
+            Event::Rejected { by } => {
+                if let Input::Decided { decision, .. } = &frame.input
+                    && let Decision::Rejected { fingerprint: Some(fingerprint), .. } = decision.plain()
+                {
+                    let rejected = Became::Rejected { by: Arc::clone(by), at: frame.at };
+                    asked.insert(Arc::clone(fingerprint), rejected);
+                }
+            }
+            _ => {}
+        }
+    }
 }
