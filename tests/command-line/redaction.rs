@@ -213,7 +213,7 @@ fn a_mark_goes_nowhere_where_its_text_may_not() -> Tested {
 fn words_that_look_like_marks_keep_their_meaning() -> Tested {
     let documents = [
         "The gateway shows marks such as `[personal-data:1]` in place of an address.\n",
-        "marks `[injection:4]` and `[redacted:api-key:00000000]`, then [secret:1]\n",
+        "marks `[injection:4]` and `[redacted:KIND:DIGEST]`, then [secret:1]\n",
         "const m = { [secret:1]: 2 }; arr[unseen:3]; [personal-data:1] of kim@example.org\n",
         "[personal-data:2] [personal-data:3], bo@example.org\n",
     ];
@@ -250,10 +250,20 @@ fn words_that_look_like_marks_keep_their_meaning() -> Tested {
     // Nobody has given out a mark: these are words.
     let folder = tempfile::tempdir()?;
     let mut agent = Agent::start(&config(folder.path(), FREE)?);
-    for text in ["a mark looks like [secret:1]", "[redacted:api-key:00000000]", "[injection:4][unseen:5]"] {
+    for text in ["a mark looks like [secret:1]", "[redacted:KIND:DIGEST]", "[injection:4][unseen:5]"] {
         assert_eq!(agent.call("files__write", &json!({"path": "x", "text": text})), ["written"], "{text}");
         assert_eq!(std::fs::read_to_string(folder.path().join("x"))?, text);
     }
+    // What looks like the mark of a secret the guard has a person look at; it is not refused.
+    let secret = json!({"path": "x", "text": "marks such as [redacted:api-key:00000000]"});
+    let told = agent.call("files__write", &secret).join("\n");
+    assert!(told.contains("a person must approve"), "{told}");
+    let kept = Kept::of_gateway(folder.path());
+    let waiting = &kept.json(&["list"])[0];
+    let print = waiting["parked"][0]["fingerprint"].as_str().unwrap_or_default();
+    kept.runs(&["approve", waiting["run"].as_str().unwrap_or_default(), print]).expect(0, "next call");
+    assert_eq!(agent.call("files__write", &secret), ["written"]);
+    assert_eq!(std::fs::read_to_string(folder.path().join("x"))?, "marks such as [redacted:api-key:00000000]");
     agent.leave();
     Ok(())
 }
@@ -282,9 +292,14 @@ fn a_secret_that_goes_somewhere_by_its_mark_is_asked_about_and_not_recorded() ->
         let shown = agent.call("files__read", &json!({"path": "env"})).join("\n");
         assert!(shown.contains("[redacted:") && !shown.contains(part), "{line}: {shown}");
         let mark = &shown[shown.find('[').unwrap_or(0)..=shown.find(']').unwrap_or(0)];
-        // What only looks, and reaches nothing outside, has it unasked.
+        // What only looks, and reaches nothing outside, has it without the host's asking; the guard asks about issued keys.
         let found = agent.call("files__echo", &json!({"text": format!("grep {mark}")})).join("\n");
-        assert!(found.contains("[redacted:") && !found.contains(part), "{line}: {found}");
+        let asks = found.contains("this call (guard: 1 api-key)");
+        assert!(
+            found.starts_with("grep [redacted:") || (asks && mark.starts_with("[redacted:api-key")),
+            "{line}: {found}"
+        );
+        assert!(!found.contains(part), "{line}: {found}");
         // What only looks but reaches outside has not, nor has what writes.
         let outside = agent.call("files__read", &json!({"path": format!("https://x.example/?q={mark}")})).join("\n");
         assert!(outside.contains("a person must approve"), "{line}: {outside}");

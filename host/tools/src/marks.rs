@@ -29,6 +29,8 @@ const OWN_WORDS: &str = "mark";
 const NUMBERED: [&str; 4] = ["[secret:", "[personal-data:", "[injection:", "[unseen:"];
 /// Bytes of the shortest secret that is looked for in other texts.
 const LEAST: usize = 6;
+/// The same of one that is withheld wherever it stands.
+const TELLING: usize = 8;
 /// Most bytes of a mark.
 const LONGEST: usize = 64;
 
@@ -105,12 +107,23 @@ impl Marks {
         self.has_past = true;
     }
 
-    /// Words of a text that are marks which the run has given out for something else, with what is to stand for them.
-    pub fn in_the_way(&self, text: &str, salt: &Salt) -> Vec<Found> {
+    /// What marks are to stand for in a text, by what the run has shown before: words that are marks which it has given out
+    /// for something else, and secrets that are known where nothing beside them tells what they are.
+    pub fn known_in(&self, text: &str, salt: &Salt) -> Vec<Found> {
         let given = each_mark(text).filter(|(_, mark)| self.known.contains_key(*mark));
-        given
+        let mut all: Vec<Found> = given
             .map(|(start, words)| Found { start, end: start + words.len(), mark: redact::mark(OWN_WORDS, words, salt) })
-            .collect()
+            .collect();
+        for mark in &self.order {
+            let Some(Meant { text: Some(secret), secret: true, .. }) = self.known.get(mark) else { continue };
+            // What is shorter, or a mere word, stands in other texts for something else.
+            if secret.len() < TELLING || !secret.bytes().any(|byte| byte.is_ascii_digit()) {
+                continue;
+            }
+            let places = text.match_indices(&**secret);
+            all.extend(places.map(|(start, _)| Found { start, end: start + secret.len(), mark: mark.to_string() }));
+        }
+        all
     }
 
     /// Remembers the words of a text that look like marks and are none of the run's.
@@ -426,5 +439,38 @@ mod tests {
             marks.know(&format!("[secret:{number}]"), "x", "t", &SALT);
         }
         assert!(!marks.known.contains_key("[secret:0]") && marks.known.len() == MOST && marks.bytes == MOST);
+    }
+
+    #[test]
+    fn what_was_shown_before_is_known_again() {
+        let marks = marks();
+        for (text, expected) in [
+            ("a [personal-data:1] b", vec![("[personal-data:1]", true)]),
+            ("[secret:4] [secret:5] [injection:2]", vec![("[secret:4]", true), ("[injection:2]", true)]),
+            ("grep hunter22-Correct-9 .", vec![("hunter22-Correct-9", false)]),
+            ("s3cr3t is too short to tell, kim@example.org is no secret", vec![]),
+            ("", vec![]),
+        ] {
+            let found = marks.known_in(text, &SALT);
+            let words: Vec<_> = found.iter().map(|one| (&text[one.start..one.end], is_own_words(&one.mark))).collect();
+            assert_eq!(words, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_that_nobody_gave_out_are_words() {
+        let change = Receiver { tool: "files__write", changes: true };
+        let mut fresh = Marks::default();
+        assert_eq!(fresh.turn_back(&json!("[secret:1] [redacted:api-key:00000000]"), change), Ok(None));
+        fresh.know("[personal-data:7]", "kim@example.org", "files__read", &SALT);
+        assert!(fresh.turn_back(&json!("[secret:1]"), change).is_err(), "one of the numbers was given out");
+        assert_eq!(fresh.turn_back(&json!("[redacted:api-key:00000000]"), change), Ok(None));
+        fresh.note("in a file: [secret:1] [personal-data:7]");
+        assert_eq!(fresh.turn_back(&json!("[secret:1]"), change), Ok(None));
+        let turned = fresh.turn_back(&json!("[secret:1] [personal-data:7]"), change).ok().flatten();
+        assert_eq!(turned.map(|turned| turned.exact), Some(json!("[secret:1] kim@example.org")));
+        let mut later = Marks::default();
+        later.has_past();
+        assert!(later.turn_back(&json!("[redacted:api-key:00000000]"), change).is_err());
     }
 }

@@ -125,18 +125,16 @@ pub struct Inspected {
 }
 
 impl Inspected {
-    /// Looks at the first `most` bytes of a text, secrets replaced, and what else is to be: first to last, no two overlap.
+    /// Looks at the first `most` bytes of a text, secrets replaced, and what else of it is to be.
     pub fn of(all: &str, most: usize, salt: &Salt, more: Vec<Found>) -> Self {
         let mut marks = found(all, salt);
-        let secrets = marks.len();
         for one in more {
-            // What lies in a secret goes with it.
-            let next = marks[..secrets].partition_point(|secret| secret.end <= one.start);
-            if marks[..secrets].get(next).is_none_or(|secret| one.end <= secret.start) {
-                marks.push(one);
+            // What lies in something else goes with it.
+            let next = marks.partition_point(|found| found.end <= one.start);
+            if marks.get(next).is_none_or(|found| one.end <= found.start) {
+                marks.insert(next, one);
             }
         }
-        marks.sort_by_key(|found| found.start);
         // Cut after replacing: a secret must not lose the part by which it is known.
         let cleaned = replaced(all, &marks);
         let text: Arc<str> = cleaned[..cleaned.floor_char_boundary(most)].into();

@@ -238,7 +238,7 @@ impl Session {
     fn observed(&mut self, granted: Granted, result: &ToolResult) -> Result<(Verify, Option<Redaction>), SessionError> {
         let observation = if self.is_guarded() {
             let inspected =
-                Inspected::of(result.all(), INSPECTED, &self.salt, self.marks.in_the_way(result.all(), &self.salt));
+                Inspected::of(result.all(), INSPECTED, &self.salt, self.marks.known_in(result.all(), &self.salt));
             let text = Arc::clone(&inspected.text);
             let observation = self.registry.observed(&granted.tool, result, text, &self.salt);
             self.calls.inspected = Some(inspected);

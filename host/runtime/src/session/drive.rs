@@ -112,9 +112,9 @@ impl Session {
                         // Where the world told something else of the call, nobody knows where it stands in what was said.
                         let inspected = Inspected::of(said, SHOWN, &self.salt, Vec::new());
                         let mut inspected = (inspected.text == observation.text).then_some(inspected);
-                        let in_the_way = self.marks.in_the_way(said, &self.salt);
-                        if let Some(inspected) = inspected.as_mut().filter(|_| !in_the_way.is_empty()) {
-                            *inspected = Inspected::of(said, SHOWN, &self.salt, in_the_way);
+                        let known = self.marks.known_in(said, &self.salt);
+                        if let Some(inspected) = inspected.as_mut().filter(|_| !known.is_empty()) {
+                            *inspected = Inspected::of(said, SHOWN, &self.salt, known);
                             observation.text = Arc::clone(&inspected.text);
                         }
                         self.calls.inspected = inspected;
