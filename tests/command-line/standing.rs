@@ -382,11 +382,14 @@ fn what_is_under_way_when_a_run_is_halted_was_made() {
         }
         // Any other call finds out.
         let told = agent.call("fake__env", &json!({})).join("\n");
-        assert!(told.contains(match how {
-            "pause" => "paused",
-            "switch" => "switched off",
-            _ => "cancelled",
-        }), "{how}: {told}");
+        assert!(
+            told.contains(match how {
+                "pause" => "paused",
+                "switch" => "switched off",
+                _ => "cancelled",
+            }),
+            "{how}: {told}"
+        );
         drop(agent.answer(under_way));
         let text = scene.kept().text(&run).unwrap_or_default();
         assert!(text.contains("\"observed\"") && !text.contains("{\"withdrawn\":"), "{how} {allow:?}");

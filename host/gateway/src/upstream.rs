@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use countersign::INJECTED;
 use countersign::mcp::{
     Accept, Connection, Joined, McpError, Offer, Overrides, Pins, full_names, nearest, pins_beside, settle, split,
 };
-use countersign::INJECTED;
 use countersign::settings::SettingsError;
 use rmcp::model::ClientCapabilities;
 
@@ -199,7 +199,11 @@ impl Upstream {
         for (key, name) in deployment.boundary().names() {
             let Some(server) = split(name).and_then(|(server, _)| self.servers.get(server)) else { continue };
             if server.offer().is_none() {
-                tracing::warn!(tool = name, key = format!("boundary.{key}"), "its server is away; it holds once that is there");
+                tracing::warn!(
+                    tool = name,
+                    key = format!("boundary.{key}"),
+                    "its server is away; it holds once that is there"
+                );
                 continue;
             }
             if joined.own_names.contains_key(name) || joined.left_out.iter().any(|out| out.tool == *name) {

@@ -69,7 +69,9 @@ pub enum ApproverError {
         found: String,
     },
     /// A public key with which everybody's signature is one.
-    #[error("`{found}` is a key that anybody can sign for; `countersign approvals key NAME FILE` makes one of your own")]
+    #[error(
+        "`{found}` is a key that anybody can sign for; `countersign approvals key NAME FILE` makes one of your own"
+    )]
     Anybody {
         /// As written.
         found: String,

@@ -357,10 +357,22 @@ mod tests {
             ("version = 1\n[agents.a]\nidle-end = 0", "key `agents.a.idle-end`"),
             ("version = 1\n[approvers.olga]\nkey = 'ed25519:00'", "expected `ed25519:`"),
             ("version = 1\n[approvers.olga]", "missing field `key`"),
-            ("version = 1\n[approvers.olga]\nkey = 'ed25519:0000000000000000000000000000000000000000000000000000000000000000'", "anybody can sign for"),
-            ("version = 1\n[servers.a]\ncommand = ['x']\n[boundary]\nasks = ['b__del']", "key `boundary.asks`: `b__del`"),
-            ("version = 1\n[servers.a]\ncommand = ['x']\n[boundary]\npreauthorised = ['del']", "key `boundary.preauthorised`: `del`"),
-            ("version = 1\n[servers.a]\ncommand = ['x']\n[boundary]\ntools = ['a__x', 'memory']", "key `boundary.tools`: `memory`"),
+            (
+                "version = 1\n[approvers.olga]\nkey = 'ed25519:0000000000000000000000000000000000000000000000000000000000000000'",
+                "anybody can sign for",
+            ),
+            (
+                "version = 1\n[servers.a]\ncommand = ['x']\n[boundary]\nasks = ['b__del']",
+                "key `boundary.asks`: `b__del`",
+            ),
+            (
+                "version = 1\n[servers.a]\ncommand = ['x']\n[boundary]\npreauthorised = ['del']",
+                "key `boundary.preauthorised`: `del`",
+            ),
+            (
+                "version = 1\n[servers.a]\ncommand = ['x']\n[boundary]\ntools = ['a__x', 'memory']",
+                "key `boundary.tools`: `memory`",
+            ),
             ("version = 1\n[operator]\nswitches = 'none.toml'", "key `operator.switches`: there is no file"),
             ("version = 1\n[operator.buckets.app]\ncost = 1\n[tenants.app]\ncost = 2", "key `operator.buckets`"),
             ("version = 1\n[servers.a]\ncommand = ['x']\n[tools.write]\ncost = 1", "key `tools.write`: no server"),

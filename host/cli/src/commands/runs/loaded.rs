@@ -38,12 +38,29 @@ pub(super) struct Loaded {
 #[derive(Debug)]
 enum Became {
     /// It is asked for until then, by the run's own time.
-    Asked { expires: u64 },
-    Approved { by: Arc<str> },
-    Ruled { by: Arc<str>, rule: Arc<str> },
-    Rejected { by: Arc<str>, at: u64 },
-    Spent { by: Arc<str>, call: Option<u64>, frame: u64 },
-    Expired { at: u64, again: bool },
+    Asked {
+        expires: u64,
+    },
+    Approved {
+        by: Arc<str>,
+    },
+    Ruled {
+        by: Arc<str>,
+        rule: Arc<str>,
+    },
+    Rejected {
+        by: Arc<str>,
+        at: u64,
+    },
+    Spent {
+        by: Arc<str>,
+        call: Option<u64>,
+        frame: u64,
+    },
+    Expired {
+        at: u64,
+        again: bool,
+    },
 }
 
 impl Loaded {
@@ -166,7 +183,18 @@ pub(super) fn read(store: &SharedStore, row: RunRow) -> anyhow::Result<Loaded> {
     let now = utc_now().saturating_sub(run.manifest().started);
     let over = matches!(run.status(), Status::Ended(_));
     let parked = run.parked().filter(|approval| !over && now <= approval.expires).cloned().collect();
-    Ok(Loaded { store: SharedStore::clone(store), row, run, goes_on, report, decided, parked, handed_over, would_have, asked })
+    Ok(Loaded {
+        store: SharedStore::clone(store),
+        row,
+        run,
+        goes_on,
+        report,
+        decided,
+        parked,
+        handed_over,
+        would_have,
+        asked,
+    })
 }
 
 /// Takes in what a frame says of approvals.
