@@ -263,7 +263,7 @@ fn what_was_approved_is_what_runs() -> std::io::Result<()> {
 #[test]
 fn a_secret_that_is_not_the_one_that_was_approved_is_not_used() -> std::io::Result<()> {
     let scenario = PAY
-        .replace("{ amount = 700 }", "{ amount = 700, key = \"AKIAIOSFODNN7EXAMPLE\" }")
+        .replace("{ amount = 700 }", "{ amount = 700, key = \"AKIAIOSFODNN7QXAMPLE\" }")
         .replace("echo paid $1", "echo paid $1 by $2")
         .replace("\"{amount}\"]", "\"{amount}\", \"{key}\"]");
     let store = Store::new(&scenario)?;
@@ -273,21 +273,21 @@ fn a_secret_that_is_not_the_one_that_was_approved_is_not_used() -> std::io::Resu
         run
     };
     let run = approved();
-    assert!(!store.kept.text(&run)?.contains("AKIAIOSFODNN7EXAMPLE"), "it is no part of the record");
+    assert!(!store.kept.text(&run)?.contains("AKIAIOSFODNN7QXAMPLE"), "it is no part of the record");
     store.runs(&["resume", &run]).expect(0, "ended SUCCESS");
-    assert_eq!(store.ledger(&run), "paid 700 by AKIAIOSFODNN7EXAMPLE\n");
+    assert_eq!(store.ledger(&run), "paid 700 by AKIAIOSFODNN7QXAMPLE\n");
     // The script says another one from now on: the one that was approved lies beside the record.
     let of_run = "run = (SELECT number FROM run WHERE id = ?1)";
     let other =
         format!("UPDATE payload SET bytes = CAST(replace(CAST(bytes AS TEXT), '700', '7000') AS BLOB) WHERE {of_run}");
     let none = format!("DELETE FROM payload WHERE {of_run}");
     for (tampered, part, paid) in [
-        (None, "ended SUCCESS", "paid 700 by AKIAIOSFODNN7EXAMPLE\n"),
+        (None, "ended SUCCESS", "paid 700 by AKIAIOSFODNN7QXAMPLE\n"),
         (Some(&other), "its arguments are not the ones that were judged", ""),
         (Some(&none), "its arguments held a secret, which is gone", ""),
     ] {
         let run = approved();
-        changed(&store, &run, "AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLF")?;
+        changed(&store, &run, "AKIAIOSFODNN7QXAMPLE", "AKIAIOSFODNN7QXAMPLF")?;
         tampered.map_or(Ok(()), |tampered| store.kept.tamper(tampered, &[&run]))?;
         let resumed = store.runs(&["resume", &run]);
         let all = format!("{}{}", resumed.out(), resumed.err());

@@ -244,7 +244,7 @@ mod tests {
     fn secrets() -> Vec<(String, &'static str, bool)> {
         let key = format!("-----BEGIN RSA PRIVATE KEY-----\n{BODY}\n{BODY}\nzK9=\n-----END RSA PRIVATE KEY-----");
         let issued = [
-            "key ⟦AKIAIOSFODNN7EXAMPLE⟧ here".to_owned(),
+            "key ⟦AKIAIOSFODNN7QXAMPLE⟧ here".to_owned(),
             format!("⟦ghp_{PLAIN}⟧"),
             format!("⟦github_pat_{PLAIN}_{PLAIN}⟧"),
             format!("⟦glpat-{}⟧", &PLAIN[..20]),

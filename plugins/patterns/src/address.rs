@@ -36,6 +36,8 @@ pub(crate) fn email(bytes: &[u8], at: usize, floor: usize) -> Option<Hit> {
     }
     let doubtful = !is_top(top)
         || NOBODY.iter().any(|name| bytes[start..at].eq_ignore_ascii_case(name))
+        || is_nobody(&bytes[start..at], &bytes[at + 1..end])
+        || is_login_of_an_address(bytes, start, floor)
         || goes_on(bytes, end)
         || is_inside(&bytes[at + 1..dot])
         || before::is_login(bytes, start, floor);
@@ -82,6 +84,35 @@ fn goes_on(bytes: &[u8], end: usize) -> bool {
     }
 }
 
+/// Whether an address is one of documentation, or one that a service gives out so that nobody can be written to.
+fn is_nobody(name: &[u8], host: &[u8]) -> bool {
+    const WORDS: [&[u8]; 13] = [
+        b"user",
+        b"you",
+        b"your",
+        b"yourname",
+        b"your.name",
+        b"your-name",
+        b"your_name",
+        b"username",
+        b"name",
+        b"email",
+        b"someone",
+        b"somebody",
+        b"me",
+    ];
+    let documented = host.len() > 8 && host[..8].eq_ignore_ascii_case(b"example.");
+    let by_word = || WORDS.iter().any(|word| name.eq_ignore_ascii_case(word));
+    (documented && by_word()) || host.split(|byte| *byte == b'.').any(|label| matches!(label, b"noreply" | b"no-reply"))
+}
+
+/// Whether the name of somebody who logs in, or a password, ends before the `@`: `https://ada:…@host.example`.
+fn is_login_of_an_address(bytes: &[u8], start: usize, floor: usize) -> bool {
+    let before = &bytes[floor.max(start.saturating_sub(LONGEST_LOCAL))..start];
+    let login = before.iter().rev().take_while(|byte| !matches!(**byte, 0..=b' ' | b'"' | b'/' | b'?' | b'=')).count();
+    before[..before.len() - login].ends_with(b"://")
+}
+
 /// Whether the labels before the last one are of a network of one's own, which mail does not reach.
 fn is_inside(host: &[u8]) -> bool {
     host.split(|byte| *byte == b'.').skip(1).any(|label| matches!(label, b"internal" | b"local" | b"lan" | b"svc"))
@@ -118,10 +149,42 @@ pub(crate) fn url_credentials(bytes: &[u8], at: usize) -> Option<Hit> {
         return None;
     }
     let score = match user.iter().position(|byte| *byte == b':') {
-        Some(colon) if user[colon + 1..].iter().all(|byte| *byte == b'*') => return None,
+        Some(colon) if stands_for_one(&user[..colon], &user[colon + 1..], &bytes[end + 1..]) => return None,
         Some(_) => 0.9,
         None if user.len() >= 20 && user.iter().any(u8::is_ascii_digit) => 0.6,
         None => return None,
     };
     Some(Hit { kind: Kind::UrlCredentials, start, end, score })
+}
+
+/// Whether what stands for a password is none: stars, a variable, the word itself, or the name over again on one's own
+/// machine.
+fn stands_for_one(name: &[u8], password: &[u8], host: &[u8]) -> bool {
+    const WORDS: [&[u8]; 11] = [
+        b"password",
+        b"passwd",
+        b"pass",
+        b"pwd",
+        b"passwort",
+        b"secret",
+        b"changeme",
+        b"example",
+        b"redacted",
+        b"token",
+        b"xxx",
+    ];
+    let own = [&b"localhost"[..], b"127.", b"[::1]", b"0.0.0.0", b"host.docker.internal"];
+    let variable = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let beginnings = [&b"your-"[..], b"your_", b"my-", b"my_"];
+    match password {
+        [b'$', b'(', ..] | [b'%', b's' | b'd' | b'v' | b'('] | [b'%', b'('] => true,
+        [b'$', rest @ ..] if !rest.is_empty() => variable(rest) && !rest[0].is_ascii_digit(),
+        [b'%', inner @ .., b'%'] => variable(inner),
+        _ => {
+            password.iter().all(|byte| matches!(byte, b'*' | b'x' | b'X' | b'.'))
+                || WORDS.iter().any(|word| password.eq_ignore_ascii_case(word))
+                || beginnings.iter().any(|word| password.starts_with(word))
+                || (password.eq_ignore_ascii_case(name) && own.iter().any(|own| host.starts_with(own)))
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Values of what is called a password or a secret key: `password=…`, `"client_secret": "…"`, and what opens a service in
 //! the header of a request: `Authorization: Bearer …`.
 
-use crate::text::{byte, set, skip};
+use crate::text::{byte, is, set, skip};
 use crate::{Hit, Kind, token};
 
 const LEAST_PASSWORD: usize = 6;
@@ -38,11 +38,21 @@ pub(crate) fn find(bytes: &[u8], at: usize, floor: usize) -> Option<Hit> {
         (b':', b'=') | (b'=', b'>') => start += 1,
         _ => {}
     }
+    // A default in a shell's `${DB_PASSWORD:-…}`; behind `?` and `+` stands none.
+    let defaulted = byte(bytes, at) == b':' && is_expanded(bytes, name, floor);
+    if defaulted {
+        match byte(bytes, at + 1) {
+            b'-' => start = at + 2,
+            b'=' => {}
+            _ => return None,
+        }
+    }
     let spaced = byte(bytes, start) == b' ';
     while byte(bytes, start) == b' ' && start < at + 6 {
         start += 1;
     }
-    start += usize::from(byte(bytes, start) == b'\\');
+    let escaped = byte(bytes, start) == b'\\';
+    start += usize::from(escaped);
     let quote = byte(bytes, start);
     let quoted = matches!(quote, b'"' | b'\'' | b'`');
     start += usize::from(quoted);
@@ -54,10 +64,58 @@ pub(crate) fn find(bytes: &[u8], at: usize, floor: usize) -> Option<Hit> {
     }
     match called {
         Called::Key => key(bytes, start),
-        Called::Password => password(bytes, start, quoted.then_some(quote), spaced),
+        Called::Password => {
+            let hit = password(bytes, start, quoted.then_some((quote, escaped)), spaced)?;
+            let value = &bytes[hit.start..hit.end];
+            // `psql` writes its variables `:'name'`, and a default of words is what everybody's machine has.
+            let variable = at > name && byte(bytes, at) == b':' && quoted && !spaced && is_identifier(value);
+            let plain = defaulted && value.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
+            let label = labels(bytes, name, floor) && !value.iter().any(u8::is_ascii_digit);
+            let doubtful = (variable && byte(bytes, at - 1) == b' ') || plain || label;
+            Some(if doubtful { Hit { score: 0.3, ..hit } } else { hit })
+        }
         Called::Credential => credential(bytes, start),
         Called::Cookies => cookies(bytes, start),
     }
+}
+
+/// Bytes of a name that are looked back over, to see what it is part of.
+const LONGEST_NAME: usize = 32;
+
+/// The name that ends before `end`, with dots and hyphens in it.
+fn whole_name(bytes: &[u8], end: usize, floor: usize) -> usize {
+    let before = &bytes[floor.max(end.saturating_sub(LONGEST_NAME))..end];
+    end - before.iter().rev().take_while(|byte| is(**byte, set::DOTTED)).count()
+}
+
+/// Whether a name stands behind the `${` of a shell.
+fn is_expanded(bytes: &[u8], end: usize, floor: usize) -> bool {
+    byte(bytes, end) == b':' && bytes[floor..whole_name(bytes, end, floor)].ends_with(b"${")
+}
+
+/// Whether a name is one of those under which programs keep what people read, as `label.password` is.
+fn labels(bytes: &[u8], end: usize, floor: usize) -> bool {
+    const LABELS: [&[u8]; 16] = [
+        b"label",
+        b"labels",
+        b"msg",
+        b"message",
+        b"messages",
+        b"text",
+        b"texts",
+        b"title",
+        b"placeholder",
+        b"hint",
+        b"error",
+        b"errors",
+        b"form",
+        b"field",
+        b"help",
+        b"i18n",
+    ];
+    let name = &bytes[whole_name(bytes, end, floor)..end];
+    let mut parts = name.split(|byte| matches!(byte, b'.' | b'_' | b'-')).rev().skip(1);
+    parts.any(|part| LABELS.iter().any(|label| part.eq_ignore_ascii_case(label)))
 }
 
 /// What a name that ends before `end` says of its value, by its last eight letters in whatever case.
@@ -102,7 +160,8 @@ fn key(bytes: &[u8], start: usize) -> Option<Hit> {
     let value = bytes.get(start..end)?;
     let fits = value.len() >= LEAST_KEY
         && value.iter().filter(|byte| byte.is_ascii_digit()).count() >= 2
-        && value.iter().any(u8::is_ascii_alphabetic);
+        && value.iter().any(u8::is_ascii_alphabetic)
+        && !stands_for_a_key(value);
     if !fits {
         return None;
     }
@@ -159,24 +218,95 @@ pub(crate) fn behind_bearer(bytes: &[u8], start: usize, alone: bool) -> Option<H
     Some(Hit { kind: Kind::ApiKey, start, end: end + padding, score: 0.7 })
 }
 
-/// Every value long enough is a hit, if a doubtful one: so it is not read again.
-fn password(bytes: &[u8], start: usize, quote: Option<u8>, spaced: bool) -> Option<Hit> {
-    // The place of a value rather than one.
-    if matches!(byte(bytes, start), b'$' | b'<' | b'{' | b'[' | b'(' | b'%') {
+/// Values of documentation: `your-256-bit-secret`, `wJalr…EXAMPLEKEY`.
+fn stands_for_a_key(value: &[u8]) -> bool {
+    const BEGINNINGS: [&[u8]; 9] =
+        [b"your", b"my", b"replace", b"change", b"insert", b"enter", b"put", b"dummy", b"placeholder"];
+    let begins = |word: &&[u8]| {
+        value.len() > word.len()
+            && value[..word.len()].eq_ignore_ascii_case(word)
+            && matches!(value[word.len()], b'-' | b'_' | b'.')
+    };
+    BEGINNINGS.iter().any(begins)
+        || [&b"EXAMPLE"[..], b"EXAMPLEKEY"].iter().any(|end| value.ends_with(end))
+        || value.starts_with(b"example")
+        || value.windows(8).any(|part| part.eq_ignore_ascii_case(b"changeme"))
+}
+
+/// The place of a value rather than one: a variable, a template, a tag, a name in a store of secrets.
+fn is_a_place(bytes: &[u8], start: usize, quoted: bool) -> bool {
+    let rest = &bytes[start..bytes.len().min(start + 2 * LONGEST_NAME)];
+    let name = |from: usize| from + rest[from..].iter().take_while(|byte| is(**byte, set::DOTTED)).count();
+    let ends = |at: usize| rest.get(at).is_none_or(|byte| !is(*byte, set::PASSWORD) || *byte == b':');
+    match rest {
+        [b'<' | b'{' | b'[' | b'(' | b'%', ..] | [b'$', b'{' | b'(' | b'0'..=b'9' | b'$', ..] | [b'#', b'{', ..] => {
+            true
+        }
+        [b'$', first, ..] if is(*first, set::WORD) || *first == b'_' => ends(name(1)),
+        [b'$'] => true,
+        [b'@', ..] => name(1) > 1 && rest.get(name(1)) == Some(&b'@'),
+        [b'_', b'_', ..] => rest[..name(0)].ends_with(b"__"),
+        // A tag of YAML, and what it says behind a blank.
+        [b'!', first, ..] if !quoted && first.is_ascii_alphabetic() => matches!(rest.get(name(1)), Some(b' ')),
+        // A quote of a program around what it puts together.
+        [b'"' | b'\'', b' ' | b'+' | b'.' | b',', ..] => true,
+        _ => [
+            &b"op://"[..],
+            b"bw://",
+            b"vault:",
+            b"ref+",
+            b"arn:aws:",
+            b"keyring:",
+            b"file:",
+            b"env:",
+            b"ssm:",
+            b"projects/",
+        ]
+        .iter()
+        .any(|scheme| rest.starts_with(scheme)),
+    }
+}
+
+/// Where a value in quotes ends. In JSON a quote of another kind has a `\` before it, and so has the quote that ends the
+/// value where the one that opens it has.
+fn closing(bytes: &[u8], start: usize, (quote, escaped): (u8, bool)) -> usize {
+    let most = bytes.len().min(start + LONGEST);
+    let mut at = start;
+    while at < most {
+        at += match (bytes[at], byte(bytes, at + 1)) {
+            (b'\n', _) => return at,
+            (b'\\', next) if escaped && next == quote => return at,
+            // The quote of a program within the quote of JSON.
+            (b'\\', b'\\') if byte(bytes, at + 2) == b'\\' && byte(bytes, at + 3) == quote => 4,
+            (b'\\', b'"' | b'\'' | b'`' | b'\\') => 2,
+            (b'\\', _) => return at,
+            (byte, _) if byte == quote && !escaped => return at,
+            // What began in a string of JSON does not go on behind it.
+            (b'"', _) if escaped => return at,
+            _ => 1,
+        };
+    }
+    at.min(most)
+}
+
+/// Every value long enough is a hit, if a doubtful one: so it is not read again. The quote it stands in is given with
+/// whether a `\` stands before it.
+fn password(bytes: &[u8], start: usize, quote: Option<(u8, bool)>, spaced: bool) -> Option<Hit> {
+    if is_a_place(bytes, start, quote.is_some()) {
         return None;
     }
     let end = match quote {
         None => skip(bytes, start, LONGEST, set::PASSWORD),
-        Some(quote) => {
-            let value = bytes.get(start..)?.iter().take(LONGEST);
-            start + value.take_while(|byte| **byte != quote && !matches!(**byte, b'\\' | b'\n')).count()
-        }
+        Some(quote) => closing(bytes, start, quote),
     };
     // Behind the last byte that was taken a character may go on.
     let end = (start..=end).rev().find(|end| byte(bytes, *end) & 0xC0 != 0x80)?;
     let value = bytes.get(start..end)?;
     let first = value.first()?;
-    if value.len() < LEAST_PASSWORD || value.iter().all(|byte| byte == first) {
+    // A quote of another kind within it is no name's and no type's.
+    let mark = |byte: &u8| matches!(byte, b'"' | b'\'');
+    let inner = value.get(1..value.len() - 1).is_some_and(|inner| quote.is_some() && inner.iter().any(mark));
+    if (value.len() < LEAST_PASSWORD && !inner) || value.iter().all(|byte| byte == first) {
         return None;
     }
     let letters = value.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'));
@@ -198,7 +328,7 @@ fn password(bytes: &[u8], start: usize, quote: Option<u8>, spaced: bool) -> Opti
 
 /// Types, labels and placeholders, in quotes or without.
 fn is_a_word_for_one(value: &[u8]) -> bool {
-    const WORDS: [&[u8]; 22] = [
+    const WORDS: [&[u8]; 26] = [
         b"string",
         b"number",
         b"integer",
@@ -212,6 +342,10 @@ fn is_a_word_for_one(value: &[u8]) -> bool {
         b"undefined",
         b"password",
         b"passwort",
+        b"kennwort",
+        b"wachtwoord",
+        b"contrasena",
+        b"motdepasse",
         b"passwd",
         b"secret",
         b"username",
@@ -222,10 +356,18 @@ fn is_a_word_for_one(value: &[u8]) -> bool {
         b"changeme",
         b"placeholder",
     ];
-    const BEGINNINGS: [&[u8]; 5] = [b"your", b"my-", b"my_", b"enter", b"insert"];
+    const BEGINNINGS: [&[u8]; 6] = [b"your", b"my-", b"my_", b"enter", b"insert", b"replace"];
+    const ENDINGS: [&[u8]; 4] = [b"password", b"passwd", b"secret", b"pwd"];
     let begins = |word: &&[u8]| value.len() >= word.len() && value[..word.len()].eq_ignore_ascii_case(word);
     let plain = value.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_' | b' '));
-    WORDS.iter().any(|word| value.eq_ignore_ascii_case(word)) || (plain && BEGINNINGS.iter().any(begins))
+    // `app_password` is what another place calls it.
+    let named = |word: &&[u8]| {
+        let length = value.len().saturating_sub(word.len());
+        length > 1 && value[length..].eq_ignore_ascii_case(word) && matches!(value[length - 1], b'-' | b'_')
+    };
+    WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
+        || (plain && (BEGINNINGS.iter().any(begins) || ENDINGS.iter().any(named)))
+        || stands_for_a_key(value)
 }
 
 /// Words with blanks between them that end as a sentence does, or are more than a phrase to remember.

@@ -8,14 +8,17 @@ const LONGEST: usize = 12;
 
 /// The end of the word before `at`, in lower case: its last twelve letters and digits. A name such as `product_id` or
 /// `orderId` is told by its last part.
-pub(crate) struct Before {
+pub(crate) struct Before<'a> {
+    bytes: &'a [u8],
+    floor: usize,
+    start: usize,
     word: [u8; LONGEST],
     length: usize,
 }
 
-impl Before {
+impl<'a> Before<'a> {
     /// What stands before `at`, and not before `floor`, with only blanks, quotes and marks that assign between them.
-    pub fn of(bytes: &[u8], at: usize, floor: usize) -> Self {
+    pub fn of(bytes: &'a [u8], at: usize, floor: usize) -> Self {
         let mut end = at;
         while end > floor && at - end < MARKS && is_between(bytes[end - 1]) {
             end -= 1;
@@ -32,16 +35,64 @@ impl Before {
         for (to, from) in word.iter_mut().zip(&bytes[start..end]) {
             *to = from.to_ascii_lowercase();
         }
-        Before { word, length: end - start }
+        Before { bytes, floor, start, word, length: end - start }
     }
 
     fn word(&self) -> &[u8] {
         &self.word[..self.length]
     }
 
-    /// Whether it names a number of a thing, a place in something, a size or a moment, which is nobody's telephone or
-    /// card.
+    /// Whether it names a number of a thing, an amount, a place in something, a size or a moment, which is nobody's
+    /// telephone or card. Of `order_number` the word before says which number that is.
     pub fn numbers_a_thing(&self) -> bool {
+        match self.word() {
+            b"number" | b"no" | b"nr" | b"num" | b"code" | b"key" => {
+                let part = Before::of(self.bytes, self.start_of_part(), self.floor);
+                part.is_a_thing() || part.has_numbers()
+            }
+            _ => self.is_a_thing(),
+        }
+    }
+
+    /// Where the part before this one of a name ends: a mark between them is none of either.
+    fn start_of_part(&self) -> usize {
+        let mark = self.start > self.floor && matches!(self.bytes[self.start - 1], b'_' | b'-');
+        self.start - usize::from(mark)
+    }
+
+    /// Whether a number of it is that of a thing, although the word alone says nothing.
+    fn has_numbers(&self) -> bool {
+        matches!(
+            self.word(),
+            b"account"
+                | b"customer"
+                | b"transaction"
+                | b"case"
+                | b"claim"
+                | b"policy"
+                | b"model"
+                | b"member"
+                | b"membership"
+                | b"contract"
+                | b"product"
+                | b"article"
+                | b"shipment"
+                | b"parcel"
+                | b"booking"
+                | b"reservation"
+                | b"confirmation"
+                | b"receipt"
+                | b"request"
+                | b"sequence"
+                | b"document"
+                | b"purchase"
+                | b"return"
+                | b"vat"
+                | b"tax"
+        )
+    }
+
+    fn is_a_thing(&self) -> bool {
         matches!(
             self.word(),
             b"id"
@@ -97,6 +148,26 @@ impl Before {
                 | b"mtime"
                 | b"ctime"
                 | b"atime"
+                | b"cents"
+                | b"amount"
+                | b"total"
+                | b"price"
+                | b"balance"
+                | b"quantity"
+                | b"qty"
+                | b"count"
+                | b"micros"
+                | b"millis"
+                | b"nanos"
+                | b"ms"
+                | b"ns"
+                | b"us"
+                | b"wei"
+                | b"barcode"
+                | b"transaction"
+                | b"shipment"
+                | b"parcel"
+                | b"receipt"
         )
     }
 

@@ -39,7 +39,7 @@ pub(crate) mod set {
     pub const LOCAL: u16 = 1 << 3;
     /// Of a host's name: letters, digits, `-`, `.`.
     pub const HOST: u16 = 1 << 4;
-    /// Of a name and password in an address of the web; no template's brackets and dollars.
+    /// Of a name and password in an address of the web; no template's brackets.
     pub const USER: u16 = 1 << 5;
     /// Of a password without quotes.
     pub const PASSWORD: u16 = 1 << 6;
@@ -165,7 +165,7 @@ const fn sets() -> [u16; 256] {
         let word = byte.is_ascii_alphanumeric();
         let digit = byte.is_ascii_digit();
         let quote = matches!(byte, b'"' | b'\'' | b'`' | b'\\');
-        let bracket = matches!(byte, b'<' | b'>' | b'{' | b'}' | b'$');
+        let bracket = matches!(byte, b'<' | b'>' | b'{' | b'}');
         let in_sets = [
             (set::WORD, word),
             (set::DIGIT, digit),

@@ -108,6 +108,8 @@ pub(crate) fn find(bytes: &[u8], at: usize, floor: usize, forms: &[Form]) -> Opt
         && match prefix {
             "eyJ" => is_jwt(body),
             "sk-" => is_random(body) && (is_mixed(body) || body.len() >= 32),
+            // What the issuer's own documentation shows.
+            "AKIA" | "ASIA" => body.iter().any(u8::is_ascii_digit) && !body.ends_with(b"EXAMPLE"),
             "hf_" => is_mixed(body),
             _ => body.iter().any(u8::is_ascii_digit),
         };

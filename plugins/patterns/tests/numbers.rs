@@ -80,6 +80,10 @@ fn payment_cards() {
         "⟦675964982648⟧",
         "7 ⟦4111 1111 1111 1111⟧",
         "card=⟦4111111111111111⟧",
+        r#"{"card_number":"⟦4111111111111111⟧"}"#,
+        r#"{"cardNumber":"⟦4111111111111111⟧"}"#,
+        "number: ⟦4111111111111111⟧",
+        "credit card no. ⟦4111111111111111⟧",
     ] {
         finds(Kind::CreditCard, text);
     }
@@ -93,6 +97,19 @@ fn payment_cards() {
         "4111111111111111a",
         "4111 1111 1111 1112",
         "1717171717171",
+        // Numbers of things, and amounts.
+        r#"{"order_id": 4111111111111111}"#,
+        r#"{"order_number": 4111111111111111}"#,
+        r#"{"orderNumber":"4111111111111111"}"#,
+        "ORDER_NUMBER=4111111111111111",
+        r#"{"amount_cents": 4111111111111111}"#,
+        r#"{"invoice_number":"4111111111111111"}"#,
+        "invoice no. 4111111111111111",
+        r#"{"tracking_number":"4111111111111111"}"#,
+        r#"{"account_id":"4111111111111111"}"#,
+        r#"{"accountId":"4111111111111111"}"#,
+        r#"{"customer-number":"4111111111111111"}"#,
+        "balance: 4111111111111111",
     ] {
         finds_none(text);
     }

@@ -44,9 +44,16 @@ fn mail_addresses() {
         "rsync -a x/ backup@nas.example.org:~/x",
         "deploy@build.example.com:/srv/app",
         "cluster@db.prod.svc",
+        // Nobody's.
+        "user@example.com",
+        "git config user.email you@example.com",
+        "your.name@example.org",
+        "123+kim@users.noreply.github.com",
+        "kim@users.noreply.gitlab.example.org",
     ] {
         finds_none(text);
     }
+    finds(Kind::EmailAddress, "⟦user@example-shop.com⟧ and user@example.com");
     // An address beside them is one all the same.
     finds(Kind::EmailAddress, "ssh in, then write to\n⟦kim@example.org⟧: it is done");
     finds(Kind::EmailAddress, "⟦kim@mail.example.org⟧: hello");

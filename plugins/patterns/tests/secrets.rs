@@ -276,3 +276,73 @@ fn of_two_that_overlap_the_heavier_stays() {
     assert_eq!(found("password=ada@example.org"), [(Kind::PasswordAssignment, "ada@example.org")]);
     assert_eq!(found("hiv@example.org"), [(Kind::EmailAddress, "hiv@example.org")]);
 }
+
+/// A mark of a shell or a quote of another kind within a secret hides none of it.
+#[test]
+fn secrets_with_marks_in_them() {
+    for text in [
+        "postgres://⟦svc:Jx8$Q2pLm4Vt⟧@db.internal/p",
+        "mysql://⟦root:S3cr3t$⟧@db.internal/p",
+        "amqp://⟦app:$ecret9!x⟧@mq.internal:5672/v",
+        "redis://⟦:p4$$w0rd⟧@cache.internal:6379/0",
+    ] {
+        finds(Kind::UrlCredentials, text);
+    }
+    for text in [
+        "DB_PASSWORD='⟦a\"b⟧'",
+        "DB_PASSWORD='⟦Jx8\"Q2pLm⟧'",
+        "DB_PASSWORD=\"⟦it's-9-late⟧\"",
+        r#"{"command":"DB_PASSWORD='⟦Jx\"8Q2pLm⟧' ./run"}"#,
+        r#"{"command":"DB_PASSWORD=\"⟦Jx\\\"8Q2pLm⟧\" ./run"}"#,
+        r#"{"password":"⟦Jx\"8Q2pLm⟧","user":"x"}"#,
+        "DB_PASSWORD='⟦$Jx8!Q2pLm⟧'",
+        "DB_PASSWORD=${DB_PASSWORD:-⟦Sup3rS3cret9⟧}",
+    ] {
+        finds(Kind::PasswordAssignment, text);
+    }
+}
+
+/// What documentation, templates and configurations write where a secret is to come.
+#[test]
+fn what_stands_for_a_secret() {
+    for text in [
+        "AKIAIOSFODNN7EXAMPLE",
+        "aws_access_key_id = AKIAI44QH8DHBEXAMPLE",
+        "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "JWT_SECRET=your-256-bit-secret",
+        "API_KEY=your_api_key_1234567890",
+        "CLIENT_SECRET=replace-with-32-random-bytes",
+        "APP_SECRET=changeme-1234567890abcdef",
+        "postgres://postgres:postgres@localhost:5432/app",
+        "mysql://root:root@127.0.0.1/app",
+        "redis://:password@localhost:6379",
+        "amqp://user:pass@localhost",
+        "https://user:password@example.org/x",
+        "postgres://$PGUSER:$PGPASSWORD@db.internal/p",
+        "postgres://app:%DB_PASSWORD%@db.internal/p",
+        "postgres://app:your-password@db.internal/p",
+        "PASSWORD=${DB_PASSWORD:-postgres}",
+        "POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:-postgres}",
+        "DB=${DB_PASSWORD:?required}",
+        "DB=${DB_PASSWORD:?set the password first}",
+        "${X:?required}",
+        "ALTER ROLE app PASSWORD :'app_password';",
+        "ALTER ROLE app PASSWORD :'rolePassword2';",
+        "password: !vault |\n  $ANSIBLE_VAULT;1.1;AES256",
+        "password: !secret mqtt_2 # home",
+        "password: op://vault/item/password",
+        "DB_PASSWORD=op://Private/db-2/password",
+        "password: ref+vault://secret/data/db2#/password",
+        "spring.datasource.password=@db.password@",
+        "password=@db2.password@",
+        "password=__DB_PASSWORD_2__",
+        "label.password=Kennwort",
+        "login.form.password=Passphrase",
+        "error.password=Falsch!",
+        "password = \"app_password\"",
+        "password='\" + password + \"'",
+        "password: $DB_PASSWORD",
+    ] {
+        finds_none(text);
+    }
+}

@@ -53,7 +53,7 @@ const PARTS: [&str; 64] = [
     "DE89 3704 0044 0532 0130 00",
     "078-05-1120",
     "192.168.0.1",
-    "AKIAIOSFODNN7EXAMPLE",
+    "AKIAIOSFODNN7QXAMPLE",
     "password=hunter2",
     "Bearer eyJhbGciOiJIUzI1NiJ9.e30.x",
     "-----BEGIN PRIVATE KEY-----",
