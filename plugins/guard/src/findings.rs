@@ -19,15 +19,29 @@ pub struct Findings<'a> {
     /// How often each rule found something.
     counts: Vec<u32>,
     findings: Vec<Finding>,
+    /// What is found in a command put together from a list is told of the list.
+    list: Option<(usize, usize)>,
 }
 
 impl<'a> Findings<'a> {
     pub fn new(direction: Direction, severities: &'a Severities, least_score: f64) -> Self {
-        Findings { direction, severities, least_score, counts: vec![0; severities.len()], findings: Vec::new() }
+        Findings {
+            direction,
+            severities,
+            least_score,
+            counts: vec![0; severities.len()],
+            findings: Vec::new(),
+            list: None,
+        }
     }
 
     pub fn severity(&self, rule: Rule) -> Option<Severity> {
         self.severities[rule.index()]
+    }
+
+    /// From now on everything is told of these bytes; of its own with none.
+    pub fn of_list(&mut self, list: Option<(usize, usize)>) {
+        self.list = list;
     }
 
     pub fn add(&mut self, rule: Rule, start: usize, end: usize, score: f64) {
@@ -40,6 +54,7 @@ impl<'a> Findings<'a> {
             return;
         }
         self.counts[rule.index()] += 1;
+        let (start, end) = self.list.unwrap_or((start, end));
         let kind = rule.kind(self.direction);
         self.findings.push(Finding { kind, start: start as u32, end: end as u32, score, severity });
     }

@@ -41,7 +41,9 @@ impl Told {
             Tag::Hint => findings.add(Rule::Hint, start, end, 0.5),
             Tag::Marker | Tag::Role if speaks(text, start, end) => self.claims.push((start, end)),
             Tag::Marker => {
-                if let Some((start, end)) = marker(text, start, end) {
+                if let Some((start, end)) = marker(text, start, end)
+                    && !is_a_value(text, start, end)
+                {
                     findings.add(Rule::TemplateMarker, start, end, 0.8);
                 }
             }
@@ -204,6 +206,19 @@ fn near(spans: &[(usize, usize)], others: &[(usize, usize)]) -> Vec<bool> {
         others[next..].iter().take(2).any(|other| reaches(*span, *other))
     };
     spans.iter().map(is_near).collect()
+}
+
+/// Whether a mark is all of a value, as in the settings of a tokenizer: `"pad_token": "<|endoftext|>"`. Nothing is said
+/// behind it.
+fn is_a_value(text: &[u8], start: usize, end: usize) -> bool {
+    let before = text[..start].last();
+    let quoted = matches!(
+        (before, &text[end..]),
+        (Some(b'"'), [b'"', ..] | [b'\\', b'"', ..]) | (Some(b'\''), [b'\'', ..]) | (Some(b'`'), [b'`', ..])
+    );
+    let line = text[..start].trim_ascii_end();
+    let assigned = [&b"token:"[..], b"token ="].iter().any(|name| line.ends_with(name));
+    quoted || (assigned && matches!(&text[end..], [] | [b'\n' | b'\r' | b',', ..] | [b'\\', b'n', ..]))
 }
 
 /// The mark of a conversation's template around a word: `<|im_start|>`, `[INST]`, `<<SYS>>`,

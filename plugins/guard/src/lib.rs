@@ -4,6 +4,8 @@
 mod config;
 mod findings;
 mod injection;
+mod keys;
+mod lists;
 mod marks;
 mod paths;
 mod phrases;
@@ -156,30 +158,34 @@ impl Patterns {
     }
 
     fn inspect_call(&self, transit: &Transit, findings: &mut Findings) {
-        let text = transit.text.as_bytes();
+        let plain = shell::plain::plain(&transit.text);
+        let text = plain.as_bytes();
+        let lists = lists::lists(&transit.text);
         let mut shell = shell::Shell::default();
-        let (mut looks, mut unread) = (0, None);
-        let hits = self.calls.scan(&transit.text, |number, start, end| {
+        let mut looks = 0;
+        let mut unread = None;
+        let hits = self.calls.scan(&plain, |number, start, end| {
             looks += 1;
             if looks > MOST_LOOKS {
                 unread = unread.or(Some(start));
-                return;
-            }
-            match Tag::of(number) {
-                Some(Tag::Store) => {
-                    if let Some((start, end)) = paths::store(text, start, end) {
-                        findings.add(Rule::CredentialStore, start, end, 0.8);
-                    }
-                }
-                Some(Tag::Metadata) if text[end..].starts_with(METADATA_HOST) => {
-                    findings.add(Rule::MetadataService, start, end + METADATA_HOST.len(), 0.9);
-                }
-                Some(tag) => shell.hear(tag, text, start, end, findings),
-                None => {}
+            } else if !lists.iter().any(|list| (list.start..list.end).contains(&start)) {
+                command(&mut shell, number, text, start, end, findings);
             }
         });
+        for list in &lists {
+            findings.of_list(Some((list.start, list.end)));
+            let plain = shell::plain::plain(&list.line);
+            let mut shell = shell::Shell::default();
+            self.calls.scan(&plain, |number, start, end| {
+                command(&mut shell, number, plain.as_bytes(), start, end, findings);
+            });
+        }
+        findings.of_list(None);
         for hit in hits {
-            if hit.kind == Kind::IpAddress && transit.text.get(hit.start..hit.end) == Some(METADATA_SERVICE) {
+            if hit.kind == Kind::IpAddress
+                && !shell.is_told(hit.start)
+                && transit.text.get(hit.start..hit.end) == Some(METADATA_SERVICE)
+            {
                 findings.add(Rule::MetadataService, hit.start, hit.end, 0.9);
             }
             let rule = Rule::Found(hit.kind);
@@ -207,6 +213,40 @@ impl Patterns {
         if let Some(start) = unread {
             findings.add(Rule::Found(Kind::Unread), start, text.len(), 0.5);
         }
+    }
+}
+
+/// Hears of a word of a call's commands.
+fn command(shell: &mut shell::Shell, number: u16, text: &[u8], start: usize, end: usize, findings: &mut Findings) {
+    if shell.is_told(start) {
+        return;
+    }
+    match Tag::of(number) {
+        Some(Tag::Store) => {
+            if let Some((from, to)) = paths::store(text, start, end) {
+                if !keys::is_used(text, from) {
+                    findings.add(Rule::CredentialStore, from, to, 0.8);
+                }
+            } else if keys::takes_folder(text, start, end) {
+                findings.add(Rule::CredentialStore, start - 1, end, 0.8);
+            }
+        }
+        Some(Tag::Export) => findings.add(Rule::CredentialStore, start, end, 0.8),
+        Some(Tag::Metadata) if text[end..].starts_with(METADATA_HOST) => {
+            findings.add(Rule::MetadataService, start, end + METADATA_HOST.len(), 0.9);
+        }
+        Some(tag) => {
+            let takes = match tag {
+                Tag::Cd => keys::reads_in(text, end),
+                Tag::Download => keys::sends(text, start, end),
+                _ => false,
+            };
+            if takes {
+                findings.add(Rule::CredentialStore, start, end, 0.8);
+            }
+            shell.hear(tag, text, start, end, findings);
+        }
+        None => {}
     }
 }
 

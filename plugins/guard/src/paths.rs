@@ -21,8 +21,12 @@ pub fn store(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
             let (name, end) = (&rest[1..1 + name], end + 1 + name);
             let public =
                 name.is_empty() || name.ends_with(b".pub") || PUBLIC.iter().any(|public| name.starts_with(public));
-            (!public).then_some((behind(b"/.")?, end))
+            let beside = || {
+                behind(b".").filter(|start| matches!(text[..*start].last(), None | Some(b' ' | b'"' | b'\'' | b'=')))
+            };
+            (!public).then_some((behind(b"/.").or_else(beside)?, end))
         }
+        b"hosts" if rest.starts_with(b".y") => Some((behind(b"gh/")?, end)),
         b"gnupg" if rest.starts_with(b"/private-keys") => Some((behind(b"/.")?, end)),
         b"shadow" | b"gshadow" if !goes_on => Some((behind(b"/etc/")?, end)),
         b"credentials" if !goes_on => {
@@ -31,6 +35,7 @@ pub fn store(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
                 .or_else(|| behind(b"application_default_"))
                 .or_else(|| behind(b".cargo/"))
                 .or_else(|| behind(b".gem/"))
+                .or_else(|| behind(b".terraform.d/"))
                 .or_else(|| behind(b"/gcloud/"))?;
             Some((start, end))
         }

@@ -38,13 +38,21 @@ pub enum Tag {
     RemoveTree,
     /// A disk, or a connection as a file.
     Device,
+    /// Goes to a folder.
+    Cd,
+    /// Makes one folder like another.
+    Mirror,
+    /// Takes words that it does not run, such as the message of a commit.
+    Tells,
+    /// Shows private keys.
+    Export,
     /// A word in the path of a file that holds credentials; see `paths`.
     Store,
     /// The service's name begins so.
     Metadata,
 }
 
-pub const TAGS: [Tag; 24] = [
+pub const TAGS: [Tag; 28] = [
     Tag::Override,
     Tag::Conceal,
     Tag::Claim,
@@ -67,6 +75,10 @@ pub const TAGS: [Tag; 24] = [
     Tag::Shred,
     Tag::RemoveTree,
     Tag::Device,
+    Tag::Cd,
+    Tag::Mirror,
+    Tag::Tells,
+    Tag::Export,
     Tag::Store,
     Tag::Metadata,
 ];
@@ -157,7 +169,11 @@ pub const CALL: &[(&str, Tag)] = &[
     ("shred|wipefs|blkdiscard", Tag::Shred),
     ("rmtree|rmdirsync|rmsync", Tag::RemoveTree),
     ("dev", Tag::Device),
-    ("ssh|gnupg|shadow|gshadow|credentials|netrc|pgpass|environ|kube|docker", Tag::Store),
+    ("cd|pushd", Tag::Cd),
+    ("rsync", Tag::Mirror),
+    ("git|gh|glab|echo|grep|egrep|rg", Tag::Tells),
+    ("export secret keys|subkeys|key", Tag::Export),
+    ("ssh|gnupg|shadow|gshadow|credentials|netrc|pgpass|environ|kube|docker|hosts", Tag::Store),
     ("metadata", Tag::Metadata),
 ];
 

@@ -4,12 +4,18 @@
 //!
 //! The text is JSON: a bare quote begins or ends it, `\"` is a quote of the shell's, `\n` ends a line.
 
-mod syntax;
+mod fetched;
+mod folder;
+pub mod plain;
+pub mod syntax;
+mod told;
 
 use crate::findings::Findings;
 use crate::phrases::Tag;
 use crate::rules::Rule;
-use syntax::{Words, back_over_path, back_over_space, is_given_to_shell, last_word, starts_command};
+use fetched::Fetched;
+use folder::{is_everything, is_of_the_system, is_root};
+use syntax::{Words, back_over_path, back_over_space, is_given_to_shell, last_word, starts_command, statement_start};
 
 /// Bytes from a download to the shell that runs it.
 const LONGEST_PIPE: usize = 1024;
@@ -17,10 +23,6 @@ const LONGEST_PIPE: usize = 1024;
 const LONGEST_CALL: usize = 64;
 /// Disks under `/dev`.
 const DISKS: [&[u8]; 10] = [b"sd", b"hd", b"vd", b"xvd", b"nvme", b"mmcblk", b"disk", b"rdisk", b"mapper/", b"md"];
-/// Folders with everything, or with everything of everybody, in them.
-const EVERYTHING: [&[u8]; 7] = [b"", b"~", b"$HOME", b"${HOME}", b"/home", b"/root", b"/Users"];
-/// Folders without which a machine does not start or run.
-const SYSTEM: [&[u8]; 9] = [b"/etc", b"/usr", b"/var", b"/boot", b"/bin", b"/sbin", b"/lib", b"/lib64", b"/System"];
 /// What narrows a search down: what is then deleted is somebody's choice.
 const NARROWS: [&[u8]; 12] = [
     b"-name",
@@ -43,9 +45,19 @@ pub struct Shell {
     download: Option<(usize, usize)>,
     /// Words before this byte are arguments of a command that was read.
     read: usize,
+    fetched: Fetched,
+    /// The commands are run in a folder with everything in it.
+    everywhere: bool,
+    /// Texts that a command is told and does not run.
+    told: Vec<(usize, usize)>,
 }
 
 impl Shell {
+    /// Whether a word is part of what a command is told and does not run.
+    pub fn is_told(&self, start: usize) -> bool {
+        self.told.iter().any(|(from, to)| (*from..*to).contains(&start))
+    }
+
     pub fn hear(&mut self, tag: Tag, text: &[u8], start: usize, end: usize, findings: &mut Findings) {
         match tag {
             Tag::Download => {
@@ -53,7 +65,11 @@ impl Shell {
                     findings.add(Rule::DownloadAndRun, start, end, 0.9);
                 } else {
                     self.download = Some((start, end));
+                    self.fetched.hear(text, start, end);
                 }
+            }
+            Tag::Shell if starts_command(text, start) && self.fetched.is_run_by(text, end) => {
+                findings.add(Rule::DownloadAndRun, start, end, 0.9);
             }
             Tag::Shell => {
                 if let Some((from, downloaded)) = self.download
@@ -72,11 +88,22 @@ impl Shell {
             Tag::RemoveTree if removes_everything(text, end) => {
                 findings.add(Rule::DestructiveCommand, start, end, 0.9);
             }
-            Tag::Rm | Tag::Mkfs | Tag::Dd | Tag::Find | Tag::Change | Tag::Shred
+            Tag::Tells if starts_command(text, start) => self.told.extend(told::texts(text, start, end)),
+            Tag::Cd if starts_command(text, start) => {
+                let folder = Words::behind(text, end).next_word();
+                self.everywhere = folder.is_none_or(|folder| is_everything(&folder) || is_of_the_system(&folder));
+            }
+            Tag::Rm | Tag::Mkfs | Tag::Dd | Tag::Find | Tag::Change | Tag::Shred | Tag::Mirror
                 if start >= self.read && starts_command(text, start) =>
             {
                 let mut words = Words::behind(text, end);
-                if destroys(tag, &mut words) {
+                let everywhere = self.everywhere || (tag == Tag::Rm && is_fed_everything(text, start));
+                let destroyed = destroys(tag, &mut words, everywhere);
+                let run = tag == Tag::Change && self.fetched.is_run_behind(text, words.at());
+                if run {
+                    findings.add(Rule::DownloadAndRun, start, words.at(), 0.9);
+                }
+                if destroyed {
                     findings.add(Rule::DestructiveCommand, start, words.at(), 0.9);
                 }
                 self.read = words.at();
@@ -86,9 +113,12 @@ impl Shell {
     }
 }
 
-fn destroys(command: Tag, words: &mut Words) -> bool {
+/// Whether a command destroys what nobody wants to lose. Everywhere it is run where everything is, or told to take it.
+fn destroys(command: Tag, words: &mut Words, everywhere: bool) -> bool {
     let mut recursive = false;
     let mut everything = false;
+    let mut named = false;
+    let mut last_is_everything = false;
     let mut narrowed = false;
     let mut deletes = false;
     while let Some(word) = words.next_word() {
@@ -108,6 +138,13 @@ fn destroys(command: Tag, words: &mut Words) -> bool {
                         && !word.starts_with(b"--")
                         && word.iter().any(|byte| matches!(byte, b'r' | b'R')));
                 everything |= word == b"--no-preserve-root" || is_everything(word) || is_of_the_system(word);
+                let all = matches!(word, b"*" | b"." | b"./" | b"./*" | b".*" | b"..");
+                everything |= everywhere && all;
+                named |= !word.starts_with(b"-");
+            }
+            Tag::Mirror => {
+                deletes |= word.starts_with(b"--del");
+                last_is_everything = is_everything(word) || is_of_the_system(word);
             }
             Tag::Find => {
                 everything |= is_everything(word) || is_of_the_system(word);
@@ -118,7 +155,7 @@ fn destroys(command: Tag, words: &mut Words) -> bool {
                 recursive |=
                     word == b"--recursive" || word == b"-R" || (word.starts_with(b"-") && word.contains(&b'R'));
                 // Whose home it is one may well say; the machine's own folders nobody changes as a whole.
-                everything |= word == b"/" || word == b"/*" || is_of_the_system(word);
+                everything |= is_root(word) || is_of_the_system(word);
             }
             Tag::Shred => {
                 if let Some(disk) = word.strip_prefix(b"/dev/")
@@ -132,22 +169,29 @@ fn destroys(command: Tag, words: &mut Words) -> bool {
     }
     match command {
         Tag::Find => everything && deletes && !narrowed,
+        Tag::Mirror => deletes && last_is_everything,
+        // What it is to delete is fed to it.
+        Tag::Rm if !named => recursive && everywhere,
         _ => recursive && everything,
     }
 }
 
-/// Whether a word names a folder with everything in it, or all that is in it.
-fn is_everything(word: &[u8]) -> bool {
-    word != b"*" && !word.is_empty() && EVERYTHING.contains(&folder(word))
-}
-
-fn is_of_the_system(word: &[u8]) -> bool {
-    SYSTEM.contains(&folder(word))
-}
-
-fn folder(word: &[u8]) -> &[u8] {
-    let folder = word.strip_suffix(b"*").unwrap_or(word);
-    folder.strip_suffix(b"/").unwrap_or(folder)
+/// Whether `xargs` hands the command at `start` the name of a folder with everything in it.
+fn is_fed_everything(text: &[u8], start: usize) -> bool {
+    let from = statement_start(text, start);
+    let xargs = text[from..start].split(|byte| *byte == b' ').any(|word| word == b"xargs");
+    let Some(before) = text[..from].strip_suffix(b"|").filter(|_| xargs) else { return false };
+    let from = statement_start(before, before.len());
+    let mut words = Words::behind(before, from);
+    if !words.next_word().is_some_and(|word| matches!(&*word, b"echo" | b"printf" | b"ls")) {
+        return false;
+    }
+    while let Some(word) = words.next_word() {
+        if is_everything(&word) || is_of_the_system(&word) {
+            return true;
+        }
+    }
+    false
 }
 
 /// `rmtree('/')`: the first argument of a call, behind the word that ends at `end`.
@@ -193,19 +237,30 @@ fn is_substituted(text: &[u8], start: usize) -> bool {
         _ => return false,
     };
     let mut before = &text[..opening];
-    while let [rest @ .., b'"' | b'\\' | b'\'' | b' '] = before {
+    while let [rest @ .., b'"' | b'\\' | b'\'' | b' ' | b'<'] = before {
         before = rest;
     }
     let word = last_word(before);
-    is_given_to_shell(before) || matches!(word, b"sh" | b"bash" | b"zsh" | b"source" | b".")
+    is_given_to_shell(before) || is_interpreter(word) || matches!(word, b"source" | b".")
 }
+
+fn is_interpreter(word: &[u8]) -> bool {
+    let name = word.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    matches!(name, b"sh" | b"bash" | b"zsh" | b"dash" | b"ksh" | b"python" | b"python3" | b"perl" | b"ruby" | b"node")
+}
+
+/// Bytes of a group of commands, such as `(cd x; sh)`, before the one that reads what the group is fed.
+const LONGEST_GROUP: usize = 64;
 
 /// The pipe whose end is the command `start`.
 fn pipe_before(text: &[u8], start: usize) -> Option<usize> {
     let mut at = back_over_space(text, back_over_path(text, start));
     for _ in 0..4 {
         let word = last_word(&text[..at]);
-        if !matches!(word, b"sudo" | b"env" | b"exec" | b"nohup") && !word.starts_with(b"-") {
+        if !matches!(word, b"sudo" | b"env" | b"exec" | b"nohup" | b"command" | b"busybox")
+            && !word.starts_with(b"-")
+            && !word.contains(&b'=')
+        {
             break;
         }
         at = back_over_space(text, at - word.len());
@@ -213,6 +268,14 @@ fn pipe_before(text: &[u8], start: usize) -> Option<usize> {
     match &text[..at] {
         [.., b'|', b'|'] => None,
         [.., b'|'] => Some(at - 1),
+        [.., b'|', b'&'] => Some(at - 2),
+        [.., b';' | b'&' | b'(' | b'{'] => {
+            let group = &text[at.saturating_sub(LONGEST_GROUP)..at];
+            let open = group.iter().rposition(|byte| matches!(byte, b'(' | b')' | b'{' | b'"'))?;
+            let before = group[..open].trim_ascii_end();
+            let fed = matches!(group[open], b'(' | b'{') && before.ends_with(b"|") && !before.ends_with(b"||");
+            fed.then(|| at - group.len() + before.len() - 1)
+        }
         _ => None,
     }
 }
@@ -230,5 +293,5 @@ fn reads_its_input(text: &[u8], start: usize, end: usize) -> bool {
     let Some(first) = words.next_word() else { return true };
     let first: &[u8] = &first;
     let shell = text[start..end].ends_with(b"sh") && first.starts_with(b"-") && !first.contains(&b'c');
-    shell || first == b"-"
+    shell || matches!(first, b"-" | b"/dev/stdin")
 }

@@ -177,7 +177,7 @@ fn stands_for_one(name: &[u8], password: &[u8], host: &[u8]) -> bool {
     let variable = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let beginnings = [&b"your-"[..], b"your_", b"my-", b"my_"];
     match password {
-        [b'$', b'(', ..] | [b'%', b's' | b'd' | b'v' | b'('] | [b'%', b'('] => true,
+        [b'$', b'(', ..] | [b'%', b's' | b'd' | b'v'] | [b'%', b'(', ..] => true,
         [b'$', rest @ ..] if !rest.is_empty() => variable(rest) && !rest[0].is_ascii_digit(),
         [b'%', inner @ .., b'%'] => variable(inner),
         _ => {

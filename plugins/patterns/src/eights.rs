@@ -30,6 +30,16 @@ pub fn find_pair(text: &[u8], at: usize, one: [u8; 2], other: [u8; 2]) -> Option
     }
 }
 
+/// The first byte from `at` on that is one or the other.
+pub fn find_byte(text: &[u8], at: usize, one: u8, other: u8) -> Option<usize> {
+    let has = |word: u64, byte: u8| {
+        let word = word ^ (ONES * u64::from(byte));
+        word.wrapping_sub(ONES) & !word & HIGH != 0
+    };
+    let at = skip(text, at, |word| has(word, one) || has(word, other));
+    text.get(at..)?.iter().position(|byte| *byte == one || *byte == other).map(|place| at + place)
+}
+
 /// The first byte from `at` on that is not ASCII.
 pub fn find_high(text: &[u8], at: usize) -> Option<usize> {
     let at = skip(text, at, |word| word & HIGH != 0);

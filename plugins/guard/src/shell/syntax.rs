@@ -15,7 +15,9 @@ pub fn starts_command(text: &[u8], start: usize) -> bool {
         let end = back_over_space(text, at);
         match &text[..end] {
             [] | [.., b';' | b'&' | b'|' | b'(' | b'{' | b'\n'] | [.., b'\\', b'n'] => return true,
-            [before @ .., b'\\', b'"'] | [before @ .., b'\''] => return is_given_to_shell(before),
+            [before @ .., b'\\', b'"'] | [before @ .., b'\''] => {
+                return is_given_to_shell(before) || is_for_another_machine(before);
+            }
             [.., b'"'] => return true,
             _ if end == at => return false,
             before => {
@@ -26,13 +28,49 @@ pub fn starts_command(text: &[u8], start: usize) -> bool {
                     || (!word.is_empty() && word.iter().all(u8::is_ascii_digit))
                     || is_value(before, word);
                 if !passes {
-                    return false;
+                    return is_for_another_machine(before);
                 }
                 at = end - word.len();
             }
         }
     }
     false
+}
+
+/// Bytes of a command before a place that are looked back over.
+const LONGEST_STATEMENT: usize = 256;
+
+/// Where the command in which `at` lies begins: behind what ends another one, or behind a quote.
+pub fn statement_start(text: &[u8], at: usize) -> usize {
+    let least = at.saturating_sub(LONGEST_STATEMENT);
+    let mut start = at;
+    while start > least {
+        match &text[..start] {
+            [.., b';' | b'|' | b'&' | b'(' | b'`' | b'"' | b'\'' | b'\n'] | [.., b'\\', b'n'] => break,
+            _ => start -= 1,
+        }
+    }
+    start
+}
+
+/// The name of the command that a statement runs, behind words such as `sudo` and what they take.
+pub fn command_of(statement: &[u8]) -> Cow<'_, [u8]> {
+    let words = statement.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let passes = |word: &&[u8]| {
+        is_prefix(word)
+            || matches!(*word, b"if" | b"while" | b"until" | b"{")
+            || word.starts_with(b"-")
+            || word.contains(&b'=')
+            || word.iter().all(u8::is_ascii_digit)
+    };
+    let mut words = words;
+    let command = words.find(|word| !passes(word)).unwrap_or_default();
+    Cow::Borrowed(command.rsplit(|byte| *byte == b'/').next().unwrap_or_default())
+}
+
+/// Whether what stands behind is a command for another machine.
+fn is_for_another_machine(before: &[u8]) -> bool {
+    &*command_of(&before[statement_start(before, before.len())..]) == b"ssh"
 }
 
 /// Whether a word is the value of an option such as `-u root` or `--user root`, before a command.
@@ -150,6 +188,16 @@ impl<'a> Words<'a> {
     }
 
     pub fn next_word(&mut self) -> Option<Cow<'a, [u8]>> {
+        loop {
+            // A quote alone is the rest of what stands before.
+            match self.any_word()? {
+                word if word.is_empty() => {}
+                word => return Some(word),
+            }
+        }
+    }
+
+    fn any_word(&mut self) -> Option<Cow<'a, [u8]>> {
         while let length @ 1.. = self.blank(self.at) {
             self.at += length;
         }

@@ -83,6 +83,20 @@ const PIECES: &[&str] = &[
     "kill yourself",
     "169.254.169.254",
     ":(){",
+    "\\t",
+    "\\\\\\n",
+    "\\\\rm",
+    "[\"",
+    "\",\"",
+    "\"command\":[\"",
+    "\"args\":[\"",
+    "]",
+    "cd ~/.ssh && ",
+    "git commit -m ",
+    "curl -o x ",
+    "xargs",
+    "rsync --delete",
+    "ssh -i ~/.ssh/k ",
 ];
 
 proptest! {
