@@ -290,6 +290,7 @@ fn recordings_and_traces() -> anyhow::Result<()> {
     let good = runs[0].to_string();
     let table = [
         (String::new(), "is empty"),
+        ("{\0}\0".to_owned(), "is UTF-16; expected UTF-8: `iconv"),
         ("nonsense".to_owned(), "looks like no JSON object or list"),
         ("[]".to_owned(), "looks like an empty list"),
         (good.replacen("\"events\"", "\"evnts\"", 1), "looks like an object with"),
@@ -320,7 +321,7 @@ fn recordings_and_traces() -> anyhow::Result<()> {
         event["t"] = (-1e308).into();
     }
     let path = written(folder.path(), "huge.jsonl", huge.to_string());
-    countersign(["backtest", &path]).expect(0, "1 runs");
+    countersign(["backtest", &path]).expect(0, "1 run,");
     let zipped = std::fs::read(recordings::sample())?;
     let path = written(folder.path(), "cut.jsonl.gz", &zipped[..zipped.len() / 2]);
     countersign(["backtest", &path]).expect(2, "cut.jsonl.gz");

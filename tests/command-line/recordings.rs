@@ -161,6 +161,217 @@ fn alarms_of_a_folder_leave_out_what_did_not_go_well() {
     countersign(["eval", "alarms", "no/such"]).expect(2, "`no/such`");
 }
 
+/// A chat of an agent that calls a tool, with as many calls.
+fn chat(calls: usize) -> String {
+    let mut messages = vec![serde_json::json!({"role": "user", "content": "Look at the files."})];
+    for call in 0..calls {
+        let function = serde_json::json!({"name": "touch", "arguments": "{}"});
+        let called = serde_json::json!({"id": call.to_string(), "type": "function", "function": function});
+        messages.push(serde_json::json!({"role": "assistant", "content": "", "tool_calls": [called]}));
+        messages.push(serde_json::json!({"role": "tool", "tool_call_id": call.to_string(), "content": "the same"}));
+    }
+    serde_json::Value::from(messages).to_string()
+}
+
+fn written(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> anyhow::Result<String> {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
+    std::fs::write(&path, bytes)?;
+    Ok(path.display().to_string())
+}
+
+#[test]
+fn recordings_of_one_name_are_told_apart() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let names = ["a/output.json", "b/output.json", "b/output.jsonl", "c d/x.json", "c-d/x.json", "b/Output.json"];
+    let mut paths = Vec::new();
+    for name in names {
+        paths.push(written(folder.path(), name, chat(12))?);
+    }
+    // The same file once more is a recording of its own.
+    paths.push(paths[0].clone());
+    let out = folder.path().join("out");
+    let arguments = |of: &[&str]| of.iter().map(|one| (*one).to_owned()).chain(paths.clone()).collect::<Vec<_>>();
+    let arguments = arguments(&["backtest", "--json", "--out", &out.display().to_string()]);
+    let report = json(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(report["runs"], 7, "{report}");
+    let mut traces = Vec::new();
+    for entry in std::fs::read_dir(&out)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        traces.extend(name.ends_with("-000000.jsonl").then_some(name));
+    }
+    assert_eq!(traces.len(), 7, "{traces:?}");
+    let log = std::fs::read_to_string(out.join("adaptation.jsonl"))?;
+    let lines = log.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
+    let runs: std::collections::BTreeSet<&str> = lines.iter().filter_map(|line| line["run"].as_str()).collect();
+    assert_eq!(runs.len(), 7, "{runs:?}");
+    let found = report["interventions"].as_array().cloned().unwrap_or_default();
+    let names: std::collections::BTreeSet<&str> = found.iter().filter_map(|one| one["recording"].as_str()).collect();
+    assert_eq!(names.len(), 7, "{found:?}");
+    assert!(names.contains("a/output.json") && names.contains("output.jsonl"), "{names:?}");
+    countersign(["backtest", &paths[0], &paths[1]]).expect(0, "a/output.json run 0");
+    // Each run is counted where false alarms are, and has a row of its own.
+    let report = json(&["eval", "alarms", &paths[0], &paths[1], "--json"]);
+    let asked = report["reasons"].as_array().into_iter().flatten().find(|one| one["by"] == "category").cloned();
+    assert_eq!(asked.map(|one| one["runs"].clone()), Some(2.into()), "{report}");
+    countersign(["eval", "alarms", &paths[0], &paths[1]]).expect(0, "b/output.json");
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_no_recording_is_left_out_and_the_others_are_judged() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let good = written(folder.path(), "all/good.json", chat(3))?;
+    let zipped = std::fs::read(countersign_tests::root().join("tests/data/openhands/runs.jsonl.gz"))?;
+    let odd: [(&str, Vec<u8>, &str); 8] = [
+        ("all/empty.jsonl", Vec::new(), "is empty"),
+        ("all/lines.jsonl", b"\n\n\n".to_vec(), "is empty"),
+        ("all/summary.jsonl", b"{\"type\":\"summary\",\"summary\":\"x\"}\n".to_vec(), "an object with `type`"),
+        ("all/index.json", b"{\"version\": 1}".to_vec(), "an object with `version`"),
+        ("README.md", b"# Runs\n".to_vec(), "no JSON"),
+        ("all/binary.jsonl", vec![0x7f, 0, 1, 2], "is no text"),
+        ("all/cut.jsonl.gz", zipped[..zipped.len() / 2].to_vec(), "cut.jsonl.gz"),
+        ("all/none.jsonl.gz", Vec::new(), "is empty"),
+    ];
+    let mut paths = vec![good.clone()];
+    for (name, bytes, why) in &odd {
+        let path = written(folder.path(), name, bytes)?;
+        // Alone it is refused.
+        countersign(["backtest", &path]).expect(2, why);
+        countersign(["eval", "alarms", &path]).expect(2, &path);
+        paths.push(path);
+    }
+    #[cfg(unix)]
+    {
+        let link = folder.path().join("all/dangling.jsonl");
+        std::os::unix::fs::symlink("nowhere", &link)?;
+        paths.push(link.display().to_string());
+        std::os::unix::fs::symlink(".", folder.path().join("all/round"))?;
+    }
+    let run = countersign(["backtest"].into_iter().chain(paths.iter().map(String::as_str))).expect(0, "left out:");
+    for path in &paths[1..] {
+        assert!(run.err().contains(&format!("left out: `{path}`: ")), "{path}: {}", run.err());
+    }
+    let all = folder.path().join("all").display().to_string();
+    for command in [vec!["backtest"], vec!["eval", "alarms"]] {
+        let report = json(&[command, vec![&all, "--json"]].concat());
+        assert_eq!(report["recordings"].as_array().map(Vec::len), Some(1), "{report}");
+        assert_eq!(report["recordings"][0]["name"], "good.json");
+        assert_eq!(report["not-read"].as_array().map(Vec::len), Some(if cfg!(unix) { 8 } else { 7 }), "{report}");
+    }
+    // Where nothing is left, that is an error which names them.
+    let none = countersign(["backtest", &paths[1], &paths[4]]).expect(2, "none of these can be read");
+    assert!(none.err().contains("empty.jsonl") && none.err().contains("index.json"), "{}", none.err());
+    Ok(())
+}
+
+#[test]
+fn conversations_of_openhands_are_their_events() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let root = countersign_tests::root();
+    let copy = |to: &str| -> anyhow::Result<()> {
+        for entry in std::fs::read_dir(root.join("tests/data/formats/openhands-events"))? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            written(folder.path(), &format!("{to}/{name}"), std::fs::read(&path)?)?;
+        }
+        Ok(())
+    };
+    for (id, beside) in [("one", "base_state.json"), ("two", "metadata.json"), ("plain/run", "notes.json")] {
+        copy(&format!("{id}/events"))?;
+        written(folder.path(), &format!("{id}/{beside}"), "{\"id\": \"x\"}")?;
+        written(folder.path(), &format!("{id}/event_cache/0-25.json"), "[{\"id\": 0, \"action\": \"run\"}]")?;
+    }
+    let all = folder.path().display().to_string();
+    for command in [vec!["backtest"], vec!["eval", "alarms"]] {
+        let report = json(&[command.clone(), vec![&all, "--json"]].concat());
+        let read = report["recordings"].as_array().cloned().unwrap_or_default();
+        let names: Vec<&str> = read.iter().filter_map(|read| read["name"].as_str()).collect();
+        assert_eq!(names, ["one", "run", "two"], "{report}");
+        let one = folder.path().join("one").display().to_string();
+        assert_eq!(json(&[command, vec![&one, "--json"]].concat())["recordings"][0]["runs"], 1);
+    }
+    Ok(())
+}
+
+#[test]
+fn calls_in_blocks_of_chat_messages_are_read_and_lines_of_another_form_are_named() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let blocks = |blocks: Value, role: &str| serde_json::json!({"role": role, "content": blocks});
+    let used =
+        |id: &str| serde_json::json!({"type": "tool_use", "id": id, "name": "run", "input": {"command": "make"}});
+    let result = |id: &str| {
+        serde_json::json!({"type": "tool_result", "tool_use_id": id, "is_error": true,
+        "content": [{"type": "text", "text": "no rule to make it"}]})
+    };
+    let mut messages = vec![serde_json::json!({"role": "user", "content": "Build it."})];
+    for turn in 0..12 {
+        let (a, b) = (format!("{turn}a"), format!("{turn}b"));
+        let text = serde_json::json!({"type": "text", "text": "I build it."});
+        messages.push(blocks(serde_json::json!([text, used(&a), used(&b)]), "assistant"));
+        messages.push(blocks(serde_json::json!([result(&a), result(&b)]), "user"));
+    }
+    let list = written(folder.path(), "list.json", Value::from(messages.clone()).to_string())?;
+    let lines: Vec<String> = messages.iter().map(Value::to_string).collect();
+    let lines = written(folder.path(), "lines.jsonl", lines.join("\n"))?;
+    let below = serde_json::json!({"model": "m", "messages": messages}).to_string();
+    let below = written(folder.path(), "below.json", below)?;
+    for path in [&list, &lines, &below] {
+        let report = json(&["backtest", path, "--slots", "doom-loop", "--json"]);
+        assert_eq!(report["steps"], 24, "{report}");
+        assert_eq!(report["interventions"][0]["slot"], "doom-loop", "{report}");
+        assert_eq!(report["recordings"][0]["stray-results"], 0, "{report}");
+        let all = json(&["eval", "alarms", path, "--json"])["all"].clone();
+        let figure = |key: &str| all[key].as_u64().unwrap_or(0);
+        assert_eq!(figure("calls") + figure("not-reached"), 24, "{all}");
+    }
+    // A session with a line of each other kind in its middle.
+    let root = countersign_tests::root();
+    let session = std::fs::read_to_string(root.join("tests/data/formats/claude-code.jsonl"))?;
+    let half = session.match_indices('\n').nth(5).map_or(0, |(at, _)| at + 1);
+    for (name, form) in [("codex.jsonl", "a Codex session"), ("openhands-sdk.jsonl", "OpenHands SDK events")] {
+        let other = std::fs::read_to_string(root.join("tests/data/formats").join(name))?;
+        let line = other.lines().nth(2).unwrap_or_default();
+        let path = written(folder.path(), "mixed.jsonl", format!("{}{line}\n{}", &session[..half], &session[half..]))?;
+        let said = countersign(["backtest", &path]).expect(0, "mixed.jsonl`, line 7, run 0");
+        assert!(said.err().contains(form) || said.err().contains("expected"), "{}", said.err());
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_recording_says_of_its_end_and_its_cost_counts() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let stream =
+        std::fs::read_to_string(countersign_tests::root().join("tests/data/formats/claude-code-stream.jsonl"))?;
+    let kept: Vec<&str> = stream.lines().filter(|line| !line.contains("\"type\":\"result\"")).collect();
+    let table = [
+        (r#"{"type":"result","subtype":"success","is_error":false}"#, 0, "not said"),
+        (r#"{"type":"result","subtype":"success","is_error":true}"#, 1, "error"),
+        (r#"{"type":"result","subtype":"error_max_turns","is_error":false}"#, 1, "error_max_turns"),
+        (r#"{"type":"result","subtype":"error_during_execution"}"#, 1, "error_during_execution"),
+    ];
+    for (line, badly, outcome) in table {
+        let path = written(folder.path(), "stream.jsonl", format!("{}\n{line}\n", kept.join("\n")))?;
+        assert_eq!(json(&["eval", "alarms", &path, "--json"])["all"]["went-badly"], badly, "{line}");
+        let report = json(&["backtest", &path, "--json"]);
+        assert_eq!(report["outcomes"][0]["outcome"], outcome, "{line}");
+        assert!(report["outcomes"][0]["cost-after"].is_null(), "{report}");
+    }
+    // No cost is said to be nothing where nobody has said it; no goal is called vague where there is none.
+    let looped = written(folder.path(), "chat.json", chat(12))?;
+    let report = json(&["backtest", &looped, "--json"]);
+    assert!(report["interventions"][0]["cost-after"].is_null(), "{report}");
+    countersign(["backtest", &looped]).expect(0, "–");
+    let report = json(&["backtest", "tests/data/openhands/runs.jsonl.gz", "--json"]);
+    assert!(report["interventions"][0]["cost-after"].is_u64(), "{report}");
+    let mut messages: Value = serde_json::from_str(&chat(2))?;
+    messages.as_array_mut().map(|messages| messages.remove(0));
+    let path = written(folder.path(), "aimless.json", messages.to_string())?;
+    assert_eq!(json(&["backtest", &path, "--slots", "classifier", "--json"])["judgements"], 0);
+    Ok(())
+}
+
 /// The development halves beside the repository: how often runs that went well are stopped.
 #[test]
 fn runs_that_went_well_are_seldom_stopped() {

@@ -30,7 +30,8 @@ use serde::Serialize;
 
 use crate::adaptation::{AdaptationFile, FILE, Triple, Triples, WriteError};
 use crate::recording::{
-    Adapter, Envelope, Header, Problem, Readout, Recording, RecordingError, Step, UsedTools, Visit, tools,
+    Adapter, Envelope, Found, Header, NotRead, Problem, Readout, Recording, RecordingError, Recordings, Step,
+    UsedTools, Visit, tools,
 };
 use crate::shadow;
 
@@ -59,6 +60,9 @@ pub struct Report {
     pub bundle: String,
     /// The recordings in their order: which form each has, and what was left out.
     pub recordings: Vec<Readout>,
+    /// Files that are no recordings that can be read, and were left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_read: Vec<NotRead>,
     /// Runs judged.
     pub runs: u64,
     /// Steps judged: model calls.
@@ -94,8 +98,8 @@ pub struct OutcomeRow {
     pub first_intervention: Option<u64>,
     /// Steps after the first intervention, over all tripped runs.
     pub steps_after: u64,
-    /// Recorded cost of these, in micro-dollars.
-    pub cost_after: u64,
+    /// Recorded cost of these, in micro-dollars; none where no recording of such a run says what it has cost.
+    pub cost_after: Option<u64>,
 }
 
 /// How often a slot would have intervened: said more than `notify`.
@@ -128,7 +132,7 @@ impl SlotRow {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Intervention {
-    /// The recording's file.
+    /// The recording: its file's name, and as much of its path as tells it from the others.
     pub recording: String,
     /// Position in it, from 0.
     pub run: u64,
@@ -150,8 +154,8 @@ pub struct Intervention {
     pub reason: String,
     /// What was seen.
     pub evidence: String,
-    /// Recorded cost after it, in micro-dollars.
-    pub cost_after: u64,
+    /// Recorded cost after it, in micro-dollars; none where the recording does not say it.
+    pub cost_after: Option<u64>,
 }
 
 /// A backtest that cannot go on.
@@ -189,7 +193,8 @@ pub enum BacktestError {
 /// read is left out and named in the report.
 ///
 /// # Errors
-/// A recording of no form that is known, one without any run, and one that breaks off as a file.
+/// A recording that was named alone and has no form that is known, has no run or breaks off as a file; several, of which
+/// none can be read.
 pub fn backtest(
     host: &Host,
     recordings: &[PathBuf],
@@ -205,15 +210,18 @@ pub fn backtest(
     let mut report = Report { bundle: host.bundle().digest().to_string(), ..Report::default() };
     report.slots = Slot::ALL.into_iter().filter(|slot| options.slots.contains(slot)).map(SlotRow::new).collect();
     report.shadow = host.bundle().shadows().next().map(|_| shadow::Report::default());
-    for path in recordings {
+    let mut recordings = Recordings::of(recordings)?;
+    for found in recordings.found.clone() {
         // A run is pinned to its tools before its first step, and only its last step tells the last of them.
         let mut used = UsedTools::default();
-        Recording::open(path)?.read(&mut used)?;
-        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        if let Err(error) = Recording::open(&found.path).and_then(|recording| recording.read(&mut used)) {
+            recordings.leave_out(&found, error)?;
+            continue;
+        }
         let mut judging = Judging {
             host,
             options,
-            recording: &name,
+            found: &found,
             index: 0,
             used: used.runs,
             salt,
@@ -224,12 +232,13 @@ pub fn backtest(
             progress,
             failure: None,
         };
-        let read = Recording::open(path)?.read(&mut judging);
+        let read = Recording::open(&found.path)?.read(&mut judging);
         if let Some(failure) = judging.failure.take() {
             return Err(failure);
         }
-        report.recordings.push(read?);
+        report.recordings.push(Readout { name: found.name, ..read? });
     }
+    report.not_read = recordings.end(report.recordings.len())?;
     log.map_or(Ok(()), AdaptationFile::finish)?;
     for row in &mut report.outcomes {
         let mut steps: Vec<u64> =
@@ -255,18 +264,11 @@ fn salt_of(folder: Option<&Path>) -> Result<Salt, BacktestError> {
     Ok(salt)
 }
 
-/// Id of a recorded run: which recording and which of its runs stand in its manifest, in full.
-fn run_id(recording: &str, index: u64) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_') { c } else { '-' };
-    let name: String = recording.chars().map(plain).take(120).collect();
-    format!("{}-{index}", name.trim_start_matches('.'))
-}
-
 /// The runs of a recording being judged, one after the other.
 struct Judging<'a> {
     host: &'a Host,
     options: &'a Options,
-    recording: &'a str,
+    found: &'a Found,
     /// Position of the run, from 0.
     index: u64,
     /// Tools by run.
@@ -381,14 +383,13 @@ impl Judging<'_> {
 
     fn open(&self, header: &Header) -> Result<Live, BacktestError> {
         let manifest = self.manifest(header);
-        let stem = self.recording.trim_end_matches(".gz").trim_end_matches(".jsonl").trim_end_matches(".json");
-        let name = format!("{stem}-{:06}.jsonl", self.index);
+        let name = format!("{}-{:06}.jsonl", self.found.stem, self.index);
         let store: SharedStore = Arc::new(MemoryStore::new());
         let triples = Triples::new(Arc::new(manifest.clone()));
         let recorded = Session::recorded(self.host, &store, manifest, self.salt, &self.options.slots);
         let session = recorded.map_err(|error| match error {
             SessionError::Manifest(error) => {
-                let (file, problem) = (self.recording.to_owned(), error.to_string());
+                let (file, problem) = (self.found.path.display().to_string(), error.to_string());
                 let problem = Problem { file, line: None, run: self.index, element: None, problem };
                 RecordingError::Malformed { problem }.into()
             }
@@ -413,7 +414,9 @@ impl Judging<'_> {
         let bundle = self.host.bundle();
         let mut entries = bundle.pins();
         for entry in &mut entries {
-            entry.slots.retain(|pin| self.options.slots.contains(&pin.slot));
+            // Nobody has said what the run is for: there is nothing to classify.
+            let asked = |slot| slot != Slot::Classifier || !header.task.trim().is_empty();
+            entry.slots.retain(|pin| self.options.slots.contains(&pin.slot) && asked(pin.slot));
         }
         entries.retain(|entry| !entry.slots.is_empty());
         let tools =
@@ -421,7 +424,7 @@ impl Judging<'_> {
         Manifest {
             format: TRACE_FORMAT,
             kernel_rules: KERNEL_RULES,
-            run: run_id(self.recording, self.index).into(),
+            run: format!("{}-{}", self.found.id, self.index).into(),
             tenant: None,
             agent: "recording".into(),
             started: 0,
@@ -456,7 +459,7 @@ impl Judging<'_> {
             entries,
             approvers: Vec::new(),
             source: Some(Source {
-                recording: self.recording.to_owned(),
+                recording: self.found.name.clone(),
                 index: self.index,
                 labels: [
                     ("set", &header.set),
@@ -515,14 +518,20 @@ impl Judging<'_> {
         });
         let row = &mut report.outcomes[at];
         row.runs += 1;
+        if header.priced {
+            row.cost_after.get_or_insert(0);
+        }
         let Some(first) = &live.first else { return };
         let (steps, cost) = (live.adapter.steps(), live.adapter.cost());
         row.tripped += 1;
         row.steps += steps;
         row.steps_after += steps - first.step;
-        row.cost_after = row.cost_after.saturating_add(cost.saturating_sub(first.cost));
+        let cost_after = header.priced.then(|| cost.saturating_sub(first.cost));
+        if let (Some(sum), Some(cost)) = (&mut row.cost_after, cost_after) {
+            *sum = sum.saturating_add(cost);
+        }
         report.interventions.push(Intervention {
-            recording: self.recording.to_owned(),
+            recording: self.found.name.clone(),
             run: self.index,
             task: header.task.clone(),
             model: header.model.clone(),
@@ -533,7 +542,7 @@ impl Judging<'_> {
             verdict: first.verdict,
             reason: first.reason.clone(),
             evidence: first.evidence.clone(),
-            cost_after: cost.saturating_sub(first.cost),
+            cost_after,
         });
     }
 }

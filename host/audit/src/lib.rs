@@ -12,4 +12,4 @@ mod recording;
 pub mod replay;
 pub mod shadow;
 
-pub use recording::{Problem, Readout, RecordingError};
+pub use recording::{NotRead, Problem, Readout, RecordingError};

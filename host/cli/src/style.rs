@@ -69,6 +69,11 @@ pub fn dollars(micro: u64) -> String {
     format!("${}.{:04}", micro / 1_000_000, micro % 1_000_000 / 100)
 }
 
+/// So many of something.
+pub fn counted(value: u64, one: &str) -> String {
+    format!("{} {one}{}", number(value), if value == 1 { "" } else { "s" })
+}
+
 /// A number with a comma between thousands.
 pub fn number(value: u64) -> String {
     let digits = value.to_string();

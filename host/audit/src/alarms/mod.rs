@@ -19,7 +19,7 @@ use countersign::settings::SettingsError;
 use countersign_store::SharedStore;
 use countersign_store::memory::MemoryStore;
 
-use crate::recording::{Header, Recording, RecordingError, Step, UsedTools, Visit, Went};
+use crate::recording::{Header, Readout, Recording, RecordingError, Recordings, Step, UsedTools, Visit, Went};
 use judged::Judged;
 use report::Counts;
 
@@ -69,7 +69,8 @@ pub enum AlarmsError {
 /// Judges the runs of recordings that went well. `progress` is told the number of runs judged so far.
 ///
 /// # Errors
-/// A recording of no form that is known, one without any run, and one that breaks off as a file.
+/// A recording that was named alone and has no form that is known, has no run or breaks off as a file; several, of which
+/// none can be read.
 pub fn alarms(
     host: &Host,
     recordings: &[PathBuf],
@@ -78,15 +79,18 @@ pub fn alarms(
 ) -> Result<Report, AlarmsError> {
     let mut report = Report { bundle: host.bundle().digest().to_string(), ..Report::default() };
     let mut counts = Counts::default();
-    for path in recordings {
+    let mut recordings = Recordings::of(recordings)?;
+    for found in recordings.found.clone() {
         let mut used = UsedTools::default();
-        Recording::open(path)?.read(&mut used)?;
+        if let Err(error) = Recording::open(&found.path).and_then(|recording| recording.read(&mut used)) {
+            recordings.leave_out(&found, error)?;
+            continue;
+        }
         let before = std::mem::take(&mut counts.figures);
-        let recording = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let mut measuring = Measuring {
             host,
             options,
-            recording,
+            recording: found.name.clone(),
             labelled: used.went.iter().flatten().any(|went| *went != Went::Unsaid),
             used,
             index: 0,
@@ -96,15 +100,16 @@ pub fn alarms(
             progress,
             failure: None,
         };
-        let read = Recording::open(path)?.read(&mut measuring);
+        let read = Recording::open(&found.path)?.read(&mut measuring);
         if let Some(failure) = measuring.failure.take() {
             return Err(failure);
         }
-        report.recordings.push(read?);
+        report.recordings.push(Readout { name: found.name, ..read? });
         let own = std::mem::replace(&mut counts.figures, before);
         counts.figures.add(&own);
         report.by_recording.push(own);
     }
+    report.not_read = recordings.end(report.recordings.len())?;
     report.all = counts.figures.clone();
     report.reasons = counts.reasons();
     Ok(report)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::recording::Readout;
+use crate::recording::{NotRead, Readout};
 
 /// Most bytes of an example's arguments and reason.
 const EXAMPLE: usize = 240;
@@ -19,6 +19,9 @@ pub struct Report {
     pub bundle: String,
     /// The recordings in their order: which form each has, and what was left out.
     pub recordings: Vec<Readout>,
+    /// Files that are no recordings that can be read, and were left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_read: Vec<NotRead>,
     /// Figures of all of them.
     pub all: Figures,
     /// The same by recording, in their order.
@@ -107,7 +110,7 @@ pub struct Reason {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Example {
-    /// The recording's file.
+    /// The recording: its file's name, and as much of its path as tells it from the others.
     pub recording: String,
     /// Position of the run in it, from 0.
     pub run: u64,

@@ -11,6 +11,7 @@ use serde::de::{DeserializeSeed, IgnoredAny};
 use serde_json::Value;
 
 use super::formats::{FORMATS, Format};
+use super::not_read::NotRead;
 use super::reading::{Problem, Reading, Readout};
 use super::run::Visit;
 use super::sink::{Refused, Sink};
@@ -46,6 +47,46 @@ pub enum RecordingError {
         /// The first thing that is not as it should be.
         problem: Problem,
     },
+    /// A folder below which nothing has the name of a recording.
+    #[error("`{folder}`: no recording in it; their names end in {names}")]
+    NoneBelow {
+        /// The folder, as it was named.
+        folder: String,
+        /// The ends of their names.
+        names: String,
+    },
+    /// Several files, and none of them could be read.
+    #[error("none of these can be read as a recording:{}", listed(files))]
+    Nothing {
+        /// The files, and why not.
+        files: Vec<NotRead>,
+    },
+}
+
+impl RecordingError {
+    /// Why it cannot be read, in a line that does not name it.
+    pub(crate) fn why(&self) -> String {
+        match self {
+            RecordingError::Io { source, .. } => source.to_string(),
+            RecordingError::Unknown { found, .. } => format!("{found}; no recording of a form that is known"),
+            RecordingError::Malformed { problem } => match problem.line {
+                Some(line) => format!("line {line}: {}", problem.problem),
+                None => problem.problem.clone(),
+            },
+            RecordingError::NoneBelow { names, .. } => format!("no recording in it; their names end in {names}"),
+            RecordingError::Nothing { .. } => "none of them can be read".to_owned(),
+        }
+    }
+}
+
+/// Most files that an error names.
+const NAMED: usize = 20;
+
+fn listed(files: &[NotRead]) -> String {
+    let one = |file: &NotRead| format!("\n  `{}`: {}", file.file, file.problem);
+    let more = files.len().saturating_sub(NAMED);
+    let rest = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+    files.iter().take(NAMED).map(one).collect::<String>() + &rest
 }
 
 fn expected() -> String {
@@ -88,12 +129,8 @@ impl Recording {
         let unknown = |found: String| RecordingError::Unknown { file: file.clone(), found };
         let (format, lists_runs, input) = if path.is_dir() {
             let events = events_of(path).map_err(io)?;
-            let Some(first) = events.first() else {
-                return Err(unknown("is a folder without files of events such as `0.json`".to_owned()));
-            };
-            let sketch = Sketch::of(&Source::open(first).map_err(io)?.head);
-            let format = FORMATS.iter().find(|format| (format.is_element)(&sketch));
-            let format = format.ok_or_else(|| unknown(format!("is a folder of files, the first {sketch}")))?;
+            let format = form_of_events(&events)
+                .ok_or_else(|| unknown("is a folder without files of events such as `0.json`".to_owned()))?;
             (format, false, Input::Folder(events))
         } else {
             let source = Source::open(path).map_err(io)?;
@@ -256,6 +293,12 @@ struct Known {
 fn known(head: &[u8]) -> Result<Known, String> {
     let cut = head.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(head.len());
     let begins = &head[cut..];
+    if head.starts_with(&[0xff, 0xfe])
+        || head.starts_with(&[0xfe, 0xff])
+        || matches!(head, [b'{' | b'[', 0, ..] | [0, b'{' | b'[', ..])
+    {
+        return Err("is UTF-16; expected UTF-8: `iconv -f UTF-16 -t UTF-8` makes it so".to_owned());
+    }
     if begins.is_empty() {
         return Err("is empty".to_owned());
     }
@@ -304,6 +347,21 @@ fn known(head: &[u8]) -> Result<Known, String> {
         let lines = if whole && begins.len() > first.len() + 1 { "lines, the first " } else { "" };
         format!("looks like {lines}{sketch}")
     })
+}
+
+/// Most files of a folder by which it is known that they are events.
+const FIRST: usize = 8;
+
+fn form_of_events(events: &[PathBuf]) -> Option<&'static Format> {
+    events.iter().take(FIRST).find_map(|event| {
+        let sketch = Sketch::of(&Source::open(event).ok()?.head);
+        FORMATS.iter().find(|format| (format.is_element)(&sketch))
+    })
+}
+
+/// Whether a folder is one run, with a file for each event.
+pub fn is_run_of_events(folder: &Path) -> bool {
+    events_of(folder).is_ok_and(|events| form_of_events(&events).is_some())
 }
 
 /// Files of a folder that are events of their own, as OpenHands keeps them: `0.json`, or `event-00000-ID.json`.

@@ -5,8 +5,10 @@
 
 mod file;
 mod formats;
+mod found;
 mod inputs;
 mod nature;
+mod not_read;
 mod reading;
 mod registry;
 mod run;
@@ -20,8 +22,10 @@ mod value;
 
 pub(crate) use file::Recording;
 pub use file::RecordingError;
+pub(crate) use found::{Found, Recordings};
 pub(crate) use inputs::Adapter;
 pub(crate) use nature::of_tool;
+pub use not_read::NotRead;
 pub use reading::{Problem, Readout};
 pub(crate) use registry::{Envelope, tools};
 pub(crate) use run::{Call, Header, Returned, Step, Visit, Went};

@@ -7,8 +7,9 @@ use std::rc::Rc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::formats::{Fault, Format, Reader};
+use super::formats::{FORMATS, Fault, Format, Reader};
 use super::sink::{Refused, Sink};
+use super::sketch::Sketch;
 
 /// Most parts that are named of what was left out; more are counted.
 const NAMED: usize = 100;
@@ -51,6 +52,8 @@ impl fmt::Display for Problem {
 pub struct Readout {
     /// The file, as it was named.
     pub file: String,
+    /// What it is called among the others that were read: the end of its path that no other has.
+    pub name: String,
     /// Which form it has.
     pub form: &'static str,
     /// Runs that were read.
@@ -97,14 +100,31 @@ impl Reading {
         element: Result<Value, String>,
         (reader, sink): (&mut dyn Reader, &mut Sink<'_>),
     ) -> Result<(), Refused> {
+        let (foreign, told) = (element.as_ref().ok().and_then(|element| self.foreign(element)), sink.told);
         match element.map_err(Fault::Element).and_then(|element| reader.element(element, sink)) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                // Elements that say nothing of the run are common; one that would in another form is missed here.
+                if let Some(other) = foreign.filter(|_| sink.told == told) {
+                    let problem = format!("not read: it looks like {}, among {}", other.name, self.format.name);
+                    self.leave_out(Some(number), problem);
+                }
+                Ok(())
+            }
             Err(Fault::Element(problem)) => {
                 self.leave_out(Some(number), problem);
                 Ok(())
             }
             Err(Fault::Refused(refused)) => Err(refused),
         }
+    }
+
+    /// The form of an element that is none of this recording's.
+    fn foreign(&self, element: &Value) -> Option<&'static Format> {
+        let sketch = Sketch::of_value(element);
+        if (self.format.is_element)(&sketch) {
+            return None;
+        }
+        FORMATS.iter().find(|format| (format.is_element)(&sketch) || (format.is_run)(&sketch))
     }
 
     /// A run is over. It is left out where something is missing that it cannot be without.

@@ -32,6 +32,8 @@ pub struct Header {
     pub model: String,
     /// Which set it belongs to.
     pub set: String,
+    /// It says what the run has cost.
+    pub priced: bool,
     /// Turns it was allowed.
     pub max_iterations: Option<u64>,
 }
@@ -45,6 +47,7 @@ impl Default for Header {
             task: String::new(),
             model: String::new(),
             set: String::new(),
+            priced: false,
             max_iterations: None,
         }
     }

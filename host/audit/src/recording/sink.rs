@@ -24,6 +24,8 @@ pub struct Sink<'a> {
     calls: VecDeque<(Call, Option<Returned>)>,
     /// A result has come since the last call.
     answered: bool,
+    /// Events that it has been told.
+    pub told: u64,
     /// Results of calls that nobody made, or that were given up.
     pub stray: u64,
 }
@@ -42,6 +44,7 @@ impl<'a> Sink<'a> {
             thought: None,
             calls: VecDeque::new(),
             answered: false,
+            told: 0,
             stray: 0,
         }
     }
@@ -53,6 +56,7 @@ impl<'a> Sink<'a> {
 
     /// The next event.
     pub fn event(&mut self, event: Event) -> Result<(), Refused> {
+        self.told += 1;
         match event {
             Event::Spoke { at, text } => {
                 self.flush()?;

@@ -36,6 +36,13 @@ impl Sketch {
         seen.into_inner()
     }
 
+    /// Of a value that has been read.
+    pub fn of_value(value: &serde_json::Value) -> Self {
+        let seen = RefCell::new(Sketch::Other);
+        let _ = Seed { seen: &seen, depth: DEPTH }.deserialize(value);
+        seen.into_inner()
+    }
+
     /// What stands below a key.
     pub fn get(&self, key: &str) -> Option<&Sketch> {
         let Sketch::Object(entries) = self else { return None };

@@ -8,7 +8,7 @@ use countersign::kernel::Slot;
 use countersign_audit::backtest::{Options, Report, backtest};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::style::{MIND, QUIET, STRONG, dollars, line, number, styled, table};
+use crate::style::{MIND, QUIET, STRONG, counted, dollars, line, number, styled, table};
 
 /// Judge recorded runs and say where the policies would have intervened
 ///
@@ -21,7 +21,7 @@ use crate::style::{MIND, QUIET, STRONG, dollars, line, number, styled, table};
 #[command(after_help = "Example:\n  countersign backtest tests/data/openhands/runs.jsonl.gz\n  \
                         countersign backtest ~/.claude/projects/*/*.jsonl --slots guard,doom-loop")]
 pub struct Arguments {
-    /// Recordings: files, or folders with a file for each event
+    /// Recordings: files, folders with a file for each event, and folders of such
     #[arg(required = true, value_name = "RECORDING")]
     recordings: Vec<PathBuf>,
     /// Folder of the bundle [default: the one that this program carries in itself]
@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let report = backtest(&host, &arguments.recordings, &options, &mut |runs| bar.set_position(runs));
     bar.finish_and_clear();
     let report = report?;
-    super::recordings::left_out(&report.recordings);
+    super::recordings::left_out(&report.recordings, &report.not_read);
     if arguments.json {
         super::print_json(&report)?;
     } else {
@@ -120,7 +120,7 @@ fn print(report: &Report, arguments: &Arguments, not_asked: &[String], seconds: 
             number(row.tripped),
             shown(row.first_intervention.map_or_else(String::new, number)),
             shown(format!("{} of {}", number(row.steps_after), number(row.steps))),
-            shown(dollars(row.cost_after)),
+            row.cost_after.map_or_else(|| "–".to_owned(), |cost| shown(dollars(cost))),
         ]);
     }
     for (index, text) in table(&rows, &[1, 2, 3, 4, 5]).into_iter().enumerate() {
@@ -136,7 +136,11 @@ fn print(report: &Report, arguments: &Arguments, not_asked: &[String], seconds: 
         .map(|found| {
             vec![
                 found.outcome.clone(),
-                format!("run {}", found.run),
+                if report.recordings.len() > 1 {
+                    format!("{} run {}", line(&found.recording, 60), found.run)
+                } else {
+                    format!("run {}", found.run)
+                },
                 format!("step {} of {}", found.step, found.steps),
                 line(&found.task, 32),
                 found.slot.to_string(),
@@ -149,15 +153,15 @@ fn print(report: &Report, arguments: &Arguments, not_asked: &[String], seconds: 
         crate::say!("{text}");
     }
     if report.interventions.len() > evidence.len() {
-        let more = number((report.interventions.len() - evidence.len()) as u64);
-        crate::say!("{}", styled(QUIET, format!("{more} more runs with an intervention; --all lists them")));
+        let more = counted((report.interventions.len() - evidence.len()) as u64, "more run");
+        crate::say!("{}", styled(QUIET, format!("{more} with an intervention; --all lists them")));
     }
     crate::say!();
     crate::say!(
-        "{} runs, {} steps, {} judgements in {seconds:.2} s",
-        styled(STRONG, number(report.runs)),
-        number(report.steps),
-        number(report.judgements)
+        "{}, {}, {} in {seconds:.2} s",
+        styled(STRONG, counted(report.runs, "run")),
+        counted(report.steps, "step"),
+        counted(report.judgements, "judgement")
     );
     let left_out: Vec<&str> =
         Slot::ALL.iter().filter(|slot| !arguments.slots.contains(slot)).map(|slot| slot.name()).collect();
@@ -177,7 +181,7 @@ fn print(report: &Report, arguments: &Arguments, not_asked: &[String], seconds: 
     let budget = if arguments.show_budget { "shown" } else { "hidden" };
     crate::say!("{}", styled(QUIET, format!("step index, budgets and caps: {budget} to the policies")));
     if report.undecided > 0 {
-        crate::say!("{}", styled(MIND, format!("{} judgements undecided", number(report.undecided))));
+        crate::say!("{}", styled(MIND, format!("{} undecided", counted(report.undecided, "judgement"))));
     }
     if let Some(out) = &arguments.out {
         crate::say!("traces in `{}`", out.display());

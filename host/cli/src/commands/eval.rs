@@ -5,8 +5,7 @@ use countersign::deployment::Deployment;
 use countersign_audit::alarms::{Figures, Options, Report, Told, alarms};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::exit::BadInput;
-use crate::style::{MIND, QUIET, STRONG, line, number, styled, table};
+use crate::style::{MIND, QUIET, STRONG, cell, counted, line, number, styled, table, width};
 
 /// Measure what the policies do
 #[derive(clap::Subcommand)]
@@ -54,10 +53,6 @@ pub fn run(command: &Command) -> anyhow::Result<u8> {
 }
 
 fn run_alarms(arguments: &Alarms) -> anyhow::Result<u8> {
-    let mut recordings = Vec::new();
-    for path in &arguments.recordings {
-        recordings.extend(recordings_in(path)?);
-    }
     let deployment = match &arguments.config {
         Some(file) => Deployment::load(file)?,
         None => Deployment::defaults(Path::new("."))?,
@@ -71,54 +66,16 @@ fn run_alarms(arguments: &Alarms) -> anyhow::Result<u8> {
         bar.set_style(style);
     }
     let started = Instant::now();
-    let report = alarms(&host, &recordings, &options, &mut |runs| bar.set_position(runs));
+    let report = alarms(&host, &arguments.recordings, &options, &mut |runs| bar.set_position(runs));
     bar.finish_and_clear();
     let report = report?;
-    super::recordings::left_out(&report.recordings);
+    super::recordings::left_out(&report.recordings, &report.not_read);
     if arguments.json {
         super::print_json(&report)?;
     } else {
         print(&report, arguments.all, started.elapsed().as_secs_f64());
     }
     Ok(crate::exit::OK)
-}
-
-/// Ends of names of files that may be recordings.
-const ENDS: [&str; 6] = [".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".traj"];
-
-/// The recordings of a path: the file itself, a folder of events, or every file below it that may be one, in order.
-fn recordings_in(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut found = Vec::new();
-    below(path, &mut found)?;
-    found.sort();
-    if found.is_empty() {
-        let names = ENDS.join(", ");
-        return Err(BadInput(format!("`{}`: no recording in it; their names end in {names}", path.display())).into());
-    }
-    Ok(found)
-}
-
-fn below(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let broken = |error| BadInput(format!("`{}`: {error}", folder.display()));
-    let entries = std::fs::read_dir(folder).map_err(broken)?;
-    let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>().map_err(broken)?;
-    let named = |path: &Path, end: &str| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(end));
-    // A file for each event is one run.
-    if paths.iter().any(|path| named(path, "0.json") && path.file_stem().is_some_and(|stem| stem == "0")) {
-        found.push(folder.to_owned());
-        return Ok(());
-    }
-    for path in paths {
-        if path.is_dir() {
-            below(&path, found)?;
-        } else if ENDS.iter().any(|end| named(&path, end)) {
-            found.push(path);
-        }
-    }
-    Ok(())
 }
 
 /// Reasons that are listed unless all are wanted.
@@ -129,8 +86,7 @@ fn print(report: &Report, all: bool, seconds: f64) {
     let head = ["recording", "runs", "stopped", "calls", "held", "by policies", "refused", "withheld"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for (read, figures) in report.recordings.iter().zip(&report.by_recording) {
-        let name = Path::new(&read.file).file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
-        rows.push(row(line(&name, 40), figures));
+        rows.push(row(cell(&read.name, 60), figures));
     }
     if report.by_recording.len() > 1 {
         rows.push(row("all".to_owned(), &report.all));
@@ -162,34 +118,50 @@ fn print(report: &Report, all: bool, seconds: f64) {
     let figures = &report.all;
     crate::say!();
     crate::say!(
-        "{} of {} runs stopped, {} of {} calls held, {} of them by policies; in {seconds:.2} s",
+        "{} of {} stopped, {} of {} held, {} of them by policies; in {seconds:.2} s",
         styled(STRONG, number(figures.stopped)),
-        number(figures.runs),
+        counted(figures.runs, "run"),
         styled(STRONG, number(figures.held)),
-        number(figures.calls),
+        counted(figures.calls, "call"),
         styled(STRONG, number(figures.held_by_policies)),
     );
     let left = [
         (figures.went_badly, "did not go well"),
-        (figures.attacked, "were attacked"),
-        (figures.unlabelled, "have no label, unlike others of their recording"),
+        (figures.attacked, if figures.attacked == 1 { "was attacked" } else { "were attacked" }),
+        (
+            figures.unlabelled,
+            if figures.unlabelled == 1 {
+                "has no label, unlike others of its recording"
+            } else {
+                "have no label, unlike others of their recordings"
+            },
+        ),
     ];
     for (count, why) in left.into_iter().filter(|(count, _)| *count > 0) {
-        crate::say!("{}", styled(QUIET, format!("left out: {} runs that {why}", number(count))));
+        crate::say!("{}", styled(QUIET, format!("left out: {} that {why}", counted(count, "run"))));
     }
     if figures.unsaid > 0 {
-        let text = format!("{} runs of which nobody says how they went count as good ones", number(figures.unsaid));
+        let text = match figures.unsaid {
+            1 => "1 run of which nobody says how it went counts as a good one".to_owned(),
+            unsaid => format!("{} runs of which nobody says how they went count as good ones", number(unsaid)),
+        };
         crate::say!("{}", styled(MIND, text));
     }
     if figures.not_reached > 0 {
-        let text = format!("{} calls after a stop were not judged", number(figures.not_reached));
+        let were = if figures.not_reached == 1 { "was" } else { "were" };
+        let text = format!("{} after a stop {were} not judged", counted(figures.not_reached, "call"));
         crate::say!("{}", styled(QUIET, text));
     }
 }
 
+/// Columns of a terminal from which on shares are shown beside numbers.
+const SHARES: usize = 120;
+
 fn row(name: String, figures: &Figures) -> Vec<String> {
     let share = |part: u64, of: u64| match of {
         0 => number(part),
+        // A narrow terminal has no room for shares.
+        _ if width().is_some_and(|width| width < SHARES) => number(part),
         _ => format!("{} ({:.1} %)", number(part), part as f64 * 100.0 / of as f64),
     };
     vec![

@@ -70,6 +70,8 @@ impl Reader for Trajectory {
                 if let Some(model) = step.get("model_name").and_then(Value::as_str) {
                     model.clone_into(&mut sink.header.model);
                 }
+                let cost = step.get("metrics").and_then(|metrics| metrics.get("cost_usd"));
+                sink.header.priced |= cost.is_some_and(Value::is_number);
                 let said = Said { at, text: message, whole: None, usage: usage(&step) };
                 if !calls.is_empty() || !said.text.is_empty() {
                     sink.event(Event::Thought(said))?;

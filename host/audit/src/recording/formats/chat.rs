@@ -1,4 +1,5 @@
-//! Messages as chat completions have them: `role`, `content`, `tool_calls`, and results with the role `tool`.
+//! Messages as chat completions have them: `role`, `content`, `tool_calls`, and results with the role `tool`; or with
+//! blocks `tool_use` and `tool_result` in their `content`.
 
 use std::collections::VecDeque;
 
@@ -50,7 +51,7 @@ impl Reader for Chat {
         let at = self.times.of(message.get("timestamp").or_else(|| message.get("created_at")));
         let said = texts::of(message.get("content"));
         match needed(&message, "role")?.as_str() {
-            "user" => sink.event(Event::Spoke { at, text: said })?,
+            "user" => self.heard(&message, at, sink)?,
             "assistant" => {
                 let calls = self.calls(&message, at)?;
                 self.open.clear();
@@ -84,6 +85,27 @@ impl Reader for Chat {
 }
 
 impl Chat {
+    /// What a person says, and results of tools where they stand as blocks of the content.
+    fn heard(&mut self, message: &Map<String, Value>, at: u64, sink: &mut Sink<'_>) -> Result<(), Fault> {
+        let content = message.get("content");
+        let parts = content.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let (results, said): (Vec<&Value>, Vec<&Value>) =
+            parts.iter().partition(|part| part.get("type").and_then(Value::as_str) == Some("tool_result"));
+        for result in results.iter().filter_map(|result| result.as_object()) {
+            let id = text(result, "tool_use_id");
+            self.open.retain(|(of, _)| *of != id);
+            let failed = result.get("is_error") == Some(&Value::Bool(true));
+            sink.event(Event::Returned(Returned::of(at, id, texts::of(result.get("content")), failed)))?;
+        }
+        if results.is_empty() {
+            sink.event(Event::Spoke { at, text: texts::of(content) })?;
+        } else if !said.is_empty() {
+            let said: Vec<Value> = said.into_iter().cloned().collect();
+            sink.event(Event::Spoke { at, text: texts::of(Some(&Value::Array(said))) })?;
+        }
+        Ok(())
+    }
+
     /// The calls of a message, however its recorder spells them.
     fn calls(&mut self, message: &Map<String, Value>, at: u64) -> Result<Vec<Call>, Fault> {
         let listed = ["tool_calls", "calls"].iter().find_map(|key| Some((*key, message.get(*key)?)));
@@ -98,6 +120,12 @@ impl Chat {
             }
             Some((key, other)) => {
                 return Err(Fault::Element(format!("key `{key}`: expected a list, found {}", kind(other))));
+            }
+        }
+        // As blocks of the content, beside its text.
+        for part in message.get("content").and_then(Value::as_array).into_iter().flatten() {
+            if let Some(call) = part.as_object().filter(|part| text(part, "type") == "tool_use") {
+                found.push(self.call(call, at)?);
             }
         }
         // As it was before there were several.

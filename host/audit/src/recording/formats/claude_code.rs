@@ -1,11 +1,11 @@
 //! Sessions of Claude Code: the lines of its session files, and those that it prints with `--output-format stream-json`.
 
-use countersign_kernel::{Outcome, Usage};
+use countersign_kernel::{Code, Outcome, Usage};
 use serde_json::{Map, Value};
 
 use super::time::Times;
 use super::{Fault, Format, Reader, any, arguments, exit_code, kind, labels, needed, object, text, texts};
-use crate::recording::run::{Call, Event, Header, Returned, Said};
+use crate::recording::run::{Call, Event, Header, Returned, Said, Went};
 use crate::recording::sink::Sink;
 use crate::recording::sketch::Sketch;
 
@@ -33,6 +33,8 @@ struct Session {
     used: Usage,
     /// Whose lines are read: those of a sub-agent in its own file are, those beside another agent's are not.
     side: Option<bool>,
+    /// The stream says that it went badly.
+    failed: bool,
 }
 
 impl Reader for Session {
@@ -48,6 +50,10 @@ impl Reader for Session {
     fn element(&mut self, element: Value, sink: &mut Sink<'_>) -> Result<(), Fault> {
         let line = object(element)?;
         let by = needed(&line, "type")?;
+        if by == "result" {
+            self.ended(&line, &mut sink.header);
+            return Ok(());
+        }
         if !matches!(by.as_str(), "user" | "assistant") {
             // Summaries, snapshots of files, notes of its own: whatever it writes beside what was said and done.
             return Ok(());
@@ -106,6 +112,24 @@ impl Reader for Session {
 }
 
 impl Session {
+    /// The last line of a stream. That the agent has come to its end does not say that its task is done.
+    fn ended(&mut self, line: &Map<String, Value>, header: &mut Header) {
+        let how = text(line, "subtype");
+        if line.get("is_error") == Some(&Value::Bool(true)) || how.starts_with("error") {
+            if header.went == Went::Unsaid {
+                self.failed = true;
+                header.went = Went::Badly;
+                let turns = how == "error_max_turns";
+                header.code = if turns { Code::BudgetExhausted } else { Code::ValidationFail };
+                header.outcome = if how.starts_with("error") { how } else { "error".to_owned() };
+            }
+        } else if std::mem::take(&mut self.failed) {
+            // It was taken up again, and came to its end.
+            let said = Header::default();
+            (header.went, header.code, header.outcome) = (said.went, said.code, said.outcome);
+        }
+    }
+
     /// Whether a line is of a sub-agent whose session is written beside this one.
     fn is_another_agents(&mut self, line: &Map<String, Value>) -> bool {
         let side = line.get("isSidechain") == Some(&Value::Bool(true))

@@ -82,6 +82,8 @@ impl Reader for Events {
     fn element(&mut self, element: Value, sink: &mut Sink<'_>) -> Result<(), Fault> {
         let event = object(element)?;
         let at = self.times.of(event.get("timestamp"));
+        let cost = event.get("llm_metrics").and_then(|metrics| metrics.get("accumulated_cost"));
+        sink.header.priced |= cost.is_some_and(Value::is_number);
         let usage = self.usage(&event);
         // Events that it keeps beside these, such as changes of its settings, have neither.
         if let Some(Value::String(kind)) = event.get("observation") {

@@ -117,6 +117,7 @@ impl Reader for Runs {
             // Times are rounded and now and then step back.
             self.at = self.at.max((event.t * 1000.0) as u64);
         }
+        sink.header.priced |= event.cost.is_some();
         match (event.k.as_str(), event.src.as_str()) {
             ("action", "user") if event.kind == "message" => {
                 sink.event(Event::Spoke { at: self.at, text: argument(&event, "content") })?;
