@@ -148,7 +148,7 @@ fn an_approval_from_another_process_is_spent_once() -> std::io::Result<()> {
     assert_eq!(store.ledger(&run), "paid 700\n");
     store.runs(&["show", &run]).expect(0, "ada approves");
     store.runs(&["resume", &run]).expect(2, "is over");
-    store.runs(&["approve", &run, &fingerprint]).expect(2, "waits for no approval");
+    store.runs(&["approve", &run, &fingerprint]).expect(2, "was approved by ada and spent by call 0");
     store.is_whole(&run);
     // In a file it is the same trace.
     let file = store.kept.export(&run[..6], store.folder.path()).display().to_string();
