@@ -44,6 +44,11 @@ fn policies() -> anyhow::Result<Vec<(String, String)>> {
     Ok(default.chain(others).collect())
 }
 
+/// Bytes that a component may have. The guard reads shell commands, and carries the patterns of secrets beside them.
+fn most_bytes(component: &str) -> usize {
+    if component.ends_with("/guard.wasm") { 260_000 } else { 200_000 }
+}
+
 #[test]
 fn the_committed_components_are_what_their_sources_give() -> anyhow::Result<()> {
     if !has_wasm_target() {
@@ -55,7 +60,7 @@ fn the_committed_components_are_what_their_sources_give() -> anyhow::Result<()> 
         let bytes = build(&root(), &crate_folder, target.path(), None)?;
         let expected = std::fs::read(root().join(&committed))?;
         assert_eq!(sha256(&bytes), sha256(&expected), "{committed}: rebuild it with `countersign policy build`");
-        assert!(bytes.len() < 200_000, "{committed} has {} bytes", bytes.len());
+        assert!(bytes.len() < most_bytes(&committed), "{committed} has {} bytes", bytes.len());
     }
     Ok(())
 }
